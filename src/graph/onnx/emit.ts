@@ -1,0 +1,160 @@
+import { dirname } from 'node:path';
+import { primitiveOf } from '../ops.js';
+import { optimize } from '../passes/index.js';
+import type { EmitOptions, Emitter } from '../primitive.js';
+import { type Dim, factorsOf } from '../shape.js';
+import { nodesInOrder, type Tensor } from '../tensor.js';
+import { encodeModel, type OnnxInitializer, type OnnxNode, type OnnxValue } from './encode.js';
+
+/** A graph as the runtime takes it. */
+export interface EmittedGraph {
+  /** The ONNX model, serialised; stored weights are external data in `weightsFolder`. */
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  /** Real path of the one folder that holds all stored weights, if there are any. */
+  readonly weightsFolder: string | undefined;
+  readonly nodeCount: number;
+}
+
+/** Optimises the graph that leads to the named outputs and emits it as one ONNX model. */
+export function emitGraph(named: Readonly<Record<string, Tensor>>): EmittedGraph {
+  const names = Object.keys(named);
+  const outputs = optimize(Object.values(named));
+  const writer = new GraphWriter(nodesInOrder(outputs), outputs);
+  const values = outputs.map((tensor, i) => writer.output(names[i]!, tensor));
+  const { nodes, initializers, inputs } = writer;
+  const bytes = encodeModel({ nodes, initializers, inputs, outputs: values });
+  return { bytes, inputs, outputs: values, weightsFolder: writer.weightsFolder, nodeCount: nodes.length };
+}
+
+class GraphWriter implements Emitter {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxInitializer[] = [];
+  readonly inputs: OnnxValue[] = [];
+  weightsFolder: string | undefined;
+  private readonly names = new Map<Tensor, string>();
+  private readonly reused = new Map<string, string>();
+  private counter = 0;
+
+  constructor(order: ReturnType<typeof nodesInOrder>, outputs: readonly Tensor[]) {
+    const used = new Set<Tensor>(outputs);
+    for (const node of order) for (const tensor of node.inputs) used.add(tensor);
+    for (const tensor of used) if (tensor.origin.kind === 'input') this.nameOf(tensor);
+    for (const node of order) {
+      const inputs = node.inputs.map((tensor) => this.nameOf(tensor));
+      const results = node.outputs.map((tensor) => (used.has(tensor) ? this.assign(tensor, this.fresh()) : ''));
+      primitiveOf(node.primitive).emit(
+        { inputs, outputs: results, attrs: node.attrs, inputTypes: node.inputs, outputTypes: node.outputs },
+        this,
+      );
+    }
+  }
+
+  /** Gives an output of the whole graph its name. */
+  output(name: string, tensor: Tensor): OnnxValue {
+    this.node('Identity', [this.nameOf(tensor)], { outputs: [name] });
+    return { name, dtype: tensor.dtype, shape: tensor.shape };
+  }
+
+  node(opType: string, inputs: readonly string[], options: EmitOptions = {}): string[] {
+    const outputs = [...(options.outputs ?? Array.from({ length: options.count ?? 1 }, () => this.fresh()))];
+    this.nodes.push({ opType, domain: options.domain ?? '', inputs, outputs, attributes: options.attributes ?? {} });
+    return outputs;
+  }
+
+  int64s(values: readonly number[]): string {
+    return this.once(`int64s ${values}`, () => {
+      const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+      return this.initializer('int64', [values.length], data);
+    });
+  }
+
+  float(value: number): string {
+    return this.once(`float ${value}`, () =>
+      this.initializer('float32', [], new Uint8Array(Float32Array.of(value).buffer)),
+    );
+  }
+
+  sizes(dims: readonly Dim[]): string {
+    if (dims.every((dim) => typeof dim === 'number')) return this.int64s(dims);
+    return this.once(`sizes ${dims}`, () => {
+      if (dims.length === 1) return this.sizeOf(dims[0]!);
+      const parts = dims.map((dim) => this.sizes([dim]));
+      return this.node('Concat', parts, { attributes: { axis: { int: 0 } } })[0]!;
+    });
+  }
+
+  /** A symbolic size as int64 [1]: read off an input that has it, or multiplied up from its factors. */
+  private sizeOf(dim: Dim): string {
+    const whole = this.inputWith(dim);
+    if (whole !== undefined) {
+      const [start, end] = [{ int: whole.axis }, { int: whole.axis + 1 }];
+      return this.node('Shape', [whole.name], { attributes: { start, end } })[0]!;
+    }
+    const { coefficient, symbols } = factorsOf(dim);
+    if (symbols.length === 1 && coefficient === 1) throw new Error(`no input of the graph has the size "${dim}"`);
+    const factors = symbols.map((symbol) => this.sizes([symbol]));
+    if (coefficient !== 1) factors.push(this.int64s([coefficient]));
+    return factors.reduce((product, factor) => this.node('Mul', [product, factor])[0]!);
+  }
+
+  private inputWith(dim: Dim): { name: string; axis: number } | undefined {
+    for (const { name, shape } of this.inputs) {
+      const axis = shape.indexOf(dim);
+      if (axis >= 0) return { name, axis };
+    }
+    return undefined;
+  }
+
+  private nameOf(tensor: Tensor): string {
+    const known = this.names.get(tensor);
+    if (known !== undefined) return known;
+    const { origin } = tensor;
+    switch (origin.kind) {
+      case 'input': {
+        if (this.inputs.some((other) => other.name === origin.name)) {
+          throw new Error(`two inputs of the graph are called "${origin.name}"`);
+        }
+        this.inputs.push({ name: origin.name, dtype: tensor.dtype, shape: tensor.shape });
+        return this.assign(tensor, origin.name);
+      }
+      case 'constant': {
+        const { buffer, byteOffset, byteLength } = origin.data;
+        const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+        return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], bytes));
+      }
+      case 'stored': {
+        const folder = dirname(origin.location.file);
+        this.weightsFolder ??= folder;
+        if (this.weightsFolder !== folder) {
+          throw new Error(`weights lie in two folders, ${this.weightsFolder} and ${folder}; one is needed`);
+        }
+        return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], origin.location));
+      }
+      case 'result':
+        throw new Error(`the result of ${origin.node.primitive} is used before it is computed`);
+    }
+  }
+
+  private initializer(dtype: OnnxInitializer['dtype'], dims: readonly number[], data: OnnxInitializer['data']): string {
+    const name = this.fresh();
+    this.initializers.push({ name, dtype, dims, data });
+    return name;
+  }
+
+  private assign(tensor: Tensor, name: string): string {
+    this.names.set(tensor, name);
+    return name;
+  }
+
+  private once(key: string, make: () => string): string {
+    const known = this.reused.get(key) ?? make();
+    this.reused.set(key, known);
+    return known;
+  }
+
+  private fresh(): string {
+    return `v${this.counter++}`;
+  }
+}

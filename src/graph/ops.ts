@@ -1,0 +1,113 @@
+import { type AttrsOf, type NoAttrs, noAttrs, type Primitive } from './primitive.js';
+import { type PrimitiveName, type Primitives, primitives } from './primitives/index.js';
+import type { MatmulAttrs } from './primitives/matmul.js';
+import type { PadAttrs } from './primitives/pad.js';
+import type { SliceAttrs } from './primitives/slice.js';
+import type { SumAttrs } from './primitives/sum.js';
+import { broadcastAxes, type Dim, multiplyDims, type Shape, sameShape } from './shape.js';
+import { constant, type DType, type Node, nodeOf, type Tensor } from './tensor.js';
+
+/** Applies a primitive; throws where the shapes do not fit. */
+export function apply<Name extends PrimitiveName>(
+  name: Name,
+  inputs: readonly Tensor[],
+  attrs: AttrsOf<Primitives[Name]>,
+): readonly Tensor[] {
+  const outputs: Tensor[] = [];
+  const node: Node = { primitive: name, inputs, attrs, outputs };
+  const types = primitiveOf(name).shape(inputs, attrs);
+  for (const [index, type] of types.entries()) {
+    outputs.push({ dtype: type.dtype, shape: type.shape, origin: { kind: 'result', node, index } });
+  }
+  return outputs;
+}
+
+/** The rules of a primitive, its attribute type forgotten (the node that carries the attributes guarantees it). */
+export function primitiveOf(name: PrimitiveName): Primitive<unknown> {
+  return primitives[name] as Primitive<unknown>;
+}
+
+/** d/d(inputs) of one result, given the cotangents of all results of its node. */
+export function derivativeOfNode(node: Node, cotangents: readonly (Tensor | undefined)[]) {
+  const { inputs, outputs, attrs } = node;
+  return primitiveOf(node.primitive).derivative({ inputs, outputs, attrs, cotangents }, ops);
+}
+
+const one = (name: PrimitiveWithoutAttrs, ...inputs: Tensor[]): Tensor => apply(name, inputs, noAttrs)[0]!;
+type PrimitiveWithoutAttrs = {
+  [Name in PrimitiveName]: NoAttrs extends AttrsOf<Primitives[Name]> ? Name : never;
+}[PrimitiveName];
+
+/** The calls that graphs are written with: a typed one for each primitive, and a few compositions. */
+export const ops = {
+  add: (a: Tensor, b: Tensor) => one('add', a, b),
+  sub: (a: Tensor, b: Tensor) => one('sub', a, b),
+  mul: (a: Tensor, b: Tensor) => one('mul', a, b),
+  div: (a: Tensor, b: Tensor) => one('div', a, b),
+  neg: (x: Tensor) => one('neg', x),
+  exp: (x: Tensor) => one('exp', x),
+  log: (x: Tensor) => one('log', x),
+  sqrt: (x: Tensor) => one('sqrt', x),
+  tanh: (x: Tensor) => one('tanh', x),
+  sigmoid: (x: Tensor) => one('sigmoid', x),
+  erf: (x: Tensor) => one('erf', x),
+  relu: (x: Tensor) => one('relu', x),
+  gelu: (x: Tensor) => one('gelu', x),
+  greater: (a: Tensor, b: Tensor) => one('greater', a, b),
+  where: (condition: Tensor, a: Tensor, b: Tensor) => one('where', condition, a, b),
+  softmax: (x: Tensor) => one('softmax', x),
+  logSoftmax: (x: Tensor) => one('logSoftmax', x),
+  gather: (table: Tensor, indices: Tensor) => one('gather', table, indices),
+
+  matmul: (a: Tensor, b: Tensor, attrs: Partial<MatmulAttrs> = {}) =>
+    apply('matmul', [a, b], { transA: false, transB: false, alpha: 1, ...attrs })[0]!,
+  gemm: (a: Tensor, b: Tensor, c: Tensor, attrs: MatmulAttrs) => apply('gemm', [a, b, c], attrs)[0]!,
+  sum: (x: Tensor, attrs: SumAttrs) => (attrs.axes.length === 0 ? x : apply('sum', [x], attrs)[0]!),
+  expand: (x: Tensor, shape: Shape) => (sameShape(x.shape, shape) ? x : apply('expand', [x], { shape })[0]!),
+  reshape: (x: Tensor, shape: Shape) => (sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape })[0]!),
+  transpose: (x: Tensor, perm: readonly number[]) => apply('transpose', [x], { perm })[0]!,
+  slice: (x: Tensor, attrs: SliceAttrs) => apply('slice', [x], attrs)[0]!,
+  pad: (x: Tensor, attrs: PadAttrs) => apply('pad', [x], attrs)[0]!,
+  concat: (parts: readonly Tensor[], axis: number) => apply('concat', parts, { axis })[0]!,
+  cast: (x: Tensor, to: DType) => (x.dtype === to ? x : apply('cast', [x], { to })[0]!),
+  scatterAdd: (indices: Tensor, updates: Tensor, rows: Dim) => apply('scatterAdd', [indices, updates], { rows })[0]!,
+  oneHot: (labels: Tensor, classes: number) => apply('oneHot', [labels], { classes })[0]!,
+  crossEntropy: (logits: Tensor, labels: Tensor, ignoreIndex = -100) =>
+    apply('crossEntropy', [logits, labels], { ignoreIndex })[0]!,
+  /** y, mean and inverse standard deviation. */
+  layerNorm: (x: Tensor, scale: Tensor, bias: Tensor, epsilon: number) =>
+    apply('layerNorm', [x, scale, bias], { epsilon }),
+  /** y and the inverse root mean square. */
+  rmsNorm: (x: Tensor, scale: Tensor, epsilon: number) => apply('rmsNorm', [x, scale], { epsilon }),
+  size: (dim: Dim) => (typeof dim === 'number' ? constant(dim) : apply('size', [], { dim })[0]!),
+  window: (pool: Tensor, offsets: Tensor, index: number, shape: Shape) =>
+    apply('window', [pool, offsets], { index, shape })[0]!,
+
+  /** x times a number. */
+  scale: (x: Tensor, factor: number): Tensor => (factor === 1 ? x : one('mul', x, constant(factor))),
+  /** Mean over axes; sizes may be symbolic. */
+  mean: (x: Tensor, { axes, keepDims }: SumAttrs): Tensor => {
+    const count = multiplyDims(axes.map((axis) => x.shape.at(axis)!));
+    return one('div', ops.sum(x, { axes, keepDims }), ops.size(count));
+  },
+  /** Sums a broadcast value back to the shape it was broadcast from. */
+  sumTo: (x: Tensor, shape: Shape): Tensor => {
+    if (sameShape(x.shape, shape)) return x;
+    const axes = broadcastAxes(shape, x.shape);
+    return ops.reshape(ops.sum(x, { axes, keepDims: false }), shape);
+  },
+  /** x · σ(x) (SiLU, arXiv 1606.08415) */
+  silu: (x: Tensor): Tensor => one('mul', x, one('sigmoid', x)),
+  /** GELU's tanh approximation: x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (arXiv 1606.08415, section 2) */
+  geluTanh: (x: Tensor): Tensor => {
+    const cubic = one('mul', one('mul', x, x), ops.scale(x, 0.044715));
+    const inner = ops.scale(one('add', x, cubic), Math.sqrt(2 / Math.PI));
+    return one('mul', ops.scale(x, 0.5), one('add', one('tanh', inner), constant(1)));
+  },
+  /** A tensor of zeros. */
+  zeros: (shape: Shape): Tensor => ops.expand(constant(0), shape),
+  /** d/d(inputs) of the node of a result that has one output. */
+  derivativeOf: (result: Tensor, cotangent: Tensor) => derivativeOfNode(nodeOf(result)!, [cotangent]),
+};
+
+export type Ops = typeof ops;

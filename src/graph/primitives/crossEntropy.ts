@@ -1,0 +1,30 @@
+import type { Primitive } from '../primitive.js';
+import { sameShape, showShape } from '../shape.js';
+
+/**
+ * −log softmax(logits)[label] for each row: logits [rows, classes], labels int64 [rows] → [rows]. A row whose label is
+ * `ignoreIndex` gives 0. d logits = (softmax − one-hot) · dy.
+ */
+export const crossEntropy: Primitive<{ readonly ignoreIndex: number }> = {
+  shape: ([logits, labels]) => {
+    if (logits!.shape.length !== 2 || !sameShape(labels!.shape, logits!.shape.slice(0, 1))) {
+      throw new Error(
+        `crossEntropy of ${showShape(logits!.shape)} with labels ${showShape(labels!.shape)} does not fit`,
+      );
+    }
+    if (typeof logits!.shape[1] !== 'number') throw new Error('crossEntropy needs a static number of classes');
+    return [{ dtype: 'float32', shape: labels!.shape }];
+  },
+  derivative: ({ inputs: [logits, labels], cotangents: [dy] }, ops) => {
+    const target = ops.oneHot(labels!, logits!.shape[1] as number);
+    const counted = ops.sum(target, { axes: [-1], keepDims: true });
+    const error = ops.sub(ops.mul(ops.softmax(logits!), counted), target);
+    return [ops.mul(error, ops.reshape(dy!, [...labels!.shape, 1])), undefined];
+  },
+  emit: ({ inputs, outputs, attrs: { ignoreIndex } }, onnx) => {
+    onnx.node('SoftmaxCrossEntropyLoss', inputs, {
+      outputs,
+      attributes: { reduction: { string: 'none' }, ignore_index: { int: ignoreIndex } },
+    });
+  },
+};

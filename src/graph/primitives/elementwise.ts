@@ -1,0 +1,39 @@
+import type { Ops } from '../ops.js';
+import type { NoAttrs, Primitive } from '../primitive.js';
+import { broadcastShapes } from '../shape.js';
+import type { Tensor } from '../tensor.js';
+
+/** A primitive of one input that ONNX has as one operator. `derivative` gets x, y = f(x) and dy, and returns dx. */
+export function unary(
+  opType: string,
+  derivative: (at: { x: Tensor; y: Tensor; dy: Tensor }, ops: Ops) => Tensor,
+  domain: '' | 'com.microsoft' = '',
+): Primitive<NoAttrs> {
+  return {
+    shape: ([x]) => [{ dtype: 'float32', shape: x!.shape }],
+    derivative: ({ inputs, outputs, cotangents }, ops) => [
+      derivative({ x: inputs[0]!, y: outputs[0]!, dy: cotangents[0]! }, ops),
+    ],
+    emit: ({ inputs, outputs }, onnx) => {
+      onnx.node(opType, inputs, { outputs, domain });
+    },
+  };
+}
+
+/** A primitive of two inputs under NumPy broadcasting. `derivative` returns [da, db] before they are summed back. */
+export function binary(
+  opType: string,
+  derivative: (at: { a: Tensor; b: Tensor; y: Tensor; dy: Tensor }, ops: Ops) => readonly [Tensor, Tensor],
+): Primitive<NoAttrs> {
+  return {
+    shape: ([a, b]) => [{ dtype: a!.dtype, shape: broadcastShapes(a!.shape, b!.shape) }],
+    derivative: ({ inputs, outputs, cotangents }, ops) => {
+      const [a, b] = inputs as [Tensor, Tensor];
+      const [da, db] = derivative({ a, b, y: outputs[0]!, dy: cotangents[0]! }, ops);
+      return [ops.sumTo(da, a.shape), ops.sumTo(db, b.shape)];
+    },
+    emit: ({ inputs, outputs }, onnx) => {
+      onnx.node(opType, inputs, { outputs });
+    },
+  };
+}

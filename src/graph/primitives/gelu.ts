@@ -1,0 +1,18 @@
+import type { NoAttrs, Primitive } from '../primitive.js';
+import { constant } from '../tensor.js';
+import { unary } from './elementwise.js';
+
+/**
+ * Exact GELU, x·Φ(x) (arXiv 1606.08415). Its derivative is Φ(x) + x·φ(x), Φ and φ being the distribution and density
+ * of the standard normal.
+ */
+export const gelu: Primitive<NoAttrs> = unary(
+  'Gelu',
+  ({ x, dy }, ops) => {
+    const distribution = ops.add(ops.scale(ops.erf(ops.scale(x, Math.SQRT1_2)), 0.5), constant(0.5));
+    const density = ops.exp(ops.mul(ops.scale(x, -0.5), x));
+    const slope = ops.add(distribution, ops.mul(ops.scale(x, 1 / Math.sqrt(2 * Math.PI)), density));
+    return ops.mul(dy, slope);
+  },
+  'com.microsoft',
+);

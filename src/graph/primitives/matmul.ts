@@ -1,0 +1,49 @@
+import type { Primitive } from '../primitive.js';
+import { broadcastShapes, type Shape, showShape } from '../shape.js';
+
+export interface MatmulAttrs {
+  /** Transpose the last two axes of a (of b) first. */
+  readonly transA: boolean;
+  readonly transB: boolean;
+  /** Factor on the product. */
+  readonly alpha: number;
+}
+
+/** Shape of alpha · op(a) op(b): leading axes broadcast. */
+export function matmulShape(a: Shape, b: Shape, { transA, transB }: MatmulAttrs): Shape {
+  if (a.length < 2 || b.length < 2) throw new Error(`matmul needs matrices, got ${showShape(a)} and ${showShape(b)}`);
+  const [rows, inner] = transA ? [a.at(-1)!, a.at(-2)!] : [a.at(-2)!, a.at(-1)!];
+  const [innerB, columns] = transB ? [b.at(-1)!, b.at(-2)!] : [b.at(-2)!, b.at(-1)!];
+  if (inner !== innerB) {
+    throw new Error(
+      `matmul of ${showShape(a)}${transA ? 'ᵀ' : ''} and ${showShape(b)}${transB ? 'ᵀ' : ''} does not fit`,
+    );
+  }
+  return [...broadcastShapes(a.slice(0, -2), b.slice(0, -2)), rows, columns];
+}
+
+/** alpha · op(a) op(b), op being the transpose of the last two axes or nothing. */
+export const matmul: Primitive<MatmulAttrs> = {
+  shape: ([a, b], attrs) => [{ dtype: 'float32', shape: matmulShape(a!.shape, b!.shape, attrs) }],
+  derivative: ({ inputs, attrs: { transA, transB, alpha }, cotangents }, ops) => {
+    const [a, b] = [inputs[0]!, inputs[1]!];
+    const dy = cotangents[0]!;
+    const da = transA
+      ? ops.matmul(b, dy, { transA: transB, transB: true, alpha })
+      : ops.matmul(dy, b, { transB: !transB, alpha });
+    const db = transB
+      ? ops.matmul(dy, a, { transA: true, transB: transA, alpha })
+      : ops.matmul(a, dy, { transA: !transA, alpha });
+    return [ops.sumTo(da, a.shape), ops.sumTo(db, b.shape)];
+  },
+  emit: ({ inputs, outputs, attrs: { transA, transB, alpha }, inputTypes }, onnx) => {
+    const flags = { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 }, alpha: { float: alpha } };
+    if (inputTypes.every((type) => type.shape.length === 2)) {
+      onnx.node('Gemm', inputs, { outputs, attributes: flags });
+    } else if (!transA && !transB && alpha === 1) {
+      onnx.node('MatMul', inputs, { outputs });
+    } else {
+      onnx.node('FusedMatMul', inputs, { outputs, attributes: flags, domain: 'com.microsoft' });
+    }
+  },
+};

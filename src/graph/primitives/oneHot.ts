@@ -1,0 +1,13 @@
+import type { Primitive } from '../primitive.js';
+
+/** 1 at the class of each int64 label, 0 elsewhere: [...labels, classes]. A label outside 0..classes-1 gives zeros. */
+export const oneHot: Primitive<{ readonly classes: number }> = {
+  shape: ([labels], { classes }) => [{ dtype: 'float32', shape: [...labels!.shape, classes] }],
+  derivative: () => [undefined],
+  emit: ({ inputs, outputs, attrs: { classes } }, onnx) => {
+    const column = onnx.node('Unsqueeze', [inputs[0]!, onnx.int64s([-1])])[0]!;
+    const all = onnx.int64s(Array.from({ length: classes }, (_, i) => i));
+    const hit = onnx.node('Equal', [column, all])[0]!;
+    onnx.node('Cast', [hit], { outputs, attributes: { to: { int: 1 } } });
+  },
+};

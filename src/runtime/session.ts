@@ -1,0 +1,88 @@
+import * as ort from 'onnxruntime-node';
+import { DiffoError } from '../errors.js';
+import { emitGraph, type Tensor } from '../graph/index.js';
+
+/** A fed or fetched array with its sizes. */
+export interface Value {
+  readonly data: Float32Array | BigInt64Array;
+  readonly shape: readonly number[];
+}
+
+export interface SessionOptions {
+  /** Threads inside one operator. One thread gives the same bits on every machine with the same instruction set. */
+  readonly threads: number;
+}
+
+/** One compiled graph. Runs must not overlap: fetches are written into arrays that the caller owns. */
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Nodes of the emitted graph before the runtime's own optimiser. */
+  readonly nodeCount: number;
+  /**
+   * Runs the graph once. `feeds` names every input; arrays are read in place. An output named in `into` is written
+   * into that array; any other is newly allocated.
+   */
+  run(feeds: Readonly<Record<string, Value>>, into?: Readonly<Record<string, Value>>): Promise<Record<string, Value>>;
+  /** Frees the memory; the session cannot run afterwards. */
+  release(): Promise<void>;
+}
+
+/**
+ * Compiles the graph that leads to `outputs` for the CPU. Stored weights are mapped from their file and never pass
+ * through JavaScript; packing them again is switched off (it costs time and memory and the step gains nothing).
+ */
+export async function openSession(
+  outputs: Readonly<Record<string, Tensor>>,
+  options: SessionOptions,
+): Promise<Session> {
+  const graph = emitGraph(outputs);
+  const extra: Record<string, string> = { disable_prepacking: '1' };
+  if (graph.weightsFolder !== undefined) extra.model_external_initializers_file_folder_path = graph.weightsFolder;
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(graph.bytes, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      extra: { session: extra },
+    });
+  } catch (error) {
+    throw new DiffoError(`ONNX Runtime refused the graph: ${messageOf(error)}`, { cause: error });
+  }
+  const outputNames = graph.outputs.map((output) => output.name);
+
+  return {
+    inputNames: graph.inputs.map((value) => value.name),
+    outputNames,
+    nodeCount: graph.nodeCount,
+    async run(feeds, into = {}) {
+      const fed: Record<string, ort.Tensor> = {};
+      for (const { name } of graph.inputs) {
+        const value = feeds[name];
+        if (value === undefined) throw new Error(`the graph needs the input "${name}"`);
+        fed[name] = toOrt(value);
+      }
+      const fetched: Record<string, ort.Tensor | null> = {};
+      for (const name of outputNames) fetched[name] = into[name] === undefined ? null : toOrt(into[name]);
+      const results = await session.run(fed, fetched);
+      return Object.fromEntries(outputNames.map((name) => [name, fromOrt(results[name]!)]));
+    },
+    release: () => session.release(),
+  };
+}
+
+function toOrt({ data, shape }: Value): ort.Tensor {
+  return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int64', data, shape);
+}
+
+function fromOrt(tensor: ort.Tensor): Value {
+  return { data: tensor.data as Float32Array | BigInt64Array, shape: tensor.dims };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
