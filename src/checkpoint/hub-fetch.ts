@@ -1,0 +1,74 @@
+import { DiffoError } from '../errors.js';
+
+/** The hub, or the server that holds its files, does not answer as a hub does. Another source may help. */
+export class HubUnreachable extends DiffoError {
+  /** The reason alone, to be put into a longer sentence. */
+  readonly reason: string;
+
+  constructor(endpoint: string, reason: string, cause?: unknown) {
+    super(`Cannot reach ${endpoint}: ${reason}. Check the network, the proxy and HF_ENDPOINT.`, { cause });
+    this.name = 'HubUnreachable';
+    this.reason = reason;
+  }
+}
+
+/** Where the hub is, how to ask it, and as whom. */
+export interface HubAccess {
+  readonly hubUrl: string;
+  readonly fetch: typeof fetch;
+  readonly accessToken?: string;
+}
+
+/** Time limits, so that a machine without network says so instead of hanging. */
+export interface Patience {
+  /** Until the first answer of any kind, in milliseconds. */
+  readonly firstContact: number;
+  /** Until a later answer begins, and between two pieces of a download, in milliseconds. */
+  readonly stall: number;
+}
+
+export const DEFAULT_PATIENCE: Patience = { firstContact: 8_000, stall: 60_000 };
+
+/**
+ * A `fetch` for the hub with deadlines. Network faults, timeouts, server errors (5xx) and pages of a proxy or firewall
+ * become {@link HubUnreachable}; an abort by `signal` stays an abort.
+ */
+export function hubFetch(endpoint: string, patience: Patience, signal?: AbortSignal): typeof fetch {
+  let limit = patience.firstContact;
+  return async (input, init) => {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => {
+      deadline.abort(new HubUnreachable(endpoint, `no answer within ${limit / 1000} seconds`));
+    }, limit);
+    const signals = [deadline.signal, signal, init?.signal].filter((one) => one !== undefined && one !== null);
+    try {
+      const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+      if (response.status >= 500 || isForeignPage(response)) {
+        await response.body?.cancel();
+        throw new HubUnreachable(endpoint, `it answers with status ${response.status}`);
+      }
+      limit = patience.stall;
+      return response;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error instanceof DiffoError ? error : new HubUnreachable(endpoint, networkReason(error), error);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+/** Refusals by a proxy or firewall are pages; the hub's own carry JSON, or an error code in a header. */
+function isForeignPage(response: Response): boolean {
+  if (response.status === 407) return true;
+  const html = response.headers.get('content-type')?.startsWith('text/html') ?? false;
+  return response.status === 403 && html && !response.headers.has('x-error-code');
+}
+
+/** The innermost message of an error of `fetch`, which wraps the cause in "fetch failed". */
+export function networkReason(error: unknown): string {
+  let innermost = error;
+  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
+  if (innermost instanceof AggregateError && innermost.errors[0] instanceof Error) innermost = innermost.errors[0];
+  return innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
+}

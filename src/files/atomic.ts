@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DiffoError } from '../errors.js';
+import { errorCode, fileError } from './errors.js';
+
+/**
+ * A name beside `path` that nothing takes for a finished file or folder: hidden, with `.partial-` in it. In the same
+ * folder, since a rename is atomic only within one file system.
+ */
+export function partialName(path: string): string {
+  const full = resolve(path);
+  return join(dirname(full), `.${basename(full)}.partial-${process.pid}-${randomBytes(4).toString('hex')}`);
+}
+
+/**
+ * Writes a file through `fill` so that `path` holds either its old content or all of the new one: a temporary name in
+ * the same folder, fsync, rename. The temporary file is removed on any error.
+ *
+ * @throws DiffoError where the file system refuses (full disk, permissions, …); whatever `fill` throws otherwise
+ */
+export async function writeAtomic(path: string, fill: (file: FileHandle) => Promise<void>): Promise<void> {
+  const partial = partialName(path);
+  try {
+    const file = await open(partial, 'wx');
+    try {
+      await fill(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw fileError(error, path, 'write');
+  }
+}
+
+/** Writes text (UTF-8) or bytes to `path`, all or nothing; see {@link writeAtomic}. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await writeAtomic(path, (file) => file.writeFile(data));
+}
+
+/** Writes all of `bytes` at the file's position: a single `write` may take fewer, as on a disk that is almost full. */
+export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done);
+    done += bytesWritten;
+  }
+}
+
+export interface OutputFolderOptions {
+  /**
+   * What to do when the folder exists and is not empty: `refuse` (default) throws before `fill` is called; `replace`
+   * moves the old one away only once the new one is complete.
+   */
+  readonly existing?: 'refuse' | 'replace';
+}
+
+/**
+ * Builds a folder under a temporary name beside `path` and renames it into place at the end, so that a crash, a full
+ * disk or Ctrl-C never leaves something that looks finished. Parent folders are made.
+ *
+ * @param fill writes the content into the folder it is given; when it throws, that folder is removed and the error
+ *   passed on
+ * @throws DiffoError when `path` exists and may not be replaced, or the file system refuses
+ */
+export async function withOutputFolder<T>(
+  path: string,
+  fill: (folder: string) => Promise<T>,
+  options: OutputFolderOptions = {},
+): Promise<T> {
+  const target = resolve(path);
+  const replace = options.existing === 'replace';
+  await refuseExisting(target, replace);
+  const partial = partialName(target);
+  try {
+    await mkdir(partial, { recursive: true });
+  } catch (error) {
+    throw fileError(error, target, 'make the folder');
+  }
+  try {
+    const result = await fill(partial);
+    await moveIntoPlace(partial, target, replace);
+    return result;
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true }).catch(() => undefined);
+    throw withFinalName(fileError(error, target, 'write the folder'), partial, target);
+  }
+}
+
+/** The user knows the folder's final name only. */
+function withFinalName(error: Error, partial: string, target: string): Error {
+  if (!(error instanceof DiffoError) || !error.message.includes(partial)) return error;
+  return new DiffoError(error.message.replaceAll(partial, target), { exitCode: error.exitCode, cause: error });
+}
+
+/** Throws where `target` cannot become a new folder; an empty folder is no obstacle. */
+async function refuseExisting(target: string, replace: boolean): Promise<void> {
+  try {
+    if (!(await stat(target)).isDirectory()) {
+      throw new DiffoError(`${target} is a file, and a folder of that name is to be written. Choose another path.`);
+    }
+    if (!replace && (await readdir(target)).length > 0) {
+      throw new DiffoError(`${target} exists already and is not empty. Choose another path, or move it away.`);
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw fileError(error, target, 'write the folder');
+  }
+}
+
+async function moveIntoPlace(partial: string, target: string, replace: boolean): Promise<void> {
+  if (!replace) {
+    // Not every platform renames onto an empty folder; a folder that has been filled meanwhile makes this throw.
+    await rmdir(target).catch((error) => {
+      if (errorCode(error) !== 'ENOENT') throw error;
+    });
+    await rename(partial, target);
+    return;
+  }
+  const old = partialName(target);
+  const had = await rename(target, old).then(
+    () => true,
+    (error) => {
+      if (errorCode(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
+  try {
+    await rename(partial, target);
+  } catch (error) {
+    if (had) await rename(old, target);
+    throw error;
+  }
+  if (had) await rm(old, { recursive: true, force: true });
+}

@@ -1,0 +1,175 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DiffoError } from '../../src/errors.js';
+import { withOutputFolder, writeAtomic, writeFileAtomic } from '../../src/files/atomic.js';
+import { fileError } from '../../src/files/errors.js';
+import { readJsonObject } from '../../src/files/json.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diffora-files-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function failure(promise: Promise<unknown>): Promise<DiffoError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(DiffoError);
+  return error as DiffoError;
+}
+
+/** Mounts a tiny file system where that is allowed (root on Linux). */
+function mountTiny(path: string, kibibytes: number): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'tmpfs', path], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('writeFileAtomic', () => {
+  it('replaces a file and leaves nothing beside it', async () => {
+    const path = join(folder, 'a.txt');
+    await writeFile(path, 'old');
+    await writeFileAtomic(path, 'new');
+    expect(await readFile(path, 'utf8')).toBe('new');
+    expect(await readdir(folder)).toEqual(['a.txt']);
+  });
+
+  it('keeps the old content and removes the temporary file when writing fails half-way', async () => {
+    const path = join(folder, 'a.txt');
+    await writeFile(path, 'old');
+    const fill = writeAtomic(path, async (file) => {
+      await file.write('half');
+      throw new Error('stop');
+    });
+    await expect(fill).rejects.toThrow('stop');
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['a.txt']);
+  });
+
+  it('names the path and the cure when a part of the path is missing or a file', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const missing = join(folder, 'none', 'a.txt');
+    expect((await failure(writeFileAtomic(missing, ''))).message).toBe(
+      `Cannot write ${missing}: no such file or folder. Check the spelling of the path.`,
+    );
+    const below = join(folder, 'file', 'a.txt');
+    expect((await failure(writeFileAtomic(below, ''))).message).toContain(
+      `Cannot write ${below}: a part of the path is a file`,
+    );
+  });
+
+  it('says that the disk is full, keeps the old file and leaves no temporary one', async (context) => {
+    const disk = join(folder, 'disk');
+    await mkdir(disk);
+    if (!mountTiny(disk, 64)) return context.skip('mounting a tmpfs is not allowed here');
+    try {
+      const path = join(disk, 'a.bin');
+      await writeFileAtomic(path, 'old');
+      const error = await failure(writeFileAtomic(path, new Uint8Array(1 << 20)));
+      expect(error.message).toBe(
+        `Cannot write ${path}: the disk is full. Free some space or choose a folder on another disk.`,
+      );
+      expect(await readFile(path, 'utf8')).toBe('old');
+      expect(await readdir(disk)).toEqual(['a.bin']);
+      const target = join(disk, 'out');
+      const full = await failure(
+        withOutputFolder(target, (out) => writeFileAtomic(join(out, 'b.bin'), new Uint8Array(1 << 20))),
+      );
+      expect(full.message).toContain(`Cannot write ${join(target, 'b.bin')}: the disk is full`);
+      expect(await readdir(disk)).toEqual(['a.bin']);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+});
+
+describe('withOutputFolder', () => {
+  it('shows the folder only when it is complete, and makes its parents', async () => {
+    const target = join(folder, 'runs', 'one');
+    await withOutputFolder(target, async (partial) => {
+      await writeFile(join(partial, 'a'), '1');
+      expect(await readdir(join(folder, 'runs'))).not.toContain('one');
+    });
+    expect(await readdir(target)).toEqual(['a']);
+    expect(await readdir(join(folder, 'runs'))).toEqual(['one']);
+  });
+
+  it('removes everything when filling fails', async () => {
+    const fill = withOutputFolder(join(folder, 'out'), async (partial) => {
+      await writeFile(join(partial, 'a'), '1');
+      throw new Error('stop');
+    });
+    await expect(fill).rejects.toThrow('stop');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('takes an empty folder and refuses one that is not, before filling', async () => {
+    const target = join(folder, 'out');
+    await mkdir(target);
+    await withOutputFolder(target, (partial) => writeFile(join(partial, 'a'), '1'));
+    let called = false;
+    const error = await failure(
+      withOutputFolder(target, async () => {
+        called = true;
+      }),
+    );
+    expect(error.message).toBe(`${target} exists already and is not empty. Choose another path, or move it away.`);
+    expect(called).toBe(false);
+  });
+
+  it('replaces a folder only at the end, and keeps the old one when filling fails', async () => {
+    const target = join(folder, 'out');
+    await withOutputFolder(target, (partial) => writeFile(join(partial, 'old'), ''));
+    const broken = withOutputFolder(target, () => Promise.reject(new Error('stop')), { existing: 'replace' });
+    await expect(broken).rejects.toThrow('stop');
+    expect(await readdir(target)).toEqual(['old']);
+    await withOutputFolder(target, (partial) => writeFile(join(partial, 'new'), ''), { existing: 'replace' });
+    expect(await readdir(target)).toEqual(['new']);
+    expect(await readdir(folder)).toEqual(['out']);
+  });
+
+  it('refuses a path that is a file', async () => {
+    const target = join(folder, 'file');
+    await writeFile(target, '');
+    const error = await failure(withOutputFolder(target, async () => undefined));
+    expect(error.message).toContain(`${target} is a file`);
+  });
+});
+
+describe('fileError', () => {
+  it('leaves errors that are not of the file system as they are', () => {
+    const defect = new TypeError('x is undefined');
+    expect(fileError(defect, '/a', 'write')).toBe(defect);
+    const abort = new DOMException('aborted', 'AbortError');
+    expect(fileError(abort, '/a', 'write')).toBe(abort);
+  });
+
+  it.each(['EACCES', 'EROFS', 'EEXIST', 'ENOSPC', 'EXDEV', 'EUNHEARD'])('makes a sentence of %s', (code) => {
+    const system = Object.assign(new Error(`${code}: something`), { code, syscall: 'open' });
+    const error = fileError(system, '/a/b', 'write');
+    expect(error).toBeInstanceOf(DiffoError);
+    expect(error.message).toMatch(/^Cannot write \/a\/b: .+\.$/);
+  });
+});
+
+describe('readJsonObject', () => {
+  it('names the file when it is no JSON object or cannot be read', async () => {
+    const path = join(folder, 'a.json');
+    await writeFile(path, '{"a": 1,}');
+    expect((await failure(readJsonObject(path))).message).toContain(`${path} is not valid JSON`);
+    await writeFile(path, '[1]');
+    expect((await failure(readJsonObject(path))).message).toContain(`${path} must hold a JSON object`);
+    await symlink(join(folder, 'loop'), join(folder, 'loop'));
+    expect((await failure(readJsonObject(join(folder, 'loop')))).message).toContain('go round in a circle');
+  });
+});
