@@ -105,9 +105,10 @@ def write(path: Path, value) -> None:
 
 
 def ask(tokenizer, text: str, pair: str | None, length: int | None):
+    """As a batch of one: called with plain strings, transformers takes an empty pair for no pair; in a batch, not."""
     limits = {} if length is None else {"truncation": True, "max_length": length}
-    encoded = tokenizer(text, pair, **limits)
-    return encoded["input_ids"], encoded["token_type_ids"]
+    encoded = tokenizer([text], None if pair is None else [pair], **limits)
+    return encoded["input_ids"][0], encoded["token_type_ids"][0]
 
 
 def odd_cases(tokenizer) -> list:

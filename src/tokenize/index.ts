@@ -1,0 +1,2 @@
+export { loadTokenizer } from './loadTokenizer.js';
+export type { Encoding, LimitedEncoding, Tokenizer } from './types.js';

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { DiffoError, usageError } from '../errors.js';
+import { isJsonObject, readJsonObject } from '../files/json.js';
+import { countSpecial, type Piece, readTemplate, type Template } from './template.js';
+import { longestFirst } from './truncate.js';
+import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
+
+/** Everything a saved tokenizer may consist of; those that exist are copied beside an adapter. */
+const FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+];
+
+/** transformers writes 1e30 for "no limit known"; nothing real comes near a hundred million tokens. */
+const NO_LIMIT = 1e8;
+
+/**
+ * Opens the tokenizer of a Hugging Face folder: `tokenizer.json`, with `tokenizer_config.json`,
+ * `special_tokens_map.json` and `config.json` where they exist. Gives the ids that Python's `transformers` gives.
+ * Truncation and padding that tokenizer.json carries (all-MiniLM's cuts at 128) have no effect: the caller sets them.
+ *
+ * @throws DiffoError when tokenizer.json is missing, broken or of a kind that is not supported
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const path = join(folder, 'tokenizer.json');
+  if (!existsSync(path)) {
+    throw new DiffoError(
+      `${folder} has no tokenizer.json. Fetch it from the model's page, or make it in Python with ` +
+        'AutoTokenizer.from_pretrained(model).save_pretrained(folder).',
+    );
+  }
+  const description = await readJsonObject(path);
+  const config = await readOptional(join(folder, 'tokenizer_config.json'));
+  const specialTokens = await readOptional(join(folder, 'special_tokens_map.json'));
+  const modelConfig = await readOptional(join(folder, 'config.json'));
+  const { library, template } = build(path, description, config);
+  const vocabSize = library.get_vocab(true).size;
+  if (vocabSize === 0) throw new DiffoError(`${path} has an empty vocabulary. Fetch the file again.`);
+
+  const cutLeft = config.truncation_side === 'left';
+  const tokens = (text: string) => library.encode(text, { add_special_tokens: false }).ids;
+  const encodeTruncated = (text: string, pair: string | undefined, maxLength: number): LimitedEncoding => {
+    const pieces = pair === undefined ? template.single : template.pair;
+    const room = maxLength - countSpecial(pieces);
+    if (!Number.isInteger(maxLength) || room < 0) {
+      throw usageError(
+        `A maximum length of ${maxLength} tokens has no room for the ${countSpecial(pieces)} special tokens. Raise it.`,
+      );
+    }
+    const first = tokens(text);
+    const second = pair === undefined ? [] : tokens(pair);
+    const [keepFirst, keepSecond] = longestFirst(first.length, second.length, room);
+    return {
+      ...fill(pieces, cut(first, keepFirst, cutLeft), cut(second, keepSecond, cutLeft)),
+      truncated: keepFirst < first.length || keepSecond < second.length,
+    };
+  };
+  return {
+    encode: (text, pair) =>
+      pair === undefined ? fill(template.single, tokens(text), []) : fill(template.pair, tokens(text), tokens(pair)),
+    encodeTruncated,
+    padTokenId: padTokenId(library, [config, specialTokens], modelConfig),
+    modelMaxLength: sensibleLength(config.model_max_length),
+    vocabSize,
+    files: FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
+  };
+}
+
+function build(path: string, description: Record<string, unknown>, config: Record<string, unknown>) {
+  try {
+    if (!isJsonObject(description.model)) throw new Error('it has no "model"');
+    const template = readTemplate(description.post_processor);
+    if (template === undefined) {
+      throw new Error(`its post_processor ${JSON.stringify(description.post_processor).slice(0, 80)} is not supported`);
+    }
+    // The library wants these keys even where they are empty; files of older versions leave them out.
+    const whole = { added_tokens: [], normalizer: null, pre_tokenizer: null, decoder: null, ...description };
+    return { library: new Library({ ...whole, post_processor: null }, config), template };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DiffoError(`${path} is not a tokenizer that can be used: ${reason}. Fetch the file again.`, {
+      cause: error,
+    });
+  }
+}
+
+async function readOptional(path: string): Promise<Record<string, unknown>> {
+  return existsSync(path) ? readJsonObject(path) : {};
+}
+
+function fill(pieces: Template['single'], first: readonly number[], second: readonly number[]): Encoding {
+  const ids: number[] = [];
+  const tokenTypeIds: number[] = [];
+  const idsOf = (piece: Piece) => (piece.kind === 'special' ? piece.ids : piece.sequence === 'A' ? first : second);
+  for (const piece of pieces) {
+    for (const id of idsOf(piece)) {
+      ids.push(id);
+      tokenTypeIds.push(piece.typeId);
+    }
+  }
+  return { ids, tokenTypeIds };
+}
+
+function cut(ids: readonly number[], keep: number, left: boolean): readonly number[] {
+  if (keep >= ids.length) return ids;
+  return left ? ids.slice(ids.length - keep) : ids.slice(0, keep);
+}
+
+/** The id of `pad_token`; without one, config.json's `pad_token_id`; without that 0, which the mask hides. */
+function padTokenId(
+  library: Library,
+  configs: readonly Record<string, unknown>[],
+  modelConfig: Record<string, unknown>,
+): number {
+  for (const { pad_token: token } of configs) {
+    const content = isJsonObject(token) ? token.content : token;
+    const id = typeof content === 'string' ? library.token_to_id(content) : undefined;
+    if (id !== undefined) return id;
+  }
+  const stated = modelConfig.pad_token_id;
+  return typeof stated === 'number' && Number.isInteger(stated) && stated >= 0 ? stated : 0;
+}
+
+function sensibleLength(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < NO_LIMIT ? value : undefined;
+}

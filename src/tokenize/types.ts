@@ -1,0 +1,36 @@
+/** Token ids of one sequence, special tokens included, and which of the two texts each token belongs to. */
+export interface Encoding {
+  readonly ids: readonly number[];
+  /** 0 for the first text, 1 for the second, as the tokenizer's own template says. Same length as `ids`. */
+  readonly tokenTypeIds: readonly number[];
+}
+
+/** An encoding held to a length. */
+export interface LimitedEncoding extends Encoding {
+  /** True when tokens had to be dropped to keep to the length. */
+  readonly truncated: boolean;
+}
+
+/** Text to the ids that Python's `transformers` gives for the same folder. Knows nothing of padding. */
+export interface Tokenizer {
+  /**
+   * Encodes a text, or a pair of texts, whole: no truncation, whatever tokenizer.json says about it. An empty pair is a
+   * pair, as in a batch in Python (called with plain strings, `tokenizer(text, '')` takes it for none).
+   */
+  encode(text: string, pair?: string): Encoding;
+  /**
+   * Encodes as Python's `tokenizer(text, pair, truncation=True, max_length=maxLength)` does (`longest_first`).
+   *
+   * @param maxLength number of tokens to keep, special tokens included
+   * @throws DiffoError (usage) when `maxLength` leaves no room for the special tokens
+   */
+  encodeTruncated(text: string, pair: string | undefined, maxLength: number): LimitedEncoding;
+  /** The id to fill short rows of a batch with; such positions are masked. */
+  readonly padTokenId: number;
+  /** Longest sequence the tokenizer's config allows, where it states a sensible one. */
+  readonly modelMaxLength: number | undefined;
+  /** Number of ids, added tokens included: the least number of rows an embedding table must have. */
+  readonly vocabSize: number;
+  /** Paths of the tokenizer's files, to be copied beside a saved adapter. */
+  readonly files: readonly string[];
+}
