@@ -108,10 +108,12 @@ def reduction_cases(g: torch.Generator) -> list[Case]:
 
 def shape_cases(g: torch.Generator) -> list[Case]:
     cases = []
-    for name, source, target in [("heads", [2, 3, 8], [2, 3, 4, 2]), ("flat", [2, 3, 4], [24]), ("rows", [2, 3, 4], [6, 4])]:
+    reshapes = [("heads", [2, 3, 8], [2, 3, 4, 2]), ("flat", [2, 3, 4], [24]), ("rows", [2, 3, 4], [6, 4])]
+    for name, source, target in reshapes:
         run = lambda x, target=target: x.reshape(target)
         cases.append(Case("reshape", name, [normal(g, source)], run, {"shape": target}))
-    for name, source, perm in [("swap2d", [3, 4], [1, 0]), ("heads", [2, 3, 4, 5], [0, 2, 1, 3]), ("cycle", [2, 3, 4], [2, 0, 1])]:
+    orders = [("swap2d", [3, 4], [1, 0]), ("heads", [2, 3, 4, 5], [0, 2, 1, 3]), ("cycle", [2, 3, 4], [2, 0, 1])]
+    for name, source, perm in orders:
         run = lambda x, perm=perm: x.permute(perm)
         cases.append(Case("transpose", name, [normal(g, source)], run, {"perm": perm}))
     for axis, start, length in [(0, 1, 1), (1, 0, 2), (2, 1, 3)]:
@@ -125,7 +127,13 @@ def shape_cases(g: torch.Generator) -> list[Case]:
     for axis, shapes in [(0, [[1, 3], [2, 3]]), (1, [[2, 1, 3], [2, 2, 3], [2, 4, 3]]), (2, [[2, 3, 1], [2, 3, 4]])]:
         run = lambda *parts, axis=axis: torch.cat(parts, dim=axis)
         cases.append(Case("concat", f"axis{axis}", [normal(g, shape) for shape in shapes], run, {"axis": axis}))
-    for name, source, target in [("newAxis", [4], [2, 3, 4]), ("column", [3, 1], [2, 3, 4]), ("scalar", [], [2, 3]), ("inner", [2, 1, 4], [2, 3, 4])]:
+    expansions = [
+        ("newAxis", [4], [2, 3, 4]),
+        ("column", [3, 1], [2, 3, 4]),
+        ("scalar", [], [2, 3]),
+        ("inner", [2, 1, 4], [2, 3, 4]),
+    ]
+    for name, source, target in expansions:
         run = lambda x, target=target: x.expand(target)
         cases.append(Case("expand", name, [normal(g, source)], run, {"shape": target}))
     return cases

@@ -88,7 +88,7 @@ def lora_model(labels: int = 3, zero_b: bool = False) -> PeftModel:
 
 
 def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
-    """Trained parameters by this project's names: `<module path>.lora_A`, `.lora_B`, `classifier.weight`, `classifier.bias`."""
+    """Trained parameters by this project's names: `<module path>.lora_A`, `.lora_B`, `classifier.weight`, `.bias`."""
     named = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
