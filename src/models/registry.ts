@@ -1,0 +1,22 @@
+import type { Checkpoint } from '../checkpoint/types.js';
+import { DiffoError } from '../errors.js';
+import { bert } from './bert.js';
+import type { Family, Model } from './model.js';
+
+/** Every architecture that diffora can build: one line each. */
+export const families: readonly Family[] = [bert];
+
+/**
+ * The model of a checkpoint with a classification head of `numLabels` outputs (1 = regression).
+ * @throws DiffoError when the architecture is not known or the weights do not fit it
+ */
+export function openModel(checkpoint: Checkpoint, options: { readonly numLabels: number }): Model {
+  const modelType = checkpoint.config.model_type;
+  const family = families.find((one) => one.modelTypes.includes(String(modelType)));
+  if (family === undefined) {
+    const known = families.flatMap((one) => one.modelTypes).join(', ');
+    const what = modelType === undefined ? 'names no model_type' : `has model_type "${String(modelType)}"`;
+    throw new DiffoError(`${checkpoint.folder}/config.json ${what}; diffora can build: ${known}.`);
+  }
+  return family.open(checkpoint, options);
+}

@@ -1,0 +1,51 @@
+import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
+import { DiffoError } from '../errors.js';
+import { ops, stored, type Tensor } from '../graph/index.js';
+
+/** A tensor that an architecture expects of its checkpoint. */
+export interface ExpectedTensor {
+  /** Name as the architecture's own checkpoints spell it. */
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** Spellings under which a file may hold a tensor, most usual first. */
+export type Spellings = (name: string) => readonly string[];
+
+const graphTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+
+/**
+ * Finds every expected tensor in a checkpoint.
+ * @returns expected name → name in the file
+ * @throws DiffoError that lists what is missing or has another shape
+ */
+export function matchTensors(
+  checkpoint: Checkpoint,
+  expected: readonly ExpectedTensor[],
+  spellings: Spellings,
+): Map<string, string> {
+  const found = new Map<string, string>();
+  const problems: string[] = [];
+  for (const { name, shape } of expected) {
+    const spelling = spellings(name).find((candidate) => checkpoint.tensors.has(candidate));
+    const tensor = spelling === undefined ? undefined : checkpoint.tensors.get(spelling);
+    if (spelling === undefined || tensor === undefined) problems.push(`${name} is missing`);
+    else if (`${tensor.shape}` !== `${shape}`) problems.push(`${spelling} is [${tensor.shape}], not [${shape}]`);
+    else if (!(tensor.dtype in graphTypes)) problems.push(`${spelling} has type ${tensor.dtype}, not a float type`);
+    else found.set(name, spelling);
+  }
+  if (problems.length > 0) {
+    const shown = problems.slice(0, 5).join('; ');
+    const more = problems.length > 5 ? `; and ${problems.length - 5} more` : '';
+    throw new DiffoError(
+      `${checkpoint.folder}: the weights do not fit config.json: ${shown}${more}. Take a checkpoint of this architecture.`,
+    );
+  }
+  return found;
+}
+
+/** A weight of the file as float32, read in place; half types are widened in the graph. */
+export function storedWeight(tensor: StoredTensor): Tensor {
+  const dtype = graphTypes[tensor.dtype as keyof typeof graphTypes];
+  return ops.cast(stored(tensor, tensor.shape, dtype), 'float32');
+}

@@ -1,0 +1,61 @@
+import type { Parameter } from './parameters.js';
+
+export interface AdamWOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Decoupled decay: each step takes lr · weightDecay of a decaying parameter away. */
+  readonly weightDecay: number;
+}
+
+export const adamWDefaults: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/** An optimiser over a fixed list of parameters. */
+export interface Optimizer {
+  /** Updates every parameter in place from its gradient (same order, same sizes). */
+  step(gradients: readonly Float32Array[], learningRate: number): void;
+}
+
+/** AdamW (arXiv 1711.05101, algorithm 2), with PyTorch's bias correction. Moments are float32, sums float64. */
+export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOptions> = {}): Optimizer {
+  const { beta1, beta2, epsilon, weightDecay } = { ...adamWDefaults, ...options };
+  const first = parameters.map(({ values }) => new Float32Array(values.length));
+  const second = parameters.map(({ values }) => new Float32Array(values.length));
+  let steps = 0;
+  return {
+    step(gradients, learningRate) {
+      steps++;
+      const stepSize = learningRate / (1 - beta1 ** steps);
+      const secondCorrection = 1 / Math.sqrt(1 - beta2 ** steps);
+      for (const [index, { values, decays }] of parameters.entries()) {
+        const gradient = gradients[index]!;
+        const m = first[index]!;
+        const v = second[index]!;
+        const keep = decays ? 1 - learningRate * weightDecay : 1;
+        for (let i = 0; i < values.length; i++) {
+          const g = gradient[i]!;
+          const mean = beta1 * m[i]! + (1 - beta1) * g;
+          const square = beta2 * v[i]! + (1 - beta2) * g * g;
+          m[i] = mean;
+          v[i] = square;
+          values[i] = values[i]! * keep - (stepSize * mean) / (Math.sqrt(square) * secondCorrection + epsilon);
+        }
+      }
+    },
+  };
+}
+
+/**
+ * Scales gradients in place so that their joint 2-norm is at most `maximum` (torch.nn.utils.clip_grad_norm_).
+ * @returns the norm before clipping
+ */
+export function clipGlobalNorm(gradients: readonly Float32Array[], maximum: number): number {
+  let squares = 0;
+  for (const gradient of gradients) for (const value of gradient) squares += value * value;
+  const norm = Math.sqrt(squares);
+  const factor = maximum / (norm + 1e-6);
+  if (factor < 1) {
+    for (const gradient of gradients) for (let i = 0; i < gradient.length; i++) gradient[i]! *= factor;
+  }
+  return norm;
+}

@@ -1,0 +1,63 @@
+import type { Batch } from '../data/types.js';
+import { grad, type Tensor } from '../graph/index.js';
+import type { Model } from '../models/model.js';
+import { openSession, type Value } from '../runtime/session.js';
+import { dropoutSites } from './dropout.js';
+import { batchFeeds, type ModelGraphOptions, modelLogits, type TaskKind, taskLoss } from './modelGraph.js';
+import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
+
+export interface GradientStepOptions extends Omit<ModelGraphOptions, 'parameters' | 'dropout'> {
+  readonly kind: TaskKind;
+  /** Every trainable tensor of the graph. */
+  readonly parameters: readonly Parameter[];
+  /** Those to differentiate by: a subset of `parameters`. */
+  readonly wrt: readonly Parameter[];
+  /** Tensors that `gate` reads: trainable, but no part of the model. */
+  readonly extraInputs?: ReadonlyMap<string, Tensor>;
+  /** Seed of dropout; left out, dropout is off. */
+  readonly dropoutSeed?: number;
+  readonly threads: number;
+  /** Largest batch that will be met. */
+  readonly largestBatch: { readonly batch: number; readonly seq: number };
+}
+
+/** Forward, loss and backward as one compiled graph. */
+export interface GradientStep {
+  /** Gradients of the last run, in the order of `wrt`; overwritten by the next run. */
+  readonly gradients: readonly Float32Array[];
+  /** Loss of a batch; fills `gradients`. `step` selects the dropout masks. */
+  run(batch: Batch, step: number): Promise<number>;
+  release(): Promise<void>;
+}
+
+/** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
+export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
+  const { parameters, wrt, extraInputs, dropoutSeed, plan, gate } = options;
+  const inputs = new Map([...parameterInputs(parameters), ...(extraInputs ?? [])]);
+  const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
+  const logits = modelLogits(model, {
+    plan,
+    parameters: inputs,
+    ...(gate === undefined ? {} : { gate }),
+    ...(sites === undefined ? {} : { dropout: sites.apply }),
+  });
+  const loss = taskLoss(logits, options.kind);
+  const gradients = grad(loss, wrt.map(({ name }) => inputs.get(name)!));
+  const outputs = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
+  const session = await openSession({ loss, ...outputs }, { threads: options.threads });
+  sites?.reserve(options.largestBatch);
+
+  const into: Record<string, Value> = { loss: { data: new Float32Array(1), shape: [] } };
+  for (const one of wrt) into[gradientName(one)] = { data: new Float32Array(one.values.length), shape: one.shape };
+  const fixedFeeds = parameterFeeds([...parameters, ...wrt]);
+  return {
+    gradients: wrt.map((one) => into[gradientName(one)]!.data as Float32Array),
+    async run(batch, step) {
+      await session.run({ ...fixedFeeds, ...batchFeeds(batch, true), ...sites?.feeds(step) }, into);
+      return into.loss!.data[0] as number;
+    },
+    release: () => session.release(),
+  };
+}
+
+const gradientName = ({ name }: Parameter) => `gradient of ${name}`;
