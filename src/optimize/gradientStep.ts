@@ -1,19 +1,21 @@
+import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch } from '../data/types.js';
 import { grad, type Tensor } from '../graph/index.js';
-import type { Model } from '../models/model.js';
+import type { AdaptableModule, Model } from '../models/model.js';
 import { openSession, type Value } from '../runtime/session.js';
 import { dropoutSites } from './dropout.js';
-import { batchFeeds, type ModelGraphOptions, modelLogits, type TaskKind, taskLoss } from './modelGraph.js';
+import { batchFeeds, modelLogits, type TaskKind, taskLoss } from './modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
 
-export interface GradientStepOptions extends Omit<ModelGraphOptions, 'parameters' | 'dropout'> {
+export interface GradientStepOptions {
   readonly kind: TaskKind;
-  /** Every trainable tensor of the graph. */
+  readonly plan: AdapterPlan;
+  /** Every trainable tensor of the graph, head and adapters, and whatever `gates` reads. */
   readonly parameters: readonly Parameter[];
   /** Those to differentiate by: a subset of `parameters`. */
   readonly wrt: readonly Parameter[];
-  /** Tensors that `gate` reads: trainable, but no part of the model. */
-  readonly extraInputs?: ReadonlyMap<string, Tensor>;
+  /** γ of each module, from the graph inputs of `parameters`; left out, every adapter counts in full. */
+  readonly gates?: (inputs: ReadonlyMap<string, Tensor>) => (module: AdaptableModule) => Tensor;
   /** Seed of dropout; left out, dropout is off. */
   readonly dropoutSeed?: number;
   readonly threads: number;
@@ -32,13 +34,13 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
-  const { parameters, wrt, extraInputs, dropoutSeed, plan, gate } = options;
-  const inputs = new Map([...parameterInputs(parameters), ...(extraInputs ?? [])]);
+  const { parameters, wrt, dropoutSeed, plan, gates } = options;
+  const inputs = parameterInputs(parameters);
   const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
   const logits = modelLogits(model, {
     plan,
     parameters: inputs,
-    ...(gate === undefined ? {} : { gate }),
+    ...(gates === undefined ? {} : { gate: gates(inputs) }),
     ...(sites === undefined ? {} : { dropout: sites.apply }),
   });
   const loss = taskLoss(logits, options.kind);
@@ -49,7 +51,7 @@ export async function openGradientStep(model: Model, options: GradientStepOption
 
   const into: Record<string, Value> = { loss: { data: new Float32Array(1), shape: [] } };
   for (const one of wrt) into[gradientName(one)] = { data: new Float32Array(one.values.length), shape: one.shape };
-  const fixedFeeds = parameterFeeds([...parameters, ...wrt]);
+  const fixedFeeds = parameterFeeds(parameters);
   return {
     gradients: wrt.map((one) => into[gradientName(one)]!.data as Float32Array),
     async run(batch, step) {

@@ -1,0 +1,41 @@
+import { collate, trainingBatches } from '../data/batching.js';
+import type { Batch, EncodedExample } from '../data/types.js';
+import type { TaskKind } from './modelGraph.js';
+
+export interface BatchStreamOptions {
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly padTokenId: number;
+  readonly kind: TaskKind;
+}
+
+/** Training batches by step, epoch after epoch: the batch of a step depends on the seed and the step alone. */
+export class BatchStream {
+  readonly stepsPerEpoch: number;
+  /** The largest batch that can come. */
+  readonly largest: { readonly batch: number; readonly seq: number };
+  private epoch = -1;
+  private batches: EncodedExample[][] = [];
+
+  constructor(
+    private readonly examples: readonly EncodedExample[],
+    private readonly options: BatchStreamOptions,
+  ) {
+    if (examples.length === 0) throw new Error('no examples to train on');
+    this.stepsPerEpoch = Math.ceil(examples.length / options.batchSize);
+    this.largest = {
+      batch: Math.min(options.batchSize, examples.length),
+      seq: examples.reduce((longest, { inputIds }) => Math.max(longest, inputIds.length), 0),
+    };
+  }
+
+  at(step: number): Batch {
+    const epoch = Math.floor(step / this.stepsPerEpoch);
+    if (epoch !== this.epoch) {
+      this.epoch = epoch;
+      this.batches = trainingBatches(this.examples, { ...this.options, epoch });
+    }
+    const { padTokenId, kind } = this.options;
+    return collate(this.batches[step - epoch * this.stepsPerEpoch]!, padTokenId, kind);
+  }
+}

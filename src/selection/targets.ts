@@ -1,0 +1,28 @@
+import { nearestNames, usageError } from '../errors.js';
+import type { AdaptableModule, Model } from '../models/model.js';
+
+/**
+ * The adaptable modules that `targets` name. A target is a full path, or its end at a dot (`query`,
+ * `attention.output.dense`, `layer.0.output.dense`), as in PEFT's target_modules; `all` means every adaptable module.
+ * @throws DiffoError (usage) for a target that matches nothing, with the nearest names
+ */
+export function matchTargets(model: Model, targets: readonly string[]): AdaptableModule[] {
+  if (targets.includes('all')) return [...model.adaptable];
+  const matches = (path: string, target: string) => path === target || path.endsWith(`.${target}`);
+  for (const target of targets) {
+    if (model.adaptable.some(({ path }) => matches(path, target))) continue;
+    const ends = new Set(model.adaptable.flatMap(({ module }) => [module, module.split('.').at(-1)!]));
+    const nearest = nearestNames(target, [...ends]).join(', ');
+    throw usageError(`--targets ${target} matches no linear module of ${model.checkpoint.name}; nearest: ${nearest}.`);
+  }
+  return model.adaptable.filter(({ path }) => targets.some((target) => matches(path, target)));
+}
+
+/**
+ * Rank at which LoRA on `modules` has as many trainable numbers as `budget`, as near as a whole rank allows.
+ * @returns at least 1
+ */
+export function rankForBudget(modules: readonly AdaptableModule[], budget: number): number {
+  const perRank = modules.reduce((total, { inFeatures, outFeatures }) => total + inFeatures + outFeatures, 0);
+  return Math.max(1, Math.round(budget / perRank));
+}
