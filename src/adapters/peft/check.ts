@@ -1,0 +1,106 @@
+import { DiffoError } from '../../errors.js';
+import { rankOf } from './config.js';
+import type { PeftAdapter } from './types.js';
+
+/** PEFT adds these to `modules_to_save` of every SEQ_CLS adapter, whichever of them the model has. */
+const HEADS_OF_PEFT = ['classifier', 'score'];
+
+const SHOWN_ROWS = 12;
+
+/** A line of the table that says what does not fit. */
+export interface Misfit {
+  readonly fault: 'missing' | 'left over' | 'wrong shape';
+  /** The tensor's or module's name, with what is wrong where the fault does not say it. */
+  readonly what: string;
+}
+
+/** True when `entry` of target_modules names the module: its path or the end of it. */
+export function targets(entry: string, module: string): boolean {
+  return module === entry || module.endsWith(`.${entry}`);
+}
+
+/** True when the tensor belongs to the module that an entry of `modules_to_save` names. */
+export function isSavedBy(entry: string, tensor: string): boolean {
+  return `.${tensor}`.includes(`.${entry}.`);
+}
+
+/** Entries of `modules_to_save` whose tensors are there. */
+export function entriesInUse(modulesToSave: readonly string[], saved: readonly string[]): string[] {
+  return modulesToSave.filter((entry) => saved.some((tensor) => isSavedBy(entry, tensor)));
+}
+
+/** Finds saved tensors that no entry covers, and entries without tensors. */
+export function checkSaved(modulesToSave: readonly string[], saved: readonly string[]): Misfit[] {
+  const used = entriesInUse(modulesToSave, saved);
+  const idle = modulesToSave.filter((entry) => !used.includes(entry) && !HEADS_OF_PEFT.includes(entry));
+  const misfits: Misfit[] = [
+    ...saved
+      .filter((tensor) => !modulesToSave.some((entry) => isSavedBy(entry, tensor)))
+      .map((what): Misfit => ({ fault: 'left over', what })),
+    ...idle.map((entry): Misfit => ({ fault: 'missing', what: `${entry}.* of modules_to_save` })),
+  ];
+  // PEFT creates the head's copy at loading in any case, and would leave it at the base model's random values.
+  if (!HEADS_OF_PEFT.some((head) => saved.some((tensor) => isSavedBy(head, tensor)))) {
+    misfits.push({ fault: 'missing', what: 'classifier.* (the head of a SEQ_CLS adapter)' });
+  }
+  return misfits;
+}
+
+/** Finds matrices whose shapes do not fit each other, the rank, or their data. */
+export function checkShapes(adapter: Pick<PeftAdapter, 'lora' | 'rank' | 'rankPattern'>): Misfit[] {
+  return [...adapter.lora].flatMap(([module, { A, B }]) => {
+    const rank = rankOf(adapter, module);
+    const misfits: Misfit[] = [];
+    const inputs = A.shape[1] ?? 0;
+    const outputs = B.shape[0] ?? 0;
+    if (A.shape.length !== 2 || A.shape[0] !== rank || inputs === 0) {
+      misfits.push({ fault: 'wrong shape', what: `${module}.lora_A is [${A.shape}], expected [${rank}, in]` });
+    }
+    if (B.shape.length !== 2 || B.shape[1] !== rank || outputs === 0) {
+      misfits.push({ fault: 'wrong shape', what: `${module}.lora_B is [${B.shape}], expected [out, ${rank}]` });
+    }
+    return misfits;
+  });
+}
+
+/** Checks an adapter that is to be written. */
+export function checkAdapter(adapter: PeftAdapter, where: string): void {
+  if (adapter.lora.size === 0) {
+    throw new DiffoError(
+      `${where}: PEFT refuses an adapter without LoRA modules. Give one a pair of zeros (zeroPair).`,
+    );
+  }
+  const listed = new Set(adapter.targetModules);
+  const overlap = [...adapter.lora.keys()].filter((module) =>
+    adapter.modulesToSave.some((entry) => isSavedBy(entry, `${module}.`)),
+  );
+  if (overlap.length > 0) {
+    throw new DiffoError(
+      `${where}: ${overlap[0]} is both a LoRA target and in modules_to_save, which PEFT refuses. Take it out of one.`,
+    );
+  }
+  report(where, [
+    ...[...listed]
+      .filter((module) => !adapter.lora.has(module))
+      .map((module): Misfit => ({ fault: 'missing', what: `lora_A and lora_B of ${module}` })),
+    ...[...adapter.lora.keys()]
+      .filter((module) => !listed.has(module))
+      .map((module): Misfit => ({ fault: 'left over', what: `${module}, which target_modules does not name` })),
+    ...checkShapes(adapter),
+    ...checkSaved(
+      adapter.modulesToSave,
+      adapter.saved.map((tensor) => tensor.name),
+    ),
+  ]);
+}
+
+/** Throws one error with a table of everything that does not fit; does nothing when all fits. */
+export function report(where: string, misfits: readonly Misfit[]): void {
+  if (misfits.length === 0) return;
+  const rows = misfits.slice(0, SHOWN_ROWS).map(({ fault, what }) => `  ${fault.padEnd(11)}  ${what}`);
+  if (misfits.length > SHOWN_ROWS) rows.push(`  … and ${misfits.length - SHOWN_ROWS} more`);
+  const count = misfits.length === 1 ? 'one entry does' : `${misfits.length} entries do`;
+  throw new DiffoError(
+    `${where}: configuration and tensors of the adapter do not match, ${count} not fit. Save the adapter again.\n${rows.join('\n')}`,
+  );
+}

@@ -1,0 +1,274 @@
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import {
+  modelCard,
+  type PeftAdapter,
+  rankOf,
+  readPeftAdapter,
+  scalingOf,
+  writePeftAdapter,
+  zeroPair,
+} from '../../../src/adapters/peft/index.js';
+import { readSafetensorsHeader, readTensor } from '../../../src/checkpoint/safetensors.js';
+import { type WritableTensor, writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
+import { failure } from '../../checkpoint/make.js';
+
+/** Written by PEFT 0.21.0: test/oracle/peft_files.py make. */
+const FIXTURES = join(import.meta.dirname, 'fixtures');
+const fixture = (name: string) => join(FIXTURES, name);
+const WEIGHTS = 'adapter_model.safetensors';
+const CONFIG = 'adapter_config.json';
+const QUERY = 'bert.encoder.layer.0.attention.self.query';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diffora-peft-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(path, 'utf8'));
+}
+
+/** A copy of a fixture with some fields of its configuration changed. */
+async function withFields(name: string, fields: Record<string, unknown>): Promise<string> {
+  await cp(fixture(name), folder, { recursive: true });
+  const config = { ...(await readJson(join(folder, CONFIG))), ...fields };
+  await writeFile(join(folder, CONFIG), JSON.stringify(config));
+  return folder;
+}
+
+/** A copy of the `exact` fixture with its tensors changed. */
+async function withTensors(change: (tensors: WritableTensor[]) => WritableTensor[]): Promise<string> {
+  await cp(fixture('exact'), folder, { recursive: true });
+  const { tensors } = await readSafetensorsHeader(join(fixture('exact'), WEIGHTS));
+  await writeSafetensors(join(folder, WEIGHTS), change([...tensors.values()]), { format: 'pt' });
+  return folder;
+}
+
+describe('readPeftAdapter', () => {
+  it('reads what PEFT wrote: ranks, targets, head, and the values of every tensor', async () => {
+    const adapter = await readPeftAdapter(fixture('exact'));
+    const output = 'bert.encoder.layer.0.output.dense';
+    expect(adapter).toMatchObject({
+      baseModel: 'tiny-bert',
+      taskType: 'SEQ_CLS',
+      rank: 4,
+      alpha: 8,
+      rankPattern: { [output]: 2 },
+      alphaPattern: { [output]: 6 },
+      modulesToSave: ['classifier'],
+      unknownFields: [],
+    });
+    expect(adapter.targetModules).toEqual([QUERY, output, 'bert.encoder.layer.1.attention.output.dense']);
+    expect(adapter.lora.get(output)!.A.shape).toEqual([2, 12]);
+    expect(adapter.lora.get(output)!.B.shape).toEqual([8, 2]);
+    expect(adapter.saved.map((tensor) => tensor.name)).toEqual(['classifier.bias', 'classifier.weight']);
+
+    const sums = (await readJson(join(FIXTURES, 'sums.json'))).exact as Record<string, number>;
+    const read = new Map(adapter.saved.map((tensor) => [`base_model.model.${tensor.name}`, tensor.data]));
+    for (const [path, { A, B }] of adapter.lora) {
+      read.set(`base_model.model.${path}.lora_A.weight`, A.data).set(`base_model.model.${path}.lora_B.weight`, B.data);
+    }
+    expect([...read.keys()].sort()).toEqual(Object.keys(sums).sort());
+    for (const [key, data] of read) {
+      expect(data.reduce((sum, value) => sum + value, 0)).toBeCloseTo(sums[key]!, 6);
+    }
+  });
+
+  it('finds full module paths where the configuration has only the ends of names', async () => {
+    const adapter = await readPeftAdapter(fixture('short_names'));
+    expect(adapter.targetModules).toEqual(
+      [0, 1].flatMap((layer) => ['query', 'value'].map((name) => `bert.encoder.layer.${layer}.attention.self.${name}`)),
+    );
+    expect(adapter.otherFields).toMatchObject({ use_rslora: true, lora_dropout: 0.1 });
+  });
+
+  it('reads modules that are saved whole beside the head', async () => {
+    const adapter = await readPeftAdapter(fixture('pooler'));
+    expect(adapter.modulesToSave).toEqual(['bert.pooler', 'classifier']);
+    expect(adapter.saved.map((tensor) => tensor.name)).toContain('bert.pooler.dense.weight');
+  });
+
+  it('takes targets given as one regular expression from the tensors', async () => {
+    const adapter = await readPeftAdapter(await withFields('short_names', { target_modules: '.*\\.(query|value)' }));
+    expect(adapter.targetModules).toHaveLength(4);
+  });
+
+  it('keeps and names fields that PEFT 0.21 does not know', async () => {
+    const adapter = await readPeftAdapter(await withFields('exact', { invented_field: [1] }));
+    expect(adapter.unknownFields).toEqual(['invented_field']);
+    expect(adapter.otherFields.invented_field).toEqual([1]);
+    await writePeftAdapter(join(folder, 'again'), adapter);
+    expect(await readJson(join(folder, 'again', CONFIG))).toHaveProperty('invented_field', [1]);
+  });
+
+  it.each<[Record<string, unknown>, RegExp]>([
+    [{ peft_type: 'ADALORA' }, /"peft_type" is "ADALORA"; only "LORA"/],
+    [{ task_type: 'CAUSAL_LM' }, /"task_type" is "CAUSAL_LM"/],
+    [{ bias: 'all' }, /"bias" is "all", which is more than plain LoRA/],
+    [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa"/],
+    [{ r: 0 }, /"r" must be a positive integer/],
+    [{ lora_alpha: '8' }, /"lora_alpha" must be a positive number/],
+    [{ rank_pattern: { x: 1.5 } }, /"rank_pattern" must map names to integers/],
+    [{ modules_to_save: 'classifier' }, /"modules_to_save" must be a list/],
+    [{ target_modules: null }, /"target_modules" must be a list/],
+    [{ base_model_name_or_path: null }, /"base_model_name_or_path" must be a text/],
+  ])('refuses %j, naming file and field', async (fields, message) => {
+    const error = await failure(readPeftAdapter(await withFields('exact', fields)));
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain(join(folder, CONFIG));
+  });
+
+  it('refuses DoRA, whose magnitudes it would have to leave out', async () => {
+    expect((await failure(readPeftAdapter(fixture('dora')))).message).toContain('"use_dora" is true');
+  });
+
+  it('shows all that is missing and left over in one table', async () => {
+    const extra = { name: 'base_model.model.bert.pooler.dense.weight', shape: [1], data: new Float32Array(1) };
+    const stray = { name: 'lora.stray', shape: [1], data: new Float32Array(1) };
+    const path = await withTensors((tensors) => [
+      ...tensors.filter(({ name }) => !name.endsWith(`${QUERY}.lora_B.weight`) && !name.includes('layer.1.')),
+      extra,
+      stray,
+    ]);
+    expect((await failure(readPeftAdapter(path))).message.split('\n')).toEqual([
+      `${path}: configuration and tensors of the adapter do not match, 4 entries do not fit. Save the adapter again.`,
+      '  left over    lora.stray (does not begin with base_model.model.)',
+      `  missing      base_model.model.${QUERY}.lora_B.weight`,
+      '  missing      lora_A and lora_B of bert.encoder.layer.1.attention.output.dense',
+      '  left over    bert.pooler.dense.weight',
+    ]);
+  });
+
+  it('refuses an adapter without its head, and matrices that do not fit the rank', async () => {
+    const headless = await withTensors((tensors) => tensors.filter(({ name }) => !name.includes('classifier')));
+    expect((await failure(readPeftAdapter(headless))).message).toContain('missing      classifier.* (the head');
+    const wrong = await withFields('exact', { r: 5 });
+    expect((await failure(readPeftAdapter(wrong))).message).toContain(
+      `wrong shape  ${QUERY}.lora_A is [4,8], expected [5, in]`,
+    );
+  });
+
+  it('says what a folder lacks, and where the adapter may be', async () => {
+    expect((await failure(readPeftAdapter(folder))).message).toBe(
+      `${folder} is not an adapter folder: it lacks adapter_config.json and adapter_model.safetensors.`,
+    );
+    await cp(fixture('exact'), join(folder, 'adapter'), { recursive: true });
+    expect((await failure(readPeftAdapter(folder))).message).toContain(`Did you mean ${join(folder, 'adapter')}?`);
+    expect((await failure(readPeftAdapter(join(folder, 'none')))).message).toContain('no such file or folder');
+    await writeFile(join(folder, 'adapter_model.bin'), '');
+    expect((await failure(readPeftAdapter(folder))).message).toContain('only as adapter_model.bin');
+  });
+});
+
+describe('writePeftAdapter', () => {
+  it('writes the very bytes of PEFT for the tensors, and its configuration field by field', async () => {
+    for (const name of ['exact', 'short_names', 'pooler']) {
+      const adapter = await readPeftAdapter(fixture(name));
+      const target = join(folder, name);
+      await writePeftAdapter(target, adapter);
+      expect(await readFile(join(target, WEIGHTS))).toEqual(await readFile(join(fixture(name), WEIGHTS)));
+      const ours = await readJson(join(target, CONFIG));
+      const theirs = await readJson(join(fixture(name), CONFIG));
+      expect(Object.keys(ours)).toEqual(Object.keys(theirs));
+      // Targets are written in full; PEFT adds the usual names of heads to modules_to_save by itself.
+      expect(ours).toEqual({
+        ...theirs,
+        target_modules: adapter.targetModules,
+        modules_to_save: adapter.modulesToSave,
+      });
+    }
+  });
+
+  it('adds the model card and copies, and refuses a folder that is in use unless told to replace it', async () => {
+    const adapter = await readPeftAdapter(fixture('exact'));
+    const target = join(folder, 'out');
+    const copies = [join(FIXTURES, 'sums.json')];
+    await writePeftAdapter(target, adapter, { card: '# card', copies });
+    expect((await readdir(target)).sort()).toEqual(['README.md', CONFIG, WEIGHTS, 'sums.json']);
+    expect((await failure(writePeftAdapter(target, adapter))).message).toContain('exists already and is not empty');
+    await writePeftAdapter(target, adapter, { existing: 'replace' });
+    expect((await readdir(target)).sort()).toEqual([CONFIG, WEIGHTS]);
+  });
+
+  it('refuses what PEFT could not load, before anything is written', async () => {
+    const adapter = await readPeftAdapter(fixture('exact'));
+    const target = join(folder, 'out');
+    const cases: [Partial<PeftAdapter>, RegExp][] = [
+      [{ targetModules: [QUERY] }, /left over {4}bert.encoder.layer.0.output.dense, which target_modules/],
+      [{ targetModules: [...adapter.targetModules, 'x.y'] }, /missing {6}lora_A and lora_B of x.y/],
+      [{ lora: new Map(), targetModules: [] }, /without LoRA modules/],
+      [{ saved: [] }, /missing {6}classifier/],
+      [{ rankPattern: {} }, /output.dense.lora_A is \[2,12\], expected \[4, in\]/],
+      [{ modulesToSave: ['classifier', 'output'] }, /both a LoRA target and in modules_to_save/],
+    ];
+    for (const [change, message] of cases) {
+      expect((await failure(writePeftAdapter(target, { ...adapter, ...change }))).message).toMatch(message);
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('writes a head alone with a pair of zeros', async () => {
+    const adapter = await readPeftAdapter(fixture('exact'));
+    const lora = new Map([[QUERY, zeroPair(4, 8, 8)]]);
+    await writePeftAdapter(join(folder, 'head'), { ...adapter, lora, targetModules: [QUERY], rankPattern: {} });
+    const { tensors } = await readSafetensorsHeader(join(folder, 'head', WEIGHTS));
+    const B = await readTensor(tensors.get(`base_model.model.${QUERY}.lora_B.weight`)!);
+    expect([...B]).toEqual(Array(32).fill(0));
+  });
+});
+
+describe('rank and scaling', () => {
+  const base = {
+    rank: 4,
+    alpha: 8,
+    rankPattern: { 'output.dense': 2, 'layer\\.[01]\\.x': 16 },
+    alphaPattern: { 'output.dense': 6 },
+  };
+
+  it('looks patterns up as PEFT does, as regular expressions for the end of the path', () => {
+    expect(rankOf(base, 'bert.layer.3.output.dense')).toBe(2);
+    expect(rankOf(base, 'bert.layer.1.x')).toBe(16);
+    expect(rankOf(base, 'bert.layer.2.x')).toBe(4);
+    expect(rankOf(base, 'bert.myoutput.dense')).toBe(4);
+  });
+
+  it('is alpha / rank, and alpha / √rank when rank-stabilised', () => {
+    expect(scalingOf({ ...base, otherFields: {} }, 'a.output.dense')).toBe(3);
+    expect(scalingOf({ ...base, otherFields: {} }, 'a.b')).toBe(2);
+    expect(scalingOf({ ...base, otherFields: { use_rslora: true } }, 'a.b')).toBe(4);
+  });
+});
+
+describe('modelCard', () => {
+  it('states the base model, how to load it, and only the scores it is given', async () => {
+    const adapter = await readPeftAdapter(fixture('exact'));
+    const card = modelCard({
+      adapter: { ...adapter, baseModel: 'org/base' },
+      title: 'cola-diffora',
+      paragraphs: ['Trained on CoLA.'],
+      labels: ['no', 'yes', 'may"be'],
+      scores: { 'MCC (dev)': 0.41 },
+    });
+    const [, frontMatter, body] = card.split('---\n');
+    expect(parse(frontMatter!)).toEqual({
+      base_model: 'org/base',
+      library_name: 'peft',
+      pipeline_tag: 'text-classification',
+      tags: ['base_model:adapter:org/base', 'diffora', 'lora', 'transformers'],
+    });
+    expect(body).toContain('from_pretrained("org/base", num_labels=3)');
+    expect(body).toContain('| MCC (dev) | 0.41 |');
+    // 4·8 + 8·4 of the query, 2·12 + 8·2 of the output, 4·8 + 8·4 of the attention output; 3·8 + 3 of the head.
+    expect(body).toContain('| parameters in low-rank matrices | 168 |');
+    expect(body).toContain('| parameters in the head | 27 |');
+    expect(body).toContain('npx diffora predict --adapter');
+    expect(modelCard({ adapter, title: 't', labels: [] })).not.toContain('Scores');
+  });
+});
