@@ -1,0 +1,281 @@
+import { lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { type ResolveOptions, resolveModel } from '../../src/checkpoint/resolve.js';
+import { readTensor } from '../../src/checkpoint/safetensors.js';
+import { COMMIT, type FakeModel, type HubServer, startHub } from './hub-server.js';
+import { failure, rawFile } from './make.js';
+
+const weights = (name: string, count: number) =>
+  rawFile(
+    JSON.stringify({ [name]: { dtype: 'F32', shape: [count], data_offsets: [0, 4 * count] } }),
+    new Uint8Array(Float32Array.from({ length: count }, (_, i) => i).buffer),
+  );
+const text = (value: unknown) => Buffer.from(JSON.stringify(value));
+
+const COUNT = 100_000;
+const MODELS: Record<string, FakeModel> = {
+  'org/tiny': {
+    files: {
+      'config.json': text({ model_type: 'bert' }),
+      'model.safetensors': weights('w', COUNT),
+      'tokenizer.json': text({ version: '1.0' }),
+      'vocab.txt': Buffer.from('[PAD]\n'),
+      'pytorch_model.bin': Buffer.alloc(2_000),
+      '1_Pooling/config.json': text({}),
+    },
+  },
+  'org/sharded': {
+    files: {
+      'config.json': text({}),
+      'model.safetensors.index.json': text({ weight_map: { a: 'model-1.safetensors', b: 'model-2.safetensors' } }),
+      'model-1.safetensors': weights('a', 2),
+      'model-2.safetensors': weights('b', 3),
+    },
+  },
+  'org/old': { files: { 'config.json': text({}), 'pytorch_model.bin': Buffer.alloc(10) } },
+  'org/data': { files: { 'train.csv': Buffer.from('a,b\n') } },
+};
+
+let folder: string;
+let hub: HubServer;
+let lines: { log: string[]; warn: string[] };
+beforeEach(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'diffora-hub-')));
+  hub = await startHub(MODELS);
+  lines = { log: [], warn: [] };
+});
+afterEach(async () => {
+  await hub.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function options(more: Partial<ResolveOptions> = {}, env: Record<string, string> = {}): ResolveOptions {
+  return {
+    log: (line) => lines.log.push(line),
+    warn: (line) => lines.warn.push(line),
+    env: { PATH: '', HOME: folder, HF_HOME: join(folder, 'hf'), HF_ENDPOINT: hub.endpoint, ...env },
+    patience: { firstContact: 300, stall: 300 },
+    ...more,
+  };
+}
+const repository = (id: string) => join(folder, 'hf', 'hub', `models--${id.replace('/', '--')}`);
+
+/** Every file of the cache that has a final name. */
+async function finished(): Promise<string[]> {
+  const all = await readdir(join(folder, 'hf'), { recursive: true, withFileTypes: true }).catch(() => []);
+  return all
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+describe('resolveModel from the hub', () => {
+  it('fetches config, weights and tokenizer into the layout of the Python cache, and nothing else', async () => {
+    const progress: number[] = [];
+    const found = await resolveModel(
+      'org/tiny',
+      options({ onProgress: ({ receivedBytes }) => progress.push(receivedBytes) }),
+    );
+    expect(found).toEqual({
+      folder: join(repository('org/tiny'), 'snapshots', COMMIT),
+      source: 'hub',
+      revision: COMMIT,
+    });
+    expect(lines.log).toEqual([`Model org/tiny: from the hub ${hub.endpoint}, now in ${found.folder}`]);
+    expect((await readdir(found.folder)).sort()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'vocab.txt',
+    ]);
+    expect((await lstat(join(found.folder, 'model.safetensors'))).isSymbolicLink()).toBe(true);
+    expect(await readFile(join(repository('org/tiny'), 'refs', 'main'), 'utf8')).toBe(COMMIT);
+    const total = ['config.json', 'model.safetensors', 'tokenizer.json', 'vocab.txt'];
+    expect(Math.max(...progress)).toBe(total.reduce((sum, file) => sum + MODELS['org/tiny']!.files[file]!.length, 0));
+
+    const checkpoint = await openCheckpoint(found.folder, 'org/tiny');
+    const tensor = checkpoint.tensors.get('w')!;
+    expect(tensor.file).toContain(join(repository('org/tiny'), 'blobs'));
+    expect((await readTensor(tensor))[COUNT - 1]).toBe(COUNT - 1);
+  });
+
+  it('takes the cache the second time, without asking the hub, also by commit', async () => {
+    const first = await resolveModel('org/tiny', options());
+    hub.requests.length = 0;
+    for (const name of ['org/tiny', 'org/tiny@main', `org/tiny@${COMMIT}`]) {
+      const again = await resolveModel(name, options());
+      expect(again).toEqual({ folder: first.folder, source: 'cache', revision: COMMIT });
+    }
+    expect(hub.requests).toEqual([]);
+    expect(lines.log).toHaveLength(4);
+    expect(lines.log[1]).toBe(`Model org/tiny: from the local cache ${first.folder}`);
+  });
+
+  it('fetches all shards, and remembers that there is no tokenizer.json', async () => {
+    const found = await resolveModel('org/sharded', options());
+    expect([...(await openCheckpoint(found.folder)).tensors.keys()]).toEqual(['a', 'b']);
+    expect((await resolveModel('org/sharded', options())).source).toBe('cache');
+  });
+
+  it('completes a cache that Python has filled in part', async () => {
+    const snapshot = join(repository('org/tiny'), 'snapshots', COMMIT);
+    await mkdir(snapshot, { recursive: true });
+    await mkdir(join(repository('org/tiny'), 'refs'));
+    await writeFile(join(repository('org/tiny'), 'refs', 'main'), COMMIT);
+    await writeFile(join(snapshot, 'config.json'), '{}');
+    expect((await resolveModel('org/tiny', options())).source).toBe('hub');
+  });
+
+  it('sends HF_TOKEN, and refuses a token that is none', async () => {
+    await hub.close();
+    hub = await startHub(MODELS, 'hf_secret');
+    expect((await failure(resolveModel('org/tiny', options()))).message).toContain('set HF_TOKEN');
+    expect((await resolveModel('org/tiny', options({}, { HF_TOKEN: 'hf_secret' }))).source).toBe('hub');
+    const error = await failure(resolveModel('org/old', options({}, { HF_TOKEN: 'secret' })));
+    expect(error.message).toContain('HF_TOKEN is not a token of the hub');
+    expect(error.message).not.toContain('secret"');
+  });
+
+  it('says that a name is unknown or private and gives similar ones, and leaves the cache alone', async () => {
+    const error = await failure(resolveModel('orgg/tiny', options()));
+    expect(error.message).toBe(
+      `${hub.endpoint} knows no model "orgg/tiny", or it is private (set HF_TOKEN then). Check the spelling. Did you mean org/tiny?`,
+    );
+    expect(await finished()).toEqual([]);
+    expect(lines.log).toEqual([]);
+  });
+
+  it.each<[string, RegExp]>([
+    ['org/tiny@v9', /no revision "v9" of org\/tiny/],
+    ['org/old', /org\/old has only pytorch_model.bin, which is not supported yet/],
+    ['org/data', /org\/data is not a transformers model: it has no config.json/],
+  ])('explains why %s cannot be used', async (name, message) => {
+    expect((await failure(resolveModel(name, options()))).message).toMatch(message);
+  });
+
+  it('names the page where the conditions of a gated model are accepted', async () => {
+    hub.intercept = (_, response) => {
+      response.writeHead(403, { 'content-type': 'text/html', 'x-error-code': 'GatedRepo' }).end('gated');
+      return true;
+    };
+    expect((await failure(resolveModel('org/tiny', options()))).message).toContain(
+      `on ${hub.endpoint}/org/tiny and set`,
+    );
+  });
+});
+
+describe('a download that fails', () => {
+  const isWeights = (url: string | undefined) => url?.endsWith('/model.safetensors') ?? false;
+
+  it('leaves nothing that looks finished when the connection is cut, and starts anew the next time', async () => {
+    hub.intercept = (request, response) => {
+      if (!isWeights(request.url) || request.headers.range) return false;
+      const data = MODELS['org/tiny']!.files['model.safetensors']!;
+      response.writeHead(200, { 'content-length': String(data.length) });
+      response.write(data.subarray(0, 200_000), () => response.destroy());
+      return true;
+    };
+    const error = await failure(resolveModel('org/tiny', options()));
+    expect(error.message).toMatch(/^org\/tiny is not \(or not wholly\) in the local cache .* cannot be reached/);
+    expect(await finished()).not.toContain('model.safetensors');
+    expect((await finished()).filter((name) => name.includes('partial'))).toEqual([]);
+    expect((await failure(resolveModel('org/tiny', options({}, { HF_HUB_OFFLINE: '1' })))).message).toContain(
+      'not wholly',
+    );
+    hub.intercept = undefined;
+    expect((await resolveModel('org/tiny', options())).source).toBe('hub');
+  });
+
+  it('refuses content with the wrong checksum', async () => {
+    hub.intercept = (request, response) => {
+      if (!isWeights(request.url) || request.headers.range) return false;
+      const data = Buffer.from(MODELS['org/tiny']!.files['model.safetensors']!);
+      data[data.length - 1] = 99;
+      response.writeHead(200, { 'content-length': String(data.length) }).end(data);
+      return true;
+    };
+    const error = await failure(resolveModel('org/tiny', options()));
+    expect(error.message).toContain('model.safetensors of org/tiny arrived damaged');
+    expect(await finished()).not.toContain('model.safetensors');
+  });
+
+  it('gives up a download that stands still, and a hub that does not answer at all', async () => {
+    hub.intercept = (request, response) => {
+      if (!isWeights(request.url) || request.headers.range) return false;
+      response.writeHead(200, { 'content-length': '400000' }).write(Buffer.alloc(1_000));
+      return true;
+    };
+    expect((await failure(resolveModel('org/tiny', options()))).message).toContain(
+      'a download stood still for 0.3 seconds',
+    );
+    hub.intercept = () => true;
+    expect((await failure(resolveModel('org/sharded', options()))).message).toContain('no answer within 0.3 seconds');
+  });
+
+  it('stops at once when it is aborted, and leaves no partial file', async () => {
+    const abort = new AbortController();
+    hub.intercept = (request, response) => {
+      if (!isWeights(request.url) || request.headers.range) return false;
+      response.writeHead(200, { 'content-length': '400000' }).write(Buffer.alloc(1_000), () => abort.abort());
+      return true;
+    };
+    await expect(resolveModel('org/tiny', options({ signal: abort.signal }))).rejects.toThrow(/abort/i);
+    expect((await finished()).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  it.each<[string, (endpoint: string) => string, RegExp]>([
+    ['nothing listens', () => 'http://127.0.0.1:1', /ECONNREFUSED|bad port/],
+    ['the name has no address', () => 'http://hub.invalid', /ENOTFOUND|EAI_AGAIN/],
+  ])('says that the hub cannot be reached when %s', async (_, endpoint, reason) => {
+    const error = await failure(resolveModel('org/tiny', options({}, { HF_ENDPOINT: endpoint(hub.endpoint) })));
+    expect(error.message).toMatch(reason);
+    expect(error.message).toContain('give a folder with config.json');
+  });
+
+  it('takes a page of a firewall for no hub', async () => {
+    hub.intercept = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Sign in</html>');
+      return true;
+    };
+    expect((await failure(resolveModel('org/tiny', options()))).message).toContain('its answer is not that of a hub');
+    hub.intercept = (_, response) => {
+      response.writeHead(403, { 'content-type': 'text/html' }).end('<html>Blocked</html>');
+      return true;
+    };
+    expect((await failure(resolveModel('org/tiny', options()))).message).toContain('it answers with status 403');
+  });
+});
+
+describe('names', () => {
+  it('takes a folder before a hub name, and logs it', async () => {
+    const found = await resolveModel(folder, options());
+    expect(found).toEqual({ folder, source: 'folder' });
+    expect(lines.log).toEqual([`Model ${folder}: from the folder ${folder}`]);
+    expect(hub.requests).toEqual([]);
+  });
+
+  it.each<[string, RegExp]>([
+    ['./nothing/here', /There is no folder .\/nothing\/here/],
+    ['/nothing', /There is no folder \/nothing/],
+    ['org/name/more', /There is no folder/],
+    ['org name', /neither a folder nor a hub name/],
+    ['org/../x', /There is no folder|neither a folder/],
+    ['org/x@../../y', /neither a folder nor a hub name/],
+    ['', /neither a folder nor a hub name/],
+  ])('refuses %j as wrong usage, without asking the hub', async (name, message) => {
+    const error = await failure(resolveModel(name, options()));
+    expect(error.message).toMatch(message);
+    expect(error.exitCode).toBe(2);
+    expect(hub.requests).toEqual([]);
+  });
+
+  it('offline, suggests the cached name that ends the same', async () => {
+    const error = await failure(resolveModel('all-MiniLM-L6-v2', options({}, { HF_HUB_OFFLINE: 'yes' })));
+    expect(error.message).toContain('HF_HUB_OFFLINE is set');
+    expect(error.message).toContain('Did you mean sentence-transformers/all-MiniLM-L6-v2?');
+    expect(hub.requests).toEqual([]);
+  });
+});
