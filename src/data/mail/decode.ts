@@ -1,0 +1,52 @@
+/** Bytes of a body as its Content-Transfer-Encoding says (RFC 2045, section 6); unknown ones pass unchanged. */
+export function decodeTransfer(bytes: Buffer, encoding: string): Buffer {
+  switch (encoding.trim().toLowerCase()) {
+    case 'base64':
+      // Buffer skips what is not base64, line ends among it.
+      return Buffer.from(bytes.toString('latin1'), 'base64');
+    case 'quoted-printable':
+      return decodeQuotedPrintable(bytes.toString('latin1').replace(/[ \t]+(?=\r?\n)/g, ''));
+    default:
+      return bytes;
+  }
+}
+
+/**
+ * Text of bytes in a named character set. Mail lies about these: where the name is none that is known, or the bytes do
+ * not fit it, UTF-8 is tried and then windows-1252, in which every byte means something.
+ */
+export function decodeCharset(bytes: Uint8Array, charset: string | undefined): string {
+  for (const name of [charset, 'utf-8']) {
+    // `unicode` and its kin would be UTF-16, which no mail body is.
+    if (name === undefined || /^(unicode|utf-?16|ucs)/i.test(name)) continue;
+    try {
+      return new TextDecoder(name, { fatal: true }).decode(bytes);
+    } catch {
+      // Not a known name, or not such bytes: the next one may do.
+    }
+  }
+  return new TextDecoder('windows-1252').decode(bytes);
+}
+
+/** A header's value with its encoded words (`=?iso-8859-1?Q?…?=`, RFC 2047) made plain. */
+export function decodeHeader(bytes: Buffer): string {
+  // White space between two encoded words is not part of the text (RFC 2047, section 6.2).
+  const text = bytes.toString('latin1').replace(/(\?=)\s+(=\?)/g, '$1$2');
+  const word = /=\?([^?\s]+)\?([bq])\?([^?]*)\?=/gi;
+  if (!word.test(text)) return decodeCharset(bytes, undefined);
+  return text.replace(word, (_, charset: string, encoding: string, content: string) => {
+    const plain =
+      encoding.toLowerCase() === 'b'
+        ? Buffer.from(content, 'base64')
+        : decodeQuotedPrintable(content.replaceAll('_', ' '));
+    return decodeCharset(plain, charset);
+  });
+}
+
+/** `=C3` to a byte, `=` at the end of a line to nothing; a lone `=` stays. */
+function decodeQuotedPrintable(text: string): Buffer {
+  const plain = text
+    .replace(/=\r?\n/g, '')
+    .replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(plain, 'latin1');
+}

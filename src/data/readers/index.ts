@@ -1,0 +1,38 @@
+import { usageError } from '../../errors.js';
+import { readDelimited } from './delimited.js';
+import { readJsonLines } from './jsonl.js';
+import type { Table } from './table.js';
+
+export { type DelimitedOptions, readDelimited } from './delimited.js';
+export { readJsonLines } from './jsonl.js';
+export type { Row, Table } from './table.js';
+
+const READERS: Readonly<Record<string, (path: string) => Promise<Table>>> = {
+  csv: (path) => readDelimited(path, { format: 'csv' }),
+  tsv: (path) => readDelimited(path, { format: 'tsv' }),
+  jsonl: readJsonLines,
+};
+
+/** Endings that {@link readTable} takes, each also with `.gz`. */
+export const TABLE_ENDINGS: readonly string[] = Object.keys(READERS).map((ending) => `.${ending}`);
+
+/** True when the path ends as a data file does. */
+export function isTablePath(path: string): boolean {
+  return endingOf(path) in READERS;
+}
+
+/**
+ * Reads a data file by its ending: `.csv`, `.tsv` or `.jsonl`, each also with `.gz`.
+ *
+ * @throws DiffoError for another ending, or what the reader of that format throws
+ */
+export function readTable(path: string): Promise<Table> {
+  const reader = READERS[endingOf(path)];
+  if (!reader)
+    throw usageError(`${path} is no data file known here: name it ${TABLE_ENDINGS.join(', ')}, or those with .gz.`);
+  return reader(path);
+}
+
+function endingOf(path: string): string {
+  return path.toLowerCase().replace(/\.gz$/, '').replace(/^.*\./s, '');
+}

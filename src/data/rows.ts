@@ -1,0 +1,104 @@
+import { DiffoError, nearestNames } from '../errors.js';
+import type { Row, Table } from './readers/index.js';
+import type { Example, Task } from './types.js';
+
+/** What of a task is needed to read a row: enough to predict where no data is at hand. */
+export type TaskShape = Pick<Task, 'name' | 'kind' | 'labels' | 'columns'>;
+
+/**
+ * A row of a user's file as an example of the task, for `predict --input`. A row without a label (no such column, an
+ * empty cell, null) is fine; other columns are ignored.
+ *
+ * @param path file the row came from, for messages
+ * @throws DiffoError that names file and line when the text or the pair is missing, or the label is not of the task
+ */
+export function rowToExample(task: TaskShape, row: Row, path: string): Example {
+  const { text, pair, label } = task.columns;
+  const cell = row.values[label];
+  const where = `${path}, line ${row.line}`;
+  return {
+    id: String(row.line),
+    text: textOf(row, text, where),
+    ...(pair === undefined ? {} : { pair: textOf(row, pair, where) }),
+    ...(isEmpty(cell) ? {} : { label: parseLabel(task, cell, where) }),
+  };
+}
+
+/**
+ * All rows of a table as examples, each with a label.
+ *
+ * @param columns names of the columns in this file, where they are not the task's
+ * @throws DiffoError that names the file, and the line where there is one
+ */
+export function tableToExamples(table: Table, task: TaskShape, columns: Task['columns'] = task.columns): Example[] {
+  for (const name of Object.values(columns)) requireColumn(table, name);
+  if (table.rows.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
+  return table.rows.map((row) => {
+    const example = rowToExample({ ...task, columns }, row, table.path);
+    if (example.label === undefined) {
+      throw new DiffoError(
+        `${table.path}, line ${row.line}: column "${columns.label}" is empty. Label or remove the row.`,
+      );
+    }
+    return example;
+  });
+}
+
+/** @throws DiffoError naming the columns there are, the nearest first, when `name` is not among them */
+export function requireColumn(table: Table, name: string): void {
+  if (table.columns.includes(name)) return;
+  if (table.columns.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
+  const [nearest] = nearestNames(name, table.columns, 1);
+  throw new DiffoError(
+    `${table.path} has no column "${name}"; it has ${quoted(table.columns)}. Did you mean "${nearest}"? ` +
+      'Name the columns with --text-column, --pair-column and --label-column, or in a task file.',
+  );
+}
+
+/** A label cell as a name: `1.0` and `1` are the same. */
+export function labelName(cell: unknown): string {
+  return String(cell)
+    .trim()
+    .replace(/^(-?\d+)\.0+$/, '$1');
+}
+
+/** `"a", "b"`: the first twenty of a list, for messages. */
+export function quoted(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map((name) => `"${name}"`);
+  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
+}
+
+/** True for a cell that holds nothing. */
+export function isEmpty(cell: unknown): boolean {
+  return cell === undefined || cell === null || (typeof cell === 'string' && cell.trim() === '');
+}
+
+function textOf(row: Row, column: string, where: string): string {
+  const value = row.values[column];
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  const columns = Object.keys(row.values);
+  if (value === undefined) {
+    throw new DiffoError(
+      `${where}: no column "${column}"; the row has ${quoted(columns)}. Rename the column of the text.`,
+    );
+  }
+  throw new DiffoError(`${where}: column "${column}" holds no text but ${JSON.stringify(value).slice(0, 40)}.`);
+}
+
+/** Class index by name, or by number where names are not numbers; a score for regression. */
+function parseLabel(task: TaskShape, cell: unknown, where: string): number {
+  const name = labelName(cell);
+  if (task.kind === 'regression') {
+    const score = typeof cell === 'number' || typeof cell === 'string' ? Number(cell) : Number.NaN;
+    if (!Number.isFinite(score)) throw new DiffoError(`${where}: the score "${name}" is not a number. Mend it.`);
+    return score;
+  }
+  const index = task.labels.indexOf(name);
+  if (index >= 0) return index;
+  const numbered = /^\d+$/.test(name) && !task.labels.some((label) => /^-?\d+$/.test(label));
+  if (numbered && Number(name) < task.labels.length) return Number(name);
+  throw new DiffoError(
+    `${where}: the label "${name}" is not one of ${task.name}'s: ${quoted(task.labels)}. Mend it or remove the row.`,
+  );
+}

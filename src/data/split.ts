@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { Example, Split, SplitName, Task } from './types.js';
+
+/** A split with its hash and label counts; every label of the task is counted, be it 0. */
+export function makeSplit(
+  name: SplitName,
+  examples: readonly Example[],
+  source: string,
+  task: Pick<Task, 'kind' | 'labels'>,
+): Split {
+  const counts = task.labels.map(() => 0);
+  for (const { label } of examples) if (task.kind === 'classification' && label !== undefined) counts[label]!++;
+  const labelCounts = Object.fromEntries(task.labels.map((label, i) => [label, counts[i]!]));
+  return { name, examples, source, hash: hashExamples(examples), labelCounts };
+}
+
+/** sha256 (hex) over a JSON line for each example: [id, text, pair or null, label or null]. */
+export function hashExamples(examples: readonly Example[]): string {
+  const hash = createHash('sha256');
+  for (const { id, text, pair, label } of examples) {
+    hash.update(`${JSON.stringify([id, text, pair ?? null, label ?? null])}\n`);
+  }
+  return hash.digest('hex');
+}

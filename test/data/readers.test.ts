@@ -1,0 +1,135 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readDelimited, readTable } from '../../src/data/readers/index.js';
+import { DiffoError } from '../../src/errors.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diffora-readers-'));
+});
+
+async function file(name: string, content: string | Uint8Array): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return path;
+}
+
+async function messageOf(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(DiffoError);
+  return (error as DiffoError).message;
+}
+
+describe('CSV', () => {
+  it('takes quotes, commas and newlines inside them, CRLF and a byte order mark, with the line a row starts on', async () => {
+    const path = await file('a.csv', '\uFEFFtext,label\r\n"a ""b"", c",1\r\n"two\r\nlines",0\r\n\r\nlast,1\nmixed,0');
+    const table = await readTable(path);
+    expect(table.columns).toEqual(['text', 'label']);
+    expect(table.rows).toEqual([
+      { line: 2, values: { text: 'a "b", c', label: '1' } },
+      { line: 3, values: { text: 'two\nlines', label: '0' } },
+      { line: 6, values: { text: 'last', label: '1' } },
+      { line: 7, values: { text: 'mixed', label: '0' } },
+    ]);
+  });
+
+  it('names file and line of a row with too many or too few cells', async () => {
+    const path = await file('ragged.csv', 'text,label\n"x\ny",1\na,1,2\n');
+    expect(await messageOf(readTable(path))).toBe(
+      `${path}, line 4: the row has 3 columns where 2 are expected. Mend or remove it.`,
+    );
+  });
+
+  it('names file and line of a quote that does not close', async () => {
+    const path = await file('quote.csv', 'text,label\na,1\n"b,1\nc,0\n');
+    expect(await messageOf(readTable(path))).toMatch(/quote\.csv is not valid CSV: .*line/);
+  });
+
+  it('refuses a header that names a column twice, and a file that is empty', async () => {
+    const twice = await file('twice.csv', 'text,label,text\na,1,b\n');
+    expect(await messageOf(readTable(twice))).toContain('line 1: the header names the column "text" twice');
+    expect(await messageOf(readTable(await file('empty.csv', '')))).toContain('empty.csv is empty');
+    expect(await messageOf(readTable(await file('blank.csv', '\n\n')))).toContain('blank.csv is empty');
+  });
+
+  it('gives no rows for a header alone', async () => {
+    expect((await readTable(await file('header.csv', 'text,label\n'))).rows).toEqual([]);
+  });
+
+  it('keeps a column called __proto__ as a column', async () => {
+    const { rows } = await readTable(await file('proto.csv', '__proto__,label\nx,1\n'));
+    expect(Object.entries(rows[0]!.values)).toEqual([
+      ['__proto__', 'x'],
+      ['label', '1'],
+    ]);
+  });
+});
+
+describe('TSV', () => {
+  it('takes quotes as letters, as GLUE writes them, and CRLF', async () => {
+    const path = await file('a.tsv', 'text\tlabel\r\n"The dog\t1\r\nHe said "no".\t0\r\n');
+    expect((await readTable(path)).rows).toEqual([
+      { line: 2, values: { text: '"The dog', label: '1' } },
+      { line: 3, values: { text: 'He said "no".', label: '0' } },
+    ]);
+  });
+
+  it('takes given column names for a file without a header, and rows that lack the optional ones', async () => {
+    const path = await file('b.tsv', 'x\ty\nx\ty\tz');
+    const options = { format: 'tsv', columns: ['a', 'b', 'c'], optionalColumns: 1 } as const;
+    expect((await readDelimited(path, options)).rows).toEqual([
+      { line: 1, values: { a: 'x', b: 'y' } },
+      { line: 2, values: { a: 'x', b: 'y', c: 'z' } },
+    ]);
+    const short = await file('c.tsv', 'x\ty\nx\n');
+    expect(await messageOf(readDelimited(short, options))).toContain('line 2: the row has 1 columns where 2 to 3 are');
+  });
+
+  it('keeps empty cells', async () => {
+    expect((await readTable(await file('d.tsv', 'a\tb\tc\n\t\t1\n'))).rows[0]!.values).toEqual({
+      a: '',
+      b: '',
+      c: '1',
+    });
+  });
+
+  it('unpacks .gz, and says so when it cannot', async () => {
+    const path = await file('e.tsv.gz', gzipSync('a\tb\n1\t2\n'));
+    expect((await readTable(path)).rows).toEqual([{ line: 2, values: { a: '1', b: '2' } }]);
+    expect(await messageOf(readTable(await file('f.tsv.gz', 'a\tb\n')))).toMatch(/f\.tsv\.gz cannot be unpacked/);
+  });
+});
+
+describe('JSONL', () => {
+  it('keeps values as JSON has them, with their lines', async () => {
+    const path = await file('a.jsonl', '\uFEFF{"text":"a\\nb","label":1}\r\n\n{"text":"c","score":0.5}');
+    const table = await readTable(path);
+    expect(table.columns).toEqual(['text', 'label', 'score']);
+    expect(table.rows).toEqual([
+      { line: 1, values: { text: 'a\nb', label: 1 } },
+      { line: 3, values: { text: 'c', score: 0.5 } },
+    ]);
+  });
+
+  it('names file and line of broken JSON and of a line that is no object', async () => {
+    expect(await messageOf(readTable(await file('b.jsonl', '{}\n{"a":\n')))).toMatch(
+      /b\.jsonl, line 2: not valid JSON/,
+    );
+    expect(await messageOf(readTable(await file('c.jsonl', '[1]\n')))).toMatch(/c\.jsonl, line 1: not a JSON object/);
+  });
+});
+
+describe('any data file', () => {
+  it('that is missing, no UTF-8 or of an unknown ending is named', async () => {
+    expect(await messageOf(readTable(join(folder, 'none.csv')))).toMatch(/Cannot read .*none\.csv: no such file/);
+    const latin = await file('latin.csv', Buffer.from('text\ncaf\xe9\n', 'latin1'));
+    expect(await messageOf(readTable(latin))).toMatch(/latin\.csv is not UTF-8/);
+    expect(() => readTable('a.xlsx')).toThrow(/a\.xlsx is no data file known here: name it \.csv, \.tsv, \.jsonl/);
+  });
+});
