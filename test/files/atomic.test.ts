@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
 import { withOutputFolder, writeAtomic, writeFileAtomic } from '../../src/files/atomic.js';
@@ -111,6 +112,25 @@ describe('withOutputFolder', () => {
     });
     await expect(fill).rejects.toThrow('stop');
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('leaves nothing under the final name when the process is interrupted', async () => {
+    const module = pathToFileURL(join(import.meta.dirname, '../../src/files/atomic.ts')).href;
+    const target = join(folder, 'out');
+    const program = `
+      import { writeFile } from 'node:fs/promises';
+      import { withOutputFolder } from ${JSON.stringify(module)};
+      await withOutputFolder(${JSON.stringify(target)}, async (partial) => {
+        await writeFile(partial + '/adapter_config.json', '{}');
+        process.kill(process.pid, 'SIGINT');
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+      });`;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+    const { signal } = spawnSync(process.execPath, args, { cwd: join(import.meta.dirname, '../..') });
+    expect(signal).toBe('SIGINT');
+    const left = await readdir(folder);
+    expect(left).toHaveLength(1);
+    expect(left[0]).toMatch(/^\.out\.partial-/);
   });
 
   it('takes an empty folder and refuses one that is not, before filling', async () => {
