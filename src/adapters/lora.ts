@@ -35,7 +35,12 @@ export function initialPair(pair: LowRankPair, rank: number, seed: number): { a:
 }
 
 /** What an adapter adds to the weight of its module: (alpha / rank) · B A, [out, in] row-major. */
-export function weightUpdate(plan: Pick<AdapterPlan, 'rank' | 'alpha'>, pair: LowRankPair, a: Float32Array, b: Float32Array) {
+export function weightUpdate(
+  plan: Pick<AdapterPlan, 'rank' | 'alpha'>,
+  pair: LowRankPair,
+  a: Float32Array,
+  b: Float32Array,
+) {
   const { inFeatures, outFeatures } = pair;
   const scaling = plan.alpha / plan.rank;
   const update = new Float32Array(outFeatures * inFeatures);

@@ -24,7 +24,7 @@ export interface Split {
 
 export interface DataOptions {
   /** Folder that holds a sub-folder for each task (`--data-dir` or `DIFFORA_DATA`). */
-  readonly dataDir?: string;
+  readonly dataDir?: string | undefined;
   readonly warn: (message: string) => void;
 }
 

@@ -39,7 +39,10 @@ function open(checkpoint: Checkpoint, { numLabels }: { numLabels: number }): Mod
   const expected = [...backboneTensors(config, linears), ...(hasPooler ? pooler(config) : [])];
   const backbone = matchTensors(checkpoint, expected, spellings);
   const head = headTensors(checkpoint, config, numLabels, hasPooler);
-  const used = new Set([...backbone.values(), ...head.filter((t) => t.stored).flatMap((t) => spellings(t.name))]);
+  const used = new Set([
+    ...backbone.values(),
+    ...head.flatMap(({ stored }) => (stored === undefined ? [] : [stored.name])),
+  ]);
   return {
     family: bert.name,
     checkpoint,
@@ -136,7 +139,8 @@ function headTensors(checkpoint: Checkpoint, config: BertConfig, numLabels: numb
   ];
   return [...classifier, ...(hasPooler ? [] : pooler(config))].map(({ name, shape }) => {
     const deviation = shape.length > 1 ? config.initializer_range : 0;
-    return { name, shape, deviation, stored: `${find(checkpoint, name)?.shape}` === `${shape}` };
+    const tensor = find(checkpoint, name);
+    return { name, shape, deviation, stored: `${tensor?.shape}` === `${shape}` ? tensor : undefined };
   });
 }
 
@@ -186,7 +190,8 @@ function encoderLayer(path: string, inputs: LayerInputs, config: BertConfig, hoo
   const heads = config.num_attention_heads;
   const headSize = config.hidden_size / heads;
   const querySeq = queries === state ? seq : 1;
-  const split = (x: Tensor, length: Dim) => ops.transpose(ops.reshape(x, [batch, length, heads, headSize]), [0, 2, 1, 3]);
+  const split = (x: Tensor, length: Dim) =>
+    ops.transpose(ops.reshape(x, [batch, length, heads, headSize]), [0, 2, 1, 3]);
   const query = split(linear(`${path}.attention.self.query`, queries, hooks), querySeq);
   const key = split(linear(`${path}.attention.self.key`, state, hooks), seq);
   const value = split(linear(`${path}.attention.self.value`, state, hooks), seq);

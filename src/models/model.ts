@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/types.js';
+import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
 
 /** A linear module that can carry a low-rank adapter. Weight is [outFeatures, inFeatures]. */
@@ -21,7 +21,7 @@ export interface HeadTensor {
   /** Standard deviation of its normal initialisation; 0 means zeros. */
   readonly deviation: number;
   /** The checkpoint's own values, when it has a head of the right shape. */
-  readonly stored: boolean;
+  readonly stored: StoredTensor | undefined;
 }
 
 /** What a graph is built with: where weights come from, what adapters add, and dropout. */

@@ -45,7 +45,9 @@ export function dropoutSites(seed: number): DropoutSites {
     },
     feeds(step) {
       if (sites.length === 0) return {};
-      const drawn = BigInt64Array.from(sites, (_, site) => BigInt(hash32(`${seed}/dropout/${step}/${site}`, 0) % offsetRange));
+      const drawn = BigInt64Array.from(sites, (_, site) =>
+        BigInt(hash32(`${seed}/dropout/${step}/${site}`, 0) % offsetRange),
+      );
       const feeds: Record<string, Value> = { dropout_offsets: { data: drawn, shape: [sites.length] } };
       for (const [rate, { values }] of pools) {
         feeds[`dropout_pool_${rate}`] = { data: values, shape: [values.length] };

@@ -44,7 +44,10 @@ export async function openGradientStep(model: Model, options: GradientStepOption
     ...(sites === undefined ? {} : { dropout: sites.apply }),
   });
   const loss = taskLoss(logits, options.kind);
-  const gradients = grad(loss, wrt.map(({ name }) => inputs.get(name)!));
+  const gradients = grad(
+    loss,
+    wrt.map(({ name }) => inputs.get(name)!),
+  );
   const outputs = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
   const session = await openSession({ loss, ...outputs }, { threads: options.threads });
   sites?.reserve(options.largestBatch);

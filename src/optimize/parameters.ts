@@ -1,5 +1,6 @@
 import { initialPair, loraA, loraB } from '../adapters/lora.js';
 import type { AdapterPlan } from '../adapters/plan.js';
+import { readTensor } from '../checkpoint/safetensors.js';
 import { input, type Tensor } from '../graph/index.js';
 import type { HeadTensor } from '../models/model.js';
 import { randomStream } from '../random.js';
@@ -30,17 +31,13 @@ export function adapterParameters(plan: AdapterPlan, seed: number): Parameter[] 
 }
 
 /** A head, freshly initialised: normal weights, zero biases. A head that the checkpoint has starts from its values. */
-export async function headParameters(
-  head: readonly HeadTensor[],
-  seed: number,
-  read: (name: string) => Promise<Float32Array>,
-): Promise<Parameter[]> {
+export async function headParameters(head: readonly HeadTensor[], seed: number): Promise<Parameter[]> {
   return Promise.all(
     head.map(async ({ name, shape, deviation, stored }) => {
       const stream = randomStream(seed, 'head', name);
       const length = shape.reduce((product, dim) => product * dim, 1);
       const fresh = () => Float32Array.from({ length }, () => (deviation === 0 ? 0 : deviation * stream.normal()));
-      return parameter(name, shape, stored ? await read(name) : fresh());
+      return parameter(name, shape, stored === undefined ? fresh() : await readTensor(stored));
     }),
   );
 }

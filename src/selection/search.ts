@@ -66,7 +66,8 @@ export async function searchDam(
     kind,
     plan,
     parameters: [...weights, logits],
-    gates: (inputs: ReadonlyMap<string, Tensor>) => moduleGates(model, relaxedGates(inputs.get(logits.name)!, options.relax)),
+    gates: (inputs: ReadonlyMap<string, Tensor>) =>
+      moduleGates(model, relaxedGates(inputs.get(logits.name)!, options.relax)),
     threads,
     largestBatch: trainBatches.largest,
   };
@@ -85,7 +86,7 @@ export async function searchDam(
 
       const trainLoss = await weightStep.run(trainBatches.at(step), step);
       clipGlobalNorm(weightStep.gradients, options.maxGradNorm);
-      const rate = options.learningRate * linearSchedule(step, options.steps, options.warmupSteps);
+      const rate = options.learningRate * linearSchedule(step + 1, options.steps + 1, options.warmupSteps);
       weightOptimizer.step(weightStep.gradients, rate);
 
       const relaxed = relaxedValues(rows(logits.values, columns), options.relax);

@@ -26,3 +26,16 @@ export function rankForBudget(modules: readonly AdaptableModule[], budget: numbe
   const perRank = modules.reduce((total, { inFeatures, outFeatures }) => total + inFeatures + outFeatures, 0);
   return Math.max(1, Math.round(budget / perRank));
 }
+
+/**
+ * The model as the search sees it when only some columns may be adapted.
+ * @throws DiffoError (usage) when the targets leave out a column in some layers and not in others
+ */
+export function restrictColumns(model: Model, targets: readonly string[]): Model {
+  const adaptable = matchTargets(model, targets);
+  const modules = model.modules.filter((module) => adaptable.some((one) => one.module === module));
+  if (adaptable.length !== modules.length * model.layers) {
+    throw usageError(`--targets ${targets.join(',')}: a search needs the same modules in every layer.`);
+  }
+  return { ...model, adaptable, modules };
+}

@@ -1,5 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../data/types.js';
+import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
@@ -7,7 +8,6 @@ import { openGradientStep } from '../optimize/gradientStep.js';
 import type { TaskKind } from '../optimize/modelGraph.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { linearSchedule } from '../optimize/schedule.js';
-import { DiffoError } from '../errors.js';
 import type { TrainConfig } from './config.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
@@ -58,7 +58,9 @@ export async function fineTune(
       const loss = await gradientStep.run(stream.at(step), step);
       const gradientNorm = clipGlobalNorm(gradientStep.gradients, config.maxGradNorm);
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw new DiffoError(`Training diverged at step ${step} (loss ${loss}); a lower --lr than ${config.lr} is needed.`);
+        throw new DiffoError(
+          `Training diverged at step ${step} (loss ${loss}); a lower --lr than ${config.lr} is needed.`,
+        );
       }
       // Step 0 of a warm-up would have rate 0 and change nothing, so the schedule is read one step ahead.
       const learningRate = config.lr * linearSchedule(step + 1, totalSteps + 1, warmupSteps);

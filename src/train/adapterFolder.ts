@@ -1,0 +1,196 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { initialPair, loraA, loraB } from '../adapters/lora.js';
+import {
+  modelCard,
+  type PeftAdapter,
+  type ReadAdapter,
+  readPeftAdapter,
+  writePeftAdapter,
+} from '../adapters/peft/index.js';
+import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
+import type { Task } from '../data/types.js';
+import { DiffoError, nearestNames } from '../errors.js';
+import { writeFileAtomic } from '../files/atomic.js';
+import { fileError } from '../files/errors.js';
+import type { Model } from '../models/model.js';
+import { type Parameter, parameter } from '../optimize/parameters.js';
+import type { Tokenizer } from '../tokenize/index.js';
+
+/** task.json beside an adapter: what its logits mean and how its rows are read. */
+const taskFileSchema = z.strictObject({
+  format: z.literal('diffora-task/1'),
+  name: z.string(),
+  kind: z.enum(['classification', 'regression']),
+  labels: z.array(z.string()),
+  columns: z.strictObject({ text: z.string(), pair: z.string().optional(), label: z.string() }),
+  metrics: z.array(z.enum(['matthews', 'accuracy', 'f1', 'pearson', 'spearman'])).min(1),
+  maxLength: z.int().positive(),
+});
+export type TaskFile = z.infer<typeof taskFileSchema>;
+
+export interface SaveOptions {
+  readonly task: Task;
+  readonly tokenizer: Tokenizer;
+  readonly maxLength: number;
+  readonly baseModel: string;
+  readonly revision?: string | undefined;
+  /** Paragraphs and scores of the model card. */
+  readonly paragraphs: readonly string[];
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+/**
+ * Writes `folder` as PEFT loads it: a pair for every placed module (shared ones written out), the head, the tokenizer.
+ * A run that trained only the head names PEFT's stand-in for "no module" as its target.
+ */
+export async function saveAdapter(
+  folder: string,
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  options: SaveOptions,
+): Promise<void> {
+  const { task, tokenizer, maxLength } = options;
+  const byName = new Map(parameters.map((one) => [one.name, one]));
+  const tensor = (name: string) => {
+    const { shape, values } = byName.get(name)!;
+    return { name, shape, data: values };
+  };
+  const adapter: PeftAdapter = {
+    baseModel: options.baseModel,
+    ...(options.revision === undefined ? {} : { revision: options.revision }),
+    taskType: 'SEQ_CLS',
+    rank: plan.rank,
+    alpha: plan.alpha,
+    rankPattern: {},
+    alphaPattern: {},
+    targetModules: plan.placements.map(({ module }) => module.path),
+    modulesToSave: model.headModules,
+    lora: new Map(
+      plan.placements.map(({ module, pair }) => [module.path, { A: tensor(loraA(pair)), B: tensor(loraB(pair)) }]),
+    ),
+    saved: model.head.map(({ name }) => tensor(name)),
+    otherFields: {},
+  };
+  const { paragraphs, scores } = options;
+  const card = modelCard({ adapter, title: `${task.name} adapter`, paragraphs, labels: task.labels, scores });
+  await writePeftAdapter(folder, adapter, { card, copies: tokenizer.files });
+  const { name, kind, labels, columns, metrics } = task;
+  const file: TaskFile = {
+    format: 'diffora-task/1',
+    name,
+    kind,
+    labels: [...labels],
+    columns: { ...columns },
+    metrics: [...metrics],
+    maxLength,
+  };
+  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+export interface LoadedAdapter {
+  readonly folder: string;
+  readonly adapter: ReadAdapter;
+  readonly task: TaskFile;
+}
+
+/** Opens an adapter folder, or the `adapter/` of a run folder. */
+export async function openAdapter(path: string): Promise<LoadedAdapter> {
+  const inside = join(path, 'adapter');
+  const folder = (await isFolder(inside)) ? inside : path;
+  const adapter = await readPeftAdapter(folder);
+  return { folder, adapter, task: await readTaskFile(join(folder, 'task.json'), adapter) };
+}
+
+/** The plan and parameters of an adapter on its model. @throws DiffoError when they do not belong together */
+export function placeAdapter(
+  { folder, adapter }: LoadedAdapter,
+  model: Model,
+): { plan: AdapterPlan; parameters: Parameter[] } {
+  const { rank, alpha, rankPattern, alphaPattern } = adapter;
+  if (Object.keys(rankPattern).length > 0 || Object.keys(alphaPattern).length > 0) {
+    throw new DiffoError(`${folder}: adapters with rank_pattern or alpha_pattern are not supported yet.`);
+  }
+  const known = new Map(model.adaptable.map((module) => [module.path, module]));
+  const modules = [...adapter.lora.keys()].map((path) => {
+    const module = known.get(path);
+    if (module === undefined) {
+      const nearest = nearestNames(path, [...known.keys()], 1)[0];
+      throw new DiffoError(`${folder}: "${path}" is no module of ${model.checkpoint.name}; nearest: ${nearest}.`);
+    }
+    return module;
+  });
+  const plan = planAdapters({ rank, alpha }, modules);
+  const adapterTensors = plan.pairs.flatMap((pair) => {
+    const { A, B } = adapter.lora.get(pair.name)!;
+    const expected = initialPair(pair, rank, 0);
+    if (A.data.length !== expected.a.length || B.data.length !== expected.b.length) {
+      throw new DiffoError(
+        `${folder}: ${pair.name} has A [${A.shape}] and B [${B.shape}]; ${model.checkpoint.name} needs [${rank},${pair.inFeatures}] and [${pair.outFeatures},${rank}].`,
+      );
+    }
+    return [parameter(loraA(pair.name), A.shape, A.data), parameter(loraB(pair.name), B.shape, B.data)];
+  });
+  const saved = new Map(adapter.saved.map((one) => [one.name, one]));
+  const headTensors = model.head.map(({ name, shape }) => {
+    const tensor = saved.get(name);
+    if (tensor === undefined || `${tensor.shape}` !== `${shape}`) {
+      const found = tensor === undefined ? 'is missing' : `is [${tensor.shape}], not [${shape}]`;
+      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} ${found}.`);
+    }
+    return parameter(name, shape, tensor.data);
+  });
+  return { plan, parameters: [...adapterTensors, ...headTensors] };
+}
+
+/** @throws DiffoError that names the first tensor with a value that is not finite */
+export function refuseNotFinite(folder: string, parameters: readonly Parameter[]): void {
+  for (const { name, values } of parameters) {
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) throw new DiffoError(`${folder}: ${name} holds ${values[at]} at position ${at}; train it again.`);
+  }
+}
+
+/** task.json, or what the adapter's own head tells where PEFT wrote the folder. */
+async function readTaskFile(file: string, adapter: ReadAdapter): Promise<TaskFile> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, file, 'read');
+    return taskOfHead(adapter);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new DiffoError(`${file} is not JSON: ${(error as Error).message}.`, { cause: error });
+  }
+  const parsed = taskFileSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new DiffoError(`${file}: ${issue.path.join('.')}: ${issue.message}.`);
+}
+
+function taskOfHead(adapter: ReadAdapter): TaskFile {
+  const outputs = adapter.saved.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
+  return {
+    format: 'diffora-task/1',
+    name: 'unknown',
+    kind: outputs === 1 ? 'regression' : 'classification',
+    labels: outputs === 1 ? [] : Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
+    columns: { text: 'text', label: 'label' },
+    metrics: outputs === 1 ? ['pearson', 'spearman'] : ['accuracy'],
+    maxLength: 128,
+  };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+import { openCheckpoint } from '../checkpoint/open.js';
+import { type ResolvedModel, resolveModel } from '../checkpoint/resolve.js';
+import { encodeSplit } from '../data/batching.js';
+import { subsample } from '../data/stratify.js';
+import { openTask } from '../data/tasks/openTask.js';
+import type { EncodedExample, Split, SplitName, Task } from '../data/types.js';
+import { DiffoError, usageError } from '../errors.js';
+import type { Model } from '../models/model.js';
+import { openModel } from '../models/registry.js';
+import { loadTokenizer, type Tokenizer } from '../tokenize/index.js';
+import type { TrainConfig } from './config.js';
+import type { Reporter } from './reporter.js';
+
+/** A model with its tokenizer. */
+export interface OpenedModel {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly resolved: ResolvedModel;
+}
+
+/** Finds, opens and checks a model with a head of `numLabels` outputs. */
+export async function openModelByName(
+  name: string,
+  numLabels: number,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<OpenedModel> {
+  const { info: log, warn } = reporter;
+  const resolved = await resolveModel(name, { log, warn, ...(signal === undefined ? {} : { signal }) });
+  const checkpoint = await openCheckpoint(resolved.folder, name);
+  const model = openModel(checkpoint, { numLabels });
+  if (model.unused.length > 0) {
+    const shown = model.unused.slice(0, 3).join(', ');
+    const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';
+    reporter.info(
+      `${model.unused.length} tensors of ${name} have no place in the model and are left out: ${shown}${more}`,
+    );
+  }
+  const tokenizer = await loadTokenizer(resolved.folder);
+  const rows = checkpoint.config.vocab_size;
+  if (typeof rows === 'number' && tokenizer.vocabSize > rows) {
+    throw new DiffoError(
+      `${resolved.folder}: the tokenizer has ${tokenizer.vocabSize} ids but the model embeds ${rows}. They belong to different checkpoints.`,
+    );
+  }
+  return { model, tokenizer, resolved };
+}
+
+/** The task of a configuration. */
+export function openConfiguredTask(config: TrainConfig, reporter: Reporter): Promise<Task> {
+  const { task, dataDir, textColumn, pairColumn, labelColumn } = config;
+  return openTask(task, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
+}
+
+export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => (task.kind === 'regression' ? 1 : task.labels.length);
+
+/** A split as tokens. */
+export interface EncodedSplit {
+  readonly split: Split;
+  readonly encoded: readonly EncodedExample[];
+}
+
+/** Loads and encodes a split; the training split is cut to `trainExamples`. */
+export async function encodeTaskSplit(
+  { model, tokenizer }: OpenedModel,
+  task: Task,
+  name: SplitName,
+  config: Pick<TrainConfig, 'maxLength' | 'trainExamples' | 'seed'>,
+  reporter: Reporter,
+): Promise<EncodedSplit> {
+  const split = await task.load(name);
+  const wanted = name === 'train' ? config.trainExamples : undefined;
+  const examples = wanted === undefined ? split.examples : subsample(split.examples, wanted, config.seed);
+  const maxLength = sequenceLimit(model, tokenizer, config.maxLength);
+  const encoded = encodeSplit(tokenizer, examples, {
+    maxLength,
+    warn: (message) => reporter.warn(`${task.name} ${name}: ${message}`),
+  });
+  if (encoded.length === 0) throw new DiffoError(`${split.source}: the ${name} split of ${task.name} has no rows.`);
+  return { split, encoded };
+}
+
+/** @throws DiffoError (usage) when the model or its tokenizer allows less than `maxLength` */
+export function sequenceLimit(model: Model, tokenizer: Tokenizer, maxLength: number): number {
+  const limit = Math.min(model.maxLength, tokenizer.modelMaxLength ?? model.maxLength);
+  if (maxLength > limit) {
+    throw usageError(
+      `--max-length ${maxLength} is more than the ${limit} tokens that ${model.checkpoint.name} allows.`,
+    );
+  }
+  return maxLength;
+}

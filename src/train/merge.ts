@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { copyFile, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { loraA, loraB, weightUpdate } from '../adapters/lora.js';
+import { readTensor } from '../checkpoint/safetensors.js';
+import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
+import { DiffoError } from '../errors.js';
+import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
+import { fileError } from '../files/errors.js';
+import { refuseNotFinite } from './adapterFolder.js';
+import { type AdapterOptions, openAdapted } from './evaluate.js';
+
+/** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */
+const mergedKey = 'diffora.merged';
+
+export interface MergeOptions extends AdapterOptions {
+  readonly output: string;
+  readonly overwrite?: boolean;
+}
+
+/**
+ * `diffora merge`: a plain checkpoint with W0 + (alpha / rank) · B A in the place of W0, and the head, that
+ * AutoModelForSequenceClassification loads.
+ * @throws DiffoError when the base already has an adapter folded in, or a weight is not finite
+ */
+export async function mergeAdapter(options: MergeOptions): Promise<{ output: string; tensors: number }> {
+  const { loaded, opened, plan, parameters } = await openAdapted(options);
+  const { model, tokenizer } = opened;
+  const { checkpoint } = model;
+  const earlier = checkpoint.metadata[mergedKey];
+  if (earlier !== undefined) {
+    throw new DiffoError(
+      `${checkpoint.name} already has an adapter folded in (${earlier.slice(0, 12)}…). Merge into the plain base model ${loaded.adapter.baseModel}.`,
+    );
+  }
+  const byName = new Map(parameters.map((one) => [one.name, one]));
+  const updated = new Map<string, Float32Array>();
+  for (const pair of plan.pairs) {
+    const update = weightUpdate(plan, pair, byName.get(loraA(pair.name))!.values, byName.get(loraB(pair.name))!.values);
+    const name = `${pair.name}.weight`;
+    const base = await readTensor(checkpoint.tensors.get(model.backbone.get(name)!)!);
+    updated.set(
+      name,
+      update.map((value, i) => value + base[i]!),
+    );
+  }
+  const tensors: WritableTensor[] = [...model.backbone].map(([name, spelling]) => {
+    const stored = checkpoint.tensors.get(spelling)!;
+    const data = updated.get(name);
+    return data === undefined ? { ...stored, name } : { name, shape: stored.shape, data };
+  });
+  for (const { name } of model.head) {
+    const { shape, values } = byName.get(name)!;
+    tensors.push({ name, shape, data: values });
+  }
+  refuseNotFinite(
+    loaded.folder,
+    [...updated].map(([name, values]) => ({ name, values, shape: [], decays: false })),
+  );
+
+  const weights = await readFile(join(loaded.folder, 'adapter_model.safetensors'));
+  const metadata = { format: 'pt', [mergedKey]: createHash('sha256').update(weights).digest('hex') };
+  await withOutputFolder(
+    options.output,
+    async (folder) => {
+      await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata);
+      await writeFileAtomic(
+        join(folder, 'config.json'),
+        `${JSON.stringify(mergedConfig(opened, loaded.task), null, 2)}\n`,
+      );
+      for (const file of tokenizer.files) {
+        await copyFile(file, join(folder, basename(file))).catch((error) => {
+          throw fileError(error, file, 'copy');
+        });
+      }
+    },
+    { existing: options.overwrite ? 'replace' : 'refuse' },
+  );
+  return { output: options.output, tensors: tensors.length };
+}
+
+/** The base's config.json with its head: class name, label names, problem type. */
+function mergedConfig(
+  { model }: Awaited<ReturnType<typeof openAdapted>>['opened'],
+  task: Awaited<ReturnType<typeof openAdapted>>['loaded']['task'],
+) {
+  const labels = task.kind === 'regression' ? ['LABEL_0'] : task.labels;
+  const { _name_or_path: _, ...config } = model.checkpoint.config;
+  return {
+    ...config,
+    architectures: [model.architecture],
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    problem_type: task.kind === 'regression' ? 'regression' : 'single_label_classification',
+  };
+}
