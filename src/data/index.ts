@@ -1,0 +1,11 @@
+export { collate, encodeSplit, evaluationBatches, trainingBatches } from './batching.js';
+export { accuracy, argmaxRows, computeMetrics, f1, matthews, pearson, spearman } from './metrics.js';
+export { type Row, readTable, type Table } from './readers/index.js';
+export { rowToExample, type TaskShape } from './rows.js';
+export { cacheFolder } from './spamCorpus.js';
+export { hashExamples, makeSplit } from './split.js';
+export { type Labelled, splitHalves, subsample } from './stratify.js';
+export { openTask } from './tasks/openTask.js';
+export { TASKS } from './tasks/registry.js';
+export type { TaskOptions } from './tasks/task.js';
+export type * from './types.js';

@@ -1,0 +1,128 @@
+import { basename } from 'node:path';
+import { DiffoError } from '../../errors.js';
+import { readTable, type Table } from '../readers/index.js';
+import { isEmpty, labelName, quoted, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
+import { makeSplit } from '../split.js';
+import { holdOut } from '../stratify.js';
+import type { Example, MetricName, Split, SplitName, Task } from '../types.js';
+import { type TaskDescription, taskColumns } from './description.js';
+import type { TaskOptions } from './task.js';
+
+/** Share of the training rows held out for validation where there is no dev file. */
+const HELD_OUT = 0.1;
+
+const METRICS: Readonly<Record<Task['kind'], readonly MetricName[]>> = {
+  classification: ['accuracy', 'f1', 'matthews'],
+  regression: ['pearson', 'spearman'],
+};
+
+/**
+ * A task from a data file alone (`.csv`, `.tsv`, `.jsonl`, each with `.gz` too). Columns are those of the options, else
+ * `text`, `sentence` or `sentence1`; `pair` or `sentence2`, where there is one; `label`.
+ *
+ * @throws DiffoError that lists the columns there are when one is missing; and as {@link describedTask}
+ */
+export async function dataFileTask(path: string, options: TaskOptions): Promise<Task> {
+  const table = await readTable(path);
+  const pick = (wanted: string | undefined, usual: readonly string[]) =>
+    wanted ?? usual.find((name) => table.columns.includes(name));
+  const text = pick(options.textColumn, ['text', 'sentence', 'sentence1']) ?? 'text';
+  const pair = pick(options.pairColumn, ['pair', 'sentence2']);
+  const name = basename(path).replace(/\.(csv|tsv|jsonl)(\.gz)?$/i, '');
+  return describedTask(
+    { name, train: path, columns: taskColumns(text, pair, options.labelColumn ?? 'label') },
+    options,
+  );
+}
+
+/**
+ * A task from a description. All files are read at once, so that a mistake shows before anything is trained.
+ *
+ * The kind: regression where labels are numbers and not all whole, else classification; class names are the labels that occur in
+ * training, sorted (as numbers where they are numbers). Without a dev file a seeded, stratified tenth of the training rows
+ * is held out for it.
+ *
+ * @throws DiffoError for a missing column, a label outside the set (file, line, allowed names), a class of one
+ *   example, a metric that does not fit the kind
+ */
+export async function describedTask(description: TaskDescription, options: TaskOptions): Promise<Task> {
+  const { name, columns } = description;
+  const table = await readTable(description.train);
+  for (const column of Object.values(columns)) requireColumn(table, column);
+  const kind = description.kind ?? (description.labels ? 'classification' : kindOf(table, columns.label));
+  if (kind === 'regression' && description.labels) {
+    throw new DiffoError(`The task ${name} has labels but is a regression. Leave one of the two out.`);
+  }
+  const labels = kind === 'regression' ? [] : (description.labels ?? labelsOf(table, columns.label));
+  const shape: TaskShape = { name, kind, labels, columns };
+  const metrics = description.metrics ?? METRICS[kind];
+  const unfit = metrics.find((metric) => METRICS[kind].includes(metric) === false);
+  if (unfit)
+    throw new DiffoError(`The metric ${unfit} does not fit a ${kind}. Choose from ${METRICS[kind].join(', ')}.`);
+
+  const train = tableToExamples(table, shape);
+  refuseLonely(train, shape, description.train);
+  const splits = new Map<SplitName, Split>();
+  const add = (split: SplitName, examples: readonly Example[], source: string) => {
+    warnOfEmpty(examples, source, options.warn);
+    splits.set(split, makeSplit(split, examples, source, shape));
+  };
+  if (description.dev) {
+    add('train', train, description.train);
+    add('dev', tableToExamples(await readTable(description.dev), shape), description.dev);
+  } else {
+    const seed = options.seed ?? 0;
+    const { kept, heldOut } = holdOut(train, HELD_OUT, seed);
+    add('train', kept, `${description.train} (without the rows held out)`);
+    add('dev', heldOut, `${description.train} (a tenth held out, seed ${seed})`);
+  }
+  if (description.test) add('test', tableToExamples(await readTable(description.test), shape), description.test);
+  return { ...shape, metrics, splits: [...splits.keys()], load: async (split) => loaded(splits, split, name) };
+}
+
+function loaded(splits: ReadonlyMap<SplitName, Split>, split: SplitName, name: string): Split {
+  const found = splits.get(split);
+  if (!found) throw new DiffoError(`The task ${name} has no ${split} split; it has ${[...splits.keys()].join(', ')}.`);
+  return found;
+}
+
+function kindOf(table: Table, column: string): Task['kind'] {
+  const numbers = table.rows.map(({ values }) => values[column]).filter((cell) => !isEmpty(cell));
+  const isNumber = (cell: unknown) => typeof cell !== 'boolean' && Number.isFinite(Number(cell));
+  const scores = numbers.every(isNumber) && numbers.some((cell) => !Number.isInteger(Number(cell)));
+  return scores ? 'regression' : 'classification';
+}
+
+function labelsOf(table: Table, column: string): string[] {
+  const cells = table.rows.map(({ values }) => values[column]).filter((cell) => !isEmpty(cell));
+  const names = [...new Set(cells.map(labelName))];
+  const numeric = names.every((name) => Number.isFinite(Number(name)));
+  names.sort((a, b) => (numeric ? Number(a) - Number(b) : a < b ? -1 : 1));
+  if (names.length < 2) {
+    const found = names.length === 1 ? `only the label ${quoted(names)}` : 'no labels';
+    throw new DiffoError(`${table.path} has ${found} in column "${column}". Give examples of at least two classes.`);
+  }
+  return names;
+}
+
+/** A class must have an example to train on and one to validate on. */
+function refuseLonely(train: readonly Example[], task: TaskShape, path: string): void {
+  if (train.length < 2) throw new DiffoError(`${path} has one row only. Give at least two.`);
+  if (task.kind === 'regression') return;
+  const { labelCounts } = makeSplit('train', train, path, task);
+  const lonely = task.labels.filter((label) => labelCounts[label]! < 2);
+  if (lonely.length === 0) return;
+  const example = train.find(({ label }) => label !== undefined && lonely[0] === task.labels[label]);
+  const where = example ? `${path}, line ${example.id}: the only example of` : `${path}: no example of`;
+  throw new DiffoError(
+    `${where} class "${lonely[0]}"${lonely.length > 1 ? ` (and ${lonely.length - 1} more classes like it)` : ''}. A class ` +
+      'needs two or more: add examples or remove it. If the labels are scores, set "kind: regression" in a task file.',
+  );
+}
+
+function warnOfEmpty(examples: readonly Example[], source: string, warn: (message: string) => void): void {
+  const empty = examples.filter(({ text }) => text.trim() === '');
+  if (empty.length > 0) {
+    warn(`${source}: ${empty.length} of ${examples.length} rows have an empty text (line ${empty[0]!.id} first).`);
+  }
+}

@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { nearestNames, usageError } from '../../errors.js';
+import { isTablePath, TABLE_ENDINGS } from '../readers/index.js';
+import type { Task } from '../types.js';
+import { dataFileTask, describedTask } from './custom.js';
+import { isDescriptionPath, readDescription } from './description.js';
+import { TASKS } from './registry.js';
+import type { TaskOptions } from './task.js';
+
+/**
+ * Opens a task: a known name (`cola`; case and hyphens do not matter, so `SST-2` is `sst2`), a data file
+ * (`.csv`, `.tsv`, `.jsonl`, with `.gz` too), or a task file (`.yaml`, `.yml`, `.json`; see `readDescription`).
+ * Without `dataDir` the environment's `DIFFORA_DATA` holds. A known task reads nothing before its `load`.
+ *
+ * @throws DiffoError (usage) for a name that is not known, with the nearest; or what is wrong with the file
+ */
+export async function openTask(nameOrFile: string, options: TaskOptions): Promise<Task> {
+  const factory = TASKS.get(nameOrFile.toLowerCase().replace(/[-_]/g, ''));
+  if (factory) {
+    const columns = [options.textColumn, options.pairColumn, options.labelColumn];
+    if (columns.some((column) => column !== undefined)) {
+      throw usageError(`The task ${nameOrFile} has columns of its own; columns can be named for a data file only.`);
+    }
+    const dataDir = options.dataDir ?? process.env.DIFFORA_DATA;
+    return factory(dataDir === undefined ? options : { ...options, dataDir });
+  }
+  if (isTablePath(nameOrFile)) return dataFileTask(nameOrFile, options);
+  if (isDescriptionPath(nameOrFile)) return describedTask(await readDescription(nameOrFile), options);
+  const known = [...TASKS.keys()];
+  if (existsSync(nameOrFile)) {
+    throw usageError(
+      `${nameOrFile} is neither a data file (${TABLE_ENDINGS.join(', ')}, with .gz too) nor a task file (.yaml, .json).`,
+    );
+  }
+  throw usageError(
+    `There is no task "${nameOrFile}". Did you mean ${nearestNames(nameOrFile, known, 2).join(' or ')}? Known are ` +
+      `${known.join(', ')}; or give a file (${TABLE_ENDINGS.join(', ')}, .yaml, .json).`,
+  );
+}
