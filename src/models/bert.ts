@@ -51,7 +51,7 @@ function open(checkpoint: Checkpoint, { numLabels }: { numLabels: number }): Mod
     modules: linears.slice(0, linears.length / config.num_hidden_layers).map((one) => one.module),
     adaptable: linears,
     head,
-    headModules: hasPooler ? ['classifier'] : ['classifier', 'bert.pooler.dense'],
+    headModules: hasPooler ? ['classifier'] : ['classifier', 'bert.pooler'],
     maxLength: config.max_position_embeddings,
     padTokenId: config.pad_token_id ?? 0,
     backboneParameters: expected.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0),

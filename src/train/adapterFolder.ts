@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { initialPair, loraA, loraB } from '../adapters/lora.js';
 import {
+  type LoraPair,
   modelCard,
   type PeftAdapter,
   type ReadAdapter,
   readPeftAdapter,
   writePeftAdapter,
+  zeroPair,
 } from '../adapters/peft/index.js';
 import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
 import type { Task } from '../data/types.js';
@@ -43,7 +45,7 @@ export interface SaveOptions {
 
 /**
  * Writes `folder` as PEFT loads it: a pair for every placed module (shared ones written out), the head, the tokenizer.
- * A run that trained only the head names PEFT's stand-in for "no module" as its target.
+ * PEFT refuses an adapter without a low-rank pair, so a run that trained only the head gets one that is all zeros.
  */
 export async function saveAdapter(
   folder: string,
@@ -58,19 +60,26 @@ export async function saveAdapter(
     const { shape, values } = byName.get(name)!;
     return { name, shape, data: values };
   };
+  const pairs = plan.placements.map(({ module, pair }): [string, LoraPair] => [
+    module.path,
+    { A: tensor(loraA(pair)), B: tensor(loraB(pair)) },
+  ]);
+  const headOnly = pairs.length === 0;
+  if (headOnly) {
+    const { path, inFeatures, outFeatures } = model.adaptable.at(-1)!;
+    pairs.push([path, zeroPair(1, inFeatures, outFeatures)]);
+  }
   const adapter: PeftAdapter = {
     baseModel: options.baseModel,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
     taskType: 'SEQ_CLS',
-    rank: plan.rank,
-    alpha: plan.alpha,
+    rank: headOnly ? 1 : plan.rank,
+    alpha: headOnly ? 1 : plan.alpha,
     rankPattern: {},
     alphaPattern: {},
-    targetModules: plan.placements.map(({ module }) => module.path),
+    targetModules: pairs.map(([path]) => path),
     modulesToSave: model.headModules,
-    lora: new Map(
-      plan.placements.map(({ module, pair }) => [module.path, { A: tensor(loraA(pair)), B: tensor(loraB(pair)) }]),
-    ),
+    lora: new Map(pairs),
     saved: model.head.map(({ name }) => tensor(name)),
     otherFields: {},
   };
