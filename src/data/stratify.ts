@@ -10,7 +10,8 @@ const BIN_SIZE = 20;
 
 /**
  * Cuts `items` into two disjoint halves that together are all of them, alike in labels: of each class (of each group
- * of some 20 neighbouring scores in regression) the halves have the same number or differ by one. Order within a half is that of `items`.
+ * of some 20 neighbouring scores in regression) the halves have the same number or differ by one. Order within a half
+ * is that of `items`.
  * The bi-level search trains on one and validates on the other.
  */
 export function splitHalves<T extends Labelled>(items: readonly T[], seed: number): { first: T[]; second: T[] } {

@@ -102,7 +102,8 @@ describe('a task file', () => {
   const columns = 'columns: {text: review, label: verdict}';
 
   it('names files beside it, labels in its own order, metrics and a name', async () => {
-    const yaml = `name: reviews\ntrain: train.csv\ndev: dev.csv\ntest: dev.csv\n${columns}\nlabels: [good, bad]\nmetrics: [matthews]`;
+    const files = 'name: reviews\ntrain: train.csv\ndev: dev.csv\ntest: dev.csv';
+    const yaml = `${files}\n${columns}\nlabels: [good, bad]\nmetrics: [matthews]`;
     const task = await open({ ...data, 't.yaml': yaml }, 't.yaml');
     expect(task).toMatchObject({ name: 'reviews', labels: ['good', 'bad'], metrics: ['matthews'] });
     expect(task.splits).toEqual(['train', 'dev', 'test']);
@@ -122,11 +123,7 @@ describe('a task file', () => {
   });
 
   it.each([
-    [
-      'an unknown key',
-      `trian: train.csv\n${columns}`,
-      /unknown key "trian"\. Did you mean "train"\?|"train" is missing/,
-    ],
+    ['an unknown key', `trian: train.csv\n${columns}`, /unknown key "trian"\. Did you mean "train"\?/],
     [
       'an unknown column',
       'train: train.csv\ncolumns: {text: a, lable: b, label: c}',

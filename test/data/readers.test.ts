@@ -27,7 +27,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe('CSV', () => {
-  it('takes quotes, commas and newlines inside them, CRLF and a byte order mark, with the line a row starts on', async () => {
+  it("takes quotes, commas and newlines inside them, CRLF and a byte order mark; a row's line is its first", async () => {
     const path = await file('a.csv', '\uFEFFtext,label\r\n"a ""b"", c",1\r\n"two\r\nlines",0\r\n\r\nlast,1\nmixed,0');
     const table = await readTable(path);
     expect(table.columns).toEqual(['text', 'label']);

@@ -65,7 +65,9 @@ def main() -> None:
         classification("one row", 2, [1], [1]),
         classification("random of four", 4, truth4, random.integers(0, 4, 60)),
         classification("constant of four", 4, truth4, np.full(60, 2)),
-        classification("a class that neither side has", 4, np.where(truth4 == 3, 0, truth4), np.where(truth4 == 3, 1, truth4)),
+        classification(
+            "a class that neither side has", 4, np.where(truth4 == 3, 0, truth4), np.where(truth4 == 3, 1, truth4)
+        ),
         classification("a class only predicted", 4, np.minimum(truth4, 1), truth4),
     ]
     rows = [

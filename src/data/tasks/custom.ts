@@ -38,9 +38,9 @@ export async function dataFileTask(path: string, options: TaskOptions): Promise<
 /**
  * A task from a description. All files are read at once, so that a mistake shows before anything is trained.
  *
- * The kind: regression where labels are numbers and not all whole, else classification; class names are the labels that occur in
- * training, sorted (as numbers where they are numbers). Without a dev file a seeded, stratified tenth of the training rows
- * is held out for it.
+ * The kind: regression where labels are numbers and not all whole, else classification; class names are the labels that
+ * occur in training, sorted (as numbers where they are numbers). Without a dev file a tenth of the training rows is held
+ * out for it, stratified by label and chosen by the seed.
  *
  * @throws DiffoError for a missing column, a label outside the set (file, line, allowed names), a class of one
  *   example, a metric that does not fit the kind
@@ -56,7 +56,7 @@ export async function describedTask(description: TaskDescription, options: TaskO
   const labels = kind === 'regression' ? [] : (description.labels ?? labelsOf(table, columns.label));
   const shape: TaskShape = { name, kind, labels, columns };
   const metrics = description.metrics ?? METRICS[kind];
-  const unfit = metrics.find((metric) => METRICS[kind].includes(metric) === false);
+  const unfit = metrics.find((metric) => !METRICS[kind].includes(metric));
   if (unfit)
     throw new DiffoError(`The metric ${unfit} does not fit a ${kind}. Choose from ${METRICS[kind].join(', ')}.`);
 
@@ -114,8 +114,9 @@ function refuseLonely(train: readonly Example[], task: TaskShape, path: string):
   if (lonely.length === 0) return;
   const example = train.find(({ label }) => label !== undefined && lonely[0] === task.labels[label]);
   const where = example ? `${path}, line ${example.id}: the only example of` : `${path}: no example of`;
+  const others = lonely.length > 1 ? ` (and ${lonely.length - 1} more classes like it)` : '';
   throw new DiffoError(
-    `${where} class "${lonely[0]}"${lonely.length > 1 ? ` (and ${lonely.length - 1} more classes like it)` : ''}. A class ` +
+    `${where} class "${lonely[0]}"${others}. A class ` +
       'needs two or more: add examples or remove it. If the labels are scores, set "kind: regression" in a task file.',
   );
 }

@@ -63,7 +63,12 @@ export async function readDescription(path: string): Promise<TaskDescription> {
     throw new DiffoError(`${path} is not valid YAML or JSON: ${reason} Mend the file.`, { cause: error });
   }
   const result = schema.safeParse(value);
-  if (!result.success) throw new DiffoError(`${path}: ${faultOf(result.error.issues[0]!)}`, { cause: result.error });
+  if (!result.success) {
+    // A misspelt key also makes one that is missing; the spelling is what helps.
+    const { issues } = result.error;
+    const telling = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
+    throw new DiffoError(`${path}: ${faultOf(telling)}`, { cause: result.error });
+  }
   const { columns, ...rest } = result.data;
   const at = (file: string | undefined) => (file === undefined ? undefined : resolve(dirname(path), file));
   return {
@@ -86,7 +91,8 @@ function faultOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') {
     const known = issue.path[0] === 'columns' ? ['text', 'pair', 'label'] : Object.keys(schema.shape);
     const key = issue.keys[0]!;
-    return `${where} has the unknown key "${key}". Did you mean "${nearestNames(key, known, 1)[0]}"? Known are ${known.join(', ')}.`;
+    const [nearest] = nearestNames(key, known, 1);
+    return `${where} has the unknown key "${key}". Did you mean "${nearest}"? Known are ${known.join(', ')}.`;
   }
   return `${where} is missing or wrong: ${issue.message}.`;
 }

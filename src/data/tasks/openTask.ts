@@ -29,7 +29,8 @@ export async function openTask(nameOrFile: string, options: TaskOptions): Promis
   const known = [...TASKS.keys()];
   if (existsSync(nameOrFile)) {
     throw usageError(
-      `${nameOrFile} is neither a data file (${TABLE_ENDINGS.join(', ')}, with .gz too) nor a task file (.yaml, .json).`,
+      `${nameOrFile} is neither a data file (${TABLE_ENDINGS.join(', ')}, with .gz too) nor a task file ` +
+        '(.yaml, .json).',
     );
   }
   throw usageError(

@@ -51,8 +51,8 @@ async function loadParts(warn: (message: string) => void): Promise<Parts> {
 }
 
 /**
- * Deals groups out at random, those of each label (of a group's first text) for themselves: to the test part until it has
- * its share of that label, then to the dev part, the rest to training. Order within a part is that of `texts`.
+ * Deals groups out at random, those of each label (of a group's first text) for themselves: to the test part until it
+ * has its share of that label, then to the dev part, the rest to training. Order within a part is that of `texts`.
  *
  * @param groups for each text the position of the first text of its group
  */
