@@ -43,7 +43,9 @@ class GraphWriter implements Emitter {
     for (const tensor of used) if (tensor.origin.kind === 'input') this.nameOf(tensor);
     for (const node of order) {
       const inputs = node.inputs.map((tensor) => this.nameOf(tensor));
-      const results = node.outputs.map((tensor) => (used.has(tensor) ? this.assign(tensor, this.fresh()) : ''));
+      // Unused outputs have no name, but for the first: no operator may leave that out.
+      const named = (tensor: Tensor, index: number) => index === 0 || used.has(tensor);
+      const results = node.outputs.map((tensor, i) => (named(tensor, i) ? this.assign(tensor, this.fresh()) : ''));
       primitiveOf(node.primitive).emit(
         { inputs, outputs: results, attrs: node.attrs, inputTypes: node.inputs, outputTypes: node.outputs },
         this,
@@ -53,6 +55,9 @@ class GraphWriter implements Emitter {
 
   /** Gives an output of the whole graph its name. */
   output(name: string, tensor: Tensor): OnnxValue {
+    if (this.inputs.some((other) => other.name === name)) {
+      throw new Error(`an input and an output of the graph are both called "${name}"`);
+    }
     this.node('Identity', [this.nameOf(tensor)], { outputs: [name] });
     return { name, dtype: tensor.dtype, shape: tensor.shape };
   }

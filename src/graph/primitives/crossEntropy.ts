@@ -1,5 +1,6 @@
 import type { Primitive } from '../primitive.js';
 import { sameShape, showShape } from '../shape.js';
+import { constant } from '../tensor.js';
 
 /**
  * −log softmax(logits)[label] for each row: logits [rows, classes], labels int64 [rows] → [rows]. A row whose label is
@@ -15,8 +16,12 @@ export const crossEntropy: Primitive<{ readonly ignoreIndex: number }> = {
     if (typeof logits!.shape[1] !== 'number') throw new Error('crossEntropy needs a static number of classes');
     return [{ dtype: 'float32', shape: labels!.shape }];
   },
-  derivative: ({ inputs: [logits, labels], cotangents: [dy] }, ops) => {
-    const target = ops.oneHot(labels!, logits!.shape[1] as number);
+  derivative: ({ inputs: [logits, labels], attrs: { ignoreIndex }, cotangents: [dy] }, ops) => {
+    const classes = logits!.shape[1] as number;
+    const hit = ops.oneHot(labels!, classes);
+    // A label outside the classes has no 1 in its row; one that is a class has to be taken out.
+    const counts = Float32Array.from({ length: classes }, (_, i) => (i === ignoreIndex ? 0 : 1));
+    const target = counts.includes(0) ? ops.mul(hit, constant(counts, [classes])) : hit;
     const counted = ops.sum(target, { axes: [-1], keepDims: true });
     const error = ops.sub(ops.mul(ops.softmax(logits!), counted), target);
     return [ops.mul(error, ops.reshape(dy!, [...labels!.shape, 1])), undefined];

@@ -1,0 +1,223 @@
+import { describe, expect, it } from 'vitest';
+import { constant, grad, input, ops, type Tensor } from '../../src/graph/index.js';
+import { commonSubexpressions } from '../../src/graph/passes/commonSubexpressions.js';
+import { foldTransposes } from '../../src/graph/passes/foldTransposes.js';
+import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
+import { optimize } from '../../src/graph/passes/index.js';
+import { nodeOf, nodesInOrder } from '../../src/graph/tensor.js';
+import { type RandomStream, randomStream } from '../../src/random.js';
+import type { Value } from '../../src/runtime/session.js';
+import { expectClose } from '../fixtures.js';
+import { evaluate, floats } from './evaluate.js';
+import { nodeByNode } from './nodeByNode.js';
+
+const matrix = (name: string, ...shape: (number | string)[]) => input(name, 'float32', shape);
+const primitivesOf = (outputs: readonly Tensor[]) => nodesInOrder(outputs).map(({ primitive }) => primitive);
+const count = (outputs: readonly Tensor[], primitive: string) =>
+  primitivesOf(outputs).filter((one) => one === primitive).length;
+const normals = (stream: RandomStream, shape: readonly number[]): Value =>
+  floats(
+    shape,
+    Array.from({ length: shape.reduce((product, dim) => product * dim, 1) }, () => stream.normal()),
+  );
+
+/** Values of a pass's outputs are those of the graph it was given. */
+async function expectSameValues(before: readonly Tensor[], after: readonly Tensor[], feeds: Record<string, Value>) {
+  const expected = await nodeByNode(before, feeds);
+  const got = await nodeByNode(after, feeds);
+  for (const [i, value] of got.entries()) {
+    expect(value.shape).toEqual(expected[i]!.shape);
+    expectClose(`output ${i}`, value.data, expected[i]!.data, { relative: 1e-5, floor: 1e-5 });
+  }
+}
+
+describe('commonSubexpressions', () => {
+  const [a, b] = [matrix('a', 2, 3), matrix('b', 2, 3)];
+
+  it('computes equal expressions once, all the way up', () => {
+    const one = ops.tanh(ops.add(ops.mul(a, b), constant(1)));
+    const other = ops.tanh(ops.add(ops.mul(a, b), constant(1)));
+    const [left, right] = commonSubexpressions([one, other]);
+    expect(left).toBe(right);
+    expect(primitivesOf([left!, right!])).toEqual(['mul', 'add', 'tanh']);
+  });
+
+  it('keeps apart what differs in an attribute, in the order of inputs or in a constant', () => {
+    const different = [
+      ops.sum(a, { axes: [0], keepDims: true }),
+      ops.sum(a, { axes: [1], keepDims: true }),
+      ops.sub(a, b),
+      ops.sub(b, a),
+      ops.add(a, constant(1)),
+      ops.add(a, constant(2)),
+      ops.add(a, constant(Float32Array.of(1), [1])),
+    ];
+    expect(new Set(commonSubexpressions(different)).size).toBe(different.length);
+  });
+
+  it('keeps 0 and −0 apart: 1 / −0 is −∞', async () => {
+    const one = constant(1);
+    const outputs = { positive: ops.div(one, constant(0)), negative: ops.div(one, constant(-0)) };
+    const { positive, negative } = await evaluate(outputs);
+    expect([positive.data[0], negative.data[0]]).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+  });
+
+  it('takes every output of an equal node with several outputs', () => {
+    const [scale, bias] = [matrix('scale', 3), matrix('bias', 3)];
+    const [first, second] = [ops.layerNorm(a, scale, bias, 1e-5), ops.layerNorm(a, scale, bias, 1e-5)];
+    const [y, , , mean, inverse] = commonSubexpressions([...first, second[1]!, second[2]!]);
+    expect(nodeOf(mean!)).toBe(nodeOf(y!));
+    expect([mean, inverse]).toEqual([first[1], first[2]]);
+  });
+});
+
+describe('foldTransposes', () => {
+  const feeds = { a: normals(randomStream(1, 'a'), [3, 2]), b: normals(randomStream(1, 'b'), [4, 3]) };
+  const [a, b] = [matrix('a', 3, 2), matrix('b', 4, 3)];
+  const flagsOf = (tensor: Tensor) => nodeOf(tensor)!.attrs;
+
+  it('turns transposes into flags of the product', async () => {
+    const product = ops.matmul(ops.transpose(a, [1, 0]), ops.transpose(b, [1, 0]), { alpha: 0.5 });
+    const [folded] = foldTransposes([product]);
+    expect(primitivesOf([folded!])).toEqual(['matmul']);
+    expect(flagsOf(folded!)).toEqual({ transA: true, transB: true, alpha: 0.5 });
+    await expectSameValues([product], [folded!], feeds);
+  });
+
+  it('takes a flag back where a transpose meets it', async () => {
+    const product = ops.matmul(ops.transpose(a, [1, 0]), b, { transB: true });
+    const twice = ops.matmul(ops.transpose(ops.transpose(a, [1, 0]), [1, 0]), b, { transA: true, transB: true });
+    expect(flagsOf(foldTransposes([product])[0]!)).toEqual({ transA: true, transB: true, alpha: 1 });
+    const [folded] = foldTransposes([twice]);
+    expect(flagsOf(folded!)).toEqual({ transA: false, transB: true, alpha: 1 });
+    await expectSameValues([twice], [folded!], feeds);
+  });
+
+  it('folds only a swap of the last two axes', () => {
+    const heads = matrix('heads', 2, 3, 4, 5);
+    const other = matrix('other', 2, 4, 3, 5);
+    const swapped = ops.matmul(ops.transpose(heads, [0, 1, 3, 2]), heads);
+    const moved = ops.matmul(ops.transpose(heads, [0, 2, 1, 3]), other, { transB: true });
+    expect(count(foldTransposes([swapped]), 'transpose')).toBe(0);
+    expect(count(foldTransposes([moved]), 'transpose')).toBe(1);
+  });
+
+  it('keeps a transpose that something else reads', () => {
+    const turned = ops.transpose(a, [1, 0]);
+    const outputs = foldTransposes([ops.matmul(turned, b, { transB: true }), turned]);
+    expect(primitivesOf(outputs).sort()).toEqual(['matmul', 'transpose']);
+  });
+});
+
+describe('fuseGemm', () => {
+  const stream = randomStream(1, 'gemm');
+  const shapes = { x: [4, 3], w: [5, 3], bias: [5], a: [2, 3], b: [5, 2], column: [4, 1], scalar: [] };
+  const feeds = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, normals(stream, shape)]));
+  const [x, w, bias, a, b] = [
+    matrix('x', 4, 3),
+    matrix('w', 5, 3),
+    matrix('bias', 5),
+    matrix('a', 2, 3),
+    matrix('b', 5, 2),
+  ];
+  const product = () => ops.matmul(x, w, { transB: true });
+
+  it('fuses a bias with its product, on either side of the sum', async () => {
+    for (const sum of [ops.add(product(), bias), ops.add(bias, product())]) {
+      const fused = fuseGemm([sum]);
+      expect(primitivesOf(fused)).toEqual(['gemm']);
+      await expectSameValues([sum], fused, feeds);
+    }
+  });
+
+  it('fuses the low-rank branch: h = x Wᵀ + b + alpha · (x Aᵀ) Bᵀ is three products and no sum', async () => {
+    const reduced = ops.matmul(x, a, { transB: true });
+    const h = ops.add(ops.add(product(), bias), ops.matmul(reduced, b, { transB: true, alpha: 2 }));
+    const fused = fuseGemm([h]);
+    expect(primitivesOf(fused).sort()).toEqual(['gemm', 'gemm', 'matmul']);
+    await expectSameValues([h], fused, feeds);
+  });
+
+  it.each(['column', 'scalar'])('fuses a %s that broadcasts to the product', async (name) => {
+    const sum = ops.add(product(), matrix(name, ...shapes[name as 'column' | 'scalar']));
+    const fused = fuseGemm([sum]);
+    expect(primitivesOf(fused)).toEqual(['gemm']);
+    await expectSameValues([sum], fused, feeds);
+  });
+
+  it('leaves a product alone that is used twice, or is an output', () => {
+    const shared = product();
+    const twice = [ops.add(shared, bias), ops.tanh(shared)];
+    expect(fuseGemm(twice)).toEqual(twice);
+    const output = [ops.add(shared, bias), shared];
+    expect(fuseGemm(output)).toEqual(output);
+    const itself = [ops.add(shared, shared)];
+    expect(fuseGemm(itself)).toEqual(itself);
+  });
+
+  it('leaves a sum alone that broadcasts the product', () => {
+    const taller = [ops.add(product(), matrix('taller', 2, 4, 5))];
+    expect(fuseGemm(taller)).toEqual(taller);
+    const row = [ops.add(ops.matmul(matrix('row', 1, 3), w, { transB: true }), matrix('rows', 4, 5))];
+    expect(fuseGemm(row)).toEqual(row);
+  });
+
+  it('leaves products of more than two axes alone', () => {
+    const batched = [ops.add(ops.matmul(matrix('batched', 2, 4, 3), w, { transB: true }), bias)];
+    expect(fuseGemm(batched)).toEqual(batched);
+  });
+});
+
+describe('optimize', () => {
+  /** A random graph over square matrices and its gradients: repeated expressions, transposes, products and sums. */
+  function randomGraph(seed: number): { outputs: Tensor[]; feeds: Record<string, Value> } {
+    const stream = randomStream(seed, 'random graph');
+    const names = ['a', 'b', 'c'];
+    const leaves = names.map((name) => matrix(name, 4, 4));
+    const bias = matrix('bias', 4);
+    const pool: Tensor[] = [...leaves];
+    const pick = () => pool[stream.integer(pool.length)]!;
+    const steps: readonly (() => Tensor)[] = [
+      () =>
+        ops.matmul(pick(), pick(), { transA: stream.integer(2) === 1, transB: stream.integer(2) === 1, alpha: 0.5 }),
+      () => ops.add(ops.matmul(pick(), ops.transpose(pick(), [1, 0])), bias),
+      () => ops.add(pick(), pick()),
+      () => ops.mul(pick(), ops.sigmoid(pick())),
+      () => ops.tanh(pick()),
+      () => ops.softmax(pick()),
+      () => ops.gelu(ops.scale(pick(), 0.5)),
+      () => ops.layerNorm(pick(), bias, bias, 1e-2)[0]!,
+      () => ops.transpose(ops.reshape(ops.reshape(pick(), [2, 8]), [4, 4]), [1, 0]),
+      () =>
+        ops.concat(
+          [ops.slice(pick(), { axis: 0, start: 1, length: 2 }), ops.slice(pick(), { axis: 0, start: 0, length: 2 })],
+          0,
+        ),
+    ];
+    for (let i = 0; i < 14; i++) pool.push(steps[stream.integer(steps.length)]!());
+    const loss = ops.mean(
+      pool.slice(-4).reduce((total, part) => ops.add(total, part)),
+      { axes: [0, 1], keepDims: false },
+    );
+    const feeds: Record<string, Value> = { bias: normals(stream, [4]) };
+    for (const name of names) feeds[name] = normals(stream, [4, 4]);
+    return { outputs: [loss, ...grad(loss, [...leaves, bias])], feeds };
+  }
+
+  it.each([1, 2, 3, 4, 5, 6])('leaves the numbers of random graph %i and its gradients as they are', async (seed) => {
+    const { outputs, feeds } = randomGraph(seed);
+    const optimized = optimize(outputs);
+    expect(nodesInOrder(optimized).length).toBeLessThan(nodesInOrder(outputs).length);
+    const expected = await nodeByNode(outputs, feeds);
+    const got = await evaluate<string>(Object.fromEntries(outputs.map((tensor, i) => [`${i}`, tensor])), feeds);
+    for (const [i, { data }] of expected.entries()) {
+      expectClose(`output ${i}`, got[i]!.data, data, { relative: 1e-4, floor: 1e-5 });
+    }
+  });
+
+  it('keeps the number, types and shapes of the outputs', () => {
+    const { outputs } = randomGraph(1);
+    const type = ({ dtype, shape }: Tensor) => ({ dtype, shape });
+    expect(optimize(outputs).map(type)).toEqual(outputs.map(type));
+  });
+});
