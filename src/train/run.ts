@@ -54,6 +54,7 @@ export interface RunRecord {
   readonly model: {
     readonly name: string;
     readonly source: string;
+    readonly folder: string;
     readonly revision?: string;
     readonly family: string;
   };
@@ -248,6 +249,7 @@ function commonRecord({ opened, task, train, dev }: Workspace, config: TrainConf
     model: {
       name: config.model,
       source: resolved.source,
+      folder: resolved.folder,
       ...(resolved.revision === undefined ? {} : { revision: resolved.revision }),
       family: model.family,
     },
