@@ -97,7 +97,7 @@ describe('what is emitted', () => {
     const got = await evaluate({ got: { y, mean, inverse }[wanted] }, { x: floats([2, 3], [1, 2, 3, 0, 0, 6]) });
     // Variances are 2/3 and 8.
     const expected = {
-      y: [-1.2247, 0, 1.2247, -0.7071, -0.7071, 1.4142],
+      y: [-Math.sqrt(1.5), 0, Math.sqrt(1.5), -Math.SQRT1_2, -Math.SQRT1_2, Math.SQRT2],
       mean: [2, 2],
       inverse: [1.2247, 0.3536],
     }[wanted];

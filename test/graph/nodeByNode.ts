@@ -10,19 +10,19 @@ import { evaluate } from './evaluate.js';
  */
 export async function nodeByNode(outputs: readonly Tensor[], feeds: Readonly<Record<string, Value>>): Promise<Value[]> {
   const values = new Map<Tensor, Value>();
-  const valueOf = (tensor: Tensor): Value => {
+  const known = (tensor: Tensor): Value => {
     const { origin } = tensor;
     if (origin.kind === 'input') return feeds[origin.name]!;
     if (origin.kind === 'constant') return { data: origin.data, shape: tensor.shape as number[] };
     return values.get(tensor)!;
   };
   for (const node of nodesInOrder(outputs)) {
-    const fed = node.inputs.map(valueOf);
+    const fed = node.inputs.map(known);
     const inputs = node.inputs.map(({ dtype, shape }, i) => input(`x${i}`, dtype, shape));
     const results = apply(node.primitive, inputs, node.attrs as never);
     const named = Object.fromEntries(results.map((result, i) => [`y${i}`, result]));
     const got = await evaluate<string>(named, Object.fromEntries(fed.map((value, i) => [`x${i}`, value])));
     for (const [i, output] of node.outputs.entries()) values.set(output, got[`y${i}`]!);
   }
-  return outputs.map(valueOf);
+  return outputs.map(known);
 }

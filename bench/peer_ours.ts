@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { planAdapters } from '../src/adapters/plan.js';
+import { openCheckpoint } from '../src/checkpoint/open.js';
+import type { Batch } from '../src/data/types.js';
+import { openModel } from '../src/models/registry.js';
+import { adamW } from '../src/optimize/adamw.js';
+import { openGradientStep } from '../src/optimize/gradientStep.js';
+import { adapterParameters, countParameters, headParameters } from '../src/optimize/parameters.js';
+import { randomStream } from '../src/random.js';
+import { matchTargets } from '../src/selection/targets.js';
+import { type PeerShape, type Ready, shapeSchema } from './peer_shape.js';
+
+/**
+ * This project's side of `npm run bench:peer`: `peer_ours.ts FOLDER SHAPE THREADS`. It speaks as bench/peer_torch.py
+ * does: a line of JSON when it is ready, then an answer to each `step N` and `quit`. As there, a step is forward,
+ * backward and AdamW, and the batch is made once.
+ */
+const labels = 2;
+const learningRate = 1e-4;
+const seed = 1;
+
+const [folder, shapeText, threadsText] = process.argv.slice(2) as [string, string, string];
+const shape = shapeSchema.parse(JSON.parse(shapeText));
+const threads = Number(threadsText);
+
+const model = openModel(await openCheckpoint(folder), { numLabels: labels });
+const plan = planAdapters(shape, matchTargets(model, shape.targets));
+const parameters = [...adapterParameters(plan, seed), ...(await headParameters(model.head, seed))];
+const gradientStep = await openGradientStep(model, {
+  kind: 'classification',
+  plan,
+  parameters,
+  wrt: parameters,
+  dropoutSeed: seed,
+  threads,
+  largestBatch: { batch: shape.batch, seq: shape.sequence },
+});
+const optimizer = adamW(parameters, { weightDecay: 0.01 });
+const batch = fullBatch(shape);
+
+let done = 0;
+async function step(): Promise<{ seconds: number; loss: number }> {
+  const start = performance.now();
+  const loss = await gradientStep.run(batch, done++);
+  optimizer.step(gradientStep.gradients, learningRate);
+  return { seconds: (performance.now() - start) / 1000, loss };
+}
+
+const answer = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
+const ready: Ready = {
+  versions: { node: process.versions.node, 'onnxruntime-node': await versionOf('onnxruntime-node') },
+  shape,
+  threads,
+  dropout: Number(model.checkpoint.config.hidden_dropout_prob),
+  trainableParameters: countParameters(parameters),
+};
+answer(ready);
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === 'quit') break;
+  const runs = [];
+  for (let i = Number(line.split(' ')[1]); i > 0; i--) runs.push(await step());
+  answer({ seconds: runs.map(({ seconds }) => seconds), loss: runs.at(-1)?.loss });
+}
+// Kilobytes on every system: libuv converts.
+answer({ peakRssBytes: process.resourceUsage().maxRSS * 1024 });
+process.exit();
+
+/** Random tokens, no padding. */
+function fullBatch({ batch: batchSize, sequence: sequenceLength, vocabSize }: PeerShape): Batch {
+  const stream = randomStream(seed, 'bench batch');
+  const length = batchSize * sequenceLength;
+  return {
+    batchSize,
+    sequenceLength,
+    inputIds: BigInt64Array.from({ length }, () => BigInt(5 + stream.integer(vocabSize - 5))),
+    attentionMask: new BigInt64Array(length).fill(1n),
+    tokenTypeIds: new BigInt64Array(length),
+    classLabels: BigInt64Array.from({ length: batchSize }, () => BigInt(stream.integer(labels))),
+    scores: undefined,
+    indices: Array.from({ length: batchSize }, (_, row) => row),
+  };
+}
+
+async function versionOf(name: string): Promise<string> {
+  const url = new URL(`../node_modules/${name}/package.json`, import.meta.url);
+  return (JSON.parse(await readFile(url, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,30 @@
+import * as z from 'zod';
+
+/** Model, batch and adapters of a run: what bench/peer_torch.py reports when it is ready. */
+export const shapeSchema = z.object({
+  hiddenSize: z.int(),
+  layers: z.int(),
+  heads: z.int(),
+  intermediateSize: z.int(),
+  vocabSize: z.int(),
+  maxPositions: z.int(),
+  batch: z.int(),
+  sequence: z.int(),
+  rank: z.int(),
+  alpha: z.number(),
+  targets: z.array(z.string()),
+});
+export type PeerShape = z.infer<typeof shapeSchema>;
+
+/** The first line of either side. */
+export const readySchema = z.object({
+  versions: z.record(z.string(), z.string()),
+  shape: shapeSchema,
+  threads: z.int(),
+  dropout: z.number(),
+  trainableParameters: z.int(),
+});
+export type Ready = z.infer<typeof readySchema>;
+
+export const stepsSchema = z.object({ seconds: z.array(z.number()), loss: z.number() });
+export const peakSchema = z.object({ peakRssBytes: z.number() });
