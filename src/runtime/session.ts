@@ -47,7 +47,7 @@ export async function openSession(
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
+      logSeverityLevel: 4,
       extra: { session: extra },
     });
   } catch (error) {
@@ -68,7 +68,9 @@ export async function openSession(
       }
       const fetched: Record<string, ort.Tensor | null> = {};
       for (const name of outputNames) fetched[name] = into[name] === undefined ? null : toOrt(into[name]);
-      const results = await session.run(fed, fetched);
+      const results = await session.run(fed, fetched).catch((error: unknown) => {
+        throw new DiffoError(`ONNX Runtime failed in a step: ${messageOf(error)}`, { cause: error });
+      });
       return Object.fromEntries(outputNames.map((name) => [name, fromOrt(results[name]!)]));
     },
     release: () => session.release(),
