@@ -18,6 +18,8 @@ export interface GradientStepOptions {
   readonly gates?: (inputs: ReadonlyMap<string, Tensor>) => (module: AdaptableModule) => Tensor;
   /** Seed of dropout; left out, dropout is off. */
   readonly dropoutSeed?: number;
+  /** Rate of every site, in the place of the rates in the model's config.json. */
+  readonly dropoutRate?: number | undefined;
   readonly threads: number;
   /** Largest batch that will be met. */
   readonly largestBatch: { readonly batch: number; readonly seq: number };
@@ -34,14 +36,14 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
-  const { parameters, wrt, dropoutSeed, plan, gates } = options;
+  const { parameters, wrt, dropoutSeed, dropoutRate, plan, gates } = options;
   const inputs = parameterInputs(parameters);
   const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
   const logits = modelLogits(model, {
     plan,
     parameters: inputs,
     ...(gates === undefined ? {} : { gate: gates(inputs) }),
-    ...(sites === undefined ? {} : { dropout: sites.apply }),
+    ...(sites === undefined ? {} : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate) }),
   });
   const loss = taskLoss(logits, options.kind);
   const gradients = grad(

@@ -24,6 +24,8 @@ export interface SearchOptions {
   /** Learning rate of the logits (Adam, betas 0.5 / 0.999, weight decay 1e-3: DARTS, arXiv 1806.09055, section 3). */
   readonly damLearningRate: number;
   readonly maxGradNorm: number;
+  /** In the place of the model's own dropout rates, while A, B and the head learn. */
+  readonly dropoutRate?: number | undefined;
   readonly seed: number;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
@@ -71,7 +73,7 @@ export async function searchDam(
     threads,
     largestBatch: trainBatches.largest,
   };
-  const weightStep = await openGradientStep(model, { ...shared, wrt: weights, dropoutSeed: seed });
+  const weightStep = await openGradientStep(model, { ...shared, wrt: weights, dropoutSeed: seed, dropoutRate: options.dropoutRate });
   const logitStep = await openGradientStep(model, { ...shared, wrt: [logits] });
   try {
     const weightOptimizer = adamW(weights);

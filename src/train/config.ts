@@ -45,10 +45,12 @@ export const trainSchema = z.strictObject({
   /** Stops earlier; the schedule then ends there. */
   maxSteps: z.int().positive().optional(),
   batchSize: z.int().positive().default(32),
-  lr: z.number().positive().default(2e-3),
+  lr: z.number().positive().default(1e-3),
   weightDecay: z.number().nonnegative().default(0.01),
   warmupRatio: z.number().min(0).max(1).default(0.06),
   maxGradNorm: z.number().positive().default(1),
+  /** Dropout of the base model while training: a rate for every site, or `model` for those of its config.json. */
+  dropout: z.union([z.literal('model'), z.number().min(0).lt(1)]).default(0),
   /** Longest sequence in tokens. */
   maxLength: z.int().min(4).default(128),
   /** Use this many training examples, drawn by seed and label. */
@@ -80,4 +82,9 @@ export function parseTrainConfig(raw: unknown, where: string): TrainConfig {
 /** LoRA's alpha, with its default. */
 export function alphaOf(config: Pick<TrainConfig, 'rank' | 'alpha'>): number {
   return config.alpha ?? 2 * config.rank;
+}
+
+/** The rate that replaces the model's own, if one does. */
+export function dropoutRateOf(config: Pick<TrainConfig, 'dropout'>): number | undefined {
+  return config.dropout === 'model' ? undefined : config.dropout;
 }

@@ -51,7 +51,14 @@ const settings = {
  * `diffora demo`: learns where to adapt all-MiniLM-L6-v2 on a mail corpus, and compares the result with the head alone
  * and with LoRA on all modules at the same number of trained parameters. The DiffoRA run is written to `output`.
  */
-export async function runDemo({ output, overwrite, seed, threads, reporter, signal }: DemoOptions): Promise<DemoResult> {
+export async function runDemo({
+  output,
+  overwrite,
+  seed,
+  threads,
+  reporter,
+  signal,
+}: DemoOptions): Promise<DemoResult> {
   const started = performance.now();
   const config = parseTrainConfig({ ...settings, method: 'diffora', seed, threads }, 'demo');
   return withOutputFolder(

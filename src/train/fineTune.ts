@@ -8,7 +8,7 @@ import { openGradientStep } from '../optimize/gradientStep.js';
 import type { TaskKind } from '../optimize/modelGraph.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { linearSchedule } from '../optimize/schedule.js';
-import type { TrainConfig } from './config.js';
+import { dropoutRateOf, type TrainConfig } from './config.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
 export interface TrainStep {
@@ -49,6 +49,7 @@ export async function fineTune(
     parameters,
     wrt: parameters,
     dropoutSeed: seed,
+    dropoutRate: dropoutRateOf(config),
     threads,
     largestBatch: stream.largest,
   });

@@ -8,7 +8,7 @@ import { headParameters, type Parameter } from '../optimize/parameters.js';
 import { type Dam, parseDam } from '../selection/dam.js';
 import { discretise } from '../selection/discretise.js';
 import { searchDam } from '../selection/search.js';
-import { alphaOf, type TrainConfig } from './config.js';
+import { alphaOf, dropoutRateOf, type TrainConfig } from './config.js';
 import type { Reporter } from './reporter.js';
 
 export interface Selection {
@@ -45,6 +45,7 @@ export async function selectModules(
       learningRate: config.lr,
       warmupSteps: Math.ceil(config.warmupRatio * steps),
       damLearningRate: config.damLr,
+      dropoutRate: dropoutRateOf(config),
       signal,
       onStep: ({ step, validationLoss, entropy }) =>
         phase.update(step + 1, `validation loss ${validationLoss.toFixed(3)}, entropy ${entropy.toFixed(3)}`),
