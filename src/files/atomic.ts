@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -11,7 +12,21 @@ import { errorCode, fileError } from './errors.js';
  */
 export function partialName(path: string): string {
   const full = resolve(path);
-  return join(dirname(full), `.${basename(full)}.partial-${process.pid}-${randomBytes(4).toString('hex')}`);
+  return join(dirname(full), `${partialPrefix(full)}${randomBytes(4).toString('hex')}`);
+}
+
+function partialPrefix(path: string): string {
+  return `.${basename(path)}.partial-${process.pid}-`;
+}
+
+/** Removes at once what this process has written of `path` so far, for a process that may not wait to be cleaned up. */
+export function removePartialsNow(path: string): void {
+  const full = resolve(path);
+  const folder = dirname(full);
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder).filter((one) => one.startsWith(partialPrefix(full)))) {
+    rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 /**
@@ -104,7 +119,9 @@ async function refuseExisting(target: string, replace: boolean): Promise<void> {
       throw new DiffoError(`${target} is a file, and a folder of that name is to be written. Choose another path.`);
     }
     if (!replace && (await readdir(target)).length > 0) {
-      throw new DiffoError(`${target} exists already and is not empty. Choose another path, or move it away.`);
+      throw new DiffoError(
+        `${target} exists already and is not empty. Choose another path, or replace it with --overwrite.`,
+      );
     }
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw fileError(error, target, 'write the folder');

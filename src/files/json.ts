@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import type * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { fileError } from './errors.js';
 
@@ -28,6 +29,18 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
   }
   if (!isJsonObject(value)) throw new DiffoError(`${path} must hold a JSON object ({…}) at its top level.`);
   return value;
+}
+
+/**
+ * Reads a JSON file of a known form.
+ *
+ * @throws DiffoError that names the file, the first key that is wrong, and what is wrong with it
+ */
+export async function readJsonAs<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(await readJsonObject(path));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new DiffoError(`${path}: ${issue.path.join('.') || 'top level'}: ${issue.message}.`);
 }
 
 /** True for a parsed JSON object: not null, not a list. */

@@ -143,7 +143,9 @@ describe('withOutputFolder', () => {
         called = true;
       }),
     );
-    expect(error.message).toBe(`${target} exists already and is not empty. Choose another path, or move it away.`);
+    expect(error.message).toBe(
+      `${target} exists already and is not empty. Choose another path, or replace it with --overwrite.`,
+    );
     expect(called).toBe(false);
   });
 

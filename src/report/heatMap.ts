@@ -1,0 +1,147 @@
+import { Chalk, type ChalkInstance, type ColorSupportLevel } from 'chalk';
+import type { Dam } from '../selection/dam.js';
+import { shortModuleNames } from './moduleNames.js';
+
+/** What the text is made for. */
+export interface Screen {
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** Chalk's levels: 0 none, 1 sixteen colours, 2 256, 3 all. */
+  readonly colorLevel: ColorSupportLevel;
+}
+
+export type HeatMapInput = Pick<Dam, 'layers' | 'modules' | 'gamma' | 'relaxed' | 'relax'>;
+
+/** How much a cell says, from most to least. */
+interface Style {
+  readonly titles: readonly string[];
+  readonly rowTitle: (layer: number) => string;
+  readonly number: (value: number) => string;
+}
+
+/**
+ * The Differential Adaptation Matrix as a heat map: a legend, layers down, modules across, in each cell the relaxed
+ * value, its background the colder or warmer the lower or higher it is within this matrix. Kept modules stand in
+ * brackets, so that they show without colour too. On narrow screens titles and numbers get shorter, then the columns
+ * are set in blocks one below the other.
+ */
+export function heatMap(dam: HeatMapInput, { width, colorLevel }: Screen): string {
+  const chalk = new Chalk({ level: colorLevel });
+  const values = dam.relaxed.flat();
+  const range = { low: Math.min(...values), high: Math.max(...values) };
+  const short = shortModuleNames(dam.modules);
+  const layer = (index: number) => `layer ${index}`;
+  const number = (digits: number) => (value: number) => value.toFixed(digits);
+  const bare = (value: number) => (value >= 0.995 ? '1.0' : value.toFixed(2).slice(1));
+  const narrow: Style = { titles: short, rowTitle: String, number: bare };
+  const styles: Style[] = [
+    { titles: dam.modules, rowTitle: layer, number: number(3) },
+    { titles: short, rowTitle: layer, number: number(3) },
+    { titles: short, rowTitle: layer, number: number(2) },
+    narrow,
+    { ...narrow, titles: short.map((title) => cut(title, bare(0).length + 2)) },
+  ];
+  const style = styles.find((one) => widthOf(dam, one) <= width) ?? styles.at(-1)!;
+  const blocks = inBlocks(dam, style, width).map((columns) => block(dam, style, columns, range, chalk));
+  return [...legend(dam, range, style, { width, colorLevel }), '', blocks.join('\n\n')].join('\n');
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+/** Room for a title or for `[number]`. */
+function cellWidth({ titles, number }: Style, column: number): number {
+  return Math.max(titles[column]!.length, number(0).length + 2);
+}
+
+function rowTitleWidth(dam: HeatMapInput, { rowTitle }: Style): number {
+  return rowTitle(dam.layers - 1).length;
+}
+
+function widthOf(dam: HeatMapInput, style: Style): number {
+  return style.titles.reduce((sum, _, i) => sum + 1 + cellWidth(style, i), rowTitleWidth(dam, style));
+}
+
+/** As many columns beside each other as the width holds, at least one. */
+function inBlocks(dam: HeatMapInput, style: Style, width: number): number[][] {
+  const blocks: number[][] = [];
+  let room = 0;
+  for (let column = 0; column < dam.modules.length; column++) {
+    const needed = 1 + cellWidth(style, column);
+    if (blocks.length === 0 || needed > room) {
+      blocks.push([]);
+      room = width - rowTitleWidth(dam, style);
+    }
+    blocks.at(-1)!.push(column);
+    room -= needed;
+  }
+  return blocks;
+}
+
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+function block(dam: HeatMapInput, style: Style, columns: readonly number[], range: Range, chalk: ChalkInstance) {
+  const margin = rowTitleWidth(dam, style);
+  const titles = columns.map((column) => centred(style.titles[column]!, cellWidth(style, column)));
+  const rows = dam.relaxed.map((row, layer) => {
+    const cells = columns.map((column) => {
+      const kept = dam.gamma[layer]![column] === 1;
+      const text = style.number(row[column]!);
+      return paint(centred(kept ? `[${text}]` : text, cellWidth(style, column)), row[column]!, kept, range, chalk);
+    });
+    return [style.rowTitle(layer).padEnd(margin), ...cells].join(' ');
+  });
+  return [[' '.repeat(margin), ...titles].join(' ').trimEnd(), ...rows.map((row) => row.trimEnd())].join('\n');
+}
+
+function centred(text: string, width: number): string {
+  const left = Math.floor((width - text.length) / 2);
+  return `${' '.repeat(left)}${text}`.padEnd(width);
+}
+
+/** Cold to warm, dark enough at both ends for white text; the middle takes black. */
+const ramp = [
+  [33, 60, 140],
+  [66, 133, 190],
+  [222, 222, 222],
+  [240, 150, 80],
+  [190, 35, 30],
+] as const;
+
+const sixteen = ['bgBlue', 'bgCyan', 'bgWhite', 'bgYellow', 'bgRed'] as const;
+
+function paint(text: string, value: number, kept: boolean, { low, high }: Range, chalk: ChalkInstance): string {
+  if (chalk.level === 0) return text;
+  const heat = high === low ? 0.5 : (value - low) / (high - low);
+  const position = heat * (ramp.length - 1);
+  const from = Math.min(Math.floor(position), ramp.length - 2);
+  const [r, g, b] = ramp[from]!.map((one, i) => Math.round(one + (position - from) * (ramp[from + 1]![i]! - one)));
+  const bright = 0.299 * r! + 0.587 * g! + 0.114 * b! > 120;
+  const named = sixteen[Math.round(position)]!;
+  const dark = chalk.level === 1 ? named === 'bgBlue' || named === 'bgRed' : !bright;
+  const ground = chalk.level === 1 ? chalk[named] : chalk.bgRgb(r!, g!, b!);
+  const ink = dark ? ground.whiteBright : ground.black;
+  return kept ? ink.bold(text) : ink(text);
+}
+
+/** What brackets and colours mean; one line where there is room, else one for each. */
+function legend(dam: HeatMapInput, range: Range, style: Style, { width, colorLevel }: Screen): string[] {
+  const kept = dam.gamma.flat().filter((one) => one === 1).length;
+  const all = dam.layers * dam.modules.length;
+  const chalk = new Chalk({ level: colorLevel });
+  const sample = Array.from({ length: 9 }, (_, i) => {
+    const value = range.low + (i / 8) * (range.high - range.low);
+    return paint(' ', value, false, range, chalk);
+  }).join('');
+  const bounds = [style.number(range.low), style.number(range.high)] as const;
+  const scale = colorLevel === 0 ? `${bounds[0]} to ${bounds[1]}` : `${bounds[0]} ${sample} ${bounds[1]}`;
+  const marks = `[ ] kept: ${kept} of ${all} modules`;
+  const values = `values: relaxed (${dam.relax}), ${scale}`;
+  // The sample of the scale takes nine columns; its colours take none.
+  const length = marks.length + 3 + `values: relaxed (${dam.relax}), `.length + bounds.join().length + 10;
+  return length <= width ? [`${marks}   ${values}`] : [marks, values];
+}
