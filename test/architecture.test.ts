@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   models: ['graph', 'checkpoint'],
   adapters: ['graph', 'models', 'checkpoint', 'files'],
   optimize: ['graph', 'runtime', 'models', 'adapters', 'checkpoint', 'data'],
-  selection: ['graph', 'models', 'adapters', 'optimize', 'data'],
+  selection: ['graph', 'models', 'adapters', 'optimize', 'data', 'files'],
   train: ['runtime', 'models', 'adapters', 'optimize', 'selection', 'data', 'tokenize', 'checkpoint', 'files'],
   report: ['selection', 'train', 'data', 'models', 'files'],
   cli: ['report', 'train', 'selection', 'models', 'adapters', 'data', 'checkpoint', 'files'],

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DiffoError } from '../errors.js';
+import { readJsonAs } from '../files/json.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { scopes } from './discretise.js';
 import { relaxations } from './relax.js';
@@ -48,24 +49,14 @@ export const damSchema = z.strictObject({
 
 export type Dam = z.infer<typeof damSchema>;
 
-/** Reads the text of a dam.json. @throws DiffoError that names the file and the first thing wrong with it */
-export function parseDam(text: string, file: string): Dam {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new DiffoError(`${file} is not JSON: ${(error as Error).message}.`, { cause: error });
-  }
-  const parsed = damSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new DiffoError(`${file} is not a DAM file: ${issue.path.join('.')}: ${issue.message}.`);
-  }
-  const { layers, modules, gamma } = parsed.data;
+/** Reads a dam.json. @throws DiffoError that names the file and the first thing wrong with it */
+export async function readDam(file: string): Promise<Dam> {
+  const dam = await readJsonAs(file, damSchema);
+  const { layers, modules, gamma } = dam;
   if (gamma.length !== layers || gamma.some((row) => row.length !== modules.length)) {
     throw new DiffoError(`${file}: gamma is not ${layers} rows of ${modules.length}.`);
   }
-  return parsed.data;
+  return dam;
 }
 
 /** The modules that Γ keeps, and the rest, in the model's order. */

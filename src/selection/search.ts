@@ -73,7 +73,12 @@ export async function searchDam(
     threads,
     largestBatch: trainBatches.largest,
   };
-  const weightStep = await openGradientStep(model, { ...shared, wrt: weights, dropoutSeed: seed, dropoutRate: options.dropoutRate });
+  const weightStep = await openGradientStep(model, {
+    ...shared,
+    wrt: weights,
+    dropoutSeed: seed,
+    dropoutRate: options.dropoutRate,
+  });
   const logitStep = await openGradientStep(model, { ...shared, wrt: [logits] });
   try {
     const weightOptimizer = adamW(weights);

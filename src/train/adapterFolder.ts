@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { initialPair, loraA, loraB } from '../adapters/lora.js';
@@ -15,7 +15,7 @@ import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
 import type { Task } from '../data/types.js';
 import { DiffoError, nearestNames } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
-import { fileError } from '../files/errors.js';
+import { readJsonAs } from '../files/json.js';
 import type { Model } from '../models/model.js';
 import { type Parameter, parameter } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
@@ -108,7 +108,7 @@ export interface LoadedAdapter {
 /** Opens an adapter folder, or the `adapter/` of a run folder. */
 export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const inside = join(path, 'adapter');
-  const folder = (await isFolder(inside)) ? inside : path;
+  const folder = (await exists(inside)) ? inside : path;
   const adapter = await readPeftAdapter(folder);
   return { folder, adapter, task: await readTaskFile(join(folder, 'task.json'), adapter) };
 }
@@ -164,23 +164,7 @@ export function refuseNotFinite(folder: string, parameters: readonly Parameter[]
 
 /** task.json, or what the adapter's own head tells where PEFT wrote the folder. */
 async function readTaskFile(file: string, adapter: ReadAdapter): Promise<TaskFile> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, file, 'read');
-    return taskOfHead(adapter);
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new DiffoError(`${file} is not JSON: ${(error as Error).message}.`, { cause: error });
-  }
-  const parsed = taskFileSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new DiffoError(`${file}: ${issue.path.join('.')}: ${issue.message}.`);
+  return (await exists(file)) ? readJsonAs(file, taskFileSchema) : taskOfHead(adapter);
 }
 
 function taskOfHead(adapter: ReadAdapter): TaskFile {
@@ -196,10 +180,9 @@ function taskOfHead(adapter: ReadAdapter): TaskFile {
   };
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
-  }
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -22,7 +22,7 @@ import { planRun, startingParameters } from './plan.js';
 import { predictLogits } from './predictLogits.js';
 import type { Reporter } from './reporter.js';
 import { parameterRecord, peakMemory, secondsSince, splitRecord, versions } from './runRecord.js';
-import { readDam, type Selection, selectModules } from './select.js';
+import { readDamFor, type Selection, selectModules } from './select.js';
 
 export type Scores = Partial<Record<MetricName, number>>;
 
@@ -101,7 +101,7 @@ export async function trainIn(
     selection =
       config.dam === undefined
         ? await selectModules(model, task, train.encoded, config, reporter, signal)
-        : { dam: await readDam(config.dam, model), searched: [] };
+        : { dam: await readDamFor(model, config.dam), searched: [] };
   }
   const select = secondsSince(started);
 

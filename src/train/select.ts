@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
-import { fileError } from '../files/errors.js';
 import type { Model } from '../models/model.js';
 import { headParameters, type Parameter } from '../optimize/parameters.js';
-import { type Dam, parseDam } from '../selection/dam.js';
+import { type Dam, readDam } from '../selection/dam.js';
 import { discretise } from '../selection/discretise.js';
 import { searchDam } from '../selection/search.js';
 import { alphaOf, dropoutRateOf, type TrainConfig } from './config.js';
@@ -80,15 +78,11 @@ export async function selectModules(
 }
 
 /** Reads the matrix of an earlier search. @throws DiffoError when it was made for a model of another form */
-export async function readDam(file: string, model: Model): Promise<Dam> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw fileError(error, file, 'read');
-  });
-  const dam = parseDam(text, file);
+export async function readDamFor(model: Model, file: string): Promise<Dam> {
+  const dam = await readDam(file);
   if (dam.layers !== model.layers || `${dam.modules}` !== `${model.modules}`) {
-    throw new DiffoError(
-      `${file} is a matrix of ${dam.layers} layers × ${dam.modules.length} modules; ${model.checkpoint.name} has ${model.layers} × ${model.modules.length}, or others.`,
-    );
+    const [found, wanted] = [dam, model].map(({ layers, modules }) => `${layers} layers of ${modules.join(', ')}`);
+    throw new DiffoError(`${file} is a matrix of ${found}; ${model.checkpoint.name} has ${wanted}.`);
   }
   return dam;
 }
