@@ -52,9 +52,11 @@ export type Dam = z.infer<typeof damSchema>;
 /** Reads a dam.json. @throws DiffoError that names the file and the first thing wrong with it */
 export async function readDam(file: string): Promise<Dam> {
   const dam = await readJsonAs(file, damSchema);
-  const { layers, modules, gamma } = dam;
-  if (gamma.length !== layers || gamma.some((row) => row.length !== modules.length)) {
-    throw new DiffoError(`${file}: gamma is not ${layers} rows of ${modules.length}.`);
+  const { layers, modules } = dam;
+  for (const key of ['gamma', 'relaxed', 'logits'] as const) {
+    if (dam[key].length !== layers || dam[key].some((row) => row.length !== modules.length)) {
+      throw new DiffoError(`${file}: ${key} is not ${layers} rows of ${modules.length}.`);
+    }
   }
   return dam;
 }

@@ -11,7 +11,7 @@ import { refuseNotFinite } from './adapterFolder.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
 
 /** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */
-const mergedKey = 'diffora.merged';
+export const mergedKey = 'diffora.merged';
 
 export interface MergeOptions extends AdapterOptions {
   readonly output: string;

@@ -1,0 +1,156 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { elementCount } from '../checkpoint/dtype.js';
+import { openCheckpoint } from '../checkpoint/open.js';
+import { resolveModel } from '../checkpoint/resolve.js';
+import { fileError } from '../files/errors.js';
+import { openModel } from '../models/registry.js';
+import { type Dam, readDam } from '../selection/dam.js';
+import { openAdapter, type TaskFile } from './adapterFolder.js';
+import { mergedKey } from './merge.js';
+import type { Reporter } from './reporter.js';
+import { type RunSummary, readRunFile } from './runFile.js';
+
+/** A module name with the layers in which it is adapted; no layers for a module that stands in none. */
+export interface TargetSummary {
+  readonly module: string;
+  readonly layers: readonly number[];
+}
+
+export interface AdapterInspection {
+  readonly kind: 'adapter';
+  readonly folder: string;
+  readonly baseModel: string;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly targets: readonly TargetSummary[];
+  /** True where every low-rank pair is zero, as after training only the head. */
+  readonly headOnly: boolean;
+  readonly parameters: { readonly adapter: number; readonly head: number };
+  readonly task: TaskFile;
+  readonly bytes: number;
+}
+
+export interface RunInspection {
+  readonly kind: 'run';
+  readonly folder: string;
+  readonly run: RunSummary | undefined;
+  readonly dam: Dam | undefined;
+  readonly adapter: AdapterInspection | undefined;
+  readonly bytes: number;
+}
+
+export interface DamInspection {
+  readonly kind: 'dam';
+  readonly file: string;
+  readonly dam: Dam;
+}
+
+export interface ModelInspection {
+  readonly kind: 'model';
+  readonly name: string;
+  readonly folder: string;
+  readonly revision: string | undefined;
+  readonly family: string;
+  readonly layers: number;
+  /** The linear modules of a layer, all of which can carry an adapter. */
+  readonly modules: readonly { readonly module: string; readonly inFeatures: number; readonly outFeatures: number }[];
+  readonly adaptable: number;
+  readonly parameters: number;
+  readonly maxLength: number;
+  /** sha256 of the adapter that `merge` has folded in. */
+  readonly mergedAdapter: string | undefined;
+  readonly bytes: number;
+}
+
+export type Inspection = AdapterInspection | RunInspection | DamInspection | ModelInspection;
+
+/**
+ * `diffora inspect`: what a path or a hub name holds.
+ * @throws DiffoError when it is neither a run folder, an adapter folder, a dam.json nor a model
+ */
+export async function inspect(path: string, reporter: Reporter, signal?: AbortSignal): Promise<Inspection> {
+  if (path.endsWith('.json')) return { kind: 'dam', file: path, dam: await readDam(path) };
+  const has = (name: string) => existsSync(join(path, name));
+  if (has('adapter_config.json')) return inspectAdapter(path);
+  if (has('run.json') || has('dam.json') || has('adapter')) return inspectRun(path);
+  return inspectModel(path, reporter, signal);
+}
+
+/** What a run folder holds; parts that are missing are undefined. */
+export async function inspectRun(folder: string): Promise<RunInspection> {
+  const has = (name: string) => existsSync(join(folder, name));
+  return {
+    kind: 'run',
+    folder,
+    run: has('run.json') ? await readRunFile(folder) : undefined,
+    dam: has('dam.json') ? await readDam(join(folder, 'dam.json')) : undefined,
+    adapter: has('adapter') ? await inspectAdapter(join(folder, 'adapter')) : undefined,
+    bytes: await sizeOf(folder),
+  };
+}
+
+async function inspectAdapter(path: string): Promise<AdapterInspection> {
+  const { folder, adapter, task } = await openAdapter(path);
+  const pairs = [...adapter.lora.values()];
+  const count = (tensors: readonly { readonly shape: readonly number[] }[]) =>
+    tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return {
+    kind: 'adapter',
+    folder,
+    baseModel: adapter.baseModel,
+    rank: adapter.rank,
+    alpha: adapter.alpha,
+    targets: summariseTargets(adapter.targetModules),
+    headOnly: pairs.every(({ A, B }) => [A, B].every(({ data }) => data.every((value) => value === 0))),
+    parameters: { adapter: count(pairs.flatMap(({ A, B }) => [A, B])), head: count(adapter.saved) },
+    task,
+    bytes: await sizeOf(folder),
+  };
+}
+
+async function inspectModel(name: string, reporter: Reporter, signal?: AbortSignal): Promise<ModelInspection> {
+  const { info: log, warn } = reporter;
+  const resolved = await resolveModel(name, { log, warn, ...(signal === undefined ? {} : { signal }) });
+  const checkpoint = await openCheckpoint(resolved.folder, name);
+  const model = openModel(checkpoint, { numLabels: 1 });
+  return {
+    kind: 'model',
+    name,
+    folder: resolved.folder,
+    revision: resolved.revision,
+    family: model.family,
+    layers: model.layers,
+    modules: model.adaptable
+      .filter(({ layer }) => layer === 0)
+      .map(({ module, inFeatures, outFeatures }) => ({ module, inFeatures, outFeatures })),
+    adaptable: model.adaptable.length,
+    parameters: model.backboneParameters,
+    maxLength: model.maxLength,
+    mergedAdapter: checkpoint.metadata[mergedKey],
+    bytes: await sizeOf(resolved.folder),
+  };
+}
+
+/** Full paths by the name within the layer: `…layer.0.attention.self.query` is `attention.self.query` in layer 0. */
+function summariseTargets(paths: readonly string[]): TargetSummary[] {
+  const layers = new Map<string, number[]>();
+  for (const path of paths) {
+    const match = /^.*?\.(\d+)\.(.+)$/.exec(path);
+    const module = match?.[2] ?? path;
+    layers.set(module, [...(layers.get(module) ?? []), ...(match === null ? [] : [Number(match[1])])]);
+  }
+  return [...layers].map(([module, found]) => ({ module, layers: found.sort((a, b) => a - b) }));
+}
+
+/** Bytes of all files below a folder, links followed. */
+async function sizeOf(folder: string): Promise<number> {
+  try {
+    const entries = await readdir(folder, { recursive: true });
+    const files = await Promise.all(entries.map((entry) => stat(join(folder, entry))));
+    return files.reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0);
+  } catch (error) {
+    throw fileError(error, folder, 'read');
+  }
+}
