@@ -1,0 +1,95 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { EncodedExample } from '../../src/data/types.js';
+import type { Model } from '../../src/models/model.js';
+import { headParameters } from '../../src/optimize/parameters.js';
+import { randomStream } from '../../src/random.js';
+import { type SearchOptions, searchDam } from '../../src/selection/search.js';
+import { openTinyBert } from '../models/tinyBert.js';
+
+const options: SearchOptions = {
+  kind: 'classification',
+  relax: 'sigmoid',
+  rank: 2,
+  alpha: 4,
+  steps: 6,
+  batchSize: 4,
+  learningRate: 1e-2,
+  warmupSteps: 1,
+  damLearningRate: 0.03,
+  maxGradNorm: 1,
+  seed: 5,
+  threads: 1,
+};
+
+let model: Model;
+beforeAll(async () => {
+  model = await openTinyBert(3, 'tiny-bert-backbone');
+});
+
+/** Sentences of random ids whose label is told by one of them. */
+function examples(count: number, name: string): EncodedExample[] {
+  const stream = randomStream(3, name);
+  return Array.from({ length: count }, (_, index) => {
+    const label = index % 3;
+    const ids = Array.from({ length: 5 + stream.integer(4) }, () => 20 + stream.integer(150));
+    ids[2] = 10 + label;
+    return { inputIds: Int32Array.from(ids), tokenTypeIds: new Int32Array(ids.length), label, index };
+  });
+}
+
+async function search(
+  changes: Partial<SearchOptions> = {},
+  halves = { train: examples(24, 'a'), validation: examples(24, 'b') },
+) {
+  const head = await headParameters(model.head, options.seed);
+  const result = await searchDam(model, head, halves, { ...options, ...changes });
+  return { ...result, head };
+}
+
+describe('the bi-level search', () => {
+  it('records every step, and gives a row for each layer and a column for each module', async () => {
+    const { history, logits, relaxed } = await search();
+    expect(history.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(logits.map((row) => row.length)).toEqual([6, 6, 6]);
+    expect(relaxed.flat().every((value) => value > 0 && value < 1)).toBe(true);
+  });
+
+  it('moves no logit in the first step, where B is still 0, and moves them afterwards', async () => {
+    expect((await search({ steps: 1 })).logits.flat().every((logit) => Math.abs(logit) === 0)).toBe(true);
+    const { history } = await search();
+    expect(history[0]!.spread).toBe(0);
+    expect(history.at(-1)!.spread).toBeGreaterThan(1e-3);
+    expect(history.at(-1)!.entropy).toBeLessThan(1);
+  });
+
+  it('starts a row softmax at 1/N and keeps every row at 1', async () => {
+    const { relaxed } = await search({ relax: 'softmax' });
+    for (const row of relaxed) expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+    expect(Math.max(...relaxed.flat())).toBeGreaterThan(1 / 6);
+  });
+
+  it('learns logits from the validation half and weights from the training half', async () => {
+    const halves = { train: examples(24, 'a'), validation: examples(24, 'b') };
+    const relabelled = halves.validation.map((one) => ({ ...one, label: (one.label! + 1) % 3 }));
+    const plain = await search({ steps: 2 }, halves);
+    const other = await search({ steps: 2 }, { ...halves, validation: relabelled });
+    // The first weight step comes before any logit has moved, so its loss knows the training half alone.
+    expect(other.history[0]!.trainLoss).toBe(plain.history[0]!.trainLoss);
+    expect(other.history[0]!.validationLoss).not.toBe(plain.history[0]!.validationLoss);
+    expect(other.logits).not.toEqual(plain.logits);
+  });
+
+  it('gives the same bits for the same seed and others for another', async () => {
+    const [one, again, other] = [await search(), await search(), await search({ seed: 6 })];
+    expect(again.logits).toEqual(one.logits);
+    expect(again.history).toEqual(one.history);
+    expect(again.adapters.map(({ values }) => values)).toEqual(one.adapters.map(({ values }) => values));
+    expect(other.logits).not.toEqual(one.logits);
+  });
+
+  it('stops at a step when it is aborted', async () => {
+    const abort = new AbortController();
+    const onStep = ({ step }: { step: number }) => step === 2 && abort.abort();
+    await expect(search({ signal: abort.signal, onStep })).rejects.toThrow(/abort/i);
+  });
+});
