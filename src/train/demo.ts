@@ -5,8 +5,10 @@ import type { Dam } from '../selection/dam.js';
 import { rankForBudget } from '../selection/targets.js';
 import { parseTrainConfig, type TrainConfig } from './config.js';
 import type { Reporter } from './reporter.js';
-import { openWorkspace, type RunRecord, type Scores, trainIn, writeRun } from './run.js';
+import { type RunRecord, writeRun } from './runFolder.js';
 import { peakMemory, secondsSince } from './runRecord.js';
+import { type Scores, trainIn } from './trainedRun.js';
+import { openWorkspace } from './workspace.js';
 
 export interface DemoOptions {
   readonly output: string;

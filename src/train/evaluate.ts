@@ -4,7 +4,7 @@ import { usageError } from '../errors.js';
 import { type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
 import { encodeTaskSplit, openModelByName, outputsOf } from './context.js';
 import type { Reporter } from './reporter.js';
-import { type Scores, scoreSplit } from './run.js';
+import { type Scores, scoreSplit } from './trainedRun.js';
 
 export interface AdapterOptions {
   /** An adapter folder or a run folder. */

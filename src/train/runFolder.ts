@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { writeFileAtomic } from '../files/atomic.js';
+import type { Dam } from '../selection/dam.js';
+import { saveAdapter } from './adapterFolder.js';
+import type { TrainConfig } from './config.js';
+import { parameterRecord, peakMemory, splitRecord, versions } from './runRecord.js';
+import type { Scores, TrainedRun } from './trainedRun.js';
+import type { Workspace } from './workspace.js';
+
+/** run.json: how a run came about and what it gave (docs/formats.md). */
+export interface RunRecord {
+  readonly format: 'diffora-run/1';
+  readonly command: 'train' | 'select' | 'demo';
+  readonly config: TrainConfig;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly task: string;
+  readonly model: {
+    readonly name: string;
+    readonly source: string;
+    readonly folder: string;
+    readonly revision?: string;
+    readonly family: string;
+  };
+  readonly data: Readonly<Record<string, ReturnType<typeof splitRecord>>>;
+  readonly parameters?: ReturnType<typeof parameterRecord>;
+  readonly scores?: { readonly dev: Scores };
+  readonly steps: { readonly search: number; readonly train: number };
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly peakMemoryBytes: number;
+}
+
+/** Writes a finished run into a folder that is being built. */
+export async function writeRun(
+  folder: string,
+  of: {
+    workspace: Workspace;
+    run: TrainedRun;
+    config: TrainConfig;
+    command: RunRecord['command'];
+    seconds: Readonly<Record<string, number>>;
+  },
+): Promise<RunRecord> {
+  const { workspace, run, config, command, seconds } = of;
+  const { opened, task } = workspace;
+  const parameters = parameterRecord(opened.model, run.plan, run.parameters);
+  const record: RunRecord = {
+    ...commonRecord(workspace, config, command),
+    parameters,
+    scores: { dev: run.scores },
+    steps: { search: run.dam?.search.steps ?? 0, train: run.steps.length },
+    seconds,
+    peakMemoryBytes: peakMemory(),
+  };
+  await saveAdapter(join(folder, 'adapter'), opened.model, run.plan, run.parameters, {
+    task,
+    tokenizer: opened.tokenizer,
+    maxLength: config.maxLength,
+    baseModel: config.model,
+    revision: opened.resolved.revision,
+    paragraphs: [
+      `Method \`${config.method}\` on \`${task.name}\`: ${run.plan.placements.length} of ${opened.model.adaptable.length} modules adapted, rank ${run.plan.rank}, alpha ${run.plan.alpha}, ${run.steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
+    ],
+    scores: Object.fromEntries(Object.entries(run.scores).map(([name, score]) => [`${name} (dev)`, score])),
+  });
+  if (run.dam !== undefined) await writeFileAtomic(join(folder, 'dam.json'), damText(run.dam));
+  const searchLines = run.dam?.search.history.map((step) => ({ phase: 'search', ...step })) ?? [];
+  const lines = [...searchLines, ...run.steps.map((step) => ({ phase: 'train', ...step }))];
+  await writeFileAtomic(join(folder, 'metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  return record;
+}
+
+/** The part of run.json that every command has. */
+export function commonRecord(
+  { opened, task, train, dev }: Workspace,
+  config: TrainConfig,
+  command: RunRecord['command'],
+) {
+  const { resolved, model } = opened;
+  return {
+    format: 'diffora-run/1' as const,
+    command,
+    config,
+    versions: versions(),
+    model: {
+      name: config.model,
+      source: resolved.source,
+      folder: resolved.folder,
+      ...(resolved.revision === undefined ? {} : { revision: resolved.revision }),
+      family: model.family,
+    },
+    task: task.name,
+    data: { train: splitRecord(train.split, train.encoded.length), dev: splitRecord(dev.split, dev.encoded.length) },
+  };
+}
+
+/** Writes what `diffora select` found into a folder that is being built. */
+export async function writeSelection(folder: string, record: RunRecord, dam: Dam): Promise<void> {
+  await writeFileAtomic(join(folder, 'dam.json'), damText(dam));
+  await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** dam.json with a row of a matrix on a line, so that people can read it. */
+function damText(dam: Dam): string {
+  return `${JSON.stringify(dam, null, 2).replace(/\[\s+(-?[\d.e+-]+(?:,\s+-?[\d.e+-]+)*)\s+\]/g, (_, row: string) => `[${row.replace(/\s+/g, ' ')}]`)}\n`;
+}

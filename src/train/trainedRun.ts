@@ -1,0 +1,95 @@
+import type { AdapterPlan } from '../adapters/plan.js';
+import { computeMetrics } from '../data/metrics.js';
+import type { MetricName, Task } from '../data/types.js';
+import { DiffoError } from '../errors.js';
+import type { Parameter } from '../optimize/parameters.js';
+import type { Dam } from '../selection/dam.js';
+import type { TrainConfig } from './config.js';
+import type { EncodedSplit, OpenedModel } from './context.js';
+import { fineTune, type TrainStep, trainingSteps } from './fineTune.js';
+import { planRun, startingParameters } from './plan.js';
+import { predictLogits } from './predictLogits.js';
+import type { Reporter } from './reporter.js';
+import { secondsSince } from './runRecord.js';
+import { readDamFor, type Selection, selectModules } from './select.js';
+import type { Workspace } from './workspace.js';
+
+export type Scores = Partial<Record<MetricName, number>>;
+
+/** What a training run leaves in memory. */
+export interface TrainedRun {
+  readonly plan: AdapterPlan;
+  readonly parameters: readonly Parameter[];
+  readonly dam: Dam | undefined;
+  readonly steps: readonly TrainStep[];
+  readonly scores: Scores;
+  readonly seconds: { readonly select: number; readonly train: number; readonly evaluate: number };
+}
+
+/** Selects (DiffoRA), fine-tunes and scores on the dev split. Nothing is written. */
+export async function trainIn(
+  workspace: Workspace,
+  config: TrainConfig,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<TrainedRun> {
+  const { opened, task, train, dev } = workspace;
+  const { model } = opened;
+  const started = performance.now();
+  let selection: Selection | undefined;
+  if (config.method === 'diffora') {
+    selection =
+      config.dam === undefined
+        ? await selectModules(model, task, train.encoded, config, reporter, signal)
+        : { dam: await readDamFor(model, config.dam), searched: [] };
+  }
+  const select = secondsSince(started);
+
+  const plan = planRun(model, config, selection);
+  const parameters = await startingParameters(model, plan, config, selection);
+  const steps: TrainStep[] = [];
+  const trainingStarted = performance.now();
+  const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
+  const phase = reporter.phase('train', totalSteps);
+  await fineTune(model, plan, parameters, train.encoded, {
+    kind: task.kind,
+    config,
+    signal,
+    onStep: (step) => {
+      steps.push(step);
+      phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
+    },
+  });
+  phase.end();
+  const trainSeconds = secondsSince(trainingStarted);
+
+  const evaluationStarted = performance.now();
+  const scores = await scoreSplit({ ...workspace, plan, parameters }, dev, config.threads, reporter, signal);
+  const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
+  return { plan, parameters, dam: selection?.dam, steps, scores, seconds };
+}
+
+/** Metrics of a split under the parameters of a plan. */
+export async function scoreSplit(
+  of: {
+    opened: OpenedModel;
+    task: Pick<Task, 'kind' | 'labels' | 'metrics'>;
+    plan: AdapterPlan;
+    parameters: readonly Parameter[];
+  },
+  { split, encoded }: EncodedSplit,
+  threads: number,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<Scores> {
+  const labels = encoded.map(({ label, index }) => {
+    if (label === undefined)
+      throw new DiffoError(`${split.source}: row ${split.examples[index]?.id} has no label to score by.`);
+    return label;
+  });
+  const phase = reporter.phase('evaluate', encoded.length);
+  const onBatch = (done: number) => phase.update(done);
+  const logits = await predictLogits(of.opened.model, of.plan, of.parameters, encoded, { threads, signal, onBatch });
+  phase.end();
+  return computeMetrics(of.task, logits, labels);
+}

@@ -1,0 +1,30 @@
+import type { Task } from '../data/types.js';
+import { restrictColumns } from '../selection/targets.js';
+import type { TrainConfig } from './config.js';
+import {
+  type EncodedSplit,
+  encodeTaskSplit,
+  type OpenedModel,
+  openConfiguredTask,
+  openModelByName,
+  outputsOf,
+} from './context.js';
+import type { Reporter } from './reporter.js';
+
+/** A task and a model with both splits as tokens: what several runs can share. */
+export interface Workspace {
+  readonly opened: OpenedModel;
+  readonly task: Task;
+  readonly train: EncodedSplit;
+  readonly dev: EncodedSplit;
+}
+
+/** Opens the model and the task of a configuration and encodes the splits. */
+export async function openWorkspace(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
+  const task = await openConfiguredTask(config, reporter);
+  const any = await openModelByName(config.model, outputsOf(task), reporter, signal);
+  const opened = config.method === 'diffora' ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
+  const train = await encodeTaskSplit(opened, task, 'train', config, reporter);
+  const dev = await encodeTaskSplit(opened, task, 'dev', config, reporter);
+  return { opened, task, train, dev };
+}
