@@ -57,6 +57,15 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   await writeAtomic(path, (file) => file.writeFile(data));
 }
 
+/** Tells before long work whether its result may be written to `path`. @throws DiffoError when it may not */
+export function checkOutputFile(path: string, { overwrite }: { readonly overwrite: boolean }): void {
+  if (!overwrite && existsSync(path)) {
+    throw new DiffoError(`${path} exists already. Choose another path, or replace it with --overwrite.`);
+  }
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw new DiffoError(`There is no folder ${folder} to write into. Make it first.`);
+}
+
 /** Writes all of `bytes` at the file's position: a single `write` may take fewer, as on a disk that is almost full. */
 export async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
   let done = 0;

@@ -26,12 +26,26 @@ export function formatTable(
   return [line(columns.map(({ title }) => title)), '─'.repeat(total), ...rows.map(line)].join('\n');
 }
 
-/** `name  value` lines, values one below the other; a line break in a value is indented like the value. */
-export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
-  const width = Math.max(0, ...facts.map(([name]) => name.length));
+/** `name  value` lines, values one below the other; a value that is too long for `width` goes on in the next line. */
+export function formatFacts(
+  facts: readonly (readonly [name: string, value: string])[],
+  { width = Number.POSITIVE_INFINITY }: { readonly width?: number } = {},
+): string {
+  const indent = Math.max(0, ...facts.map(([name]) => name.length)) + gap.length;
   return facts
-    .map(([name, value]) => `${name.padEnd(width)}${gap}${value.replaceAll('\n', `\n${' '.repeat(width)}${gap}`)}`)
+    .map(([name, value]) => `${name.padEnd(indent)}${wrap(value, width - indent).join(`\n${' '.repeat(indent)}`)}`)
     .join('\n');
+}
+
+/** Breaks at spaces only: paths stay whole, so that they can be copied. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function paragraph(columns: readonly Column[], [first, ...rest]: readonly string[]): string {

@@ -18,7 +18,7 @@ export type TerminalReporter = Reporter & { close(): void };
 const shortestPause = 2000;
 const longestPause = 10_000;
 
-/** A bar with rate and time left on a terminal, plain lines elsewhere. Each phase ends in a line that stays. */
+/** A bar with rate and time left on a terminal, plain lines elsewhere. A phase ends in a line that stays, unless it is one unit. */
 export function terminalReporter({ stream, quiet, now = () => performance.now() }: TerminalReporterOptions) {
   let bar: Bar | undefined;
   const print = (line: string) => {
@@ -43,7 +43,7 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
         end: () => {
           own.hide();
           bar = undefined;
-          print(summary(progress));
+          if (total > 1) print(summary(progress));
         },
       };
     },
@@ -98,7 +98,9 @@ function lines(progress: Progress, print: (line: string) => void): Phase {
       const percent = Math.floor((100 * done) / total);
       print(`${name} ${formatCount(done)}/${formatCount(total)} (${percent} %), ${partsOf(progress).join(', ')}`);
     },
-    end: () => print(summary(progress)),
+    end: () => {
+      if (progress.total > 1) print(summary(progress));
+    },
   };
 }
 

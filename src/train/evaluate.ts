@@ -1,4 +1,6 @@
+import { isTablePath } from '../data/readers/index.js';
 import { openTask } from '../data/tasks/openTask.js';
+import { TASKS } from '../data/tasks/registry.js';
 import type { SplitName, Task } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
@@ -43,13 +45,12 @@ export interface EvaluateOptions extends AdapterOptions {
 /** `diffora eval`: the task's metrics on a split. */
 export async function evaluateAdapter(
   options: EvaluateOptions,
-): Promise<{ task: string; examples: number; scores: Scores }> {
+): Promise<{ task: string; examples: number; source: string; scores: Scores }> {
   const { reporter, split: splitName, threads, signal } = options;
   const adapted = await openAdapted(options);
   const { opened, loaded } = adapted;
-  const name = options.task ?? loaded.task.name;
-  const { dataDir, textColumn, pairColumn, labelColumn } = options;
-  const task: Task = await openTask(name, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
+  const task = await openTaskOf(loaded, options);
+  const { name } = task;
   if (outputsOf(task) !== opened.model.numLabels) {
     throw usageError(`Task ${name} needs ${outputsOf(task)} outputs; ${loaded.folder} has ${opened.model.numLabels}.`);
   }
@@ -64,5 +65,22 @@ export async function evaluateAdapter(
   const config = { maxLength: options.maxLength ?? loaded.task.maxLength, seed: 0 };
   const split = await encodeTaskSplit(opened, task, splitName, config, reporter);
   const scores = await scoreSplit({ ...adapted, task }, split, threads, reporter, signal);
-  return { task: name, examples: split.encoded.length, scores };
+  return { task: name, examples: split.encoded.length, source: split.split.source, scores };
+}
+
+/** The task to score on. A data file has the columns that the adapter was trained with, where no others are named. */
+function openTaskOf({ folder, task }: LoadedAdapter, options: EvaluateOptions): Promise<Task> {
+  const { dataDir, textColumn, pairColumn, labelColumn, reporter } = options;
+  const name = options.task ?? task.name;
+  if (options.task === undefined && !TASKS.has(name)) {
+    throw usageError(`${folder} was trained on data that it does not know the place of; name it with --task.`);
+  }
+  const known = isTablePath(name) && task.name !== 'unknown' ? task.columns : undefined;
+  return openTask(name, {
+    dataDir,
+    textColumn: textColumn ?? known?.text,
+    pairColumn: pairColumn ?? known?.pair,
+    labelColumn: labelColumn ?? known?.label,
+    warn: reporter.warn,
+  });
 }

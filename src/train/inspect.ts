@@ -78,6 +78,12 @@ export async function inspect(path: string, reporter: Reporter, signal?: AbortSi
   return inspectModel(path, reporter, signal);
 }
 
+/** The matrix of a run folder, or undefined where the run had none. */
+export async function readDamOf(folder: string): Promise<Dam | undefined> {
+  const file = join(folder, 'dam.json');
+  return existsSync(file) ? readDam(file) : undefined;
+}
+
 /** What a run folder holds; parts that are missing are undefined. */
 export async function inspectRun(folder: string): Promise<RunInspection> {
   const has = (name: string) => existsSync(join(folder, name));
@@ -85,7 +91,7 @@ export async function inspectRun(folder: string): Promise<RunInspection> {
     kind: 'run',
     folder,
     run: has('run.json') ? await readRunFile(folder) : undefined,
-    dam: has('dam.json') ? await readDam(join(folder, 'dam.json')) : undefined,
+    dam: await readDamOf(folder),
     adapter: has('adapter') ? await inspectAdapter(join(folder, 'adapter')) : undefined,
     bytes: await sizeOf(folder),
   };

@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import { refuseForeign } from '../files/refuseForeign.js';
+import { demoView } from '../report/demoView.js';
+import { runDemo } from '../train/demo.js';
+import { addCommonFlags, type CommonFlags, perform } from './perform.js';
+import type { Terminal } from './terminal.js';
+import { addTrainFlags, usualThreads } from './trainFlags.js';
+
+interface Flags extends CommonFlags {
+  readonly output: string;
+  readonly overwrite?: boolean;
+  readonly seed?: number;
+  readonly threads?: number;
+}
+
+export function demoCommand(terminal: Terminal): Command {
+  const command = new Command('demo')
+    .description('Learn where to adapt all-MiniLM-L6-v2 on a mail corpus, and compare with LoRA at the same budget.')
+    .option('--output <folder>', 'run folder to be made', 'diffora-demo')
+    .option('--overwrite', 'replace a run folder that is there, once the new one is complete');
+  addCommonFlags(command);
+  addTrainFlags(command, ['seed', 'threads']);
+  return command
+    .addHelpText('after', '\nExample:\n  $ diffora demo\n  $ diffora inspect diffora-demo')
+    .action(async (flags: Flags) => {
+      const { output, overwrite = false, seed = 1, threads = usualThreads } = flags;
+      await perform(terminal, flags, {
+        output,
+        run: async (session) => {
+          if (overwrite) await refuseForeign(output, 'run.json');
+          return runDemo({ output, overwrite, seed, threads, ...session });
+        },
+        text: (result) => demoView(result, terminal.screen),
+        json: ({ dam, ...result }) => ({ ...result, dam: { ...dam, search: { ...dam.search, history: undefined } } }),
+      });
+    });
+}

@@ -1,0 +1,42 @@
+import { Command, Option } from 'commander';
+import { formatScores } from '../report/scores.js';
+import { formatFacts } from '../report/table.js';
+import { formatCount } from '../report/units.js';
+import { evaluateAdapter } from '../train/evaluate.js';
+import { addCommonFlags, type CommonFlags, perform } from './perform.js';
+import type { Terminal } from './terminal.js';
+import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
+
+interface Flags extends CommonFlags {
+  readonly adapter: string;
+  readonly split: 'train' | 'dev' | 'test';
+}
+
+export function evalCommand(terminal: Terminal): Command {
+  const command = new Command('eval')
+    .description("Score an adapter on a split of a task, by the task's metrics.")
+    .requiredOption('--adapter <folder>', 'run folder or adapter folder')
+    .addOption(new Option('--split <split>', 'which split').choices(['train', 'dev', 'test']).default('dev'));
+  addCommonFlags(command);
+  addTrainFlags(command, ['task', 'dataDir', 'textColumn', 'pairColumn', 'labelColumn', 'maxLength', 'threads']);
+  return command
+    .option('--model <model>', 'base model, where it is not the one that the adapter names')
+    .addHelpText('after', '\nExample:\n  $ diffora eval --adapter runs/cola --task cola --data-dir glue --split dev')
+    .action(async (flags: Flags) => {
+      const { adapter, split } = flags;
+      const settings = givenSettings({ ...flags });
+      await perform(terminal, flags, {
+        run: (session) =>
+          evaluateAdapter({ ...settings, adapter, split, threads: settings.threads ?? usualThreads, ...session }),
+        text: ({ task, examples, source, scores }) =>
+          formatFacts(
+            [
+              [`${task} ${split}`, formatScores(scores)],
+              ['examples', `${formatCount(examples)} of ${source}`],
+            ],
+            terminal.screen,
+          ),
+        json: (result) => ({ ...result, split, adapter }),
+      });
+    });
+}

@@ -1,0 +1,43 @@
+import { DiffoError } from '../errors.js';
+import { removePartialsNow } from '../files/atomic.js';
+
+/** npm sends on to its child the signal that a terminal has already sent to both; that is no second Ctrl-C. */
+const sameKeyMilliseconds = 500;
+
+/**
+ * Runs work that Ctrl-C (SIGINT, SIGTERM) ends: the first aborts `signal`, so that the work cleans up after itself; a
+ * second ends the process at once, unfinished output removed.
+ *
+ * @param output file or folder that the work is to write
+ * @param beforeExit puts the terminal in order
+ * @throws DiffoError "Interrupted; nothing was written to …" in the place of whatever the abort made the work throw
+ */
+export async function interruptible<T>(
+  { output, stderr, beforeExit }: { output: string | undefined; stderr: NodeJS.WritableStream; beforeExit: () => void },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  let first = 0;
+  const stop = () => {
+    if (!controller.signal.aborted) {
+      first = performance.now();
+      const what = output === undefined ? '' : `; nothing was written to ${output}`;
+      controller.abort(new DiffoError(`Interrupted${what}.`));
+      stderr.write('\nStopping after this step; Ctrl-C again stops at once.\n');
+    } else if (performance.now() - first > sameKeyMilliseconds) {
+      beforeExit();
+      if (output !== undefined) removePartialsNow(output);
+      process.exit(1);
+    }
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? controller.signal.reason : error;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}

@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { refuseForeign } from '../files/refuseForeign.js';
+import { mergeAdapter } from '../train/merge.js';
+import { addCommonFlags, type CommonFlags, perform } from './perform.js';
+import type { Terminal } from './terminal.js';
+import { usualThreads } from './trainFlags.js';
+
+interface Flags extends CommonFlags {
+  readonly adapter: string;
+  readonly output: string;
+  readonly overwrite?: boolean;
+  readonly model?: string;
+}
+
+export function mergeCommand(terminal: Terminal): Command {
+  const command = new Command('merge')
+    .description('Fold an adapter into its base model: a plain checkpoint that transformers loads.')
+    .requiredOption('--adapter <folder>', 'run folder or adapter folder')
+    .requiredOption('--output <folder>', 'model folder to be made')
+    .option('--overwrite', 'replace a model folder that is there, once the new one is complete')
+    .option('--model <model>', 'base model, where it is not the one that the adapter names');
+  return addCommonFlags(command)
+    .addHelpText('after', '\nExample:\n  $ diffora merge --adapter runs/reviews --output models/reviews')
+    .action(async (flags: Flags) => {
+      const { adapter, output, overwrite = false, model } = flags;
+      await perform(terminal, flags, {
+        output,
+        run: async (session) => {
+          if (overwrite) await refuseForeign(output, 'model.safetensors');
+          return mergeAdapter({ adapter, output, overwrite, model, threads: usualThreads, ...session });
+        },
+        text: (merged) => `Merged model written to ${merged.output} (${merged.tensors} tensors)`,
+      });
+    });
+}

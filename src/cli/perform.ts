@@ -1,0 +1,39 @@
+import { type Command, Option } from 'commander';
+import { terminalReporter } from '../report/terminalReporter.js';
+import type { Reporter } from '../train/reporter.js';
+import { interruptible } from './interrupt.js';
+import type { Terminal } from './terminal.js';
+
+/** The flags of every command. */
+export interface CommonFlags {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export interface Job<T> {
+  /** File or folder to be written, for the message after Ctrl-C. */
+  readonly output?: string | undefined;
+  readonly run: (session: { reporter: Reporter; signal: AbortSignal }) => Promise<T>;
+  /** The result for people. */
+  readonly text: (result: T) => string | Promise<string>;
+  /** The result for machines; the result itself by default. */
+  readonly json?: (result: T) => unknown;
+}
+
+/** Adds `--json` and `--quiet`. */
+export function addCommonFlags(command: Command): Command {
+  return command
+    .addOption(new Option('--json', 'print the result as one JSON object and nothing else on stdout'))
+    .addOption(new Option('--quiet', 'no progress, only warnings and the result'));
+}
+
+/** Does a command's work between progress on stderr and its result on stdout. */
+export async function perform<T>(terminal: Terminal, { json, quiet }: CommonFlags, job: Job<T>): Promise<void> {
+  const { stdout, stderr } = terminal;
+  const reporter = terminalReporter({ stream: stderr, quiet: quiet === true });
+  const beforeExit = () => reporter.close();
+  const run = (signal: AbortSignal) => job.run({ reporter, signal });
+  const result = await interruptible({ output: job.output, stderr, beforeExit }, run).finally(beforeExit);
+  const text = json ? JSON.stringify((job.json ?? ((value) => value))(result)) : await job.text(result);
+  if (text !== '') stdout.write(`${text}\n`);
+}

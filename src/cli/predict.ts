@@ -1,0 +1,81 @@
+import { Command } from 'commander';
+import { usageError } from '../errors.js';
+import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
+import { formatCount, formatScore } from '../report/units.js';
+import { type Prediction, predictWithAdapter } from '../train/predict.js';
+import { type PredictInput, readPredictInput } from '../train/predictInput.js';
+import { addCommonFlags, type CommonFlags, perform } from './perform.js';
+import type { Terminal } from './terminal.js';
+import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
+
+interface Flags extends CommonFlags {
+  readonly adapter: string;
+  readonly text?: string;
+  readonly pair?: string;
+  readonly input?: string;
+  readonly output?: string;
+  readonly overwrite?: boolean;
+  readonly model?: string;
+}
+
+export function predictCommand(terminal: Terminal): Command {
+  const command = new Command('predict')
+    .description('Predict one text, or each row of a file: label, probability (or score) and logits.')
+    .requiredOption('--adapter <folder>', 'run folder or adapter folder')
+    .option('--text <text>', 'the text')
+    .option('--pair <text>', 'the second text, for tasks about pairs')
+    .option('--input <file>', "a .jsonl, .csv or .tsv file with the task's columns")
+    .option('--output <file>', 'write a JSON object a line, in the order of the input (default: to stdout)')
+    .option('--overwrite', 'replace an output file that is there')
+    .option('--model <model>', 'base model, where it is not the one that the adapter names');
+  addCommonFlags(command);
+  addTrainFlags(command, ['maxLength', 'threads']);
+  return command
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ diffora predict --adapter runs/reviews --text 'Arrived late, works well'
+  $ diffora predict --adapter runs/reviews --input new.jsonl --output labels.jsonl`,
+    )
+    .action(async (flags: Flags) => {
+      const { adapter, output, overwrite = false, model } = flags;
+      const input = inputOf(flags);
+      const { maxLength, threads = usualThreads } = givenSettings({ ...flags });
+      await perform(terminal, flags, {
+        output,
+        run: async (session) => {
+          if (output !== undefined) checkOutputFile(output, { overwrite });
+          const examples = (task: Parameters<typeof readPredictInput>[1]) => readPredictInput(input, task);
+          const predictions = await predictWithAdapter({ adapter, model, maxLength, threads, examples, ...session });
+          if (output !== undefined) await writeFileAtomic(output, `${jsonLines(predictions)}\n`);
+          return predictions;
+        },
+        text: (predictions) => {
+          if (output !== undefined) return `${formatCount(predictions.length)} predictions written to ${output}`;
+          return 'text' in input ? predictions.map(oneLine).join('\n') : jsonLines(predictions);
+        },
+        json: (predictions) => {
+          if (output !== undefined) return { output, predictions: predictions.length };
+          return 'text' in input ? predictions[0] : { predictions };
+        },
+      });
+    });
+}
+
+function inputOf({ text, pair, input, output }: Flags): PredictInput {
+  if ((text === undefined) === (input === undefined)) throw usageError('Give either --text or --input.');
+  if (input === undefined) return { text: text!, pair };
+  if (pair !== undefined) throw usageError('--pair goes with --text; an --input file has a column for it.');
+  if (output === input) throw usageError('--output is the --input file; choose another.');
+  return { file: input };
+}
+
+function jsonLines(predictions: readonly Prediction[]): string {
+  return predictions.map((one) => JSON.stringify(one)).join('\n');
+}
+
+/** `spam  0.973`; for regression the score alone. */
+function oneLine({ label, score }: Prediction): string {
+  return typeof label === 'number' ? formatScore(score) : `${label}  ${formatScore(score)}`;
+}

@@ -1,0 +1,23 @@
+import chalk from 'chalk';
+import type { Screen } from '../report/heatMap.js';
+
+/** Where a command writes: results to stdout, progress, notes and errors to stderr. */
+export interface Terminal {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  /** What stdout can show. */
+  readonly screen: Screen;
+}
+
+/** Columns of a stdout that is no terminal. */
+const widthOfPipes = 100;
+
+/** This process's own. NO_COLOR (no-color.org) and FORCE_COLOR are honoured. */
+export function processTerminal(): Terminal {
+  const noColor = (process.env.NO_COLOR ?? '') !== '';
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    screen: { width: process.stdout.columns || widthOfPipes, colorLevel: noColor ? 0 : chalk.level },
+  };
+}

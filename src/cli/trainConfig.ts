@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { DiffoError, usageError } from '../errors.js';
+import { fileError } from '../files/errors.js';
+import { isJsonObject } from '../files/json.js';
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../train/config.js';
+import { flagOf } from './trainFlags.js';
+
+/**
+ * The configuration of a run: the file's settings, and over them those of the flags.
+ * @param given what the flags say, each checked already
+ * @param fixed what the command itself lays down
+ * @throws DiffoError that names the file and the key, or the flag that is missing
+ */
+export async function readTrainConfig(
+  file: string | undefined,
+  given: Partial<TrainConfigInput>,
+  fixed: Partial<TrainConfigInput> = {},
+): Promise<TrainConfig> {
+  const fromFile = file === undefined ? {} : await readConfigFile(file);
+  // The file is checked for itself, so that a message blames it and not a flag; the task may come from a flag.
+  if (file !== undefined) parseTrainConfig({ task: 'any', ...fromFile }, file);
+  const merged = { ...fromFile, ...given, ...fixed };
+  if (merged.task === undefined) {
+    throw usageError('--task is missing: name a known task (cola, rte, spam, …) or a data file (.csv, .tsv, .jsonl).');
+  }
+  return parseTrainConfig(merged, file ?? 'The flags');
+}
+
+/** Settings that were given although the method has no use for them, as a sentence; undefined where there are none. */
+export function idleSettings(config: TrainConfig, given: Partial<TrainConfigInput>): string | undefined {
+  const ofDiffora = [
+    'keep',
+    'relax',
+    'scope',
+    'share',
+    'start',
+    'searchEpochs',
+    'searchSteps',
+    'damLr',
+    'dam',
+  ] as const;
+  const ofAdapters = ['targets', 'rank', 'alpha', ...ofDiffora] as const;
+  const ofSearch = ['keep', 'relax', 'scope', 'searchEpochs', 'searchSteps', 'damLr'] as const;
+  const unused = {
+    head: ofAdapters,
+    lora: ofDiffora,
+    diffora: config.dam === undefined ? [] : ofSearch,
+  }[config.method];
+  const idle = unused.filter((key) => given[key] !== undefined).map(flagOf);
+  if (idle.length === 0) return undefined;
+  const why = config.method === 'diffora' ? '--dam' : `--method ${config.method}`;
+  return `${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect with ${why}`;
+}
+
+async function readConfigFile(file: string): Promise<Partial<TrainConfigInput>> {
+  const text = await readFile(file, 'utf8').catch((error) => Promise.reject(fileError(error, file, 'read')));
+  let value: unknown;
+  try {
+    // JSON is YAML, so one parser does for both.
+    value = parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new DiffoError(`${file} is not valid YAML or JSON: ${reason} Mend the file.`, { cause: error });
+  }
+  if (!isJsonObject(value)) throw usageError(`${file} must hold settings, a "name: value" a line.`);
+  return value;
+}

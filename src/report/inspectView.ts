@@ -1,0 +1,119 @@
+import type {
+  AdapterInspection,
+  DamInspection,
+  Inspection,
+  ModelInspection,
+  RunInspection,
+  TargetSummary,
+} from '../train/inspect.js';
+import { heatMap, type Screen } from './heatMap.js';
+import { formatScores } from './scores.js';
+import { formatFacts, formatTable } from './table.js';
+import { formatBytes, formatCount, formatParameters, formatSeconds } from './units.js';
+
+type Facts = (readonly [name: string, value: string])[];
+
+/** What `inspect` prints. */
+export function inspectView(found: Inspection, screen: Screen): string {
+  switch (found.kind) {
+    case 'run':
+      return runView(found, screen);
+    case 'adapter':
+      return adapterView(found, screen);
+    case 'dam':
+      return damView(found, screen);
+    case 'model':
+      return modelView(found, screen);
+  }
+}
+
+/** What `inspect --json` prints: everything but the steps of the search, which dam.json has. */
+export function inspectJson(found: Inspection): unknown {
+  if (!('dam' in found) || found.dam === undefined) return found;
+  const { history: _, ...search } = found.dam.search;
+  return { ...found, dam: { ...found.dam, search } };
+}
+
+function runView({ folder, run, dam, adapter, bytes }: RunInspection, screen: Screen): string {
+  const facts: Facts = [['run folder', `${folder} (${formatBytes(bytes)} on disk)`]];
+  if (run !== undefined) {
+    facts.push(
+      ['made by', `diffora ${run.command}, method ${run.config.method}, seed ${run.config.seed}`],
+      ['task', run.task],
+      ['model', `${run.model.name} (${run.model.family})`],
+    );
+    if (run.parameters !== undefined) facts.push(['trained', `${formatCount(run.parameters.trainable)} parameters`]);
+    if (run.scores !== undefined) facts.push(['dev', formatScores(run.scores.dev)]);
+    facts.push(['time', formatSeconds(run.seconds.total ?? 0)], ['peak memory', formatBytes(run.peakMemoryBytes)]);
+  }
+  const parts = [formatFacts(facts, screen)];
+  if (dam !== undefined) parts.unshift(heatMap(dam, screen));
+  if (adapter !== undefined) parts.push(adapterView(adapter, screen));
+  return parts.join('\n\n');
+}
+
+function adapterView(adapter: AdapterInspection, screen: Screen): string {
+  const { parameters, task, targets, headOnly } = adapter;
+  const labels = task.kind === 'regression' ? 'a score' : task.labels.join(', ');
+  const count = targets.reduce((sum, { layers }) => sum + Math.max(1, layers.length), 0);
+  const facts: Facts = [
+    ['adapter', `${adapter.folder} (${formatBytes(adapter.bytes)} on disk)`],
+    ['base model', adapter.baseModel],
+    ['labels', `${labels} (task ${task.name})`],
+  ];
+  if (headOnly) {
+    const why = 'only the head; the one low-rank pair is zero and there because PEFT asks for one';
+    facts.push(['trained', `${formatCount(parameters.head)} parameters, ${why}`]);
+    return formatFacts(facts, screen);
+  }
+  const split = `${formatCount(parameters.adapter)} adapters + ${formatCount(parameters.head)} head`;
+  facts.push(
+    ['LoRA', `rank ${adapter.rank}, alpha ${adapter.alpha}, ${count} modules`],
+    ['stored', `${formatCount(parameters.adapter + parameters.head)} parameters (${split})`],
+  );
+  const rows = targets.map(({ module, layers }) => [module, String(layers.length), ranges(layers)]);
+  const columns = [{ title: 'adapted module' }, { title: 'count', align: 'right' }, { title: 'layers' }] as const;
+  return `${formatFacts(facts, screen)}\n\n${formatTable(columns, rows, screen)}`;
+}
+
+function damView({ file, dam }: DamInspection, screen: Screen): string {
+  const { search } = dam;
+  const halves = `${formatCount(search.trainExamples)} + ${formatCount(search.validationExamples)} examples`;
+  const facts: Facts = [
+    ['matrix', file],
+    ['made for', `${dam.model} on ${dam.task}`],
+    ['kept', `ratio ${dam.keep}, scope ${dam.scope}, share ${dam.share}`],
+    ['search', `${formatCount(search.steps)} steps of ${search.batchSize}, ${halves}, seed ${dam.seed}`],
+  ];
+  return `${heatMap(dam, screen)}\n\n${formatFacts(facts, screen)}`;
+}
+
+function modelView(model: ModelInspection, screen: Screen): string {
+  const facts: Facts = [
+    ['model', model.name],
+    ['folder', `${model.folder} (${formatBytes(model.bytes)} on disk)`],
+    ...(model.revision === undefined ? [] : [['revision', model.revision] as const]),
+    ['family', `${model.family}, ${model.layers} layers, up to ${formatCount(model.maxLength)} tokens`],
+    ['parameters', `${formatParameters(model.parameters)} (${formatCount(model.parameters)}), head not counted`],
+    ['adaptable', `${formatCount(model.adaptable)} linear modules`],
+    ...(model.mergedAdapter === undefined ? [] : [['merged', `adapter ${model.mergedAdapter.slice(0, 12)}…`] as const]),
+  ];
+  const columns = [
+    { title: 'module of each layer' },
+    { title: 'in', align: 'right' },
+    { title: 'out', align: 'right' },
+  ] as const;
+  const rows = model.modules.map((one) => [one.module, formatCount(one.inFeatures), formatCount(one.outFeatures)]);
+  return `${formatFacts(facts, screen)}\n\n${formatTable(columns, rows, screen)}`;
+}
+
+/** `0-3, 5`. */
+function ranges(layers: TargetSummary['layers']): string {
+  const runs: [number, number][] = [];
+  for (const layer of layers) {
+    const last = runs.at(-1);
+    if (last !== undefined && layer === last[1] + 1) last[1] = layer;
+    else runs.push([layer, layer]);
+  }
+  return runs.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(', ');
+}

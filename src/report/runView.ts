@@ -1,0 +1,34 @@
+import type { Dam } from '../selection/dam.js';
+import type { RunRecord } from '../train/runFolder.js';
+import { heatMap, type Screen } from './heatMap.js';
+import { formatScores } from './scores.js';
+import { formatFacts } from './table.js';
+import { formatBytes, formatCount, formatParameters, formatSeconds, formatShare } from './units.js';
+
+/** What a finished `train` or `select` prints: the heat map where there is a matrix, then the facts of the run. */
+export function runView(record: RunRecord, dam: Dam | undefined, output: string, screen: Screen): string {
+  const { config, data, scores, seconds, parameters } = record;
+  const rows = Object.entries(data).map(([split, { used }]) => `${formatCount(used)} ${split}`);
+  const spent = Object.entries(seconds).filter(([name, value]) => name !== 'total' && value >= 0.05);
+  const parts = spent.map(([name, value]) => `${name} ${formatSeconds(value)}`);
+  const facts: (readonly [string, string])[] = [
+    ['task', `${record.task} (${rows.join(', ')})`],
+    ['model', `${record.model.name} (${record.model.family})`],
+    ['method', `${config.method}, seed ${config.seed}`],
+  ];
+  if (parameters !== undefined) {
+    const { trainable, adapter, head, backbone, adaptedModules } = parameters;
+    const share = `${formatShare(trainable / backbone)} of ${formatParameters(backbone)}`;
+    const where = adaptedModules === 0 ? 'only the head' : `rank ${config.rank} in ${adaptedModules} modules`;
+    const split = adaptedModules === 0 ? '' : ` (${formatCount(adapter)} adapters + ${formatCount(head)} head)`;
+    facts.push(['trained', `${formatCount(trainable)} parameters${split}, ${share}, ${where}`]);
+  }
+  if (scores !== undefined) facts.push(['dev', formatScores(scores.dev)]);
+  facts.push(
+    ['time', `${formatSeconds(seconds.total ?? 0)}${parts.length > 1 ? ` (${parts.join(', ')})` : ''}`],
+    ['peak memory', formatBytes(record.peakMemoryBytes)],
+    ['written to', output],
+  );
+  const map = dam === undefined ? '' : `${heatMap(dam, screen)}\n\n`;
+  return `${map}${formatFacts(facts, screen)}`;
+}

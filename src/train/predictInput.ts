@@ -1,0 +1,34 @@
+import { readTable } from '../data/readers/index.js';
+import { requireColumn, rowToExample } from '../data/rows.js';
+import { taskColumns } from '../data/tasks/description.js';
+import type { Example } from '../data/types.js';
+import { usageError } from '../errors.js';
+import type { TaskFile } from './adapterFolder.js';
+
+/** What is to be predicted: one text, or the rows of a file with the task's columns. */
+export type PredictInput = { readonly text: string; readonly pair?: string | undefined } | { readonly file: string };
+
+/**
+ * The examples of an input, in its order. Labels are not looked at: files to be predicted often have none, or `-1`.
+ * @throws DiffoError that names the file and, where a row lacks its text, the line
+ */
+export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
+  const columns = taskColumns(task.columns.text, task.columns.pair, task.columns.label);
+  if ('text' in input) {
+    const { text, pair } = input;
+    if (pair === undefined && columns.pair !== undefined) {
+      throw usageError(`Task ${task.name} is about pairs of texts; give the second ("${columns.pair}") with --pair.`);
+    }
+    if (pair !== undefined && columns.pair === undefined && task.name !== 'unknown') {
+      throw usageError(`Task ${task.name} is about single texts; leave --pair out.`);
+    }
+    return [{ id: '1', text, ...(pair === undefined ? {} : { pair }) }];
+  }
+  const table = await readTable(input.file);
+  requireColumn(table, columns.text);
+  if (columns.pair !== undefined) requireColumn(table, columns.pair);
+  return table.rows.map((row) => {
+    const { [columns.label]: _, ...values } = row.values;
+    return rowToExample({ ...task, columns }, { ...row, values }, input.file);
+  });
+}
