@@ -21,6 +21,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   trainExamples: [data, 'use this many training examples, drawn by seed and label (default: all)'],
   maxLength: [data, 'longest sequence in tokens; longer ones are cut'],
   method: [method, 'what is trained'],
+  head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],
   targets: [method, 'modules that may be adapted, with commas: ends of module paths, or all'],
   rank: [method, 'rank r of A and B'],
   alpha: [method, 'adapters are scaled by alpha / rank (default: 2 · rank)'],

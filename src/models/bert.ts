@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import type { AdaptableModule, BatchInputs, BuildHooks, Family, HeadTensor, Model } from './model.js';
+import type { AdaptableModule, BatchInputs, BuildHooks, Family, HeadTensor, Model, ModelOptions } from './model.js';
 import { type ExpectedTensor, matchTensors } from './weights.js';
 
 const activations = { gelu: ops.gelu, gelu_new: ops.geluTanh, gelu_pytorch_tanh: ops.geluTanh, relu: ops.relu };
@@ -32,13 +32,13 @@ const masked = -3.4028234663852886e38;
 /** BERT (arXiv 1810.04805) and MiniLM, with the head of transformers' BertForSequenceClassification. */
 export const bert: Family = { name: 'BERT', modelTypes: ['bert'], open };
 
-function open(checkpoint: Checkpoint, { numLabels }: { numLabels: number }): Model {
+function open(checkpoint: Checkpoint, { numLabels, head: part = 'classifier' }: ModelOptions): Model {
   const config = parseConfig(checkpoint);
   const linears = adaptableModules(config);
-  const hasPooler = find(checkpoint, pooler(config)[0]!.name) !== undefined;
-  const expected = [...backboneTensors(config, linears), ...(hasPooler ? pooler(config) : [])];
+  const trainsPooler = part === 'all' || find(checkpoint, pooler(config)[0]!.name) === undefined;
+  const expected = [...backboneTensors(config, linears), ...(trainsPooler ? [] : pooler(config))];
   const backbone = matchTensors(checkpoint, expected, spellings);
-  const head = headTensors(checkpoint, config, numLabels, hasPooler);
+  const head = headTensors(checkpoint, config, numLabels, trainsPooler);
   const used = new Set([
     ...backbone.values(),
     ...head.flatMap(({ stored }) => (stored === undefined ? [] : [stored.name])),
@@ -51,7 +51,7 @@ function open(checkpoint: Checkpoint, { numLabels }: { numLabels: number }): Mod
     modules: linears.slice(0, linears.length / config.num_hidden_layers).map((one) => one.module),
     adaptable: linears,
     head,
-    headModules: hasPooler ? ['classifier'] : ['classifier', 'bert.pooler'],
+    headModules: trainsPooler ? ['classifier', 'bert.pooler'] : ['classifier'],
     maxLength: config.max_position_embeddings,
     padTokenId: config.pad_token_id ?? 0,
     backboneParameters: expected.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0),
@@ -131,13 +131,18 @@ function pooler(config: BertConfig): ExpectedTensor[] {
   ];
 }
 
-/** The classifier is always trained; the pooler only where the checkpoint has none (as masked-language models). */
-function headTensors(checkpoint: Checkpoint, config: BertConfig, numLabels: number, hasPooler: boolean): HeadTensor[] {
+/** The classifier, and the pooler where it is trained: from the checkpoint's values, if it has them. */
+function headTensors(
+  checkpoint: Checkpoint,
+  config: BertConfig,
+  numLabels: number,
+  trainsPooler: boolean,
+): HeadTensor[] {
   const classifier: ExpectedTensor[] = [
     { name: 'classifier.weight', shape: [numLabels, config.hidden_size] },
     { name: 'classifier.bias', shape: [numLabels] },
   ];
-  return [...classifier, ...(hasPooler ? [] : pooler(config))].map(({ name, shape }) => {
+  return [...classifier, ...(trainsPooler ? pooler(config) : [])].map(({ name, shape }) => {
     const deviation = shape.length > 1 ? config.initializer_range : 0;
     const tensor = find(checkpoint, name);
     return { name, shape, deviation, stored: `${tensor?.shape}` === `${shape}` ? tensor : undefined };

@@ -68,11 +68,22 @@ export interface Model {
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
 }
 
+/** Which part of the head is trained: its last linear module, or all of it (BERT: the pooler too). */
+export const headParts = ['classifier', 'all'] as const;
+export type HeadPart = (typeof headParts)[number];
+
+export interface ModelOptions {
+  /** Outputs of the classifier; 1 = regression. */
+  readonly numLabels: number;
+  /** Default `classifier`. A part that the checkpoint lacks is made and trained in any case. */
+  readonly head?: HeadPart;
+}
+
 /** Reads an architecture out of a checkpoint. */
 export interface Family {
   readonly name: string;
   /** Values of `model_type` in config.json. */
   readonly modelTypes: readonly string[];
   /** @throws DiffoError when tensors are missing or have the wrong shape, by name. */
-  open(checkpoint: Checkpoint, options: { readonly numLabels: number }): Model;
+  open(checkpoint: Checkpoint, options: ModelOptions): Model;
 }

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { bert } from './bert.js';
-import type { Family, Model } from './model.js';
+import type { Family, Model, ModelOptions } from './model.js';
 
 /** Every architecture that diffora can build: one line each. */
 export const families: readonly Family[] = [bert];
@@ -10,7 +10,7 @@ export const families: readonly Family[] = [bert];
  * The model of a checkpoint with a classification head of `numLabels` outputs (1 = regression).
  * @throws DiffoError when the architecture is not known or the weights do not fit it
  */
-export function openModel(checkpoint: Checkpoint, options: { readonly numLabels: number }): Model {
+export function openModel(checkpoint: Checkpoint, options: ModelOptions): Model {
   const modelType = checkpoint.config.model_type;
   const family = families.find((one) => one.modelTypes.includes(String(modelType)));
   if (family === undefined) {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { nearestNames, usageError } from '../errors.js';
+import { headParts } from '../models/model.js';
 import { sharings } from '../selection/dam.js';
 import { scopes } from '../selection/discretise.js';
 import { relaxations } from '../selection/relax.js';
@@ -21,6 +22,8 @@ export const trainSchema = z.strictObject({
   pairColumn: z.string().optional(),
   labelColumn: z.string().optional(),
   method: z.enum(methods).default('diffora'),
+  /** Part of the head that is trained: `classifier`, as PEFT does, or `all`, the pooler too. */
+  head: z.enum(headParts).default('all'),
   /** Modules that may be adapted: ends of module paths, or `all`. */
   targets: z.array(z.string()).min(1).default(['all']),
   rank: z.int().min(1).default(8),
@@ -44,8 +47,8 @@ export const trainSchema = z.strictObject({
   epochs: z.number().positive().default(3),
   /** Stops earlier; the schedule then ends there. */
   maxSteps: z.int().positive().optional(),
-  batchSize: z.int().positive().default(32),
-  lr: z.number().positive().default(1e-3),
+  batchSize: z.int().positive().default(16),
+  lr: z.number().positive().default(5e-4),
   weightDecay: z.number().nonnegative().default(0.01),
   warmupRatio: z.number().min(0).max(1).default(0.06),
   maxGradNorm: z.number().positive().default(1),

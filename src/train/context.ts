@@ -5,7 +5,7 @@ import { subsample } from '../data/stratify.js';
 import { openTask } from '../data/tasks/openTask.js';
 import type { EncodedExample, Split, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
-import type { Model } from '../models/model.js';
+import type { Model, ModelOptions } from '../models/model.js';
 import { openModel } from '../models/registry.js';
 import { loadTokenizer, type Tokenizer } from '../tokenize/index.js';
 import type { TrainConfig } from './config.js';
@@ -18,17 +18,17 @@ export interface OpenedModel {
   readonly resolved: ResolvedModel;
 }
 
-/** Finds, opens and checks a model with a head of `numLabels` outputs. */
+/** Finds, opens and checks a model with its head. */
 export async function openModelByName(
   name: string,
-  numLabels: number,
+  options: ModelOptions,
   reporter: Reporter,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
   const { info: log, warn } = reporter;
   const resolved = await resolveModel(name, { log, warn, ...(signal === undefined ? {} : { signal }) });
   const checkpoint = await openCheckpoint(resolved.folder, name);
-  const model = openModel(checkpoint, { numLabels });
+  const model = openModel(checkpoint, options);
   if (model.unused.length > 0) {
     const shown = model.unused.slice(0, 3).join(', ');
     const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';
@@ -60,23 +60,29 @@ export interface EncodedSplit {
   readonly encoded: readonly EncodedExample[];
 }
 
-/** Loads and encodes a split; the training split is cut to `trainExamples`. */
-export async function encodeTaskSplit(
+/** Loads a split. @throws DiffoError when it has no rows */
+export async function loadSplit(task: Task, name: SplitName): Promise<Split> {
+  const split = await task.load(name);
+  if (split.examples.length === 0)
+    throw new DiffoError(`${split.source}: the ${name} split of ${task.name} has no rows.`);
+  return split;
+}
+
+/** Encodes a split; the training split is cut to `trainExamples`. */
+export function encodeTaskSplit(
   { model, tokenizer }: OpenedModel,
-  task: Task,
-  name: SplitName,
+  task: Pick<Task, 'name'>,
+  split: Split,
   config: Pick<TrainConfig, 'maxLength' | 'trainExamples' | 'seed'>,
   reporter: Reporter,
-): Promise<EncodedSplit> {
-  const split = await task.load(name);
-  const wanted = name === 'train' ? config.trainExamples : undefined;
+): EncodedSplit {
+  const wanted = split.name === 'train' ? config.trainExamples : undefined;
   const examples = wanted === undefined ? split.examples : subsample(split.examples, wanted, config.seed);
   const maxLength = sequenceLimit(model, tokenizer, config.maxLength);
   const encoded = encodeSplit(tokenizer, examples, {
     maxLength,
-    warn: (message) => reporter.warn(`${task.name} ${name}: ${message}`),
+    warn: (message) => reporter.warn(`${task.name} ${split.name}: ${message}`),
   });
-  if (encoded.length === 0) throw new DiffoError(`${split.source}: the ${name} split of ${task.name} has no rows.`);
   return { split, encoded };
 }
 

@@ -4,7 +4,7 @@ import { TASKS } from '../data/tasks/registry.js';
 import type { SplitName, Task } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
-import { encodeTaskSplit, openModelByName, outputsOf } from './context.js';
+import { encodeTaskSplit, loadSplit, openModelByName, outputsOf } from './context.js';
 import type { Reporter } from './reporter.js';
 import { type Scores, scoreSplit } from './trainedRun.js';
 
@@ -26,7 +26,9 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
       `${loaded.folder}: fields that PEFT 0.21 does not know are ignored: ${loaded.adapter.unknownFields.join(', ')}`,
     );
   }
-  const opened = await openModelByName(name ?? loaded.adapter.baseModel, outputsOf(loaded.task), reporter, signal);
+  const model = name ?? loaded.adapter.baseModel;
+  const head = loaded.adapter.saved.length > 2 ? 'all' : 'classifier';
+  const opened = await openModelByName(model, { numLabels: outputsOf(loaded.task), head }, reporter, signal);
   const placed = placeAdapter(loaded, opened.model);
   refuseNotFinite(loaded.folder, placed.parameters);
   return { loaded, opened, ...placed };
@@ -63,7 +65,7 @@ export async function evaluateAdapter(
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
   const config = { maxLength: options.maxLength ?? loaded.task.maxLength, seed: 0 };
-  const split = await encodeTaskSplit(opened, task, splitName, config, reporter);
+  const split = encodeTaskSplit(opened, task, await loadSplit(task, splitName), config, reporter);
   const scores = await scoreSplit({ ...adapted, task }, split, threads, reporter, signal);
   return { task: name, examples: split.encoded.length, source: split.split.source, scores };
 }

@@ -4,6 +4,7 @@ import type { TrainConfig } from './config.js';
 import {
   type EncodedSplit,
   encodeTaskSplit,
+  loadSplit,
   type OpenedModel,
   openConfiguredTask,
   openModelByName,
@@ -22,9 +23,11 @@ export interface Workspace {
 /** Opens the model and the task of a configuration and encodes the splits. */
 export async function openWorkspace(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
   const task = await openConfiguredTask(config, reporter);
-  const any = await openModelByName(config.model, outputsOf(task), reporter, signal);
+  // Data first: what is wrong with them should not have to wait for a download.
+  const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
+  const any = await openModelByName(config.model, { numLabels: outputsOf(task), head: config.head }, reporter, signal);
   const opened = config.method === 'diffora' ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
-  const train = await encodeTaskSplit(opened, task, 'train', config, reporter);
-  const dev = await encodeTaskSplit(opened, task, 'dev', config, reporter);
+  const train = encodeTaskSplit(opened, task, trainSplit, config, reporter);
+  const dev = encodeTaskSplit(opened, task, devSplit, config, reporter);
   return { opened, task, train, dev };
 }
