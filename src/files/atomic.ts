@@ -101,7 +101,7 @@ export async function withOutputFolder<T>(
   await refuseExisting(target, replace);
   const partial = partialName(target);
   try {
-    await mkdir(partial, { recursive: true });
+    await makeFolders(partial);
   } catch (error) {
     throw fileError(error, target, 'make the folder');
   }
@@ -113,6 +113,15 @@ export async function withOutputFolder<T>(
     await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     throw withFinalName(fileError(error, target, 'write the folder'), partial, target);
   }
+}
+
+/** `mkdir -p`. Node 20's own `recursive` never returns where the file system answers ENOENT, as /proc does. */
+async function makeFolders(path: string): Promise<void> {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) await makeFolders(parent);
+  await mkdir(path).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
 }
 
 /** The user knows the folder's final name only. */

@@ -105,6 +105,11 @@ describe('withOutputFolder', () => {
     expect(await readdir(join(folder, 'runs'))).toEqual(['one']);
   });
 
+  it.runIf(process.platform === 'linux')('refuses a place where no folder can be made, and does not hang', async () => {
+    const error = await failure(withOutputFolder('/proc/diffora/run', async () => undefined));
+    expect(error.message).toContain('/proc/diffora/run');
+  });
+
   it('removes everything when filling fails', async () => {
     const fill = withOutputFolder(join(folder, 'out'), async (partial) => {
       await writeFile(join(partial, 'a'), '1');
