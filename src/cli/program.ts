@@ -55,7 +55,7 @@ function prepare(command: Command, program: Command, { stdout, stderr, screen }:
 
 /** `error: unknown option '--rnak'` as a sentence with the nearest names. */
 function usageMessage(message: string, command: Command, program: Command): string {
-  const plain = message.trim().replace(/^error: /, '');
+  const plain = message.trim().replace(/^error: |\.$/g, '');
   const sentence = `${plain.charAt(0).toUpperCase()}${plain.slice(1)}.`;
   const unknown = /^unknown (option|command) '([^'=]+)/.exec(plain);
   if (unknown === null)

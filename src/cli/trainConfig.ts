@@ -60,7 +60,7 @@ async function readConfigFile(file: string): Promise<Partial<TrainConfigInput>> 
     // JSON is YAML, so one parser does for both.
     value = parse(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const reason = error instanceof Error ? error.message.split('\n')[0]!.replace(/:$/, '.') : String(error);
     throw new DiffoError(`${file} is not valid YAML or JSON: ${reason} Mend the file.`, { cause: error });
   }
   if (!isJsonObject(value)) throw usageError(`${file} must hold settings, a "name: value" a line.`);

@@ -1,4 +1,5 @@
-import { access } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { initialPair, loraA, loraB } from '../adapters/lora.js';
@@ -8,6 +9,7 @@ import {
   type PeftAdapter,
   type ReadAdapter,
   readPeftAdapter,
+  scalingOf,
   writePeftAdapter,
   zeroPair,
 } from '../adapters/peft/index.js';
@@ -103,6 +105,8 @@ export interface LoadedAdapter {
   readonly folder: string;
   readonly adapter: ReadAdapter;
   readonly task: TaskFile;
+  /** Of adapter_model.safetensors, hex. */
+  readonly sha256: string;
 }
 
 /** Opens an adapter folder, or the `adapter/` of a run folder. */
@@ -110,15 +114,25 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const inside = join(path, 'adapter');
   const folder = (await exists(inside)) ? inside : path;
   const adapter = await readPeftAdapter(folder);
-  return { folder, adapter, task: await readTaskFile(join(folder, 'task.json'), adapter) };
+  const task = await readTaskFile(join(folder, 'task.json'), adapter);
+  const weights = await readFile(join(folder, 'adapter_model.safetensors'));
+  return { folder, adapter, task, sha256: createHash('sha256').update(weights).digest('hex') };
 }
+
+/** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */
+export const mergedKey = 'diffora.merged';
 
 /** The plan and parameters of an adapter on its model. @throws DiffoError when they do not belong together */
 export function placeAdapter(
-  { folder, adapter }: LoadedAdapter,
+  { folder, adapter, sha256 }: LoadedAdapter,
   model: Model,
 ): { plan: AdapterPlan; parameters: Parameter[] } {
-  const { rank, alpha, rankPattern, alphaPattern } = adapter;
+  const { rank, rankPattern, alphaPattern } = adapter;
+  if (model.checkpoint.metadata[mergedKey] === sha256) {
+    throw new DiffoError(
+      `${model.checkpoint.name} has this adapter folded in already, so it would act twice. Take the plain base model ${adapter.baseModel}.`,
+    );
+  }
   if (Object.keys(rankPattern).length > 0 || Object.keys(alphaPattern).length > 0) {
     throw new DiffoError(`${folder}: adapters with rank_pattern or alpha_pattern are not supported yet.`);
   }
@@ -131,6 +145,9 @@ export function placeAdapter(
     }
     return module;
   });
+  // Rank-stabilised adapters (use_rslora) scale otherwise; alpha stands for what gives their scale here.
+  const stabilised = adapter.otherFields.use_rslora === true && modules[0] !== undefined;
+  const alpha = stabilised ? rank * scalingOf(adapter, modules[0]!.path) : adapter.alpha;
   const plan = planAdapters({ rank, alpha }, modules);
   const adapterTensors = plan.pairs.flatMap((pair) => {
     const { A, B } = adapter.lora.get(pair.name)!;

@@ -7,8 +7,7 @@ import { resolveModel } from '../checkpoint/resolve.js';
 import { fileError } from '../files/errors.js';
 import { openModel } from '../models/registry.js';
 import { type Dam, readDam } from '../selection/dam.js';
-import { openAdapter, type TaskFile } from './adapterFolder.js';
-import { mergedKey } from './merge.js';
+import { mergedKey, openAdapter, type TaskFile } from './adapterFolder.js';
 import type { Reporter } from './reporter.js';
 import { type RunSummary, readRunFile } from './runFile.js';
 

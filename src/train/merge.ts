@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { loraA, loraB, weightUpdate } from '../adapters/lora.js';
 import { readTensor } from '../checkpoint/safetensors.js';
@@ -7,11 +6,8 @@ import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
-import { refuseNotFinite } from './adapterFolder.js';
+import { mergedKey, refuseNotFinite } from './adapterFolder.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
-
-/** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */
-export const mergedKey = 'diffora.merged';
 
 export interface MergeOptions extends AdapterOptions {
   readonly output: string;
@@ -58,8 +54,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
     [...updated].map(([name, values]) => ({ name, values, shape: [], decays: false })),
   );
 
-  const weights = await readFile(join(loaded.folder, 'adapter_model.safetensors'));
-  const metadata = { format: 'pt', [mergedKey]: createHash('sha256').update(weights).digest('hex') };
+  const metadata = { format: 'pt', [mergedKey]: loaded.sha256 };
   await withOutputFolder(
     options.output,
     async (folder) => {

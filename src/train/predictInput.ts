@@ -1,8 +1,8 @@
 import { readTable } from '../data/readers/index.js';
-import { requireColumn, rowToExample } from '../data/rows.js';
+import { quoted, rowToExample } from '../data/rows.js';
 import { taskColumns } from '../data/tasks/description.js';
 import type { Example } from '../data/types.js';
-import { usageError } from '../errors.js';
+import { DiffoError, usageError } from '../errors.js';
 import type { TaskFile } from './adapterFolder.js';
 
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
@@ -25,8 +25,13 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
     return [{ id: '1', text, ...(pair === undefined ? {} : { pair }) }];
   }
   const table = await readTable(input.file);
-  requireColumn(table, columns.text);
-  if (columns.pair !== undefined) requireColumn(table, columns.pair);
+  for (const column of columns.pair === undefined ? [columns.text] : [columns.text, columns.pair]) {
+    if (table.columns.includes(column)) continue;
+    const found = table.columns.length === 0 ? 'no rows' : `only ${quoted(table.columns)}`;
+    throw new DiffoError(
+      `${input.file} has ${found}, and the adapter was trained on a column "${column}". Rename the column of the text.`,
+    );
+  }
   return table.rows.map((row) => {
     const { [columns.label]: _, ...values } = row.values;
     return rowToExample({ ...task, columns }, { ...row, values }, input.file);
