@@ -79,7 +79,7 @@ def compute_logits(model, tokenizer, rows: list[dict], options: argparse.Namespa
 
 def check_file(tensors: dict[str, torch.Tensor], metadata: dict[str, str], config: PeftConfig, head_only: bool, checks: Checks) -> None:
     heads = tuple(config.modules_to_save or [])
-    in_head = lambda key: any(part in heads for part in key.split("."))
+    in_head = lambda key: any(f".{head}." in key for head in heads)
     foreign = [key for key in tensors if not LORA_KEY.match(key) and not (key.startswith(KEY_PREFIX) and in_head(key))]
     checks.none(foreign, "the adapter file holds no base weight")
     checks.that(metadata.get("format") == "pt", "the adapter file's metadata name the format", f"{metadata}")
