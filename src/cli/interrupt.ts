@@ -9,11 +9,11 @@ const sameKeyMilliseconds = 500;
  * second ends the process at once, unfinished output removed.
  *
  * @param output file or folder that the work is to write
- * @param beforeExit puts the terminal in order
+ * @param putAway takes a progress bar off the terminal
  * @throws DiffoError "Interrupted; nothing was written to …" in the place of whatever the abort made the work throw
  */
 export async function interruptible<T>(
-  { output, stderr, beforeExit }: { output: string | undefined; stderr: NodeJS.WritableStream; beforeExit: () => void },
+  { output, stderr, putAway }: { output: string | undefined; stderr: NodeJS.WritableStream; putAway: () => void },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
@@ -23,9 +23,9 @@ export async function interruptible<T>(
       first = performance.now();
       const what = output === undefined ? '' : `; nothing was written to ${output}`;
       controller.abort(new DiffoError(`Interrupted${what}.`));
-      stderr.write('\nStopping after this step; Ctrl-C again stops at once.\n');
+      putAway();
+      stderr.write('Stopping after this step; Ctrl-C again stops at once.\n');
     } else if (performance.now() - first > sameKeyMilliseconds) {
-      beforeExit();
       if (output !== undefined) removePartialsNow(output);
       process.exit(1);
     }

@@ -31,9 +31,9 @@ export function addCommonFlags(command: Command): Command {
 export async function perform<T>(terminal: Terminal, { json, quiet }: CommonFlags, job: Job<T>): Promise<void> {
   const { stdout, stderr } = terminal;
   const reporter = terminalReporter({ stream: stderr, quiet: quiet === true });
-  const beforeExit = () => reporter.close();
+  const putAway = () => reporter.close();
   const run = (signal: AbortSignal) => job.run({ reporter, signal });
-  const result = await interruptible({ output: job.output, stderr, beforeExit }, run).finally(beforeExit);
+  const result = await interruptible({ output: job.output, stderr, putAway }, run).finally(putAway);
   const text = json ? JSON.stringify((job.json ?? ((value) => value))(result)) : await job.text(result);
   if (text !== '') stdout.write(`${text}\n`);
 }

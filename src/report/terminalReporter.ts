@@ -72,7 +72,7 @@ function partsOf(progress: Progress): string[] {
   const { done, total, detail } = progress;
   if (done === 0) return [];
   const rate = done / secondsOf(progress);
-  const left = done < total ? [`${formatSeconds((total - done) / rate)} left`] : [];
+  const left = done < total ? [`${formatSeconds(Math.ceil((total - done) / rate))} left`] : [];
   return [...left, formatRate(rate), ...(detail === '' ? [] : [detail])];
 }
 

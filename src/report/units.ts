@@ -25,7 +25,7 @@ export function formatCount(count: number): string {
 
 /** A duration: `0.8 s`, `12 s`, `3 min 05 s`, `1 h 02 min`. */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 9.95 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
