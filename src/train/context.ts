@@ -1,5 +1,5 @@
 import { openCheckpoint } from '../checkpoint/open.js';
-import { type ResolvedModel, resolveModel } from '../checkpoint/resolve.js';
+import type { ResolvedModel } from '../checkpoint/resolve.js';
 import { encodeSplit } from '../data/batching.js';
 import { subsample } from '../data/stratify.js';
 import { openTask } from '../data/tasks/openTask.js';
@@ -9,6 +9,7 @@ import type { Model, ModelOptions } from '../models/model.js';
 import { openModel } from '../models/registry.js';
 import { loadTokenizer, type Tokenizer } from '../tokenize/index.js';
 import type { TrainConfig } from './config.js';
+import { findModel } from './findModel.js';
 import type { Reporter } from './reporter.js';
 
 /** A model with its tokenizer. */
@@ -25,8 +26,7 @@ export async function openModelByName(
   reporter: Reporter,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
-  const { info: log, warn } = reporter;
-  const resolved = await resolveModel(name, { log, warn, ...(signal === undefined ? {} : { signal }) });
+  const resolved = await findModel(name, reporter, signal);
   const checkpoint = await openCheckpoint(resolved.folder, name);
   const model = openModel(checkpoint, options);
   if (model.unused.length > 0) {

@@ -2,7 +2,7 @@ import { isTablePath } from '../data/readers/index.js';
 import { openTask } from '../data/tasks/openTask.js';
 import { TASKS } from '../data/tasks/registry.js';
 import type { SplitName, Task } from '../data/types.js';
-import { usageError } from '../errors.js';
+import { DiffoError, usageError } from '../errors.js';
 import { type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
 import { encodeTaskSplit, loadSplit, openModelByName, outputsOf } from './context.js';
 import type { Reporter } from './reporter.js';
@@ -28,7 +28,12 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
   }
   const model = name ?? loaded.adapter.baseModel;
   const head = loaded.adapter.saved.length > 2 ? 'all' : 'classifier';
-  const opened = await openModelByName(model, { numLabels: outputsOf(loaded.task), head }, reporter, signal);
+  const options = { numLabels: outputsOf(loaded.task), head } as const;
+  const opened = await openModelByName(model, options, reporter, signal).catch((error) => {
+    if (name !== undefined || !(error instanceof DiffoError)) throw error;
+    const hint = `That is the base model which ${loaded.folder} names; --model gives another place of it.`;
+    throw new DiffoError(`${error.message} ${hint}`, { cause: error });
+  });
   const placed = placeAdapter(loaded, opened.model);
   refuseNotFinite(loaded.folder, placed.parameters);
   return { loaded, opened, ...placed };

@@ -3,11 +3,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { elementCount } from '../checkpoint/dtype.js';
 import { openCheckpoint } from '../checkpoint/open.js';
-import { resolveModel } from '../checkpoint/resolve.js';
 import { fileError } from '../files/errors.js';
 import { openModel } from '../models/registry.js';
 import { type Dam, readDam } from '../selection/dam.js';
 import { mergedKey, openAdapter, type TaskFile } from './adapterFolder.js';
+import { findModel } from './findModel.js';
 import type { Reporter } from './reporter.js';
 import { type RunSummary, readRunFile } from './runFile.js';
 
@@ -116,8 +116,7 @@ async function inspectAdapter(path: string): Promise<AdapterInspection> {
 }
 
 async function inspectModel(name: string, reporter: Reporter, signal?: AbortSignal): Promise<ModelInspection> {
-  const { info: log, warn } = reporter;
-  const resolved = await resolveModel(name, { log, warn, ...(signal === undefined ? {} : { signal }) });
+  const resolved = await findModel(name, reporter, signal);
   const checkpoint = await openCheckpoint(resolved.folder, name);
   const model = openModel(checkpoint, { numLabels: 1 });
   return {

@@ -1,0 +1,44 @@
+/**
+ * diffora as a library: train, select, score, predict and merge as the command line does, with a {@link Reporter} for
+ * progress and an AbortSignal to stop. What cannot work is thrown as a {@link DiffoError} whose message is for people.
+ *
+ * @example
+ * const config = parseTrainConfig({ task: 'reviews.csv', method: 'diffora', keep: 0.5 }, 'my settings');
+ * const record = await train({ config, output: 'runs/reviews', reporter: silent });
+ * const [prediction] = await predictWithAdapter({
+ *   adapter: 'runs/reviews',
+ *   examples: async () => [{ id: '1', text: 'Arrived late, works well' }],
+ *   threads: 2,
+ *   reporter: silent,
+ * });
+ */
+
+export { openTask } from './data/tasks/openTask.js';
+export type { TaskOptions } from './data/tasks/task.js';
+export type { Example, MetricName, Split, SplitName, Task } from './data/types.js';
+export { DiffoError } from './errors.js';
+/** The typed tensor graph: build, differentiate (again), emit as ONNX. */
+export * as graph from './graph/index.js';
+export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
+export { type TerminalReporter, terminalReporter } from './report/terminalReporter.js';
+/** Runs an emitted graph in ONNX Runtime. */
+export { openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
+export { type Dam, readDam } from './selection/dam.js';
+export type { TaskFile } from './train/adapterFolder.js';
+export { type Method, methods, parseTrainConfig, type TrainConfig, type TrainConfigInput } from './train/config.js';
+export { type AdapterOptions, type EvaluateOptions, evaluateAdapter } from './train/evaluate.js';
+export {
+  type AdapterInspection,
+  type DamInspection,
+  type Inspection,
+  inspect,
+  type ModelInspection,
+  type RunInspection,
+} from './train/inspect.js';
+export { type MergeOptions, mergeAdapter } from './train/merge.js';
+export { type PredictAdapterOptions, type Prediction, predictWithAdapter } from './train/predict.js';
+export { type PredictInput, readPredictInput } from './train/predictInput.js';
+export { type Phase, type Reporter, silent } from './train/reporter.js';
+export { type RunOptions, select, train } from './train/run.js';
+export type { RunRecord } from './train/runFolder.js';
+export type { Scores } from './train/trainedRun.js';
