@@ -1,0 +1,214 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let task: string;
+const runOf = (method: string) => folder.path(method);
+const jsonOf = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  task = folder.path('reviews.csv');
+  await writeReviews(task);
+  for (const method of ['head', 'lora', 'diffora']) {
+    const { code, stderr } = await diffora('train', ...quickRun(task), '--method', method, '--output', runOf(method));
+    expect(code, stderr).toBe(0);
+  }
+});
+afterAll(() => folder.remove());
+
+describe('train', () => {
+  const adapterFiles = [
+    'README.md',
+    'adapter_config.json',
+    'adapter_model.safetensors',
+    'task.json',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ];
+
+  it.each(['head', 'lora', 'diffora'])('leaves the run folder that DESIGN 5 describes: %s', async (method) => {
+    const dam = method === 'diffora' ? ['dam.json'] : [];
+    expect((await readdir(runOf(method))).sort()).toEqual(['adapter', ...dam, 'metrics.jsonl', 'run.json']);
+    expect((await readdir(folder.path(method, 'adapter'))).sort()).toEqual(adapterFiles);
+  });
+
+  it('records a line for every step of the search and of training', async () => {
+    const lines = (await readFile(folder.path('diffora', 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+    const phases = lines.map((line) => JSON.parse(line).phase);
+    // 36 rows train (a tenth of each class held out): a half of 18 is 3 batches of 8, 36 are 5, two epochs are 10.
+    expect(phases).toEqual([...Array(3).fill('search'), ...Array(10).fill('train')]);
+  });
+
+  it('keeps the asked share of every row of the matrix', async () => {
+    const dam = await jsonOf(folder.path('diffora', 'dam.json'));
+    expect(dam.gamma.map((row: number[]) => row.reduce((sum, one) => sum + one, 0))).toEqual([3, 3, 3]);
+  });
+
+  it('prints the record and the folder as one JSON object with --json, and nothing else', async () => {
+    const output = folder.path('json');
+    const { stdout } = await diffora('train', ...quickRun(task), '--method', 'head', '--json', '--output', output);
+    expect(stdout.trimEnd()).not.toContain('\n');
+    const { output: written, ...record } = JSON.parse(stdout);
+    expect(written).toBe(output);
+    expect(record).toEqual(await jsonOf(folder.path('json', 'run.json')));
+  });
+
+  it('shows the heat map, the scores and the folder', async () => {
+    const output = folder.path('shown');
+    const { stdout, stderr } = await diffora('train', ...quickRun(task), '--output', output);
+    expect(stdout).toContain('[ ] kept: 9 of 18 modules');
+    expect(stdout).toMatch(/^layer 2 .*\[0\.\d{3}\]/m);
+    expect(stdout).toMatch(/^dev +accuracy \d\.\d{3}, f1 \d\.\d{3}, matthews -?\d\.\d{3}$/m);
+    expect(stdout).toContain(`written to   ${output}`);
+    expect(stderr).toMatch(/^train: 10 in /m);
+  });
+
+  it('takes settings from a file, and flags over it', async () => {
+    const config = folder.path('config.yaml');
+    await writeFile(config, 'method: lora\nrank: 3\ntargets: [query]\n');
+    const args = [...quickRun(task), '--config', config, '--output', folder.path('configured'), '--json'];
+    const { config: used } = JSON.parse((await diffora('train', ...args)).stdout);
+    expect(used).toMatchObject({ method: 'lora', rank: 2, targets: ['query'] });
+  });
+
+  it('replaces a run folder with --overwrite, but nothing that is no run', async () => {
+    const output = folder.path('again');
+    const args = [...quickRun(task), '--method', 'head', '--output', output, '--overwrite'];
+    for (let i = 0; i < 2; i++) expect((await diffora('train', ...args)).code).toBe(0);
+    const other = await diffora('train', ...quickRun(task), '--output', folder.path('.'), '--overwrite');
+    expect(other.code).toBe(1);
+    expect(other.stderr).toContain('has no run.json');
+    expect(await readdir(folder.path('.'))).toContain('reviews.csv');
+  });
+
+  it('warns of flags that the method has no use for', async () => {
+    const args = [...quickRun(task), '--method', 'lora', '--keep', '0.3', '--quiet', '--output', folder.path('idle')];
+    expect((await diffora('train', ...args)).stderr).toBe('Warning: --keep has no effect with --method lora\n');
+  });
+});
+
+describe('select', () => {
+  it('writes the matrix that train --dam takes', async () => {
+    const output = folder.path('where');
+    expect((await diffora('select', ...without('--epochs'), '--keep', '0.3', '--output', output)).code).toBe(0);
+    expect((await readdir(output)).sort()).toEqual(['dam.json', 'run.json']);
+    const dam = folder.path('where', 'dam.json');
+    const trained = await diffora('train', ...quickRun(task), '--dam', dam, '--json', '--output', folder.path('with'));
+    // ρ·N = 0.3 · 6 rounds to 2 in each of the three layers.
+    expect(JSON.parse(trained.stdout).parameters.adaptedModules).toBe(6);
+    expect(await jsonOf(folder.path('with', 'dam.json'))).toEqual(await jsonOf(dam));
+  });
+
+  const without = (flag: string) => quickRun(task).filter((one, i, all) => one !== flag && all[i - 1] !== flag);
+});
+
+describe('eval', () => {
+  it("gives the run's own dev scores again, its columns known from the adapter", async () => {
+    const { stdout } = await diffora('eval', '--adapter', runOf('diffora'), '--task', task, '--json', '--threads', '1');
+    const { scores, examples } = JSON.parse(stdout);
+    expect(scores).toEqual((await jsonOf(folder.path('diffora', 'run.json'))).scores.dev);
+    expect(examples).toBe(4);
+  });
+
+  it('asks for the data where the adapter does not know its place', async () => {
+    const { code, stderr } = await diffora('eval', '--adapter', runOf('lora'), '--quiet');
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining('--task') });
+  });
+});
+
+describe('predict', () => {
+  it('prints label and probability of a text', async () => {
+    const { stdout } = await diffora('predict', '--adapter', runOf('lora'), '--text', 'no, thanks');
+    expect(stdout).toMatch(/^(bad|good) {2}0\.\d{3}\n$/);
+  });
+
+  it('writes a line for each row, in order, equal to what each text alone gives', async () => {
+    const texts = ['no thanks', 'the cat sat on the mat, and then on the next mat', 'cat'];
+    const input = folder.path('new.jsonl');
+    await writeFile(input, texts.map((review) => `${JSON.stringify({ review, stars: '-1' })}\n`).join(''));
+    const output = folder.path('labels.jsonl');
+    const args = ['--adapter', runOf('diffora'), '--threads', '1'];
+    expect((await diffora('predict', ...args, '--input', input, '--output', output)).code).toBe(0);
+    const lines = (await readFile(output, 'utf8')).trimEnd().split('\n');
+    expect(lines).toHaveLength(3);
+    for (const [i, text] of texts.entries()) {
+      const line = JSON.parse(lines[i]!);
+      const alone = JSON.parse((await diffora('predict', ...args, '--text', text, '--json')).stdout);
+      expect(Object.keys(line)).toEqual(['label', 'score', 'logits']);
+      expect(line.label).toBe(alone.label);
+      // Padding beside longer rows may change the last bits of a float32 sum.
+      for (const [k, logit] of line.logits.entries()) expect(logit).toBeCloseTo(alone.logits[k], 5);
+      const [a, b] = line.logits;
+      expect(line.score).toBeCloseTo(1 / (1 + Math.exp(-Math.abs(a - b))), 12);
+    }
+  });
+
+  it('takes CSV too, and prints JSON lines without --output', async () => {
+    const input = folder.path('new.csv');
+    await writeFile(input, 'id,review\n1,"no, thanks"\n2,cat\n');
+    const { stdout } = await diffora('predict', '--adapter', runOf('head'), '--input', input);
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => Object.keys(JSON.parse(line))),
+    ).toEqual(Array(2).fill(['label', 'score', 'logits']));
+  });
+});
+
+describe('inspect', () => {
+  it('shows map, targets, parameters and scores of a run', async () => {
+    const { stdout } = await diffora('inspect', runOf('diffora'));
+    expect(stdout).toContain('[ ] kept: 9 of 18 modules');
+    expect(stdout).toContain('LoRA        rank 2, alpha 4, 9 modules');
+    expect(stdout).toContain('labels      bad, good (task reviews)');
+    expect(stdout).toMatch(/^dev +accuracy/m);
+  });
+
+  it('tells a head-only run from one with adapters', async () => {
+    expect((await diffora('inspect', runOf('head'))).stdout).toContain('only the head');
+  });
+
+  it('counts what the adapter file holds', async () => {
+    const { adapter } = JSON.parse((await diffora('inspect', runOf('lora'), '--json')).stdout);
+    // Rank 2 on three layers: query, key, value, attention.output of 32 + 32, intermediate and output of 32 + 64.
+    expect(adapter.parameters.adapter).toBe(3 * 2 * (4 * 64 + 2 * 96));
+    expect(adapter.targets.find(({ module }: { module: string }) => module === 'output.dense').layers).toEqual([
+      0, 1, 2,
+    ]);
+  });
+
+  it('reads a dam.json', async () => {
+    const { stdout } = await diffora('inspect', folder.path('diffora', 'dam.json'));
+    expect(stdout).toMatch(/^kept +ratio 0.5, scope row, share none$/m);
+  });
+
+  it('shows family, modules with shapes and parameters of a model', async () => {
+    const { stdout, code } = await diffora('inspect', tinyModel, '--quiet');
+    expect(code).toBe(0);
+    expect(stdout).toContain('BERT, 3 layers, up to 64 tokens');
+    expect(stdout).toMatch(/^intermediate\.dense +32 +64$/m);
+    expect(stdout).toContain('18 linear modules');
+  });
+});
+
+describe('merge', () => {
+  it('writes a checkpoint, and refuses to fold the adapter into it again, or to put it on top', async () => {
+    const merged = folder.path('merged');
+    const args = ['--adapter', runOf('diffora')];
+    expect((await diffora('merge', ...args, '--output', merged)).code).toBe(0);
+    expect((await readdir(merged)).sort()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    const twice = await diffora('merge', ...args, '--model', merged, '--output', folder.path('twice'), '--quiet');
+    expect(twice).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('folded in') });
+    const onTop = await diffora('predict', ...args, '--model', merged, '--text', 'cat', '--quiet');
+    expect(onTop).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('twice') });
+    expect((await diffora('inspect', merged, '--quiet')).stdout).toMatch(/^merged +adapter [0-9a-f]{12}…$/m);
+  });
+});
