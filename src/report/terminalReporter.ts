@@ -123,9 +123,9 @@ function drawnBar(progress: Progress, stream: TerminalReporterOptions['stream'])
         clearOnComplete: true,
         forceRedraw: true,
         fps: 5,
-        // The line is cut to the terminal, so nothing of it needs to be set, nor put back when the process ends.
-        linewrap: null,
-        hideCursor: null,
+        // `true` leaves the terminal's wrapping as it is, so nothing has to be put back when the process ends.
+        linewrap: true,
+        hideCursor: false,
         gracefulExit: false,
       });
       bar.start(progress.total, 0);

@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { REPOSITORY } from '../shared.js';
+import { quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await writeReviews(folder.path('reviews.csv'));
+});
+afterAll(() => folder.remove());
+
+/** A process of its own; `script` in the place of the command line. */
+function start(args: readonly string[], script = ['src/cli/main.ts']) {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...script, ...args], { cwd: REPOSITORY });
+  const outcome = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    outcome.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    outcome.stderr += chunk;
+  });
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...outcome }));
+  return { child, ended };
+}
+
+/** Waits for the hidden folder that an unfinished run writes into. */
+async function writing(): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if ((await readdir(folder.path('.'))).some((name) => name.includes('.partial-'))) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('nothing was begun');
+}
+
+describe('Ctrl-C', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends training in one sentence and leaves nothing: %s', async (signal) => {
+    const output = folder.path('run');
+    const flags = ['--search-steps', '1000000', '--output', output];
+    const { child, ended } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    await writing();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    child.kill(signal);
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe(`Interrupted; nothing was written to ${output}.`);
+    expect(await readdir(folder.path('.'))).toEqual(['reviews.csv']);
+  });
+
+  it('twice ends work that does not listen, and removes what it has begun', async () => {
+    const output = folder.path('deaf');
+    const script = `
+      import { interruptible } from ${JSON.stringify(join(REPOSITORY, 'src/cli/interrupt.ts'))};
+      import { withOutputFolder } from ${JSON.stringify(join(REPOSITORY, 'src/files/atomic.ts'))};
+      const putAway = () => {};
+      setInterval(putAway, 1000);
+      await interruptible({ output: ${JSON.stringify(output)}, stderr: process.stderr, putAway }, () =>
+        withOutputFolder(${JSON.stringify(output)}, () => new Promise(() => {})));`;
+    const { child, ended } = start([], ['--input-type=module', '-e', script]);
+    await writing();
+    child.kill('SIGINT');
+    // npm passes Ctrl-C on to a process that has got it from the terminal already: at once, that counts as one.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill('SIGINT');
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(1);
+    expect(await readdir(folder.path('.'))).toEqual(['reviews.csv']);
+  });
+});
+
+describe('the process', () => {
+  it('exits with the code and keeps errors off stdout', async () => {
+    const { code, stdout, stderr } = await start(['inspect', './nowhere']).ended;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('There is no folder ./nowhere');
+  });
+
+  it('says nothing of a reader that has gone away', async () => {
+    const { child, ended } = start(['inspect', tinyModel, '--quiet']);
+    child.stdout.destroy();
+    const { code, stderr } = await ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});
