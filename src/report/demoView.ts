@@ -8,7 +8,7 @@ export function demoView({ rows, dam, seconds, peakMemoryBytes, output }: DemoRe
   const metrics = Object.keys(rows[0]?.scores ?? {}) as (keyof DemoResult['rows'][number]['scores'])[];
   const columns = [
     { title: 'method' },
-    { title: 'trained parameters', align: 'right' },
+    { title: 'parameters', align: 'right' },
     ...metrics.map((title) => ({ title, align: 'right' }) as const),
     { title: 'time', align: 'right' },
   ] as const;

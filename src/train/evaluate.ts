@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isTablePath } from '../data/readers/index.js';
 import { openTask } from '../data/tasks/openTask.js';
 import { TASKS } from '../data/tasks/registry.js';
@@ -26,7 +27,9 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
       `${loaded.folder}: fields that PEFT 0.21 does not know are ignored: ${loaded.adapter.unknownFields.join(', ')}`,
     );
   }
-  const model = name ?? loaded.adapter.baseModel;
+  const { baseModel, revision } = loaded.adapter;
+  const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
+  const model = name ?? named;
   const head = loaded.adapter.saved.length > 2 ? 'all' : 'classifier';
   const options = { numLabels: outputsOf(loaded.task), head } as const;
   const opened = await openModelByName(model, options, reporter, signal).catch((error) => {

@@ -55,7 +55,8 @@ export async function writeRun(
     task,
     tokenizer: opened.tokenizer,
     maxLength: config.maxLength,
-    baseModel: config.model,
+    // PEFT takes the revision apart from the name.
+    baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
     revision: opened.resolved.revision,
     paragraphs: [
       `Method \`${config.method}\` on \`${task.name}\`: ${run.plan.placements.length} of ${opened.model.adaptable.length} modules adapted, rank ${run.plan.rank}, alpha ${run.plan.alpha}, ${run.steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,

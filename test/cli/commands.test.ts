@@ -1,5 +1,6 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -86,6 +87,27 @@ describe('train', () => {
   it('warns of flags that the method has no use for', async () => {
     const args = [...quickRun(task), '--method', 'lora', '--keep', '0.3', '--quiet', '--output', folder.path('idle')];
     expect((await diffora('train', ...args)).stderr).toBe('Warning: --keep has no effect with --method lora\n');
+  });
+});
+
+describe('a revision of a hub model', () => {
+  it('is written as PEFT has it, and taken again to predict', async () => {
+    const commit = '0123456789abcdef0123456789abcdef01234567';
+    const repository = folder.path('hf', 'hub', 'models--tiny--bert');
+    await cp(tinyModel, join(repository, 'snapshots', commit), { recursive: true });
+    await mkdir(join(repository, 'refs'));
+    await writeFile(join(repository, 'refs', 'v1'), commit);
+    vi.stubEnv('HF_HOME', folder.path('hf'));
+    vi.stubEnv('HF_HUB_OFFLINE', '1');
+    const output = folder.path('revision');
+    const model = quickRun(task).map((one) => (one === tinyModel ? 'tiny/bert@v1' : one));
+    expect((await diffora('train', ...model, '--method', 'head', '--output', output)).code).toBe(0);
+    expect(await jsonOf(folder.path('revision', 'adapter', 'adapter_config.json'))).toMatchObject({
+      base_model_name_or_path: 'tiny/bert',
+      revision: commit,
+    });
+    expect((await diffora('predict', '--adapter', output, '--text', 'cat')).code).toBe(0);
+    vi.unstubAllEnvs();
   });
 });
 
