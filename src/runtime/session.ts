@@ -46,6 +46,8 @@ export async function openSession(
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
+      // One planned block for each batch shape met would be kept: 640 MB against 400 MB for MiniLM, at the same speed.
+      enableMemPattern: false,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 4,
       extra: { session: extra },
