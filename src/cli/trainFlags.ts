@@ -98,7 +98,7 @@ function placeholder(shape: Shape): string {
 /** @throws DiffoError (usage) that says what the flag takes */
 function parseSetting(key: TrainKey, text: string): unknown {
   const shape = shapes[key]!;
-  const candidates = (shape.anyOf ?? [shape]).map(({ type }) => valueOf(type, text));
+  const candidates = (shape.anyOf ?? [shape]).map(({ type }) => readValue(type, text));
   for (const candidate of candidates) {
     const parsed = trainSchema.shape[key].safeParse(candidate);
     if (candidate !== undefined && parsed.success) return candidate;
@@ -107,7 +107,7 @@ function parseSetting(key: TrainKey, text: string): unknown {
   throw usageError(`${flagOf(key)} ${text === '' ? "''" : text}: it takes ${expectation(shape)}.${nearest}`);
 }
 
-function valueOf(type: Shape['type'], text: string): unknown {
+function readValue(type: Shape['type'], text: string): unknown {
   switch (type) {
     case 'number':
     case 'integer':

@@ -60,9 +60,10 @@ export function evaluationBatches(
 /**
  * Pads a batch to its longest row and lays it out as the model's inputs.
  *
- * @param kind what the labels are: class indices or scores; a batch with an unlabelled row has neither
+ * @param kind what the labels are: class indices or scores; left out, or with an unlabelled row, the
+ *   batch has neither
  */
-export function collate(examples: readonly EncodedExample[], padTokenId: number, kind: Task['kind']): Batch {
+export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: Task['kind']): Batch {
   const batchSize = examples.length;
   const sequenceLength = Math.max(0, ...examples.map(({ inputIds }) => inputIds.length));
   const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));

@@ -30,7 +30,7 @@ export async function predictLogits(
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
-      const collated = collate(batch, model.padTokenId, 'classification');
+      const collated = collate(batch, model.padTokenId);
       const result = await session.run({ ...fixedFeeds, ...batchFeeds(collated, false) });
       const values = result.logits!.data as Float32Array;
       for (const [i, example] of batch.entries()) {
