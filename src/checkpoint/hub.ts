@@ -12,6 +12,7 @@ import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
 import { readJsonObject } from '../files/json.js';
+import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { type HubFile, linkSnapshot, storeBlob } from './hub-blob.js';
 import { type Environment, isCommit, repositoryFolder, type Snapshot } from './hub-cache.js';
 import {
@@ -25,20 +26,6 @@ import {
 import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './open.js';
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
-
-/** Files of a tokenizer, of whatever kind; those that the model has are fetched. */
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.txt',
-  'vocab.json',
-  'merges.txt',
-  'spiece.model',
-  'sentencepiece.bpe.model',
-  'tokenizer.model',
-];
 
 export interface DownloadProgress {
   /** Name of the file that is being fetched. */

@@ -3,20 +3,10 @@ import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { DiffoError, usageError } from '../errors.js';
 import { isJsonObject, readJsonObject } from '../files/json.js';
+import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { countSpecial, type Piece, readTemplate, type Template } from './template.js';
 import { longestFirst } from './truncate.js';
 import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
-
-/** Everything a saved tokenizer may consist of; those that exist are copied beside an adapter. */
-const FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.txt',
-  'vocab.json',
-  'merges.txt',
-];
 
 /** transformers writes 1e30 for "no limit known"; nothing real comes near a hundred million tokens. */
 const NO_LIMIT = 1e8;
@@ -69,7 +59,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     padTokenId: padTokenId(library, [config, specialTokens], modelConfig),
     modelMaxLength: sensibleLength(config.model_max_length),
     vocabSize,
-    files: FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
+    files: TOKENIZER_FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
   };
 }
 
