@@ -50,6 +50,8 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
     close: () => {
       bar?.hide();
       bar = undefined;
+      // The terminal's echo of Ctrl-C can leave a part of the bar behind.
+      if (stream.isTTY === true) stream.write('\r\u001b[K');
     },
   };
   return reporter;
