@@ -30,6 +30,7 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
   const { baseModel, revision } = loaded.adapter;
   const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
   const model = name ?? named;
+  // More than the classifier's weight and bias: the whole head was trained.
   const head = loaded.adapter.saved.length > 2 ? 'all' : 'classifier';
   const options = { numLabels: outputsOf(loaded.task), head } as const;
   const opened = await openModelByName(model, options, reporter, signal).catch((error) => {
