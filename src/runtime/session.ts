@@ -2,6 +2,9 @@ import * as ort from 'onnxruntime-node';
 import { DiffoError } from '../errors.js';
 import { emitGraph, type Tensor } from '../graph/index.js';
 
+/** Version of ONNX Runtime's Node package. */
+export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
+
 /** A fed or fetched array with its sizes. */
 export interface Value {
   readonly data: Float32Array | BigInt64Array;

@@ -115,8 +115,13 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const folder = (await exists(inside)) ? inside : path;
   const adapter = await readPeftAdapter(folder);
   const task = await readTaskFile(join(folder, 'task.json'), adapter);
+  return { folder, adapter, task, sha256: await adapterHash(folder) };
+}
+
+/** sha256 of adapter_model.safetensors, hex. */
+export async function adapterHash(folder: string): Promise<string> {
   const weights = await readFile(join(folder, 'adapter_model.safetensors'));
-  return { folder, adapter, task, sha256: createHash('sha256').update(weights).digest('hex') };
+  return createHash('sha256').update(weights).digest('hex');
 }
 
 /** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */

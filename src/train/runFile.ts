@@ -2,6 +2,12 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { readJsonAs } from '../files/json.js';
 
+/** JSON has no NaN, which an undefined correlation is. */
+const score = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+
 /** What others may rely on in a run.json; other fields are kept but not looked at. */
 const runFileSchema = z.looseObject({
   format: z.literal('diffora-run/1'),
@@ -10,7 +16,7 @@ const runFileSchema = z.looseObject({
   task: z.string(),
   model: z.looseObject({ name: z.string(), folder: z.string(), family: z.string() }),
   parameters: z.looseObject({ trainable: z.int(), adapter: z.int(), head: z.int(), backbone: z.int() }).optional(),
-  scores: z.looseObject({ dev: z.record(z.string(), z.number()) }).optional(),
+  scores: z.looseObject({ dev: z.record(z.string(), score) }).optional(),
   seconds: z.record(z.string(), z.number()),
   peakMemoryBytes: z.number(),
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files/atomic.js';
 import type { Dam } from '../selection/dam.js';
-import { saveAdapter } from './adapterFolder.js';
+import { adapterHash, saveAdapter } from './adapterFolder.js';
 import type { TrainConfig } from './config.js';
 import { parameterRecord, peakMemory, splitRecord, versions } from './runRecord.js';
 import type { Scores, TrainedRun } from './trainedRun.js';
@@ -23,6 +23,8 @@ export interface RunRecord {
   };
   readonly data: Readonly<Record<string, ReturnType<typeof splitRecord>>>;
   readonly parameters?: ReturnType<typeof parameterRecord>;
+  /** Of adapter/adapter_model.safetensors. */
+  readonly adapter?: { readonly sha256: string };
   readonly scores?: { readonly dev: Scores };
   readonly steps: { readonly search: number; readonly train: number };
   readonly seconds: Readonly<Record<string, number>>;
@@ -42,16 +44,8 @@ export async function writeRun(
 ): Promise<RunRecord> {
   const { workspace, run, config, command, seconds } = of;
   const { opened, task } = workspace;
-  const parameters = parameterRecord(opened.model, run.plan, run.parameters);
-  const record: RunRecord = {
-    ...commonRecord(workspace, config, command),
-    parameters,
-    scores: { dev: run.scores },
-    steps: { search: run.dam?.search.steps ?? 0, train: run.steps.length },
-    seconds,
-    peakMemoryBytes: peakMemory(),
-  };
-  await saveAdapter(join(folder, 'adapter'), opened.model, run.plan, run.parameters, {
+  const adapter = join(folder, 'adapter');
+  await saveAdapter(adapter, opened.model, run.plan, run.parameters, {
     task,
     tokenizer: opened.tokenizer,
     maxLength: config.maxLength,
@@ -63,6 +57,16 @@ export async function writeRun(
     ],
     scores: Object.fromEntries(Object.entries(run.scores).map(([name, score]) => [`${name} (dev)`, score])),
   });
+  const parameters = parameterRecord(opened.model, run.plan, run.parameters);
+  const record: RunRecord = {
+    ...commonRecord(workspace, config, command),
+    parameters,
+    adapter: { sha256: await adapterHash(adapter) },
+    scores: { dev: run.scores },
+    steps: { search: run.dam?.search.steps ?? 0, train: run.steps.length },
+    seconds,
+    peakMemoryBytes: peakMemory(),
+  };
   if (run.dam !== undefined) await writeFileAtomic(join(folder, 'dam.json'), damText(run.dam));
   const searchLines = run.dam?.search.history.map((step) => ({ phase: 'search', ...step })) ?? [];
   const lines = [...searchLines, ...run.steps.map((step) => ({ phase: 'train', ...step }))];

@@ -5,8 +5,9 @@ import { pairParameters } from '../adapters/plan.js';
 import type { Split } from '../data/types.js';
 import type { Model } from '../models/model.js';
 import { countParameters, type Parameter } from '../optimize/parameters.js';
+import { runtimeVersion } from '../runtime/session.js';
 
-const packageSchema = z.object({ version: z.string(), dependencies: z.record(z.string(), z.string()) });
+const packageSchema = z.object({ version: z.string() });
 
 /** Versions that a run's bits may depend on. */
 export function versions(): Record<string, string> {
@@ -16,7 +17,7 @@ export function versions(): Record<string, string> {
   return {
     diffora: manifest.version,
     node: process.versions.node,
-    'onnxruntime-node': manifest.dependencies['onnxruntime-node']!,
+    'onnxruntime-node': runtimeVersion,
     platform: `${process.platform}-${process.arch}`,
   };
 }
