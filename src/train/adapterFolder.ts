@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { initialPair, loraA, loraB } from '../adapters/lora.js';
+import { loraA, loraB } from '../adapters/lora.js';
 import {
   type LoraPair,
   modelCard,
@@ -156,11 +156,10 @@ export function placeAdapter(
   const plan = planAdapters({ rank, alpha }, modules);
   const adapterTensors = plan.pairs.flatMap((pair) => {
     const { A, B } = adapter.lora.get(pair.name)!;
-    const expected = initialPair(pair, rank, 0);
-    if (A.data.length !== expected.a.length || B.data.length !== expected.b.length) {
-      throw new DiffoError(
-        `${folder}: ${pair.name} has A [${A.shape}] and B [${B.shape}]; ${model.checkpoint.name} needs [${rank},${pair.inFeatures}] and [${pair.outFeatures},${rank}].`,
-      );
+    const expected = `A [${[rank, pair.inFeatures]}] and B [${[pair.outFeatures, rank]}]`;
+    const found = `A [${A.shape}] and B [${B.shape}]`;
+    if (found !== expected) {
+      throw new DiffoError(`${folder}: ${pair.name} has ${found}; ${model.checkpoint.name} needs ${expected}.`);
     }
     return [parameter(loraA(pair.name), A.shape, A.data), parameter(loraB(pair.name), B.shape, B.data)];
   });
