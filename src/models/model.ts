@@ -1,7 +1,8 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
-import type { Tensor } from '../graph/index.js';
+import type { Dim, Tensor } from '../graph/index.js';
+import type { ExpectedTensor, Spellings } from './weights.js';
 
-/** A linear module that can carry a low-rank adapter. Weight is [outFeatures, inFeatures]. */
+/** A linear module that can carry a low-rank adapter. */
 export interface AdaptableModule {
   /** Path as PyTorch and PEFT spell it, e.g. `bert.encoder.layer.0.attention.self.query`. */
   readonly path: string;
@@ -11,9 +12,15 @@ export interface AdaptableModule {
   readonly module: string;
   readonly inFeatures: number;
   readonly outFeatures: number;
+  /** The weight lies in the file as [inFeatures, outFeatures] (GPT-2's Conv1D); otherwise [outFeatures, inFeatures]. */
+  readonly transposed?: boolean;
 }
 
-/** A tensor that fine-tuning creates or replaces: the classification head. */
+/** What the outputs of a model mean, as PEFT names it. */
+export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM'] as const;
+export type TaskType = (typeof taskTypes)[number];
+
+/** A tensor that fine-tuning creates or replaces: part of the head. */
 export interface HeadTensor {
   /** Name as PyTorch spells it, e.g. `classifier.weight`. */
   readonly name: string;
@@ -34,17 +41,87 @@ export interface BuildHooks {
   dropout(x: Tensor, rate: number): Tensor;
 }
 
-/** The inputs of every encoder: int64 [batch, seq]. */
+/** The inputs of a model: int64 [batch, seq]. Sequences are padded on the right. */
 export interface BatchInputs {
   readonly inputIds: Tensor;
   readonly attentionMask: Tensor;
   readonly tokenTypeIds: Tensor;
+  /** Causal models: the positions whose next-token logits are wanted, int64 [rows] into [batch*seq]. Default: all. */
+  readonly rows?: Tensor | undefined;
+}
+
+/** Keys and values of one layer, [batch, heads, length, headSize], rotary positions applied. */
+export interface LayerCache {
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+/** A step of generation: new tokens after those that the cache holds. All sequences have the same length. */
+export interface CachedInputs {
+  /** int64 [batch, seq]: the new tokens. */
+  readonly inputIds: Tensor;
+  /** int64 [seq]: their positions. */
+  readonly positions: Tensor;
+  /** One a layer, of length `past`, which may be 0. */
+  readonly past: readonly LayerCache[];
+  /** The symbol of past + seq: the length of the cache after the step. */
+  readonly total: Dim;
+}
+
+/** A decoder with a key-value cache. */
+export interface CachedDecoder {
+  readonly layers: number;
+  /** Key-value heads. */
+  readonly heads: number;
+  readonly headSize: number;
+  /** Logits of the token after the last new one [batch, vocab], and the caches with the new tokens appended. */
+  next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
+}
+
+/** A module of a head, saved and trained as a whole. */
+export interface HeadModule {
+  /** Path as PEFT's `modules_to_save` names it. */
+  readonly path: string;
+  readonly tensors: readonly (ExpectedTensor & { readonly deviation: number })[];
+  /** `head`: always trained. `pooler`: pretrained with the backbone, so frozen unless the whole head is trained. */
+  readonly role: 'head' | 'pooler';
+}
+
+/** A head as transformers builds it. */
+export interface Head {
+  /** transformers' class name. */
+  readonly architecture: string;
+  readonly modules: readonly HeadModule[];
+  /** Tensors that the head reads and nothing trains, such as `lm_head.weight`. */
+  readonly frozen?: readonly ExpectedTensor[];
+  /** See {@link Model.logits}. */
+  logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+}
+
+/** What a config.json says in the terms of this project: everything that an architecture's file has to give. */
+export interface Architecture {
+  readonly layers: number;
+  /** Every linear module of the layers, in the order of computation, layer by layer. */
+  readonly adaptable: readonly AdaptableModule[];
+  /** Tensors of the backbone, those of the adaptable modules included. */
+  readonly tensors: readonly ExpectedTensor[];
+  readonly spellings: Spellings;
+  /** True for a tensor of the file that is no weight (buffers of old checkpoints). */
+  readonly isBuffer?: (name: string) => boolean;
+  readonly vocabSize: number;
+  /** Longest sequence that the position embeddings allow. */
+  readonly maxLength: number;
+  readonly padTokenId: number;
+  readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
+  readonly cached?: CachedDecoder;
 }
 
 /** A checkpoint understood: shapes checked, modules named, ready to be built into graphs. */
 export interface Model {
   readonly family: string;
   readonly checkpoint: Checkpoint;
+  readonly taskType: TaskType;
+  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM. */
   readonly numLabels: number;
   readonly layers: number;
   /** Column names of the Differential Adaptation Matrix, in the order of computation. */
@@ -56,34 +133,42 @@ export interface Model {
   /** Longest sequence that the position embeddings allow. */
   readonly maxLength: number;
   readonly padTokenId: number;
+  readonly vocabSize: number;
   /** Parameters of the backbone, head not counted. */
   readonly backboneParameters: number;
-  /** Names of the backbone's tensors as transformers saves them, with the file's tensor for each. */
+  /** Names of all frozen tensors as transformers saves them, with the file's tensor for each. */
   readonly backbone: ReadonlyMap<string, string>;
-  /** Tensors of the file that the model has no use for (other heads, buffers). */
+  /** Tensors of the file that the model has no use for (other heads). */
   readonly unused: readonly string[];
   /** Class name for `architectures` in a config written by merge. */
   readonly architecture: string;
-  /** Logits [batch, numLabels]. */
+  /**
+   * SEQ_CLS: [batch, numLabels]. TOKEN_CLS and QUESTION_ANS (start and end): [batch*seq, numLabels]. CAUSAL_LM: next
+   * token [rows, vocab], rows being batch*seq where none are named.
+   */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** Decoders only. */
+  readonly cached: CachedDecoder | undefined;
 }
 
-/** Which part of the head is trained: its last linear module, or all of it (BERT: the pooler too). */
+/** Which part of the head is trained: all but a pretrained pooler, the pooler too, or nothing (the checkpoint's own). */
 export const headParts = ['classifier', 'all'] as const;
-export type HeadPart = (typeof headParts)[number];
+export type HeadPart = (typeof headParts)[number] | 'none';
 
 export interface ModelOptions {
-  /** Outputs of the classifier; 1 = regression. */
+  /** Default SEQ_CLS. */
+  readonly taskType?: TaskType;
+  /** Outputs of the head (SEQ_CLS with 1 = regression). QUESTION_ANS has 2 and CAUSAL_LM the vocabulary, whatever is said. */
   readonly numLabels: number;
-  /** Default `classifier`. A part that the checkpoint lacks is made and trained in any case. */
+  /** Default `classifier`. A part that the checkpoint lacks is made and trained, but for `none`, where it is an error. */
   readonly head?: HeadPart;
 }
 
-/** Reads an architecture out of a checkpoint. */
+/** An architecture's file: reads config.json. */
 export interface Family {
   readonly name: string;
   /** Values of `model_type` in config.json. */
   readonly modelTypes: readonly string[];
-  /** @throws DiffoError when tensors are missing or have the wrong shape, by name. */
-  open(checkpoint: Checkpoint, options: ModelOptions): Model;
+  /** @throws DiffoError when config.json has a setting that is not supported, by key */
+  describe(checkpoint: Checkpoint): Architecture;
 }

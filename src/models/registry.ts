@@ -2,13 +2,14 @@ import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { bert } from './bert.js';
 import type { Family, Model, ModelOptions } from './model.js';
+import { openArchitecture } from './openArchitecture.js';
 
 /** Every architecture that diffora can build: one line each. */
 export const families: readonly Family[] = [bert];
 
 /**
- * The model of a checkpoint with a classification head of `numLabels` outputs (1 = regression).
- * @throws DiffoError when the architecture is not known or the weights do not fit it
+ * The model of a checkpoint with a head, by default one that classifies sequences into `numLabels` (1 = regression).
+ * @throws DiffoError when the architecture is not known, has no such head, or the weights do not fit it
  */
 export function openModel(checkpoint: Checkpoint, options: ModelOptions): Model {
   const modelType = checkpoint.config.model_type;
@@ -18,5 +19,5 @@ export function openModel(checkpoint: Checkpoint, options: ModelOptions): Model 
     const what = modelType === undefined ? 'names no model_type' : `has model_type "${String(modelType)}"`;
     throw new DiffoError(`${checkpoint.folder}/config.json ${what}; diffora can build: ${known}.`);
   }
-  return family.open(checkpoint, options);
+  return openArchitecture(family, checkpoint, options);
 }

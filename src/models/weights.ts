@@ -44,6 +44,13 @@ export function matchTensors(
   return found;
 }
 
+/** The file's tensor of that name, under whichever spelling. */
+export function findTensor(checkpoint: Checkpoint, name: string, spellings: Spellings): StoredTensor | undefined {
+  return spellings(name)
+    .map((spelling) => checkpoint.tensors.get(spelling))
+    .find((tensor) => tensor !== undefined);
+}
+
 /** A weight of the file as float32, read in place; half types are widened in the graph. */
 export function storedWeight(tensor: StoredTensor): Tensor {
   const dtype = graphTypes[tensor.dtype as keyof typeof graphTypes];

@@ -1,0 +1,150 @@
+import * as z from 'zod';
+import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { activationNames, activations } from './config.js';
+import {
+  firstTokens,
+  layerModules,
+  layerNorm,
+  linear,
+  linearTensors,
+  mergeHeads,
+  normTensors,
+  paddingBias,
+  sizesOf,
+  splitHeads,
+} from './layers.js';
+import type { AdaptableModule, BatchInputs, BuildHooks } from './model.js';
+import type { ExpectedTensor, Spellings } from './weights.js';
+
+/** The settings that BERT and its relatives share in config.json. */
+export const bertConfigShape = {
+  vocab_size: z.int().positive(),
+  hidden_size: z.int().positive(),
+  num_hidden_layers: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  intermediate_size: z.int().positive(),
+  max_position_embeddings: z.int().positive(),
+  type_vocab_size: z.int().nonnegative(),
+  hidden_act: z.enum(activationNames).default('gelu'),
+  layer_norm_eps: z.number().positive().default(1e-12),
+  hidden_dropout_prob: z.number().min(0).lt(1).default(0.1),
+  attention_probs_dropout_prob: z.number().min(0).lt(1).default(0.1),
+  classifier_dropout: z.number().min(0).lt(1).nullish(),
+  initializer_range: z.number().nonnegative().default(0.02),
+  pad_token_id: z.int().nonnegative().nullish(),
+};
+export const bertConfigSchema = z.object(bertConfigShape);
+export type BertConfig = z.infer<typeof bertConfigSchema>;
+
+/** Which tokens of the last layer a head reads. */
+export type WantedTokens = 'first' | 'all';
+
+/** The linear modules of an encoder whose layers are named as BERT's. */
+export function bertModules(prefix: string, config: BertConfig): AdaptableModule[] {
+  const { hidden_size: hidden, intermediate_size: intermediate } = config;
+  return layerModules(`${prefix}.encoder.layer`, config.num_hidden_layers, [
+    ['attention.self.query', hidden, hidden],
+    ['attention.self.key', hidden, hidden],
+    ['attention.self.value', hidden, hidden],
+    ['attention.output.dense', hidden, hidden],
+    ['intermediate.dense', hidden, intermediate],
+    ['output.dense', intermediate, hidden],
+  ]);
+}
+
+/** Tensors of embeddings and layers. */
+export function bertTensors(prefix: string, config: BertConfig): ExpectedTensor[] {
+  const hidden = config.hidden_size;
+  const layers = Array.from({ length: config.num_hidden_layers }, (_, layer) => `${prefix}.encoder.layer.${layer}`);
+  return [
+    { name: `${prefix}.embeddings.word_embeddings.weight`, shape: [config.vocab_size, hidden] },
+    { name: `${prefix}.embeddings.position_embeddings.weight`, shape: [config.max_position_embeddings, hidden] },
+    { name: `${prefix}.embeddings.token_type_embeddings.weight`, shape: [config.type_vocab_size, hidden] },
+    ...normTensors(`${prefix}.embeddings.LayerNorm`, hidden),
+    ...bertModules(prefix, config).flatMap(({ path, outFeatures, inFeatures }) =>
+      linearTensors(path, outFeatures, inFeatures),
+    ),
+    ...layers.flatMap((path) => [
+      ...normTensors(`${path}.attention.output.LayerNorm`, hidden),
+      ...normTensors(`${path}.output.LayerNorm`, hidden),
+    ]),
+  ];
+}
+
+/** Files of a bare backbone have no prefix; old ones call the norm's tensors gamma and beta. */
+export function bertSpellings(prefix: string): Spellings {
+  return (name) => {
+    const old = name.replace('LayerNorm.weight', 'LayerNorm.gamma').replace('LayerNorm.bias', 'LayerNorm.beta');
+    const bare = (spelling: string) =>
+      spelling.startsWith(`${prefix}.`) ? spelling.slice(prefix.length + 1) : spelling;
+    return [...new Set([name, bare(name), old, bare(old)])];
+  };
+}
+
+/** Position ids that old checkpoints carry as a buffer. */
+export const isPositionIds = (name: string) => name.endsWith('position_ids');
+
+/**
+ * Hidden states after the last layer: of all tokens [batch*seq, hidden], or of the first of each sequence [batch,
+ * hidden].
+ * @param firstPosition row of the position embeddings for the first token
+ */
+export function encode(
+  prefix: string,
+  inputs: BatchInputs,
+  config: BertConfig,
+  hooks: BuildHooks,
+  options: { readonly wanted: WantedTokens; readonly firstPosition: number },
+): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const embedding = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
+  const words = ops.gather(embedding('word'), inputs.inputIds);
+  const positions = ops.slice(embedding('position'), { axis: 0, start: options.firstPosition, length: seq });
+  const types = ops.gather(embedding('token_type'), inputs.tokenTypeIds);
+  const embedded = ops.add(ops.add(words, types), positions);
+  const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), config.hidden_size]);
+  const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
+  let state = hooks.dropout(normal, config.hidden_dropout_prob);
+  const maskBias = paddingBias(inputs);
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    // Where only the first token of the last layer is read, the others stop at its keys and values.
+    const stops = options.wanted === 'first' && layer === config.num_hidden_layers - 1;
+    const queries = stops ? firstTokens(state, { batch, seq }) : state;
+    state = encoderLayer(`${prefix}.encoder.layer.${layer}`, { state, queries, batch, seq, maskBias }, config, hooks);
+  }
+  return state;
+}
+
+interface LayerInputs {
+  /** [batch*seq, hidden] */
+  readonly state: Tensor;
+  /** Rows whose output is wanted: all of state, or the first token of each sequence [batch, hidden]. */
+  readonly queries: Tensor;
+  readonly batch: Dim;
+  readonly seq: Dim;
+  /** [batch, 1, 1, seq] */
+  readonly maskBias: Tensor;
+}
+
+function encoderLayer(path: string, inputs: LayerInputs, config: BertConfig, hooks: BuildHooks): Tensor {
+  const { state, queries, batch, seq, maskBias } = inputs;
+  const heads = config.num_attention_heads;
+  const headSize = config.hidden_size / heads;
+  const split = (x: Tensor, length: Dim) => splitHeads(x, { batch, length, heads, headSize });
+  const query = split(linear(`${path}.attention.self.query`, queries, hooks), queries === state ? seq : 1);
+  const key = split(linear(`${path}.attention.self.key`, state, hooks), seq);
+  const value = split(linear(`${path}.attention.self.value`, state, hooks), seq);
+
+  const scores = ops.matmul(query, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
+  const attention = ops.softmax(ops.add(scores, maskBias));
+  const mixed = ops.matmul(hooks.dropout(attention, config.attention_probs_dropout_prob), value);
+  const context = mergeHeads(mixed);
+
+  const rate = config.hidden_dropout_prob;
+  const epsilon = config.layer_norm_eps;
+  const attended = hooks.dropout(linear(`${path}.attention.output.dense`, context, hooks), rate);
+  const middle = layerNorm(`${path}.attention.output.LayerNorm`, ops.add(attended, queries), epsilon, hooks);
+  const activated = activations[config.hidden_act](linear(`${path}.intermediate.dense`, middle, hooks));
+  const output = hooks.dropout(linear(`${path}.output.dense`, activated, hooks), rate);
+  return layerNorm(`${path}.output.LayerNorm`, ops.add(output, middle), epsilon, hooks);
+}

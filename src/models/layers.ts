@@ -1,0 +1,85 @@
+import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import type { BatchInputs, BuildHooks } from './model.js';
+
+/** Most negative float32: what transformers adds to the scores of positions that must not be seen. */
+export const masked = -3.4028234663852886e38;
+
+/** Sizes of a batch, as the graph knows them. */
+export function sizesOf({ inputIds }: Pick<BatchInputs, 'inputIds'>): { readonly batch: Dim; readonly seq: Dim } {
+  const [batch, seq] = inputIds.shape as [Dim, Dim];
+  return { batch, seq };
+}
+
+/** x Wᵀ + b [rows, out] and what the adapter adds; `bias: false` for modules without b. */
+export function linear(path: string, x: Tensor, hooks: BuildHooks, { bias = true } = {}): Tensor {
+  const product = ops.matmul(x, hooks.weight(`${path}.weight`), { transB: true });
+  return hooks.adapt(path, x, bias ? ops.add(product, hooks.weight(`${path}.bias`)) : product);
+}
+
+/** Layer normalisation over the last axis. */
+export function layerNorm(path: string, x: Tensor, epsilon: number, hooks: BuildHooks): Tensor {
+  return ops.layerNorm(x, hooks.weight(`${path}.weight`), hooks.weight(`${path}.bias`), epsilon)[0]!;
+}
+
+/** [batch*length, heads*size] → [batch, heads, length, size] */
+export function splitHeads(x: Tensor, sizes: { batch: Dim; length: Dim; heads: number; headSize: number }): Tensor {
+  const { batch, length, heads, headSize } = sizes;
+  return ops.transpose(ops.reshape(x, [batch, length, heads, headSize]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, length, size] → [batch*length, heads*size] */
+export function mergeHeads(x: Tensor): Tensor {
+  const [batch, heads, length, size] = x.shape as [Dim, Dim, Dim, Dim];
+  return ops.reshape(ops.transpose(x, [0, 2, 1, 3]), [multiplyDims([batch, length]), multiplyDims([heads, size])]);
+}
+
+/** 0 where a token is, the most negative float where padding is: [batch, 1, 1, seq]. */
+export function paddingBias(inputs: BatchInputs): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const padding = ops.sub(constant(1), ops.cast(inputs.attentionMask, 'float32'));
+  return ops.reshape(ops.scale(padding, masked), [batch, 1, 1, seq]);
+}
+
+/** [batch*seq, hidden] → the first token of each sequence [batch, hidden] */
+export function firstTokens(state: Tensor, { batch, seq }: { batch: Dim; seq: Dim }): Tensor {
+  const hidden = state.shape[1]!;
+  const sequences = ops.reshape(state, [batch, seq, hidden]);
+  return ops.reshape(ops.slice(sequences, { axis: 1, start: 0, length: 1 }), [batch, hidden]);
+}
+
+/** Names and shapes of a linear module's or a norm's tensors. */
+export function linearTensors(path: string, outFeatures: number, inFeatures: number) {
+  return [
+    { name: `${path}.weight`, shape: [outFeatures, inFeatures] },
+    { name: `${path}.bias`, shape: [outFeatures] },
+  ];
+}
+
+export function normTensors(path: string, size: number) {
+  return [
+    { name: `${path}.weight`, shape: [size] },
+    { name: `${path}.bias`, shape: [size] },
+  ];
+}
+
+/** A linear module of a head: weights are drawn with the model's initializer_range, biases start at 0. */
+export function headLinear(path: string, outFeatures: number, inFeatures: number, initializerRange: number) {
+  const [weight, bias] = linearTensors(path, outFeatures, inFeatures);
+  return [
+    { ...weight!, deviation: initializerRange },
+    { ...bias!, deviation: 0 },
+  ];
+}
+
+/** The `modules` of every layer with their sizes [module, in, out], layer by layer. */
+export function layerModules(
+  prefix: string,
+  layers: number,
+  modules: readonly (readonly [module: string, inFeatures: number, outFeatures: number])[],
+) {
+  return Array.from({ length: layers }, (_, layer) =>
+    modules.map(([module, inFeatures, outFeatures]) => {
+      return { path: `${prefix}.${layer}.${module}`, layer, module, inFeatures, outFeatures };
+    }),
+  ).flat();
+}

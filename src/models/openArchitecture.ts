@@ -1,0 +1,69 @@
+import type { Checkpoint } from '../checkpoint/types.js';
+import { DiffoError } from '../errors.js';
+import type { Architecture, Family, Head, HeadPart, HeadTensor, Model, ModelOptions } from './model.js';
+import { findTensor, matchTensors } from './weights.js';
+
+/**
+ * Puts an architecture and a checkpoint together: every frozen tensor found in the file, the head's tensors listed for
+ * training, what is left over named.
+ * @throws DiffoError that names what is missing or does not fit
+ */
+export function openArchitecture(family: Family, checkpoint: Checkpoint, options: ModelOptions): Model {
+  const { taskType = 'SEQ_CLS', head: part = 'classifier' } = options;
+  const architecture = family.describe(checkpoint);
+  const { adaptable, tensors, layers, maxLength, padTokenId, vocabSize, cached, isBuffer = () => false } = architecture;
+  const makeHead = architecture.heads[taskType];
+  if (makeHead === undefined) {
+    const known = Object.keys(architecture.heads).join(', ');
+    throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.`);
+  }
+  const numLabels = { SEQ_CLS: options.numLabels, TOKEN_CLS: options.numLabels, QUESTION_ANS: 2, CAUSAL_LM: vocabSize };
+  const head = makeHead(numLabels[taskType]);
+  const { trained, frozen, modules } = splitHead(head, part, architecture, checkpoint);
+  const backbone = matchTensors(checkpoint, [...tensors, ...frozen], architecture.spellings);
+  const used = new Set([...backbone.values(), ...trained.flatMap(({ stored }) => (stored ? [stored.name] : []))]);
+  return {
+    family: family.name,
+    checkpoint,
+    taskType,
+    numLabels: numLabels[taskType],
+    layers,
+    modules: [...new Set(adaptable.map(({ module }) => module))],
+    adaptable,
+    head: trained,
+    headModules: modules,
+    maxLength,
+    padTokenId,
+    vocabSize,
+    backboneParameters: [...tensors, ...frozen].reduce(
+      (total, { shape }) => total + shape.reduce((product, size) => product * size, 1),
+      0,
+    ),
+    backbone,
+    unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
+    architecture: head.architecture,
+    logits: (inputs, hooks) => head.logits(inputs, hooks),
+    cached: taskType === 'CAUSAL_LM' ? cached : undefined,
+  };
+}
+
+/** What of a head is trained and what stays as the checkpoint has it. */
+function splitHead(head: Head, part: HeadPart, { spellings }: Architecture, checkpoint: Checkpoint) {
+  const isTrained = ({ role, tensors }: Head['modules'][number]) => {
+    if (part === 'none') return false;
+    if (role === 'head' || part === 'all') return true;
+    return tensors.some(({ name }) => findTensor(checkpoint, name, spellings) === undefined);
+  };
+  const trained = head.modules.filter(isTrained);
+  const kept = head.modules.filter((module) => !trained.includes(module)).flatMap(({ tensors }) => tensors);
+  return {
+    modules: trained.map(({ path }) => path),
+    frozen: [...kept, ...(head.frozen ?? [])],
+    trained: trained.flatMap(({ tensors }) =>
+      tensors.map(({ name, shape, deviation }): HeadTensor => {
+        const stored = findTensor(checkpoint, name, spellings);
+        return { name, shape, deviation, stored: `${stored?.shape}` === `${shape}` ? stored : undefined };
+      }),
+    ),
+  };
+}
