@@ -76,8 +76,10 @@ function fullBatch({ batch: batchSize, sequence: sequenceLength, vocabSize }: Pe
     inputIds: BigInt64Array.from({ length }, () => BigInt(5 + stream.integer(vocabSize - 5))),
     attentionMask: new BigInt64Array(length).fill(1n),
     tokenTypeIds: new BigInt64Array(length),
-    classLabels: BigInt64Array.from({ length: batchSize }, () => BigInt(stream.integer(labels))),
-    scores: undefined,
+    labels: {
+      data: BigInt64Array.from({ length: batchSize }, () => BigInt(stream.integer(labels))),
+      shape: [batchSize],
+    },
     indices: Array.from({ length: batchSize }, (_, row) => row),
   };
 }

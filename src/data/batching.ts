@@ -1,6 +1,7 @@
 import { permutation, randomStream } from '../random.js';
 import type { Tokenizer } from '../tokenize/index.js';
-import type { Batch, EncodedExample, Example, Task } from './types.js';
+import { batchLabels } from './labels.js';
+import type { Batch, EncodedExample, Example, TaskKind } from './types.js';
 
 /** Batches whose rows are sorted together by length: enough to save padding, few enough to stay random. */
 const BATCHES_PER_BUCKET = 16;
@@ -60,10 +61,9 @@ export function evaluationBatches(
 /**
  * Pads a batch to its longest row and lays it out as the model's inputs.
  *
- * @param kind what the labels are: class indices or scores; left out, or with an unlabelled row, the
- *   batch has neither
+ * @param kind what the labels are; left out, or with an unlabelled row, the batch has none
  */
-export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: Task['kind']): Batch {
+export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: TaskKind): Batch {
   const batchSize = examples.length;
   const sequenceLength = Math.max(0, ...examples.map(({ inputIds }) => inputIds.length));
   const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));
@@ -77,17 +77,13 @@ export function collate(examples: readonly EncodedExample[], padTokenId: number,
       tokenTypeIds[at] = BigInt(example.tokenTypeIds[i]!);
     }
   }
-  const labels = examples.flatMap(({ label }) => (label === undefined ? [] : [label]));
-  const labelled = labels.length === batchSize;
   return {
     batchSize,
     sequenceLength,
     inputIds,
     attentionMask,
     tokenTypeIds,
-    classLabels:
-      labelled && kind === 'classification' ? BigInt64Array.from(labels, (label) => BigInt(label)) : undefined,
-    scores: labelled && kind === 'regression' ? Float32Array.from(labels) : undefined,
+    labels: kind === undefined ? undefined : batchLabels(examples, sequenceLength, kind),
     indices: examples.map(({ index }) => index),
   };
 }

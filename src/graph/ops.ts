@@ -48,6 +48,8 @@ export const ops = {
   exp: (x: Tensor) => one('exp', x),
   log: (x: Tensor) => one('log', x),
   sqrt: (x: Tensor) => one('sqrt', x),
+  cos: (x: Tensor) => one('cos', x),
+  sin: (x: Tensor) => one('sin', x),
   tanh: (x: Tensor) => one('tanh', x),
   sigmoid: (x: Tensor) => one('sigmoid', x),
   erf: (x: Tensor) => one('erf', x),
@@ -68,7 +70,9 @@ export const ops = {
   transpose: (x: Tensor, perm: readonly number[]) => apply('transpose', [x], { perm })[0]!,
   slice: (x: Tensor, attrs: SliceAttrs) => apply('slice', [x], attrs)[0]!,
   pad: (x: Tensor, attrs: PadAttrs) => apply('pad', [x], attrs)[0]!,
-  concat: (parts: readonly Tensor[], axis: number) => apply('concat', parts, { axis })[0]!,
+  /** `size`: of the result along the axis, where sizes are symbolic. */
+  concat: (parts: readonly Tensor[], axis: number, size?: Dim) =>
+    apply('concat', parts, size === undefined ? { axis } : { axis, size })[0]!,
   cast: (x: Tensor, to: DType) => (x.dtype === to ? x : apply('cast', [x], { to })[0]!),
   scatterAdd: (indices: Tensor, updates: Tensor, rows: Dim) => apply('scatterAdd', [indices, updates], { rows })[0]!,
   oneHot: (labels: Tensor, classes: number) => apply('oneHot', [labels], { classes })[0]!,
@@ -79,6 +83,8 @@ export const ops = {
     apply('layerNorm', [x, scale, bias], { epsilon }),
   /** y and the inverse root mean square. */
   rmsNorm: (x: Tensor, scale: Tensor, epsilon: number) => apply('rmsNorm', [x, scale], { epsilon }),
+  /** 0 … length − 1, int64 [length]. */
+  range: (length: Dim) => apply('range', [], { length })[0]!,
   size: (dim: Dim) => (typeof dim === 'number' ? constant(dim) : apply('size', [], { dim })[0]!),
   window: (pool: Tensor, offsets: Tensor, index: number, shape: Shape) =>
     apply('window', [pool, offsets], { index, shape })[0]!,

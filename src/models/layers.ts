@@ -83,3 +83,12 @@ export function layerModules(
     }),
   ).flat();
 }
+
+/** [batch*seq, hidden] → the last token of each sequence that is not padding [batch, hidden] */
+export function lastTokens(state: Tensor, inputs: BatchInputs): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const lengths = ops.sum(ops.cast(inputs.attentionMask, 'float32'), { axes: [1], keepDims: false });
+  const starts = ops.mul(ops.cast(ops.range(batch), 'float32'), ops.size(seq));
+  const last = ops.sub(ops.add(starts, lengths), constant(1));
+  return ops.gather(state, ops.cast(last, 'int64'));
+}

@@ -1,5 +1,5 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
-import type { Dim, Tensor } from '../graph/index.js';
+import type { Tensor } from '../graph/index.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
 /** A linear module that can carry a low-rank adapter. */
@@ -62,10 +62,10 @@ export interface CachedInputs {
   readonly inputIds: Tensor;
   /** int64 [seq]: their positions. */
   readonly positions: Tensor;
+  /** int64 [total], total = past + seq: the positions of everything that is in the cache after the step. */
+  readonly keyPositions: Tensor;
   /** One a layer, of length `past`, which may be 0. */
   readonly past: readonly LayerCache[];
-  /** The symbol of past + seq: the length of the cache after the step. */
-  readonly total: Dim;
 }
 
 /** A decoder with a key-value cache. */

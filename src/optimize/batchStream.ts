@@ -1,6 +1,5 @@
 import { collate, trainingBatches } from '../data/batching.js';
-import type { Batch, EncodedExample } from '../data/types.js';
-import type { TaskKind } from './modelGraph.js';
+import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
 
 export interface BatchStreamOptions {
   readonly batchSize: number;

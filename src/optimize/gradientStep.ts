@@ -1,10 +1,11 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import type { Batch } from '../data/types.js';
+import type { Batch, TaskKind } from '../data/types.js';
 import { grad, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { openSession, type Value } from '../runtime/session.js';
 import { dropoutSites } from './dropout.js';
-import { batchFeeds, modelLogits, type TaskKind, taskLoss } from './modelGraph.js';
+import { labelRows, taskLoss } from './loss.js';
+import { batchFeeds, modelLogits } from './modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
 
 export interface GradientStepOptions {
@@ -42,6 +43,7 @@ export async function openGradientStep(model: Model, options: GradientStepOption
   const logits = modelLogits(model, {
     plan,
     parameters: inputs,
+    rows: labelRows(options.kind),
     ...(gates === undefined ? {} : { gate: gates(inputs) }),
     ...(sites === undefined ? {} : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate) }),
   });

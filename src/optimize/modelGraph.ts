@@ -1,12 +1,10 @@
 import { addLowRank, loraA, loraB } from '../adapters/lora.js';
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch } from '../data/types.js';
-import { type DType, input, ops, type Tensor } from '../graph/index.js';
-import type { AdaptableModule, Model } from '../models/model.js';
+import { input, type Tensor } from '../graph/index.js';
+import type { AdaptableModule, BatchInputs, BuildHooks, Model } from '../models/model.js';
 import { storedWeight } from '../models/weights.js';
 import type { Value } from '../runtime/session.js';
-
-export type TaskKind = 'classification' | 'regression';
 
 export interface ModelGraphOptions {
   readonly plan: AdapterPlan;
@@ -18,12 +16,19 @@ export interface ModelGraphOptions {
   readonly dropout?: (x: Tensor, rate: number) => Tensor;
 }
 
-/** Builds the model with its adapters: logits [batch, numLabels] from the batch inputs. */
-export function modelLogits(model: Model, options: ModelGraphOptions): Tensor {
-  const { plan, parameters, gate } = options;
+/**
+ * Builds the model with its adapters: {@link Model.logits} from the batch inputs.
+ * @param rows causal models: the positions to give logits for
+ */
+export function modelLogits(model: Model, options: ModelGraphOptions & { readonly rows?: Tensor | undefined }): Tensor {
+  return model.logits(batchInputs(options.rows), buildHooks(model, options));
+}
+
+/** Weights from the checkpoint or from `parameters`, adapters as the plan says. */
+export function buildHooks(model: Model, { plan, parameters, gate, dropout }: ModelGraphOptions): BuildHooks {
   const placements = new Map(plan.placements.map((placement) => [placement.module.path, placement]));
   const weights = new Map<string, Tensor>();
-  return model.logits(batchInputs(), {
+  return {
     weight(name) {
       const trained = parameters.get(name);
       if (trained !== undefined) return trained;
@@ -43,27 +48,17 @@ export function modelLogits(model: Model, options: ModelGraphOptions): Tensor {
       const b = parameters.get(loraB(placement.pair))!;
       return addLowRank({ x, y, a, b, scaling: plan.alpha / plan.rank, gate: gate?.(placement.module) });
     },
-    dropout: options.dropout ?? ((x) => x),
-  });
+    dropout: dropout ?? ((x) => x),
+  };
 }
 
-/** Mean loss of a batch, a scalar: cross-entropy of class labels, or squared error of scores. */
-export function taskLoss(logits: Tensor, kind: TaskKind): Tensor {
-  if (kind === 'classification') {
-    const perExample = ops.crossEntropy(logits, input('labels', 'int64', ['batch']));
-    return ops.mean(perExample, { axes: [0], keepDims: false });
-  }
-  const scores = input('labels', 'float32', ['batch']);
-  const error = ops.sub(ops.reshape(logits, ['batch']), scores);
-  return ops.mean(ops.mul(error, error), { axes: [0], keepDims: false });
-}
-
-function batchInputs() {
-  const tokens = (name: string, dtype: DType = 'int64') => input(name, dtype, ['batch', 'seq']);
+function batchInputs(rows: Tensor | undefined): BatchInputs {
+  const tokens = (name: string) => input(name, 'int64', ['batch', 'seq']);
   return {
     inputIds: tokens('input_ids'),
     attentionMask: tokens('attention_mask'),
     tokenTypeIds: tokens('token_type_ids'),
+    rows,
   };
 }
 
@@ -75,7 +70,10 @@ export function batchFeeds(batch: Batch, withLabels: boolean): Record<string, Va
     attention_mask: { data: batch.attentionMask, shape },
     token_type_ids: { data: batch.tokenTypeIds, shape },
   };
-  const labels = batch.classLabels ?? batch.scores;
-  if (withLabels && labels !== undefined) feeds.labels = { data: labels, shape: [batch.batchSize] };
+  if (withLabels && batch.labels !== undefined) {
+    const { data, shape: sizes, rows } = batch.labels;
+    feeds.labels = { data, shape: sizes };
+    if (rows !== undefined) feeds.rows = { data: rows, shape: [rows.length] };
+  }
   return feeds;
 }

@@ -1,11 +1,10 @@
 import { planAdapters } from '../adapters/plan.js';
-import type { EncodedExample } from '../data/types.js';
+import type { EncodedExample, TaskKind } from '../data/types.js';
 import { ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { openGradientStep } from '../optimize/gradientStep.js';
-import type { TaskKind } from '../optimize/modelGraph.js';
 import { adapterParameters, type Parameter, parameter } from '../optimize/parameters.js';
 import { linearSchedule } from '../optimize/schedule.js';
 import type { Dam } from './dam.js';

@@ -1,11 +1,10 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import type { EncodedExample } from '../data/types.js';
+import type { EncodedExample, TaskKind } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { openGradientStep } from '../optimize/gradientStep.js';
-import type { TaskKind } from '../optimize/modelGraph.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { linearSchedule } from '../optimize/schedule.js';
 import { dropoutRateOf, type TrainConfig } from './config.js';

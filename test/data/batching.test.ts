@@ -91,15 +91,49 @@ describe('collate', () => {
     expect([...batch.inputIds]).toEqual([0n, 1n, 9n, 1n, 2n, 3n]);
     expect([...batch.attentionMask]).toEqual([1n, 1n, 0n, 1n, 1n, 1n]);
     expect([...batch.tokenTypeIds]).toEqual([0n, 0n, 0n, 0n, 0n, 1n]);
-    expect([...batch.classLabels!]).toEqual([0n, 1n]);
-    expect(batch.scores).toBeUndefined();
+    expect(batch.labels).toEqual({ data: BigInt64Array.of(0n, 1n), shape: [2] });
     expect(batch.indices).toEqual([0, 1]);
   });
 
   it('gives scores for regression, and no labels where a row has none', () => {
     const [first, second] = withLengths([2, 3]);
-    expect([...collate([{ ...first!, label: 2.5 }], 0, 'regression').scores!]).toEqual([2.5]);
+    const scored = collate([{ ...first!, label: 2.5 }], 0, 'regression');
+    expect(scored.labels).toEqual({ data: Float32Array.of(2.5), shape: [1] });
     const partly = collate([first!, { ...second!, label: undefined }], 0, 'classification');
-    expect(partly.classLabels).toBeUndefined();
+    expect(partly.labels).toBeUndefined();
+  });
+
+  it('pads labels of tokens with -100', () => {
+    const [first, second] = withLengths([2, 3]);
+    const rows = [
+      { ...first!, tokenLabels: Int32Array.of(1, -100) },
+      { ...second!, tokenLabels: Int32Array.of(0, 2, 1) },
+    ];
+    const data = BigInt64Array.of(1n, -100n, -100n, 0n, 2n, 1n);
+    expect(collate(rows, 0, 'tokens').labels).toEqual({ data, shape: [6] });
+    expect(collate([rows[0]!, second!], 0, 'tokens').labels).toBeUndefined();
+  });
+
+  it('gives language modelling the labelled positions and their next tokens alone', () => {
+    const [first, second] = withLengths([2, 3]);
+    const rows = [
+      { ...first!, tokenLabels: Int32Array.of(7, -100) },
+      { ...second!, tokenLabels: Int32Array.of(-100, 8, 9) },
+    ];
+    expect(collate(rows, 0, 'language').labels).toEqual({
+      data: BigInt64Array.of(7n, 8n, 9n),
+      shape: [3],
+      rows: BigInt64Array.of(0n, 4n, 5n),
+    });
+  });
+
+  it('marks the first and the last token of an answer', () => {
+    const [first, second] = withLengths([2, 3]);
+    const rows = [
+      { ...first!, span: [1, 1] as const },
+      { ...second!, span: [0, 2] as const },
+    ];
+    const data = Float32Array.of(0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1);
+    expect(collate(rows, 0, 'span').labels).toEqual({ data, shape: [2, 2, 3] });
   });
 });

@@ -41,6 +41,8 @@ const cases: Readonly<Record<string, Case>> = {
   neg: { build: ([x]) => ops.neg(x!), wrt: [[5]] },
   exp: { build: ([x]) => ops.exp(x!), wrt: [[5]] },
   log: { build: ([x]) => ops.log(x!), wrt: [[5]], range: [0.5, 2] },
+  cos: { build: ([x]) => ops.cos(x!), wrt: [['batch', 3]] },
+  sin: { build: ([x]) => ops.sin(x!), wrt: [['batch', 3]] },
   sqrt: { build: ([x]) => ops.sqrt(x!), wrt: [[5]], range: [0.5, 2] },
   tanh: { build: ([x]) => ops.tanh(x!), wrt: [[5]] },
   sigmoid: { build: ([x]) => ops.sigmoid(x!), wrt: [[5]] },
@@ -93,6 +95,10 @@ const cases: Readonly<Record<string, Case>> = {
       ['batch', 2],
       ['batch', 3],
     ],
+  },
+  range: {
+    build: ([x]) => ops.mul(x!, ops.reshape(ops.cast(ops.range('seq'), 'float32'), ['seq', 1])),
+    wrt: [['batch', 'seq', 2]],
   },
   size: { build: ([x]) => ops.mean(x!, { axes: [0, 1], keepDims: true }), wrt: [['batch', 'seq', 2]] },
   gather: {

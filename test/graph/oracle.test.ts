@@ -39,6 +39,8 @@ const calls: Readonly<Record<string, (x: readonly Tensor[], attrs: Attrs) => Ten
   exp: ([x]) => ops.exp(x!),
   log: ([x]) => ops.log(x!),
   sqrt: ([x]) => ops.sqrt(x!),
+  cos: ([x]) => ops.cos(x!),
+  sin: ([x]) => ops.sin(x!),
   tanh: ([x]) => ops.tanh(x!),
   erf: ([x]) => ops.erf(x!),
   sigmoid: ([x]) => ops.sigmoid(x!),
@@ -74,8 +76,8 @@ const inputOf = (name: string, value: Value) => input(name, dtypeOf(value), valu
 const primitives = await readOracle<readonly PrimitiveCase[]>('primitives');
 
 describe('primitives against PyTorch', () => {
-  it('has all 103 cases of the fixture', () => {
-    expect(primitives.description).toHaveLength(103);
+  it('has all 105 cases of the fixture', () => {
+    expect(primitives.description).toHaveLength(105);
   });
 
   it.each(primitives.description.map((one) => [one.op, one.name, one] as const))('%s %s', async (op, _, one) => {

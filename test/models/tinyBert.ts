@@ -30,7 +30,7 @@ export function planOf(model: Model, keep: (module: AdaptableModule) => boolean 
 
 export function batchOf(oracle: Oracle<unknown>, keys: BatchKeys): Batch {
   const ids = oracle.at(keys.inputIds);
-  const labels = oracle.at(keys.labels).data;
+  const labels = oracle.at(keys.labels);
   const [batchSize, sequenceLength] = ids.shape as [number, number];
   return {
     batchSize,
@@ -38,8 +38,7 @@ export function batchOf(oracle: Oracle<unknown>, keys: BatchKeys): Batch {
     inputIds: ids.data as BigInt64Array,
     attentionMask: oracle.at(keys.attentionMask).data as BigInt64Array,
     tokenTypeIds: oracle.at(keys.tokenTypeIds).data as BigInt64Array,
-    classLabels: labels instanceof BigInt64Array ? labels : undefined,
-    scores: labels instanceof Float32Array ? labels : undefined,
+    labels,
     indices: Array.from({ length: batchSize }, (_, row) => row),
   };
 }

@@ -189,9 +189,13 @@ def network_cases(g: torch.Generator) -> list[Case]:
     return cases
 
 
+def trigonometric_cases(g: torch.Generator) -> list[Case]:
+    return [Case(op, "plain", [normal(g, [2, 3, 4], 8)], run) for op, run in (("cos", torch.cos), ("sin", torch.sin))]
+
+
 def all_cases() -> list[Case]:
     g = seeded(SEED)
-    parts = [elementwise_cases, matmul_cases, reduction_cases, shape_cases, row_cases, network_cases]
+    parts = [elementwise_cases, matmul_cases, reduction_cases, shape_cases, row_cases, network_cases, trigonometric_cases]
     return [case for part in parts for case in part(g)]
 
 

@@ -1,6 +1,7 @@
 import { add } from './add.js';
 import { cast } from './cast.js';
 import { concat } from './concat.js';
+import { cos } from './cos.js';
 import { crossEntropy } from './crossEntropy.js';
 import { div } from './div.js';
 import { erf } from './erf.js';
@@ -18,11 +19,13 @@ import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { oneHot } from './oneHot.js';
 import { pad } from './pad.js';
+import { range } from './range.js';
 import { relu } from './relu.js';
 import { reshape } from './reshape.js';
 import { rmsNorm } from './rmsNorm.js';
 import { scatterAdd } from './scatterAdd.js';
 import { sigmoid } from './sigmoid.js';
+import { sin } from './sin.js';
 import { size } from './size.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
@@ -42,6 +45,7 @@ export const primitives = {
   add,
   cast,
   concat,
+  cos,
   crossEntropy,
   div,
   erf,
@@ -59,11 +63,13 @@ export const primitives = {
   neg,
   oneHot,
   pad,
+  range,
   relu,
   reshape,
   rmsNorm,
   scatterAdd,
   sigmoid,
+  sin,
   size,
   slice,
   softmax,

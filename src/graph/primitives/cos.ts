@@ -1,0 +1,4 @@
+import { unary } from './elementwise.js';
+
+/** cos x, x in radians; dx = −sin x · dy. */
+export const cos = unary('Cos', ({ x, dy }, ops) => ops.neg(ops.mul(ops.sin(x), dy)));

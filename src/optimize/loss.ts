@@ -1,0 +1,40 @@
+import { IGNORED_LABEL } from '../data/labels.js';
+import type { TaskKind } from '../data/types.js';
+import { constant, input, ops, type Tensor } from '../graph/index.js';
+
+/** The positions that language modelling reads, as a graph input int64 [rows]. */
+export function labelRows(kind: TaskKind): Tensor | undefined {
+  return kind === 'language' ? input('rows', 'int64', ['rows']) : undefined;
+}
+
+/**
+ * Mean loss of a batch, a scalar, as transformers computes it (loss/loss_utils.py), from a model's logits and the graph
+ * input `labels` (see BatchLabels). Cross-entropy, but for squared error in regression. Tokens without a label count
+ * for nothing, also in the mean. Question answering: the mean over start and end; padding stands in the softmax.
+ */
+export function taskLoss(logits: Tensor, kind: TaskKind): Tensor {
+  const mean = (x: Tensor) => ops.mean(x, { axes: [0], keepDims: false });
+  switch (kind) {
+    case 'classification':
+      return mean(ops.crossEntropy(logits, input('labels', 'int64', ['batch'])));
+    case 'language':
+      return mean(ops.crossEntropy(logits, input('labels', 'int64', ['rows'])));
+    case 'regression': {
+      const error = ops.sub(ops.reshape(logits, ['batch']), input('labels', 'float32', ['batch']));
+      return mean(ops.mul(error, error));
+    }
+    case 'tokens': {
+      const labels = input('labels', 'int64', ['batch*seq']);
+      const ignored = ops.cast(constant(IGNORED_LABEL), 'int64');
+      const counted = ops.cast(ops.greater(labels, ignored), 'float32');
+      const total = ops.sum(ops.crossEntropy(logits, labels, IGNORED_LABEL), { axes: [0], keepDims: false });
+      return ops.div(total, ops.sum(counted, { axes: [0], keepDims: false }));
+    }
+    case 'span': {
+      const ends = ops.transpose(ops.reshape(logits, ['batch', 'seq', 2]), [0, 2, 1]);
+      const hit = ops.mul(ops.logSoftmax(ends), input('labels', 'float32', ['batch', 2, 'seq']));
+      const total = ops.sum(hit, { axes: [0, 1, 2], keepDims: false });
+      return ops.neg(ops.div(total, ops.scale(ops.size('batch'), 2)));
+    }
+  }
+}
