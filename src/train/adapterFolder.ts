@@ -74,7 +74,7 @@ export async function saveAdapter(
   const adapter: PeftAdapter = {
     baseModel: options.baseModel,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
-    taskType: 'SEQ_CLS',
+    taskType: model.taskType,
     rank: headOnly ? 1 : plan.rank,
     alpha: headOnly ? 1 : plan.alpha,
     rankPattern: {},

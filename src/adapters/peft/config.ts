@@ -1,5 +1,6 @@
 import { DiffoError } from '../../errors.js';
 import { isJsonObject } from '../../files/json.js';
+import { taskTypes } from '../../models/model.js';
 import type { PeftAdapter } from './types.js';
 
 /** The version whose files these are. */
@@ -103,8 +104,11 @@ export function parseConfig(json: Readonly<Record<string, unknown>>, path: strin
   if (json.peft_type !== 'LORA') {
     throw new DiffoError(`${path}: "peft_type" is ${JSON.stringify(json.peft_type)}; only "LORA" adapters are read.`);
   }
-  if (json.task_type !== 'SEQ_CLS') {
-    throw new DiffoError(`${path}: "task_type" is ${JSON.stringify(json.task_type)}; only "SEQ_CLS" is supported.`);
+  const taskType = taskTypes.find((one) => one === json.task_type);
+  if (taskType === undefined) {
+    throw new DiffoError(
+      `${path}: "task_type" is ${JSON.stringify(json.task_type)}; supported are ${taskTypes.join(', ')}.`,
+    );
   }
   for (const [field, plain] of Object.entries(PLAIN_ONLY)) {
     if (json[field] !== undefined && !plain.includes(json[field])) {
@@ -126,7 +130,7 @@ export function parseConfig(json: Readonly<Record<string, unknown>>, path: strin
   return {
     baseModel,
     ...(revision ? { revision } : {}),
-    taskType: 'SEQ_CLS',
+    taskType,
     rank,
     alpha,
     rankPattern: pattern(json.rank_pattern, isRank) ?? raise(fault('"rank_pattern" must map names to integers')),

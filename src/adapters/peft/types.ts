@@ -1,4 +1,5 @@
 import type { NamedTensor } from '../../checkpoint/types.js';
+import type { TaskType } from '../../models/model.js';
 
 /** The two matrices of a module: h = W0 x + scaling · B A x. */
 export interface LoraPair {
@@ -14,7 +15,7 @@ export interface PeftAdapter {
   readonly baseModel: string;
   /** Revision of the base model on the hub. */
   readonly revision?: string;
-  readonly taskType: 'SEQ_CLS';
+  readonly taskType: TaskType;
   readonly rank: number;
   readonly alpha: number;
   /** Rank and alpha of modules that differ, by module path (PEFT takes it for a regular expression). */
