@@ -110,7 +110,7 @@ describe('readPeftAdapter', () => {
 
   it.each<[Record<string, unknown>, RegExp]>([
     [{ peft_type: 'ADALORA' }, /"peft_type" is "ADALORA"; only "LORA"/],
-    [{ task_type: 'SEQ_2_SEQ_LM' }, /"task_type" is "CAUSAL_LM"/],
+    [{ task_type: 'SEQ_2_SEQ_LM' }, /"task_type" is "SEQ_2_SEQ_LM"/],
     [{ bias: 'all' }, /"bias" is "all", which is more than plain LoRA/],
     [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa"/],
     [{ r: 0 }, /"r" must be a positive integer/],
