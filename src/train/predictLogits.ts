@@ -1,6 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { collate, evaluationBatches } from '../data/batching.js';
-import type { EncodedExample } from '../data/types.js';
+import type { Batch, EncodedExample } from '../data/types.js';
+import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { batchFeeds, modelLogits } from '../optimize/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../optimize/parameters.js';
@@ -13,35 +14,59 @@ export interface PredictOptions {
   readonly onBatch?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. */
+/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For SEQ_CLS heads. */
 export async function predictLogits(
   model: Model,
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { threads, batchSize = 32, signal, onBatch }: PredictOptions,
+  options: PredictOptions,
 ): Promise<Float32Array> {
-  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters) });
+  const all = new Float32Array(examples.length * model.numLabels);
+  const rows = await predictEach(model, plan, parameters, examples, options);
+  for (const [i, row] of rows.entries()) all.set(row, i * model.numLabels);
+  return all;
+}
+
+/**
+ * What the head gives for each example, dropout off, in their order. SEQ_CLS: [numLabels]; TOKEN_CLS and QUESTION_ANS:
+ * [tokens, numLabels], padding left out; CAUSAL_LM: the logits of the token after the last [vocab].
+ */
+export async function predictEach(
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  examples: readonly EncodedExample[],
+  { threads, batchSize = 32, signal, onBatch }: PredictOptions,
+): Promise<Float32Array[]> {
+  const isCausal = model.taskType === 'CAUSAL_LM';
+  const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
+  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
   const session = await openSession({ logits }, { threads });
   const fixedFeeds = parameterFeeds(parameters);
-  const all = new Float32Array(examples.length * model.numLabels);
-  const rowOf = new Map(examples.map((example, row) => [example, row]));
-  let done = 0;
+  const results = new Map<EncodedExample, Float32Array>();
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
       const collated = collate(batch, model.padTokenId);
-      const result = await session.run({ ...fixedFeeds, ...batchFeeds(collated, false) });
-      const values = result.logits!.data as Float32Array;
+      const feeds = { ...fixedFeeds, ...batchFeeds(collated, false) };
+      const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
+      const values = (await session.run({ ...feeds, ...last })).logits!.data as Float32Array;
+      const perExample = values.length / batch.length;
       for (const [i, example] of batch.entries()) {
-        const from = values.subarray(i * model.numLabels, (i + 1) * model.numLabels);
-        all.set(from, rowOf.get(example)! * model.numLabels);
+        const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
+        const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
+        results.set(example, values.slice(i * perExample, i * perExample + length));
       }
-      done += batch.length;
-      onBatch?.(done, examples.length);
+      onBatch?.(results.size, examples.length);
     }
   } finally {
     await session.release();
   }
-  return all;
+  return examples.map((example) => results.get(example)!);
+}
+
+/** Positions of the last tokens in the flattened batch. */
+function lastRows({ sequenceLength }: Batch, examples: readonly EncodedExample[]): BigInt64Array {
+  return BigInt64Array.from(examples, ({ inputIds }, row) => BigInt(row * sequenceLength + inputIds.length - 1));
 }
