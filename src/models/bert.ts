@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { ops } from '../graph/index.js';
+import { ops, type Tensor } from '../graph/index.js';
 import {
   bertConfigShape,
   bertModules,
@@ -11,7 +11,7 @@ import {
   type WantedTokens,
 } from './bertEncoder.js';
 import { headSizeOf, parseConfig } from './config.js';
-import { headLinear, linear } from './layers.js';
+import { headLinear, linear, sizesOf } from './layers.js';
 import type { Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -28,7 +28,7 @@ function describe(checkpoint: Checkpoint): Architecture {
   const config = parseConfig(configSchema, checkpoint);
   headSizeOf(checkpoint, { width: 'hidden_size', heads: 'num_attention_heads' });
   const states = (wanted: WantedTokens) => (inputs: BatchInputs, hooks: BuildHooks) =>
-    encode('bert', inputs, config, hooks, { wanted, firstPosition: 0 });
+    encode('bert', inputs, config, hooks, { wanted, positions: fromZero });
   const perToken = {
     hiddenSize: config.hidden_size,
     initializerRange: config.initializer_range,
@@ -54,11 +54,16 @@ function describe(checkpoint: Checkpoint): Architecture {
   };
 }
 
+/** Positions count from 0, padding or not. */
+function fromZero(table: Tensor, inputs: BatchInputs): Tensor {
+  return ops.slice(table, { axis: 0, start: 0, length: sizesOf(inputs).seq });
+}
+
 /** BertForSequenceClassification: pooler (linear and tanh of the first token), dropout, classifier. */
 function sequenceHead(
   { hidden_size: hidden, initializer_range: range, classifier_dropout, hidden_dropout_prob }: Config,
   numLabels: number,
-  firstToken: (inputs: BatchInputs, hooks: BuildHooks) => ReturnType<typeof ops.tanh>,
+  firstToken: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
   return {
     architecture: 'BertForSequenceClassification',

@@ -87,19 +87,19 @@ export const isPositionIds = (name: string) => name.endsWith('position_ids');
 /**
  * Hidden states after the last layer: of all tokens [batch*seq, hidden], or of the first of each sequence [batch,
  * hidden].
- * @param firstPosition row of the position embeddings for the first token
+ * @param options.positions picks rows of the position embeddings: [seq, hidden] or [batch, seq, hidden]
  */
 export function encode(
   prefix: string,
   inputs: BatchInputs,
   config: BertConfig,
   hooks: BuildHooks,
-  options: { readonly wanted: WantedTokens; readonly firstPosition: number },
+  options: { readonly wanted: WantedTokens; readonly positions: (table: Tensor, inputs: BatchInputs) => Tensor },
 ): Tensor {
   const { batch, seq } = sizesOf(inputs);
   const embedding = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
   const words = ops.gather(embedding('word'), inputs.inputIds);
-  const positions = ops.slice(embedding('position'), { axis: 0, start: options.firstPosition, length: seq });
+  const positions = options.positions(embedding('position'), inputs);
   const types = ops.gather(embedding('token_type'), inputs.tokenTypeIds);
   const embedded = ops.add(ops.add(words, types), positions);
   const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), config.hidden_size]);

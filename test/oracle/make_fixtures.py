@@ -11,6 +11,7 @@ import adamw
 import bert_cases
 import check_fixtures
 import double_backward
+import families
 import gates
 import primitives
 import tiny_bert
@@ -22,8 +23,9 @@ MAKERS = {
     "bert": bert_cases.make,
     "adamw": adamw.make,
     "gates": gates.make,
+    "families": families.make,
 }
-SIZE_LIMIT = 2_500_000
+SIZE_LIMIT = 6_000_000
 
 
 def main() -> None:

@@ -1,0 +1,162 @@
+import * as z from 'zod';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { isPositionIds, type WantedTokens } from './bertEncoder.js';
+import { activationNames, activations, headSizeOf, parseConfig } from './config.js';
+import {
+  firstTokens,
+  headLinear,
+  layerModules,
+  layerNorm,
+  linear,
+  linearTensors,
+  mergeHeads,
+  normTensors,
+  paddingBias,
+  sizesOf,
+  splitHeads,
+} from './layers.js';
+import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
+import { tokenHead } from './tokenHeads.js';
+
+const configSchema = z.object({
+  vocab_size: z.int().positive(),
+  dim: z.int().positive(),
+  hidden_dim: z.int().positive(),
+  n_layers: z.int().positive(),
+  n_heads: z.int().positive(),
+  max_position_embeddings: z.int().positive(),
+  activation: z.enum(activationNames).default('gelu'),
+  dropout: z.number().min(0).lt(1).default(0.1),
+  attention_dropout: z.number().min(0).lt(1).default(0.1),
+  seq_classif_dropout: z.number().min(0).lt(1).default(0.2),
+  qa_dropout: z.number().min(0).lt(1).default(0.1),
+  initializer_range: z.number().nonnegative().default(0.02),
+  pad_token_id: z.int().nonnegative().nullish(),
+});
+type Config = z.infer<typeof configSchema>;
+
+const prefix = 'distilbert';
+const epsilon = 1e-12;
+
+/** DistilBERT (arXiv 1910.01108), with the heads of transformers' modeling_distilbert.py. It has no token types. */
+export const distilbert: Family = { name: 'DistilBERT', modelTypes: ['distilbert'], describe };
+
+function describe(checkpoint: Checkpoint): Architecture {
+  const config = parseConfig(configSchema, checkpoint);
+  headSizeOf(checkpoint, { width: 'dim', heads: 'n_heads' });
+  const adaptable = layerModules(`${prefix}.transformer.layer`, config.n_layers, [
+    ['attention.q_lin', config.dim, config.dim],
+    ['attention.k_lin', config.dim, config.dim],
+    ['attention.v_lin', config.dim, config.dim],
+    ['attention.out_lin', config.dim, config.dim],
+    ['ffn.lin1', config.dim, config.hidden_dim],
+    ['ffn.lin2', config.hidden_dim, config.dim],
+  ]);
+  const states = (wanted: WantedTokens) => (inputs: BatchInputs, hooks: BuildHooks) =>
+    encode(inputs, config, hooks, wanted);
+  const perToken = { hiddenSize: config.dim, initializerRange: config.initializer_range, encode: states('all') };
+  return {
+    layers: config.n_layers,
+    adaptable,
+    tensors: backboneTensors(config, adaptable),
+    spellings: (name) => (name.startsWith(`${prefix}.`) ? [name, name.slice(prefix.length + 1)] : [name]),
+    isBuffer: isPositionIds,
+    vocabSize: config.vocab_size,
+    maxLength: config.max_position_embeddings,
+    padTokenId: config.pad_token_id ?? 0,
+    heads: {
+      SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
+      TOKEN_CLS: (numLabels) =>
+        tokenHead('classifier', numLabels, {
+          ...perToken,
+          architecture: 'DistilBertForTokenClassification',
+          dropout: config.dropout,
+        }),
+      QUESTION_ANS: () =>
+        tokenHead('qa_outputs', 2, {
+          ...perToken,
+          architecture: 'DistilBertForQuestionAnswering',
+          dropout: config.qa_dropout,
+        }),
+    },
+  };
+}
+
+function backboneTensors(config: Config, adaptable: readonly AdaptableModule[]) {
+  const layers = Array.from({ length: config.n_layers }, (_, layer) => `${prefix}.transformer.layer.${layer}`);
+  return [
+    { name: `${prefix}.embeddings.word_embeddings.weight`, shape: [config.vocab_size, config.dim] },
+    { name: `${prefix}.embeddings.position_embeddings.weight`, shape: [config.max_position_embeddings, config.dim] },
+    ...normTensors(`${prefix}.embeddings.LayerNorm`, config.dim),
+    ...adaptable.flatMap(({ path, outFeatures, inFeatures }) => linearTensors(path, outFeatures, inFeatures)),
+    ...layers.flatMap((path) => [
+      ...normTensors(`${path}.sa_layer_norm`, config.dim),
+      ...normTensors(`${path}.output_layer_norm`, config.dim),
+    ]),
+  ];
+}
+
+/** DistilBertForSequenceClassification: pre_classifier, relu, dropout, classifier of the first token. */
+function sequenceHead(
+  { dim, initializer_range: range, seq_classif_dropout }: Config,
+  numLabels: number,
+  firstToken: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
+): Head {
+  return {
+    architecture: 'DistilBertForSequenceClassification',
+    modules: [
+      { path: 'classifier', role: 'head', tensors: headLinear('classifier', numLabels, dim, range) },
+      { path: 'pre_classifier', role: 'head', tensors: headLinear('pre_classifier', dim, dim, range) },
+    ],
+    logits(inputs, hooks) {
+      const dense = ops.relu(linear('pre_classifier', firstToken(inputs, hooks), hooks));
+      return linear('classifier', hooks.dropout(dense, seq_classif_dropout), hooks);
+    },
+  };
+}
+
+/** Hidden states after the last layer: of all tokens [batch*seq, dim], or of the first of each sequence [batch, dim]. */
+function encode(inputs: BatchInputs, config: Config, hooks: BuildHooks, wanted: WantedTokens): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const words = ops.gather(hooks.weight(`${prefix}.embeddings.word_embeddings.weight`), inputs.inputIds);
+  const table = hooks.weight(`${prefix}.embeddings.position_embeddings.weight`);
+  const positions = ops.slice(table, { axis: 0, start: 0, length: seq });
+  const tokens = ops.reshape(ops.add(words, positions), [multiplyDims([batch, seq]), config.dim]);
+  let state = hooks.dropout(layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, epsilon, hooks), config.dropout);
+  const maskBias = paddingBias(inputs);
+  for (let layer = 0; layer < config.n_layers; layer++) {
+    const stops = wanted === 'first' && layer === config.n_layers - 1;
+    const queries = stops ? firstTokens(state, { batch, seq }) : state;
+    const at = { state, queries, batch, seq, maskBias };
+    state = transformerLayer(`${prefix}.transformer.layer.${layer}`, at, config, hooks);
+  }
+  return state;
+}
+
+interface LayerInputs {
+  /** [batch*seq, dim] */
+  readonly state: Tensor;
+  /** Rows whose output is wanted: all of state, or the first token of each sequence [batch, dim]. */
+  readonly queries: Tensor;
+  readonly batch: Dim;
+  readonly seq: Dim;
+  /** [batch, 1, 1, seq] */
+  readonly maskBias: Tensor;
+}
+
+function transformerLayer(path: string, inputs: LayerInputs, config: Config, hooks: BuildHooks): Tensor {
+  const { state, queries, batch, seq, maskBias } = inputs;
+  const headSize = config.dim / config.n_heads;
+  const split = (x: Tensor, length: Dim) => splitHeads(x, { batch, length, heads: config.n_heads, headSize });
+  const query = split(linear(`${path}.attention.q_lin`, queries, hooks), queries === state ? seq : 1);
+  const key = split(linear(`${path}.attention.k_lin`, state, hooks), seq);
+  const value = split(linear(`${path}.attention.v_lin`, state, hooks), seq);
+  const scores = ops.matmul(query, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
+  const attention = hooks.dropout(ops.softmax(ops.add(scores, maskBias)), config.attention_dropout);
+  const attended = linear(`${path}.attention.out_lin`, mergeHeads(ops.matmul(attention, value)), hooks);
+  const middle = layerNorm(`${path}.sa_layer_norm`, ops.add(attended, queries), epsilon, hooks);
+  const activated = activations[config.activation](linear(`${path}.ffn.lin1`, middle, hooks));
+  const output = hooks.dropout(linear(`${path}.ffn.lin2`, activated, hooks), config.dropout);
+  return layerNorm(`${path}.output_layer_norm`, ops.add(output, middle), epsilon, hooks);
+}

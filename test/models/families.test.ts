@@ -1,0 +1,158 @@
+import { readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planAdapters } from '../../src/adapters/plan.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import type { Batch, TaskKind } from '../../src/data/types.js';
+import { input } from '../../src/graph/index.js';
+import type { Model, TaskType } from '../../src/models/model.js';
+import { families, openModel } from '../../src/models/registry.js';
+import { type GradientStep, openGradientStep } from '../../src/optimize/gradientStep.js';
+import { batchFeeds, modelLogits } from '../../src/optimize/modelGraph.js';
+import { type Parameter, parameterFeeds, parameterInputs } from '../../src/optimize/parameters.js';
+import { openSession, type Session } from '../../src/runtime/session.js';
+import { expectClose, type Oracle, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
+import { padFurther, parametersOf } from './tinyBert.js';
+
+/** One batch of test/oracle/families.py. */
+interface FamilyBatch {
+  readonly name: string;
+  readonly inputIds: string;
+  readonly attentionMask: string;
+  readonly tokenTypeIds: string;
+  readonly labels: string;
+  readonly rows?: string;
+  readonly baseLogits: string;
+  readonly logits: string;
+  readonly loss: number;
+  readonly gradients: TensorKeys;
+}
+
+interface FamilyTask {
+  readonly taskType: TaskType;
+  readonly kind: TaskKind;
+  readonly numLabels: number;
+  readonly architecture: string;
+  readonly head: TensorKeys;
+  readonly batches: readonly FamilyBatch[];
+}
+
+interface FamilyCase {
+  readonly modelType: string;
+  readonly lora: { readonly rank: number; readonly alpha: number };
+  readonly maxLength: number;
+  readonly adapter: TensorKeys;
+  readonly tasks: readonly FamilyTask[];
+}
+
+const names = readdirSync(oraclePath('families'))
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => file.slice(0, -'.json'.length))
+  .sort();
+const cases = await Promise.all(
+  names.map(async (name) => ({ name, oracle: await readOracle<FamilyCase>(`families/${name}`) })),
+);
+
+/** Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. */
+const gradientTolerance = { relative: 1e-3, floor: 2e-5 };
+const logitTolerance = { relative: 1e-4, floor: 2e-5 };
+
+it('has a case for every family', () => {
+  const covered = new Set(cases.map(({ oracle }) => oracle.description.modelType));
+  const missing = families.filter(({ modelTypes }) => !modelTypes.some((one) => covered.has(one)));
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
+  '%s, against transformers and PEFT',
+  (name, oracle) => {
+    const { tasks, adapter, lora, maxLength } = oracle.description;
+    const checkpoint = openCheckpoint(oraclePath(`families/${name}`));
+    const open = async (task: FamilyTask): Promise<Model> =>
+      openModel(await checkpoint, { taskType: task.taskType, numLabels: task.numLabels });
+
+    it('can adapt the very modules that PEFT found, and knows the longest sequence', async () => {
+      const model = await open(tasks[0]!);
+      const paths = new Set(Object.keys(adapter).map((key) => key.replace(/\.lora_[AB]$/, '')));
+      expect(new Set(model.adaptable.map(({ path }) => path))).toEqual(paths);
+      expect(model.maxLength).toBe(maxLength);
+      expect(model.adaptable).toHaveLength(model.layers * model.modules.length);
+    });
+
+    describe.each(tasks.map((task) => [task.kind, task] as const))('%s', (kind, task) => {
+      let parameters: Parameter[];
+      let head: Parameter[];
+      let base: Session;
+      let adapted: Session;
+      let step: GradientStep;
+      beforeAll(async () => {
+        const model = await open(task);
+        head = parametersOf(oracle.all(task.head));
+        expect(model.architecture).toBe(task.architecture);
+        expect(model.head.map((one) => one.name)).toEqual(expect.arrayContaining(head.map((one) => one.name)));
+        parameters = [...parametersOf(oracle.all(adapter)), ...head];
+        const plan = planAdapters(lora, model.adaptable);
+        const rows = kind === 'language' ? input('rows', 'int64', ['rows']) : undefined;
+        const logits = (of: readonly Parameter[], placed: typeof plan) =>
+          openSession(
+            { logits: modelLogits(model, { plan: placed, parameters: parameterInputs(of), rows }) },
+            { threads: 1 },
+          );
+        base = await logits(head, planAdapters(lora, []));
+        adapted = await logits(parameters, plan);
+        step = await openGradientStep(model, {
+          kind,
+          plan,
+          parameters,
+          wrt: parameters,
+          threads: 1,
+          largestBatch: { batch: 8, seq: 64 },
+        });
+      });
+      afterAll(() => Promise.all([base.release(), adapted.release(), step.release()]));
+
+      const run = async (session: Session, batch: Batch, of: readonly Parameter[]) =>
+        (await session.run({ ...parameterFeeds(of), ...batchFeeds(batch, true) })).logits!.data as Float32Array;
+
+      it.each(task.batches.map((batch) => [batch.name, batch] as const))(
+        '%s: logits, loss, gradients',
+        async (_, one) => {
+          const batch = batchOf(oracle, one);
+          expectClose('base logits', await run(base, batch, head), oracle.at(one.baseLogits).data, logitTolerance);
+          expectClose('logits', await run(adapted, batch, parameters), oracle.at(one.logits).data, logitTolerance);
+          expectClose('loss', [await step.run(batch, 0)], [one.loss], { relative: 1e-5, floor: 1e-6 });
+          expect(parameters.map((parameter) => parameter.name).sort()).toEqual(Object.keys(one.gradients).sort());
+          for (const [i, parameter] of parameters.entries()) {
+            const expected = oracle.at(one.gradients[parameter.name]!).data;
+            expectClose(`gradient of ${parameter.name}`, step.gradients[i]!, expected, gradientTolerance);
+          }
+        },
+      );
+
+      if (task.taskType !== 'SEQ_CLS') return;
+      it('changes no logit when a batch is padded further', async () => {
+        const batch = batchOf(oracle, task.batches.find(({ name: kindOfBatch }) => kindOfBatch === 'padding')!);
+        const plain = await run(adapted, batch, parameters);
+        expectClose('logits', await run(adapted, padFurther(batch, 5), parameters), plain, {
+          relative: 0,
+          floor: 2e-5,
+        });
+      });
+    });
+  },
+);
+
+function batchOf(oracle: Oracle<unknown>, keys: FamilyBatch): Batch {
+  const ids = oracle.at(keys.inputIds);
+  const labels = oracle.at(keys.labels);
+  const [batchSize, sequenceLength] = ids.shape as [number, number];
+  const integers = (key: string) => oracle.at(key).data as BigInt64Array;
+  return {
+    batchSize,
+    sequenceLength,
+    inputIds: integers(keys.inputIds),
+    attentionMask: integers(keys.attentionMask),
+    tokenTypeIds: integers(keys.tokenTypeIds),
+    labels: keys.rows === undefined ? labels : { ...labels, rows: integers(keys.rows) },
+    indices: Array.from({ length: batchSize }, (_, row) => row),
+  };
+}
