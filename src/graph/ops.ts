@@ -2,6 +2,7 @@ import { type AttrsOf, type NoAttrs, noAttrs, type Primitive } from './primitive
 import { type PrimitiveName, type Primitives, primitives } from './primitives/index.js';
 import type { MatmulAttrs } from './primitives/matmul.js';
 import type { PadAttrs } from './primitives/pad.js';
+import type { RotaryAttrs } from './primitives/rotary.js';
 import type { SliceAttrs } from './primitives/slice.js';
 import type { SumAttrs } from './primitives/sum.js';
 import { broadcastAxes, type Dim, multiplyDims, type Shape, sameShape } from './shape.js';
@@ -83,6 +84,8 @@ export const ops = {
     apply('layerNorm', [x, scale, bias], { epsilon }),
   /** y and the inverse root mean square. */
   rmsNorm: (x: Tensor, scale: Tensor, epsilon: number) => apply('rmsNorm', [x, scale], { epsilon }),
+  rotary: (x: Tensor, cos: Tensor, sin: Tensor, attrs: RotaryAttrs = { inverse: false }) =>
+    apply('rotary', [x, cos, sin], attrs)[0]!,
   /** 0 … length − 1, int64 [length]. */
   range: (length: Dim) => apply('range', [], { length })[0]!,
   size: (dim: Dim) => (typeof dim === 'number' ? constant(dim) : apply('size', [], { dim })[0]!),

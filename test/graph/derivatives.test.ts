@@ -146,6 +146,14 @@ const cases: Readonly<Record<string, Case>> = {
     },
     wrt: [['batch', 'seq', 6], [6]],
   },
+  rotary: {
+    build: ([x, cos, sin]) => ops.rotary(x!, cos!, sin!),
+    wrt: [
+      ['batch', 2, 'seq', 4],
+      ['seq', 2],
+      ['seq', 2],
+    ],
+  },
   window: {
     build: ([x, offsets]) => {
       const pool = constant(

@@ -190,7 +190,13 @@ def network_cases(g: torch.Generator) -> list[Case]:
 
 
 def trigonometric_cases(g: torch.Generator) -> list[Case]:
-    return [Case(op, "plain", [normal(g, [2, 3, 4], 8)], run) for op, run in (("cos", torch.cos), ("sin", torch.sin))]
+    def rotary(x, cos, sin):
+        x1, x2 = x.chunk(2, -1)
+        return torch.cat([x1 * cos - x2 * sin, x2 * cos + x1 * sin], -1)
+
+    plain = [Case(op, "plain", [normal(g, [2, 3, 4], 8)], run) for op, run in (("cos", torch.cos), ("sin", torch.sin))]
+    angles = [normal(g, [5, 4]), normal(g, [5, 4])]
+    return [*plain, Case("rotary", "plain", [normal(g, [2, 3, 5, 8]), *angles], rotary)]
 
 
 def all_cases() -> list[Case]:

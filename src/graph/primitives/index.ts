@@ -23,6 +23,7 @@ import { range } from './range.js';
 import { relu } from './relu.js';
 import { reshape } from './reshape.js';
 import { rmsNorm } from './rmsNorm.js';
+import { rotary } from './rotary.js';
 import { scatterAdd } from './scatterAdd.js';
 import { sigmoid } from './sigmoid.js';
 import { sin } from './sin.js';
@@ -67,6 +68,7 @@ export const primitives = {
   relu,
   reshape,
   rmsNorm,
+  rotary,
   scatterAdd,
   sigmoid,
   sin,
