@@ -92,3 +92,9 @@ export function lastTokens(state: Tensor, inputs: BatchInputs): Tensor {
   const last = ops.sub(ops.add(starts, lengths), constant(1));
   return ops.gather(state, ops.cast(last, 'int64'));
 }
+
+/** Where the last of `seq` tokens of each sequence stands in [batch*seq]: int64 [batch]. */
+export function finalRows(batch: Dim, seq: Dim): Tensor {
+  const ordinals = ops.add(ops.cast(ops.range(batch), 'float32'), constant(1));
+  return ops.cast(ops.sub(ops.mul(ordinals, ops.size(seq)), constant(1)), 'int64');
+}

@@ -262,8 +262,8 @@ describe('reading a checkpoint', () => {
     await expect(open(folder)).rejects.toThrow('hidden_size 32 is no multiple of num_attention_heads 5');
     await write({ hidden_act: 'mish' });
     await expect(open(folder)).rejects.toThrow('hidden_act');
-    await write({ model_type: 'llama' });
-    await expect(open(folder)).rejects.toThrow('model_type "llama"');
+    await write({ model_type: 'zamba' });
+    await expect(open(folder)).rejects.toThrow('model_type "zamba"');
   });
 
   it('lists the tensors that it has no use for', async () => {

@@ -54,7 +54,8 @@ const cases = await Promise.all(
 
 /** Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. */
 const gradientTolerance = { relative: 1e-3, floor: 2e-5 };
-const logitTolerance = { relative: 1e-4, floor: 2e-5 };
+/** Rotary angles are float32 in transformers too, whatever the rest is computed in. */
+const logitTolerance = { relative: 1e-4, floor: 5e-5 };
 
 it('has a case for every family', () => {
   const covered = new Set(cases.map(({ oracle }) => oracle.description.modelType));
@@ -117,8 +118,12 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
         '%s: logits, loss, gradients',
         async (_, one) => {
           const batch = batchOf(oracle, one);
-          expectClose('base logits', await run(base, batch, head), oracle.at(one.baseLogits).data, logitTolerance);
-          expectClose('logits', await run(adapted, batch, parameters), oracle.at(one.logits).data, logitTolerance);
+          const read = (logits: ArrayLike<number | bigint>) =>
+            kind === 'tokens' ? withoutPadding(logits, batch) : logits;
+          const expectLogits = (what: string, got: Float32Array, key: string) =>
+            expectClose(what, read(got), read(oracle.at(key).data), logitTolerance);
+          expectLogits('base logits', await run(base, batch, head), one.baseLogits);
+          expectLogits('logits', await run(adapted, batch, parameters), one.logits);
           expectClose('loss', [await step.run(batch, 0)], [one.loss], { relative: 1e-5, floor: 1e-6 });
           expect(parameters.map((parameter) => parameter.name).sort()).toEqual(Object.keys(one.gradients).sort());
           for (const [i, parameter] of parameters.entries()) {
@@ -140,6 +145,12 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
     });
   },
 );
+
+/** Logits of the tokens alone: nobody reads those of padding, and causal models compute them as they please. */
+function withoutPadding(logits: ArrayLike<number | bigint>, { attentionMask }: Batch): number[] {
+  const perToken = logits.length / attentionMask.length;
+  return Array.from(logits, Number).filter((_, i) => attentionMask[Math.floor(i / perToken)] === 1n);
+}
 
 function batchOf(oracle: Oracle<unknown>, keys: FamilyBatch): Batch {
   const ids = oracle.at(keys.inputIds);

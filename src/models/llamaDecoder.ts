@@ -1,0 +1,304 @@
+import * as z from 'zod';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { activationNames, activations, configError, parseConfig } from './config.js';
+import {
+  finalRows,
+  lastTokens,
+  layerModules,
+  linear,
+  linearTensors,
+  masked,
+  mergeHeads,
+  sizesOf,
+  splitHeads,
+} from './layers.js';
+import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache } from './model.js';
+import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf } from './rotary.js';
+import { tokenHead } from './tokenHeads.js';
+
+const configSchema = z.object({
+  ...rotaryConfigShape,
+  vocab_size: z.int().positive(),
+  hidden_size: z.int().positive(),
+  intermediate_size: z.int().positive(),
+  num_hidden_layers: z.int().positive(),
+  num_attention_heads: z.int().positive(),
+  num_key_value_heads: z.int().positive().nullish(),
+  head_dim: z.int().positive().nullish(),
+  hidden_act: z.enum(activationNames).default('silu'),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  tie_word_embeddings: z.boolean().default(false),
+  attention_bias: z.boolean().default(false),
+  mlp_bias: z.boolean().default(false),
+  attention_dropout: z.number().min(0).lt(1).default(0),
+  classifier_dropout: z.number().min(0).lt(1).nullish(),
+  hidden_dropout: z.number().min(0).lt(1).nullish(),
+  initializer_range: z.number().nonnegative().default(0.02),
+  pad_token_id: z.int().nonnegative().nullish(),
+});
+export type LlamaConfig = z.infer<typeof configSchema>;
+
+/** In what the relatives of LLaMA differ. */
+export interface LlamaVariant {
+  /** Start of transformers' class names. */
+  readonly className: string;
+  /** Of which projections there are biases. */
+  readonly biases: (config: LlamaConfig) => { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  /** Number of positions that a layer sees, the own one included; undefined for all. */
+  readonly window: (config: LlamaConfig, checkpoint: Checkpoint, layer: number) => number | undefined;
+}
+
+interface Decoder {
+  readonly config: LlamaConfig;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headSize: number;
+  readonly biases: ReturnType<LlamaVariant['biases']>;
+  readonly windows: readonly (number | undefined)[];
+  readonly rotary: Rotary;
+}
+
+/**
+ * The architecture of LLaMA (arXiv 2302.13971) and its relatives: modeling_llama.py, modeling_mistral.py, modeling_qwen2.py.
+ * No head answers questions: transformers spells the backbone of these otherwise (`transformer.`), which no adapter fits.
+ */
+export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Architecture {
+  const config = parseConfig(configSchema, checkpoint);
+  const decoder = decoderOf(checkpoint, config, variant);
+  const { heads, keyValueHeads, headSize, rotary } = decoder;
+  const [queries, keys] = [heads * headSize, keyValueHeads * headSize];
+  const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: layers } = config;
+  const adaptable = layerModules('model.layers', layers, [
+    ['self_attn.q_proj', hidden, queries],
+    ['self_attn.k_proj', hidden, keys],
+    ['self_attn.v_proj', hidden, keys],
+    ['self_attn.o_proj', queries, hidden],
+    ['mlp.gate_proj', hidden, intermediate],
+    ['mlp.up_proj', hidden, intermediate],
+    ['mlp.down_proj', intermediate, hidden],
+  ]);
+  const norms = Array.from({ length: layers }, (_, layer) => [
+    `model.layers.${layer}.input_layernorm`,
+    `model.layers.${layer}.post_attention_layernorm`,
+  ]).flat();
+  const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(decoder, inputs, hooks);
+  const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
+  return {
+    layers,
+    adaptable,
+    tensors: [
+      { name: 'model.embed_tokens.weight', shape: [config.vocab_size, hidden] },
+      ...adaptable.flatMap(({ path, outFeatures, inFeatures }) =>
+        linearTensors(path, outFeatures, inFeatures).slice(0, hasBias(decoder, path) ? 2 : 1),
+      ),
+      ...[...norms, 'model.norm'].map((path) => ({ name: `${path}.weight`, shape: [hidden] })),
+    ],
+    spellings: (name) => (name.startsWith('model.') ? [name, name.slice('model.'.length)] : [name]),
+    // A tied output is saved by some as a second copy of the embeddings.
+    isBuffer: (name) =>
+      name.endsWith('rotary_emb.inv_freq') || (config.tie_word_embeddings && name === 'lm_head.weight'),
+    vocabSize: config.vocab_size,
+    maxLength: rotary.maxLength,
+    padTokenId: config.pad_token_id ?? 0,
+    heads: {
+      CAUSAL_LM: () => causalHead(variant, decoder, states),
+      SEQ_CLS: (numLabels) => sequenceHead(variant, config, numLabels, states),
+      TOKEN_CLS: (numLabels) =>
+        tokenHead('score', numLabels, {
+          hiddenSize: hidden,
+          initializerRange: config.initializer_range,
+          encode: states,
+          architecture: `${variant.className}ForTokenClassification`,
+          dropout,
+        }),
+    },
+    cached: {
+      layers,
+      heads: keyValueHeads,
+      headSize,
+      next: (inputs, hooks) => nextLogits(decoder, inputs, hooks),
+    },
+  };
+}
+
+function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVariant): Decoder {
+  const { hidden_size: hidden, num_attention_heads: heads, num_hidden_layers: layers } = config;
+  const keyValueHeads = config.num_key_value_heads ?? heads;
+  if (heads % keyValueHeads !== 0) {
+    throw configError(
+      checkpoint,
+      `num_attention_heads ${heads} is no multiple of num_key_value_heads ${keyValueHeads}.`,
+    );
+  }
+  if (config.head_dim == null && hidden % heads !== 0) {
+    throw configError(checkpoint, `hidden_size ${hidden} is no multiple of num_attention_heads ${heads}.`);
+  }
+  const headSize = config.head_dim ?? hidden / heads;
+  if (headSize % 2 !== 0)
+    throw configError(checkpoint, `head_dim ${headSize} is odd, which rotary embeddings cannot be.`);
+  return {
+    config,
+    heads,
+    keyValueHeads,
+    headSize,
+    biases: variant.biases(config),
+    windows: Array.from({ length: layers }, (_, layer) => variant.window(config, checkpoint, layer)),
+    rotary: rotaryOf(config, headSize, checkpoint),
+  };
+}
+
+function hasBias({ biases }: Decoder, path: string): boolean {
+  if (path.includes('.mlp.')) return biases.mlp;
+  return path.endsWith('.o_proj') ? biases.output : biases.qkv;
+}
+
+/** …ForCausalLM: the next token by a linear module that is not trained, or by the embeddings where they are tied. */
+function causalHead(
+  variant: LlamaVariant,
+  decoder: Decoder,
+  states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
+): Head {
+  const { config } = decoder;
+  const output = { name: 'lm_head.weight', shape: [config.vocab_size, config.hidden_size] };
+  return {
+    architecture: `${variant.className}ForCausalLM`,
+    modules: [],
+    frozen: config.tie_word_embeddings ? [] : [output],
+    logits(inputs, hooks) {
+      const all = states(inputs, hooks);
+      return vocabularyLogits(decoder, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+    },
+  };
+}
+
+/** …ForSequenceClassification: `score` of the last token. */
+function sequenceHead(
+  { className }: LlamaVariant,
+  { hidden_size: hidden, initializer_range: deviation }: LlamaConfig,
+  numLabels: number,
+  states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
+): Head {
+  return {
+    architecture: `${className}ForSequenceClassification`,
+    modules: [
+      { path: 'score', role: 'head', tensors: [{ name: 'score.weight', shape: [numLabels, hidden], deviation }] },
+    ],
+    logits: (inputs, hooks) => linear('score', lastTokens(states(inputs, hooks), inputs), hooks, { bias: false }),
+  };
+}
+
+function vocabularyLogits({ config }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
+  const name = config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+  return ops.matmul(states, hooks.weight(name), { transB: true });
+}
+
+/** Where queries and keys stand, and what follows from it. */
+interface Positions extends RotaryTables {
+  /** 0 where a query may see a key, the most negative float elsewhere, by size of the window: [seq, total]. */
+  readonly bias: (window: number | undefined) => Tensor;
+  readonly total: Dim;
+}
+
+function positionsOf({ rotary }: Decoder, queries: Tensor, keys: Tensor): Positions {
+  const [seq, total] = [queries.shape[0]!, keys.shape[0]!];
+  const query = ops.reshape(ops.cast(queries, 'float32'), [seq, 1]);
+  const key = ops.reshape(ops.cast(keys, 'float32'), [1, total]);
+  const bias = (window: number | undefined) => {
+    const later = ops.greater(key, query);
+    const causal = ops.where(later, constant(masked), constant(0));
+    if (window === undefined) return causal;
+    return ops.where(ops.greater(query, ops.add(key, constant(window - 1))), constant(masked), causal);
+  };
+  return { ...rotary.tables(queries, total), bias, total };
+}
+
+/**
+ * States after the last norm [batch*seq, hidden]. Padding needs no mask: it stands on the right, where no token looks,
+ * and what it computes itself is not read.
+ */
+function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const places = ops.range(seq);
+  const positions = positionsOf(decoder, places, places);
+  let state = embed(decoder, inputs.inputIds, hooks);
+  for (let layer = 0; layer < decoder.config.num_hidden_layers; layer++) {
+    state = decoderLayer(decoder, layer, { state, batch, seq, positions }, hooks).state;
+  }
+  return rmsNorm('model.norm', state, decoder, hooks);
+}
+
+function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
+  const { batch, seq } = sizesOf(inputs);
+  const positions = positionsOf(decoder, inputs.positions, inputs.keyPositions);
+  let state = embed(decoder, inputs.inputIds, hooks);
+  const present = inputs.past.map((past, layer) => {
+    const result = decoderLayer(decoder, layer, { state, batch, seq, positions, past }, hooks);
+    state = result.state;
+    return result.cache;
+  });
+  const last = ops.gather(state, finalRows(batch, seq));
+  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', last, decoder, hooks), hooks), present };
+}
+
+function embed({ config }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
+  const words = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
+  return ops.reshape(words, [multiplyDims(inputIds.shape), config.hidden_size]);
+}
+
+interface LayerInputs {
+  /** [batch*seq, hidden] */
+  readonly state: Tensor;
+  readonly batch: Dim;
+  readonly seq: Dim;
+  readonly positions: Positions;
+  readonly past?: LayerCache;
+}
+
+function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
+  const path = `model.layers.${layer}`;
+  const { state } = inputs;
+  const normal = rmsNorm(`${path}.input_layernorm`, state, decoder, hooks);
+  const { output, cache } = attention(decoder, layer, { ...inputs, state: normal }, hooks);
+  const middle = ops.add(state, output);
+  const second = rmsNorm(`${path}.post_attention_layernorm`, middle, decoder, hooks);
+  const project = (module: string, x: Tensor) =>
+    linear(`${path}.mlp.${module}`, x, hooks, { bias: decoder.biases.mlp });
+  const gate = activations[decoder.config.hidden_act](project('gate_proj', second));
+  const fed = project('down_proj', ops.mul(gate, project('up_proj', second)));
+  return { state: ops.add(middle, fed), cache };
+}
+
+/** Grouped-query attention (arXiv 2305.13245): the queries of a group stand below each other, so keys are not repeated. */
+function attention(
+  decoder: Decoder,
+  layer: number,
+  { state, batch, seq, positions, past }: LayerInputs,
+  hooks: BuildHooks,
+) {
+  const { heads, keyValueHeads, headSize, biases, config, windows } = decoder;
+  const path = `model.layers.${layer}.self_attn`;
+  const project = (name: string, count: number) => {
+    const projected = linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
+    return splitHeads(projected, { batch, length: seq, heads: count, headSize });
+  };
+  const { cos, sin, total } = positions;
+  const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
+  const query = ops.rotary(project('q_proj', heads), cos, sin);
+  const key = append(past?.key, ops.rotary(project('k_proj', keyValueHeads), cos, sin));
+  const value = append(past?.value, project('v_proj', keyValueHeads));
+
+  const group = heads / keyValueHeads;
+  const groupRows = multiplyDims([group, seq]);
+  const grouped = ops.reshape(query, [batch, keyValueHeads, groupRows, headSize]);
+  const scores = ops.matmul(grouped, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
+  const visible = ops.add(ops.reshape(scores, [batch, heads, seq, total]), positions.bias(windows[layer]));
+  const weights = hooks.dropout(ops.softmax(visible), config.attention_dropout);
+  const mixed = ops.matmul(ops.reshape(weights, [batch, keyValueHeads, groupRows, total]), value);
+  const merged = mergeHeads(ops.reshape(mixed, [batch, heads, seq, headSize]));
+  return { output: linear(`${path}.o_proj`, merged, hooks, { bias: biases.output }), cache: { key, value } };
+}
+
+function rmsNorm(path: string, x: Tensor, { config }: Decoder, hooks: BuildHooks): Tensor {
+  return ops.rmsNorm(x, hooks.weight(`${path}.weight`), config.rms_norm_eps)[0]!;
+}

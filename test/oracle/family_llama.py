@@ -1,0 +1,80 @@
+"""LLaMA, Mistral and Qwen2: grouped heads, biases, tied output, every scaling of rotary positions, windows."""
+
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    LlamaForTokenClassification,
+    MistralConfig,
+    MistralForCausalLM,
+    MistralForSequenceClassification,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2ForSequenceClassification,
+)
+
+from families import Case, Head
+
+TARGETS = r".*layers\.\d+\..*(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 20,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "tie_word_embeddings": False,
+}
+
+SCALINGS = {
+    "linear": {"factor": 2.0},
+    "dynamic": {"factor": 2.0},
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 8},
+    "yarn-mscale": {"factor": 4.0, "original_max_position_embeddings": 8, "mscale": 0.7, "mscale_all_dim": 1.2, "beta_fast": 4},
+    "longrope": {"short_factor": [1.0, 1.5], "long_factor": [2.0, 5.0], "original_max_position_embeddings": 10},
+    "llama3": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16},
+}
+
+
+def cases() -> list[Case]:
+    heads = [
+        Head("CAUSAL_LM", "language", LlamaForCausalLM),
+        Head("SEQ_CLS", "classification", LlamaForSequenceClassification),
+        Head("SEQ_CLS", "regression", LlamaForSequenceClassification, 1),
+        Head("TOKEN_CLS", "tokens", LlamaForTokenClassification),
+    ]
+
+    def llama(name, changed=None, longest=20, heads=heads[:1]):
+        config = LlamaConfig(**{**SIZES, "classifier_dropout": 0.0, **(changed or {})})
+        return Case(name, config, heads, TARGETS, longest=longest, saved_from=LlamaForCausalLM)
+
+    def scaled(name, parameters):
+        rope = {"rope_type": name.split("-")[0], "rope_theta": 100.0, **parameters}
+        # Dynamic scaling starts beyond the positions that the model was made for.
+        positions, longest = (12, 24) if name == "dynamic" else (20, 20)
+        return llama(f"llama-{name}", {"rope_parameters": rope, "max_position_embeddings": positions}, longest)
+
+    mistral = {**SIZES, "sliding_window": 4, "head_dim": 6}
+    mistral_heads = [
+        Head("CAUSAL_LM", "language", MistralForCausalLM),
+        Head("SEQ_CLS", "classification", MistralForSequenceClassification),
+    ]
+    qwen = {**SIZES, "use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1, "tie_word_embeddings": True}
+    qwen_heads = [
+        Head("CAUSAL_LM", "language", Qwen2ForCausalLM),
+        Head("SEQ_CLS", "classification", Qwen2ForSequenceClassification),
+    ]
+    biased = {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "head_dim": 6, "hidden_act": "gelu"}
+    return [
+        llama("llama", heads=heads),
+        llama("llama-tied-biases", biased),
+        llama("llama-full-heads", {"num_key_value_heads": 4, "rms_norm_eps": 1e-5}),
+        llama("llama-one-key-head", {"num_key_value_heads": 1}),
+        *[scaled(name, parameters) for name, parameters in SCALINGS.items()],
+        Case("mistral", MistralConfig(**mistral), mistral_heads, TARGETS, longest=20, saved_from=MistralForCausalLM),
+        Case("qwen2", Qwen2Config(**qwen), qwen_heads, TARGETS, longest=20, saved_from=Qwen2ForCausalLM),
+    ]
