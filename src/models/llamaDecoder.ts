@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { causalBias } from './causal.js';
 import { activationNames, activations, configError, parseConfig } from './config.js';
 import {
   finalRows,
@@ -8,7 +9,6 @@ import {
   layerModules,
   linear,
   linearTensors,
-  masked,
   mergeHeads,
   sizesOf,
   splitHeads,
@@ -201,22 +201,12 @@ interface Positions extends RotaryTables {
 }
 
 function positionsOf({ rotary }: Decoder, queries: Tensor, keys: Tensor): Positions {
-  const [seq, total] = [queries.shape[0]!, keys.shape[0]!];
-  const query = ops.reshape(ops.cast(queries, 'float32'), [seq, 1]);
-  const key = ops.reshape(ops.cast(keys, 'float32'), [1, total]);
-  const bias = (window: number | undefined) => {
-    const later = ops.greater(key, query);
-    const causal = ops.where(later, constant(masked), constant(0));
-    if (window === undefined) return causal;
-    return ops.where(ops.greater(query, ops.add(key, constant(window - 1))), constant(masked), causal);
-  };
+  const total = keys.shape[0]!;
+  const bias = (window: number | undefined) => causalBias(queries, keys, window);
   return { ...rotary.tables(queries, total), bias, total };
 }
 
-/**
- * States after the last norm [batch*seq, hidden]. Padding needs no mask: it stands on the right, where no token looks,
- * and what it computes itself is not read.
- */
+/** States after the last norm [batch*seq, hidden]. */
 function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tensor {
   const { batch, seq } = sizesOf(inputs);
   const places = ops.range(seq);

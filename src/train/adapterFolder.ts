@@ -83,7 +83,8 @@ export async function saveAdapter(
     modulesToSave: model.headModules,
     lora: new Map(pairs),
     saved: model.head.map(({ name }) => tensor(name)),
-    otherFields: {},
+    // How PEFT calls weights that lie as [in, out].
+    otherFields: model.adaptable.some(({ transposed }) => transposed === true) ? { fan_in_fan_out: true } : {},
   };
   const { paragraphs, scores } = options;
   const card = modelCard({ adapter, title: `${task.name} adapter`, paragraphs, labels: task.labels, scores });

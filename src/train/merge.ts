@@ -1,11 +1,14 @@
 import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { loraA, loraB, weightUpdate } from '../adapters/lora.js';
+import type { AdapterPlan, LowRankPair } from '../adapters/plan.js';
 import { readTensor } from '../checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
+import type { Model } from '../models/model.js';
+import type { Parameter } from '../optimize/parameters.js';
 import { mergedKey, refuseNotFinite } from './adapterFolder.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
 
@@ -32,7 +35,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   const byName = new Map(parameters.map((one) => [one.name, one]));
   const updated = new Map<string, Float32Array>();
   for (const pair of plan.pairs) {
-    const update = weightUpdate(plan, pair, byName.get(loraA(pair.name))!.values, byName.get(loraB(pair.name))!.values);
+    const update = updateOf(plan, pair, byName, model);
     const name = `${pair.name}.weight`;
     const base = await readTensor(checkpoint.tensors.get(model.backbone.get(name)!)!);
     updated.set(
@@ -72,6 +75,15 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
     { existing: options.overwrite ? 'replace' : 'refuse' },
   );
   return { output: options.output, tensors: tensors.length };
+}
+
+/** (alpha / rank) · B A as it lies in the file of its module. */
+function updateOf(plan: AdapterPlan, pair: LowRankPair, byName: ReadonlyMap<string, Parameter>, model: Model) {
+  const [a, b] = [byName.get(loraA(pair.name))!.values, byName.get(loraB(pair.name))!.values];
+  const update = weightUpdate(plan, pair, a, b);
+  if (model.adaptable.find(({ path }) => path === pair.name)?.transposed !== true) return update;
+  const { inFeatures, outFeatures } = pair;
+  return update.map((_, i) => update[(i % outFeatures) * inFeatures + Math.floor(i / outFeatures)]!);
 }
 
 /** The base's config.json with its head: class name, label names, problem type. */

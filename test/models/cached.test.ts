@@ -36,7 +36,16 @@ async function atOnce(name: string): Promise<Float32Array> {
 
 /** The frequencies of these depend on the length of the text, which grows from step to step. */
 const depends = ['llama-dynamic', 'llama-longrope'];
-const names = ['llama', 'llama-tied-biases', 'llama-yarn', 'llama-llama3', 'mistral', 'qwen2'];
+const names = [
+  'llama',
+  'llama-tied-biases',
+  'llama-yarn',
+  'llama-llama3',
+  'mistral',
+  'qwen2',
+  'gpt2',
+  'gpt2-unscaled-untied',
+];
 
 describe('the key-value cache', () => {
   it.each(names)('%s: gives, token by token, what the whole text gives at once', async (name) => {

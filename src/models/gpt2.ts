@@ -1,0 +1,228 @@
+import * as z from 'zod';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { causalBias } from './causal.js';
+import { activationNames, activations, headSizeOf, parseConfig } from './config.js';
+import {
+  finalRows,
+  lastTokens,
+  layerModules,
+  layerNorm,
+  linear,
+  masked,
+  mergeHeads,
+  normTensors,
+  sizesOf,
+  splitHeads,
+} from './layers.js';
+import type {
+  AdaptableModule,
+  Architecture,
+  BatchInputs,
+  BuildHooks,
+  CachedInputs,
+  Family,
+  LayerCache,
+} from './model.js';
+import { tokenHead } from './tokenHeads.js';
+
+const configSchema = z.object({
+  vocab_size: z.int().positive(),
+  n_embd: z.int().positive(),
+  n_layer: z.int().positive(),
+  n_head: z.int().positive(),
+  n_positions: z.int().positive(),
+  n_inner: z.int().positive().nullish(),
+  activation_function: z.enum(activationNames).default('gelu_new'),
+  layer_norm_epsilon: z.number().positive().default(1e-5),
+  embd_pdrop: z.number().min(0).lt(1).default(0.1),
+  attn_pdrop: z.number().min(0).lt(1).default(0.1),
+  resid_pdrop: z.number().min(0).lt(1).default(0.1),
+  classifier_dropout: z.number().min(0).lt(1).nullish(),
+  hidden_dropout: z.number().min(0).lt(1).nullish(),
+  initializer_range: z.number().nonnegative().default(0.02),
+  scale_attn_weights: z.boolean().default(true),
+  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+  tie_word_embeddings: z.boolean().default(true),
+  add_cross_attention: z.literal(false).default(false),
+  pad_token_id: z.int().nonnegative().nullish(),
+});
+type Config = z.infer<typeof configSchema>;
+
+const prefix = 'transformer';
+
+/** GPT-2 (Radford et al. 2019), as transformers' modeling_gpt2.py has it: weights of linear modules lie transposed (Conv1D). */
+export const gpt2: Family = { name: 'GPT-2', modelTypes: ['gpt2'], describe };
+
+function describe(checkpoint: Checkpoint): Architecture {
+  const config = parseConfig(configSchema, checkpoint);
+  const headSize = headSizeOf(checkpoint, { width: 'n_embd', heads: 'n_head' });
+  const { n_embd: hidden, n_layer: layers, initializer_range: deviation } = config;
+  const adaptable = modulesOf(config);
+  const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(config, inputs, hooks, false);
+  const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
+  const perToken = { hiddenSize: hidden, initializerRange: deviation };
+  return {
+    layers,
+    adaptable,
+    tensors: [
+      { name: `${prefix}.wte.weight`, shape: [config.vocab_size, hidden] },
+      { name: `${prefix}.wpe.weight`, shape: [config.n_positions, hidden] },
+      ...adaptable.flatMap(({ path, inFeatures, outFeatures }) => [
+        { name: `${path}.weight`, shape: [inFeatures, outFeatures] },
+        { name: `${path}.bias`, shape: [outFeatures] },
+      ]),
+      ...Array.from({ length: layers }, (_, layer) => ['ln_1', 'ln_2'].map((norm) => `${prefix}.h.${layer}.${norm}`))
+        .flat()
+        .flatMap((path) => normTensors(path, hidden)),
+      ...normTensors(`${prefix}.ln_f`, hidden),
+    ],
+    spellings: (name) => (name.startsWith(`${prefix}.`) ? [name, name.slice(prefix.length + 1)] : [name]),
+    isBuffer: (name) =>
+      /\.attn\.(masked_)?bias$/.test(name) || (config.tie_word_embeddings && name === 'lm_head.weight'),
+    vocabSize: config.vocab_size,
+    maxLength: config.n_positions,
+    padTokenId: config.pad_token_id ?? 0,
+    heads: {
+      CAUSAL_LM: () => ({
+        architecture: 'GPT2LMHeadModel',
+        modules: [],
+        frozen: config.tie_word_embeddings ? [] : [{ name: 'lm_head.weight', shape: [config.vocab_size, hidden] }],
+        logits(inputs, hooks) {
+          const all = states(inputs, hooks);
+          return vocabularyLogits(config, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+        },
+      }),
+      SEQ_CLS: (numLabels) => ({
+        architecture: 'GPT2ForSequenceClassification',
+        modules: [
+          { path: 'score', role: 'head', tensors: [{ name: 'score.weight', shape: [numLabels, hidden], deviation }] },
+        ],
+        logits: (inputs, hooks) => linear('score', lastTokens(states(inputs, hooks), inputs), hooks, { bias: false }),
+      }),
+      TOKEN_CLS: (numLabels) =>
+        tokenHead('classifier', numLabels, {
+          ...perToken,
+          architecture: 'GPT2ForTokenClassification',
+          dropout,
+          encode: states,
+        }),
+      QUESTION_ANS: () =>
+        tokenHead('qa_outputs', 2, {
+          ...perToken,
+          architecture: 'GPT2ForQuestionAnswering',
+          dropout: 0,
+          // The loss takes in the logits of padding, so that these have to be transformers' too.
+          encode: (inputs, hooks) => encode(config, inputs, hooks, true),
+        }),
+    },
+    cached: { layers, heads: config.n_head, headSize, next: (inputs, hooks) => nextLogits(config, inputs, hooks) },
+  };
+}
+
+function modulesOf({ n_embd: hidden, n_layer: layers, n_inner }: Config): AdaptableModule[] {
+  const inner = n_inner ?? 4 * hidden;
+  const modules = layerModules(`${prefix}.h`, layers, [
+    ['attn.c_attn', hidden, 3 * hidden],
+    ['attn.c_proj', hidden, hidden],
+    ['mlp.c_fc', hidden, inner],
+    ['mlp.c_proj', inner, hidden],
+  ]);
+  return modules.map((module) => ({ ...module, transposed: true }));
+}
+
+function vocabularyLogits({ tie_word_embeddings: tied }: Config, states: Tensor, hooks: BuildHooks): Tensor {
+  return ops.matmul(states, hooks.weight(tied ? `${prefix}.wte.weight` : 'lm_head.weight'), { transB: true });
+}
+
+/** States after the last norm [batch*seq, hidden]. */
+function encode(config: Config, inputs: BatchInputs, hooks: BuildHooks, masksPadding: boolean): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const table = hooks.weight(`${prefix}.wpe.weight`);
+  const places = ops.slice(table, { axis: 0, start: 0, length: seq });
+  const positions = ops.range(seq);
+  const causal = causalBias(positions, positions);
+  const isToken = ops.reshape(ops.cast(inputs.attentionMask, 'float32'), [batch, 1, 1, seq]);
+  const bias = masksPadding ? ops.where(ops.greater(isToken, constant(0)), causal, constant(masked)) : causal;
+  let state = embed(config, inputs.inputIds, places, hooks);
+  for (let layer = 0; layer < config.n_layer; layer++) {
+    state = block(config, layer, { state, batch, seq, total: seq, bias }, hooks).state;
+  }
+  return layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks);
+}
+
+function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
+  const { batch, seq } = sizesOf(inputs);
+  const total = inputs.keyPositions.shape[0]!;
+  const bias = causalBias(inputs.positions, inputs.keyPositions);
+  const places = ops.gather(hooks.weight(`${prefix}.wpe.weight`), inputs.positions);
+  let state = embed(config, inputs.inputIds, places, hooks);
+  const present = inputs.past.map((past, layer) => {
+    const result = block(config, layer, { state, batch, seq, total, bias, past }, hooks);
+    state = result.state;
+    return result.cache;
+  });
+  const last = ops.gather(state, finalRows(batch, seq));
+  const normal = layerNorm(`${prefix}.ln_f`, last, config.layer_norm_epsilon, hooks);
+  return { logits: vocabularyLogits(config, normal, hooks), present };
+}
+
+/** @param places position embeddings [seq, hidden] */
+function embed(config: Config, inputIds: Tensor, places: Tensor, hooks: BuildHooks): Tensor {
+  const words = ops.gather(hooks.weight(`${prefix}.wte.weight`), inputIds);
+  const embedded = ops.reshape(ops.add(words, places), [multiplyDims(inputIds.shape), config.n_embd]);
+  return hooks.dropout(embedded, config.embd_pdrop);
+}
+
+interface BlockInputs {
+  /** [batch*seq, hidden] */
+  readonly state: Tensor;
+  readonly batch: Dim;
+  readonly seq: Dim;
+  readonly total: Dim;
+  /** [seq, total], or [batch, 1, seq, total] */
+  readonly bias: Tensor;
+  readonly past?: LayerCache;
+}
+
+function block(config: Config, layer: number, inputs: BlockInputs, hooks: BuildHooks) {
+  const path = `${prefix}.h.${layer}`;
+  const { state } = inputs;
+  const epsilon = config.layer_norm_epsilon;
+  const normal = layerNorm(`${path}.ln_1`, state, epsilon, hooks);
+  const { output, cache } = attention(config, layer, { ...inputs, state: normal }, hooks);
+  const middle = ops.add(hooks.dropout(output, config.resid_pdrop), state);
+  const inner = conv1d(`${path}.mlp.c_fc`, layerNorm(`${path}.ln_2`, middle, epsilon, hooks), hooks);
+  const fed = conv1d(`${path}.mlp.c_proj`, activations[config.activation_function](inner), hooks);
+  return { state: ops.add(middle, hooks.dropout(fed, config.resid_pdrop)), cache };
+}
+
+function attention(
+  config: Config,
+  layer: number,
+  { state, batch, seq, total, bias, past }: BlockInputs,
+  hooks: BuildHooks,
+) {
+  const { n_embd: hidden, n_head: heads } = config;
+  const headSize = hidden / heads;
+  const path = `${prefix}.h.${layer}.attn`;
+  const joined = conv1d(`${path}.c_attn`, state, hooks);
+  const part = (index: number) => {
+    const x = ops.slice(joined, { axis: 1, start: index * hidden, length: hidden });
+    return splitHeads(x, { batch, length: seq, heads, headSize });
+  };
+  const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
+  const key = append(past?.key, part(1));
+  const value = append(past?.value, part(2));
+  const byHead = config.scale_attn_weights ? 1 / Math.sqrt(headSize) : 1;
+  const scaling = config.scale_attn_by_inverse_layer_idx ? byHead / (layer + 1) : byHead;
+  const scores = ops.matmul(part(0), key, { transB: true, alpha: scaling });
+  const weights = hooks.dropout(ops.softmax(ops.add(scores, bias)), config.attn_pdrop);
+  return { output: conv1d(`${path}.c_proj`, mergeHeads(ops.matmul(weights, value)), hooks), cache: { key, value } };
+}
+
+/** x W + b with W [in, out], and what the adapter adds. */
+function conv1d(path: string, x: Tensor, hooks: BuildHooks): Tensor {
+  const product = ops.matmul(x, hooks.weight(`${path}.weight`));
+  return hooks.adapt(path, x, ops.add(product, hooks.weight(`${path}.bias`)));
+}
