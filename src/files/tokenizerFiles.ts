@@ -7,7 +7,10 @@ export const TOKENIZER_FILES: readonly string[] = [
   'vocab.txt',
   'vocab.json',
   'merges.txt',
+  'vocab.bpe',
+  'spm.model',
   'spiece.model',
   'sentencepiece.bpe.model',
   'tokenizer.model',
+  'chat_template.jinja',
 ];

@@ -1,2 +1,3 @@
+export { type DecodeStream, decodeStream } from './decodeStream.js';
 export { loadTokenizer } from './loadTokenizer.js';
 export type { Encoding, LimitedEncoding, Tokenizer } from './types.js';

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { DiffoError, usageError } from '../errors.js';
+import { fileError } from '../files/errors.js';
 import { isJsonObject, readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
+import { convertedTokenizer } from './convert/index.js';
 import { countSpecial, type Piece, readTemplate, type Template } from './template.js';
 import { longestFirst } from './truncate.js';
 import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
@@ -12,27 +15,27 @@ import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
 const NO_LIMIT = 1e8;
 
 /**
- * Opens the tokenizer of a Hugging Face folder: `tokenizer.json`, with `tokenizer_config.json`,
- * `special_tokens_map.json` and `config.json` where they exist. Gives the ids that Python's `transformers` gives.
+ * Opens the tokenizer of a Hugging Face folder: `tokenizer.json`, or the files that it can be made of, with
+ * `tokenizer_config.json`, `special_tokens_map.json` and `config.json` where they exist. Gives the ids that Python's
+ * `transformers` gives.
  * Truncation and padding that tokenizer.json carries (all-MiniLM's cuts at 128) have no effect: the caller sets them.
  *
  * @throws DiffoError when tokenizer.json is missing, broken or of a kind that is not supported
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const path = join(folder, 'tokenizer.json');
-  if (!existsSync(path)) {
-    throw new DiffoError(
-      `${folder} has no tokenizer.json. Fetch it from the model's page, or make it in Python with ` +
-        'AutoTokenizer.from_pretrained(model).save_pretrained(folder).',
-    );
-  }
-  const description = await readJsonObject(path);
   const config = await readOptional(join(folder, 'tokenizer_config.json'));
   const specialTokens = await readOptional(join(folder, 'special_tokens_map.json'));
   const modelConfig = await readOptional(join(folder, 'config.json'));
+  const settings = { ...specialTokens, ...config };
+  const description = existsSync(path)
+    ? await readJsonObject(path)
+    : { ...(await convertedTokenizer(folder, settings, modelConfig)) };
   const { library, template } = build(path, description, config);
   const vocabSize = library.get_vocab(true).size;
   if (vocabSize === 0) throw new DiffoError(`${path} has an empty vocabulary. Fetch the file again.`);
+
+  const named = namedTokens(settings);
 
   const cutLeft = config.truncation_side === 'left';
   const tokens = (text: string) => library.encode(text, { add_special_tokens: false }).ids;
@@ -56,6 +59,16 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     encode: (text, pair) =>
       pair === undefined ? fill(template.single, tokens(text), []) : fill(template.pair, tokens(text), tokens(pair)),
     encodeTruncated,
+    encodePlain: tokens,
+    decode: (ids, { skipSpecialTokens = false } = {}) =>
+      ids.length === 0
+        ? ''
+        : library.decode([...ids], { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false }),
+    tokenToId: (token) => library.token_to_id(token),
+    bosTokenId: named.bos_token === undefined ? undefined : library.token_to_id(named.bos_token),
+    eosTokenId: named.eos_token === undefined ? undefined : library.token_to_id(named.eos_token),
+    specialTokens: named,
+    chatTemplate: await readChatTemplate(folder, config),
     padTokenId: padTokenId(library, [config, specialTokens], modelConfig),
     modelMaxLength: sensibleLength(config.model_max_length),
     vocabSize,
@@ -83,6 +96,34 @@ function build(path: string, description: Record<string, unknown>, config: Recor
 
 async function readOptional(path: string): Promise<Record<string, unknown>> {
   return existsSync(path) ? readJsonObject(path) : {};
+}
+
+const tokenNames = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
+
+/** The texts of the special tokens that the settings name. */
+function namedTokens(settings: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    tokenNames.flatMap((name) => {
+      const value = settings[name];
+      const content = isJsonObject(value) ? value.content : value;
+      return typeof content === 'string' ? [[name, content]] : [];
+    }),
+  );
+}
+
+/** chat_template.jinja, or `chat_template` of tokenizer_config.json: a template, or several of which one is `default`. */
+async function readChatTemplate(folder: string, config: Record<string, unknown>): Promise<string | undefined> {
+  const path = join(folder, 'chat_template.jinja');
+  if (existsSync(path)) {
+    return readFile(path, 'utf8').catch((error) => {
+      throw fileError(error, path, 'read');
+    });
+  }
+  const template = config.chat_template;
+  if (typeof template === 'string') return template;
+  if (!Array.isArray(template)) return undefined;
+  const usual: unknown = template.find((one: unknown) => isJsonObject(one) && one.name === 'default');
+  return isJsonObject(usual) && typeof usual.template === 'string' ? usual.template : undefined;
 }
 
 function fill(pieces: Template['single'], first: readonly number[], second: readonly number[]): Encoding {

@@ -25,6 +25,19 @@ export interface Tokenizer {
    * @throws DiffoError (usage) when `maxLength` leaves no room for the special tokens
    */
   encodeTruncated(text: string, pair: string | undefined, maxLength: number): LimitedEncoding;
+  /** Ids of a text as it stands, with nothing added around it: for prompts that bring their own special tokens. */
+  encodePlain(text: string): readonly number[];
+  /** The text of ids, as Python's `decode(ids, skip_special_tokens=…, clean_up_tokenization_spaces=False)` gives it. */
+  decode(ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }): string;
+  /** Id of a token, by its text. */
+  tokenToId(token: string): number | undefined;
+  /** Beginning and end of a text, where the tokenizer's settings name them. */
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenId: number | undefined;
+  /** Special tokens by the names that chat templates use: `bos_token`, `eos_token`, … */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  /** The Jinja template of a conversation, where the model has one. */
+  readonly chatTemplate: string | undefined;
   /** The id to fill short rows of a batch with; such positions are masked. */
   readonly padTokenId: number;
   /** Longest sequence the tokenizer's config allows, where it states a sensible one. */

@@ -56,7 +56,6 @@ const PLAIN_ONLY: Readonly<Record<string, readonly unknown[]>> = {
   alora_invocation_tokens: [null],
   arrow_config: [null],
   bias: ['none'],
-  fan_in_fan_out: [false],
   init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
   kasa_config: [null],
   layer_replication: [null],
