@@ -70,7 +70,11 @@ function fromFloat16(halves: Uint16Array): Float32Array {
   return out;
 }
 
-function float16Table(): Float32Array {
+let halves: Float32Array | undefined;
+
+/** Value of every binary16 number; made once. */
+export function float16Table(): Float32Array {
+  if (halves !== undefined) return halves;
   const table = new Float32Array(65_536);
   for (let half = 0; half < table.length; half++) {
     const sign = half & 0x8000 ? -1 : 1;
@@ -80,5 +84,6 @@ function float16Table(): Float32Array {
     else if (exponent === 31) table[half] = fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
     else table[half] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
   }
+  halves = table;
   return table;
 }

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readJsonObject } from '../files/json.js';
-import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './open.js';
+import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './weightFiles.js';
 
 /** Environment variables; `process.env` unless a caller gives others. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -23,7 +23,7 @@ import {
   networkReason,
   type Patience,
 } from './hub-fetch.js';
-import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './open.js';
+import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './weightFiles.js';
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
 

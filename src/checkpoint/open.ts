@@ -2,32 +2,56 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiffoError } from '../errors.js';
 import { fileError } from '../files/errors.js';
-import { isJsonObject, readJsonObject } from '../files/json.js';
+import { readJsonObject } from '../files/json.js';
+import { ggufFolder } from './ggufFolder.js';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors.js';
+import { readTorchFile } from './torchFile.js';
 import type { Checkpoint, StoredTensor } from './types.js';
+import {
+  CONFIG_FILE,
+  TORCH_FILE,
+  TORCH_INDEX_FILE,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX_FILE,
+  weightMap,
+} from './weightFiles.js';
 
-export const CONFIG_FILE = 'config.json';
-export const WEIGHTS_FILE = 'model.safetensors';
-export const WEIGHTS_INDEX_FILE = 'model.safetensors.index.json';
+type Reader = (path: string) => Promise<SafetensorsHeader>;
+
+/** The kinds of weights that a folder may hold, the best first: one file, or shards with an index. */
+const kinds: readonly { readonly file: string; readonly index: string; readonly read: Reader }[] = [
+  { file: WEIGHTS_FILE, index: WEIGHTS_INDEX_FILE, read: readSafetensorsHeader },
+  { file: TORCH_FILE, index: TORCH_INDEX_FILE, read: readTorchFile },
+];
 
 /**
- * Opens a Hugging Face model folder: config.json and the header of model.safetensors, or of the shards that
- * model.safetensors.index.json names. Weights stay in their files, which are given by their real paths, since ONNX
- * Runtime takes external data from the real directory only.
+ * Opens a Hugging Face model folder: config.json with model.safetensors or pytorch_model.bin, either of them also in
+ * shards with an index; or a GGUF file, named or alone in its folder, which is converted once. Weights stay in their
+ * files, which are given by their real paths, since ONNX Runtime takes external data from the real directory only.
  *
- * @param name what the user asked for, for messages and records; the folder by default
- * @throws DiffoError when the folder is no such checkpoint, saying which files were looked for
+ * @param path the folder, or a `.gguf` file
+ * @param name what the user asked for, for messages and records; the path by default
+ * @throws DiffoError when there is no such checkpoint, saying which files were looked for
  */
-export async function openCheckpoint(folder: string, name: string = folder): Promise<Checkpoint> {
-  const real = await realFolder(folder);
-  const files = new Set(await readdir(real).catch((error) => Promise.reject(fileError(error, folder, 'read'))));
-  refuseOthers(folder, files);
-  const config = await readJsonObject(join(real, CONFIG_FILE));
-  const { tensors, metadata } = files.has(WEIGHTS_FILE)
-    ? await readSafetensorsHeader(join(real, WEIGHTS_FILE))
-    : await readShards(real);
-  if (tensors.size === 0) throw new DiffoError(`${join(folder, WEIGHTS_FILE)} holds no tensors. Download it again.`);
-  return { name, folder: real, config, tensors, metadata };
+export async function openCheckpoint(path: string, name: string = path): Promise<Checkpoint> {
+  if (path.endsWith('.gguf')) return openFolder(await ggufFolder(path), name);
+  const real = await realFolder(path);
+  const files = new Set(await readdir(real).catch((error) => Promise.reject(fileError(error, path, 'read'))));
+  const gguf = onlyGguf(path, files);
+  if (gguf !== undefined) return openFolder(await ggufFolder(join(real, gguf)), name);
+  refuseOthers(path, files);
+  return openFolder(real, name, files);
+}
+
+async function openFolder(folder: string, name: string, files?: ReadonlySet<string>): Promise<Checkpoint> {
+  const present = files ?? new Set(await readdir(folder));
+  const config = await readJsonObject(join(folder, CONFIG_FILE));
+  const kind = kinds.find(({ file, index }) => present.has(file) || present.has(index))!;
+  const { tensors, metadata } = present.has(kind.file)
+    ? await kind.read(join(folder, kind.file))
+    : await readShards(folder, kind.index, kind.read);
+  if (tensors.size === 0) throw new DiffoError(`${join(folder, kind.file)} holds no tensors. Download it again.`);
+  return { name, folder, config, tensors, metadata };
 }
 
 async function realFolder(folder: string): Promise<string> {
@@ -41,39 +65,48 @@ async function realFolder(folder: string): Promise<string> {
   );
 }
 
+const hasWeights = (files: ReadonlySet<string>) => kinds.some(({ file, index }) => files.has(file) || files.has(index));
+
+/** The GGUF file of a folder that has no other weights. */
+function onlyGguf(folder: string, files: ReadonlySet<string>): string | undefined {
+  const found = [...files].filter((file) => file.endsWith('.gguf')).sort();
+  if (hasWeights(files) || found.length === 0) return undefined;
+  if (found.length === 1) return found[0];
+  throw new DiffoError(`${folder} holds several GGUF files: ${found.join(', ')}. Give the path of one of them.`);
+}
+
 /** Throws for a folder without config and weights; known other kinds of folder are named. */
 function refuseOthers(folder: string, files: ReadonlySet<string>): void {
-  const hasWeights = files.has(WEIGHTS_FILE) || files.has(WEIGHTS_INDEX_FILE);
-  if (files.has(CONFIG_FILE) && hasWeights) return;
+  if (files.has(CONFIG_FILE) && hasWeights(files)) return;
   if (files.has('adapter_config.json')) {
     throw new DiffoError(
       `${folder} is a PEFT adapter, not a model. Give its base model here, and the adapter with --adapter.`,
     );
   }
-  const bin = [...files].find((file) => /^pytorch_model(-\d+-of-\d+)?\.bin$/.test(file));
-  if (!hasWeights && bin !== undefined) {
+  const foreign = [...files].find((file) => /^(tf_model\.h5|flax_model\.msgpack|rust_model\.ot|.*\.onnx)$/.test(file));
+  if (!hasWeights(files) && foreign !== undefined) {
     throw new DiffoError(
-      `${folder} has its weights only as ${bin}, which is not supported yet. Convert it in Python: ` +
-        '`m = AutoModel.from_pretrained(folder); m.save_pretrained(folder, safe_serialization=True)`.',
+      `${folder} has its weights only as ${foreign}, which is not supported. Convert it in Python: ` +
+        '`m = AutoModel.from_pretrained(folder, from_tf=…); m.save_pretrained(folder)`.',
     );
   }
-  const looked = `${CONFIG_FILE} and ${WEIGHTS_FILE} (or ${WEIGHTS_INDEX_FILE})`;
-  const missing = files.has(CONFIG_FILE) ? WEIGHTS_FILE : hasWeights ? CONFIG_FILE : 'both';
+  const looked = `${CONFIG_FILE} with ${kinds.map(({ file }) => file).join(' or ')} (or their indexes), or a .gguf file`;
+  const missing = files.has(CONFIG_FILE) ? WEIGHTS_FILE : hasWeights(files) ? CONFIG_FILE : 'both';
   throw new DiffoError(`${folder} is not a model folder: it lacks ${missing}. Looked for ${looked}.`);
 }
 
-async function readShards(folder: string): Promise<SafetensorsHeader> {
-  const indexPath = join(folder, WEIGHTS_INDEX_FILE);
+async function readShards(folder: string, index: string, read: Reader): Promise<SafetensorsHeader> {
+  const indexPath = join(folder, index);
   const shardOf = weightMap(await readJsonObject(indexPath), indexPath);
   const tensors = new Map<string, StoredTensor>();
   let metadata: Readonly<Record<string, string>> = {};
   for (const shard of new Set(shardOf.values())) {
-    const header = await readSafetensorsHeader(join(folder, shard));
+    const header = await read(join(folder, shard));
     metadata = { ...header.metadata, ...metadata };
     for (const [name, tensor] of header.tensors) {
       if (shardOf.get(name) !== shard) {
         throw new DiffoError(
-          `${join(folder, shard)} holds tensor "${name}", which ${WEIGHTS_INDEX_FILE} does not place there. Download the model again.`,
+          `${join(folder, shard)} holds tensor "${name}", which ${index} does not place there. Download the model again.`,
         );
       }
       tensors.set(name, tensor);
@@ -82,27 +115,8 @@ async function readShards(folder: string): Promise<SafetensorsHeader> {
   const missing = [...shardOf].find(([name]) => !tensors.has(name));
   if (missing) {
     throw new DiffoError(
-      `${join(folder, missing[1])} lacks tensor "${missing[0]}", which ${WEIGHTS_INDEX_FILE} places there. Download the model again.`,
+      `${join(folder, missing[1])} lacks tensor "${missing[0]}", which ${index} places there. Download the model again.`,
     );
   }
   return { tensors, metadata };
-}
-
-/**
- * The `weight_map` of a shard index: tensor name to file name.
- *
- * @throws DiffoError when it is malformed, or a file name leads out of the folder
- */
-export function weightMap(index: Readonly<Record<string, unknown>>, path: string): Map<string, string> {
-  const map = index.weight_map;
-  if (!isJsonObject(map) || Object.keys(map).length === 0) {
-    throw new DiffoError(`${path} has no "weight_map" that says which file holds which tensor. Download it again.`);
-  }
-  const entries = Object.entries(map).map(([name, file]): [string, string] => {
-    if (typeof file === 'string' && /^[\w][\w.-]*\.safetensors$/.test(file)) return [name, file];
-    throw new DiffoError(
-      `${path}: tensor "${name}" is placed in ${JSON.stringify(file)}, which is not the name of a safetensors file.`,
-    );
-  });
-  return new Map(entries);
 }

@@ -5,8 +5,15 @@ import { BYTES_PER_ELEMENT, elementCount } from './dtype.js';
 import { cutWhileReading, readFully } from './safetensors.js';
 import type { NamedTensor, StoredTensor, TensorDType } from './types.js';
 
-/** What can be written: a float32 tensor in memory, or one copied as it is from another safetensors file. */
-export type WritableTensor = NamedTensor | StoredTensor;
+/** A float32 tensor that is made when its turn comes, so that only one is in memory at a time. */
+export interface ComputedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly compute: () => Promise<Float32Array>;
+}
+
+/** What can be written: a float32 tensor in memory, one still to be computed, or one copied as it is from its file. */
+export type WritableTensor = NamedTensor | ComputedTensor | StoredTensor;
 
 /** Copies go through a buffer of this size, whatever the size of the tensor. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
@@ -29,6 +36,7 @@ export async function writeSafetensors(
     await writeFully(file, header);
     for (const tensor of sorted) {
       if ('data' in tensor) await writeFully(file, bytesOf(tensor.data));
+      else if ('compute' in tensor) await writeFully(file, await computed(tensor));
       else await copyTensor(tensor, file);
     }
   });
@@ -42,7 +50,18 @@ function byTypeThenName(a: WritableTensor, b: WritableTensor): number {
 }
 
 function dtypeOf(tensor: WritableTensor): TensorDType {
-  return 'data' in tensor ? 'F32' : tensor.dtype;
+  return 'dtype' in tensor ? tensor.dtype : 'F32';
+}
+
+function bytesIn(tensor: WritableTensor): number {
+  if ('data' in tensor) return tensor.data.byteLength;
+  return 'compute' in tensor ? elementCount(tensor.shape) * BYTES_PER_ELEMENT.F32 : tensor.length;
+}
+
+async function computed({ name, shape, compute }: ComputedTensor): Promise<Uint8Array> {
+  const data = await compute();
+  if (data.length !== elementCount(shape)) throw new Error(`tensor "${name}": ${data.length} values for [${shape}]`);
+  return bytesOf(data);
 }
 
 function bytesOf(data: Float32Array): Uint8Array {
@@ -55,7 +74,7 @@ function encodeHeader(tensors: readonly WritableTensor[], metadata: Readonly<Rec
   let position = 0;
   for (const tensor of tensors) {
     const dtype = dtypeOf(tensor);
-    const length = 'data' in tensor ? tensor.data.byteLength : tensor.length;
+    const length = bytesIn(tensor);
     if (length !== elementCount(tensor.shape) * BYTES_PER_ELEMENT[dtype]) {
       throw new Error(`tensor "${tensor.name}": ${length} bytes do not make ${dtype} of shape [${tensor.shape}]`);
     }
