@@ -1,5 +1,4 @@
 import { open, realpath } from 'node:fs/promises';
-import { openPromise, type ZipFile } from 'yauzl';
 import { DiffoError } from '../errors.js';
 import { fileError } from '../files/errors.js';
 import { BYTES_PER_ELEMENT, elementCount } from './dtype.js';
@@ -7,10 +6,10 @@ import type { SafetensorsHeader } from './safetensors.js';
 import { readFully } from './safetensors.js';
 import type { StoredTensor, TensorDType } from './types.js';
 import { type PickleDict, PickleError, type PickleTensor, type PickleValue, unpickle } from './unpickle.js';
+import { listStoredEntries, type ZipEntry, ZipError } from './zip.js';
 
 /** Larger than the description of any checkpoint; a limit so that a broken file cannot fill the memory. */
 const largestPickle = 256 * 1024 * 1024;
-const mostEntries = 1_000_000;
 
 const dtypeOf: Readonly<Record<string, TensorDType>> = {
   FloatStorage: 'F32',
@@ -27,12 +26,6 @@ const dtypeOf: Readonly<Record<string, TensorDType>> = {
 
 /** Keys under which trainers put the dictionary of tensors when they save more beside it. */
 const wrappers = ['state_dict', 'model_state_dict', 'model'];
-
-/** Where an entry of the archive lies in its file. */
-interface Entry {
-  readonly offset: number;
-  readonly length: number;
-}
 
 /**
  * Reads a PyTorch file (`.bin`, `.pt`, `.pth`: a zip archive since PyTorch 1.6) without running any of it. Tensors stay
@@ -58,6 +51,9 @@ export async function readTorchFile(path: string): Promise<SafetensorsHeader> {
     const stored = [...tensors].map(([name, tensor]) => locate(name, tensor, { path, file, entries, prefix }));
     return { tensors: new Map(stored.map((tensor) => [tensor.name, tensor])), metadata: {} };
   } catch (error) {
+    if (error instanceof ZipError) {
+      throw new DiffoError(`${path} is damaged: ${error.message}. Download it again.`, { cause: error });
+    }
     if (error instanceof PickleError) throw new DiffoError(`${path} is refused: ${error.message}.`, { cause: error });
     throw fileError(error, path, 'read');
   }
@@ -89,35 +85,21 @@ async function refuseOldFormats(path: string): Promise<void> {
 }
 
 /** Every entry of the archive with its place in the file, and the folder that PyTorch puts them in. */
-async function readArchive(path: string, file: string): Promise<{ entries: Map<string, Entry>; prefix: string }> {
-  const entries = new Map<string, Entry>();
-  let zip: ZipFile | undefined;
+async function readArchive(path: string, file: string): Promise<{ entries: Map<string, ZipEntry>; prefix: string }> {
+  const handle = await open(file, 'r');
   try {
-    zip = await openPromise(file, { autoClose: false, strictFileNames: true });
-    for await (const entry of zip.eachEntry()) {
-      if (entries.size >= mostEntries) throw new Error('it has more entries than any checkpoint');
-      if (entry.compressionMethod !== 0) {
-        throw new Error(
-          `its entry ${entry.fileName} is compressed, which PyTorch never does; unpack and save it again`,
-        );
-      }
-      const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
-      entries.set(entry.fileName, { offset: fileDataStart, length: entry.uncompressedSize });
+    const entries = await listStoredEntries(handle, (await handle.stat()).size);
+    const described = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+    if (described.length !== 1) {
+      throw new DiffoError(`${path} is a zip archive, but not one of PyTorch's: it has no data.pkl. Check the file.`);
     }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DiffoError(`${path} is damaged: ${reason}. Download it again.`, { cause: error });
+    return { entries, prefix: described[0]!.slice(0, -'data.pkl'.length) };
   } finally {
-    zip?.close();
+    await handle.close();
   }
-  const described = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (described.length !== 1) {
-    throw new DiffoError(`${path} is a zip archive, but not one of PyTorch's: it has no data.pkl. Check the file.`);
-  }
-  return { entries, prefix: described[0]!.slice(0, -'data.pkl'.length) };
 }
 
-async function readEntry(path: string, file: string, { offset, length }: Entry, limit: number): Promise<Uint8Array> {
+async function readEntry(path: string, file: string, { offset, length }: ZipEntry, limit: number): Promise<Uint8Array> {
   if (length > limit)
     throw new DiffoError(`${path} is damaged: an entry of it has ${length} bytes. Download it again.`);
   const handle = await open(file, 'r');
@@ -150,7 +132,7 @@ function tensorsOf(value: PickleValue, path: string): Map<string, PickleTensor> 
 interface Place {
   readonly path: string;
   readonly file: string;
-  readonly entries: ReadonlyMap<string, Entry>;
+  readonly entries: ReadonlyMap<string, ZipEntry>;
   readonly prefix: string;
 }
 

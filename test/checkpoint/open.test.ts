@@ -58,22 +58,20 @@ it.each<[string, Record<string, string>, RegExp]>([
 
 it('says which files were looked for in a folder that is not a checkpoint', async () => {
   expect((await failure(openCheckpoint(folder))).message).toBe(
-    `${folder} is not a model folder: it lacks both. Looked for config.json and model.safetensors (or model.safetensors.index.json).`,
+    `${folder} is not a model folder: it lacks both. Looked for config.json with model.safetensors or pytorch_model.bin (or their indexes), or a .gguf file.`,
   );
   await write('config.json', '{}');
   expect((await failure(openCheckpoint(folder))).message).toContain('it lacks model.safetensors.');
 });
 
-it('names a PEFT adapter, a PyTorch-only folder, a file and a missing folder for what they are', async () => {
+it('names a PEFT adapter, a TensorFlow folder, a file and a missing folder for what they are', async () => {
   await write('config.json', '{}');
-  await write('pytorch_model.bin', '');
-  expect((await failure(openCheckpoint(folder))).message).toMatch(
-    /only as pytorch_model.bin, .* not supported yet. Convert/,
-  );
+  await write('tf_model.h5', '');
+  expect((await failure(openCheckpoint(folder))).message).toMatch(/only as tf_model.h5, .* not supported. Convert/);
   await rm(join(folder, 'config.json'));
   await write('adapter_config.json', '{}');
   expect((await failure(openCheckpoint(folder))).message).toContain('is a PEFT adapter, not a model');
-  expect((await failure(openCheckpoint(join(folder, 'pytorch_model.bin')))).message).toContain('is a file');
+  expect((await failure(openCheckpoint(join(folder, 'tf_model.h5')))).message).toContain('is a file');
   expect((await failure(openCheckpoint(join(folder, 'none')))).message).toContain('no such file or folder');
 });
 

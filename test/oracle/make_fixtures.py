@@ -10,6 +10,7 @@ from transformers.utils import logging
 import adamw
 import bert_cases
 import check_fixtures
+import checkpoint_files
 import double_backward
 import families
 import gates
@@ -24,6 +25,7 @@ MAKERS = {
     "adamw": adamw.make,
     "gates": gates.make,
     "families": families.make,
+    "checkpoints": checkpoint_files.make,
 }
 SIZE_LIMIT = 6_000_000
 
