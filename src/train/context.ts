@@ -1,5 +1,6 @@
 import { openCheckpoint } from '../checkpoint/open.js';
 import type { ResolvedModel } from '../checkpoint/resolve.js';
+import type { Checkpoint } from '../checkpoint/types.js';
 import { encodeSplit } from '../data/batching.js';
 import { subsample } from '../data/stratify.js';
 import { openTask } from '../data/tasks/openTask.js';
@@ -22,13 +23,13 @@ export interface OpenedModel {
 /** Finds, opens and checks a model with its head. */
 export async function openModelByName(
   name: string,
-  options: ModelOptions,
+  options: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
   reporter: Reporter,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
   const resolved = await findModel(name, reporter, signal);
-  const checkpoint = await openCheckpoint(resolved.folder, name);
-  const model = openModel(checkpoint, options);
+  const checkpoint = await openCheckpoint(resolved.file ?? resolved.folder, name);
+  const model = openModel(checkpoint, typeof options === 'function' ? options(checkpoint) : options);
   if (model.unused.length > 0) {
     const shown = model.unused.slice(0, 3).join(', ');
     const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';
@@ -36,14 +37,20 @@ export async function openModelByName(
       `${model.unused.length} tensors of ${name} have no place in the model and are left out: ${shown}${more}`,
     );
   }
-  const tokenizer = await loadTokenizer(resolved.folder);
+  const tokenizer = await loadTokenizer(checkpoint.folder);
   const rows = checkpoint.config.vocab_size;
   if (typeof rows === 'number' && tokenizer.vocabSize > rows) {
     throw new DiffoError(
-      `${resolved.folder}: the tokenizer has ${tokenizer.vocabSize} ids but the model embeds ${rows}. They belong to different checkpoints.`,
+      `${checkpoint.folder}: the tokenizer has ${tokenizer.vocabSize} ids but the model embeds ${rows}. They belong to different checkpoints.`,
     );
   }
   return { model, tokenizer, resolved };
+}
+
+/** Says which part of the head is made new because the checkpoint has none that fits. */
+export function noteNewHead({ head, checkpoint }: Model, reporter: Reporter): void {
+  const made = head.filter(({ stored }) => stored === undefined).map(({ name }) => name);
+  if (made.length > 0) reporter.info(`The head is new, ${checkpoint.name} has none that fits: ${made.join(', ')}`);
 }
 
 /** The task of a configuration. */

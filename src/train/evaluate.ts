@@ -32,7 +32,8 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
   const model = name ?? named;
   // More than the classifier's weight and bias: the whole head was trained.
   const head = loaded.adapter.saved.length > 2 ? 'all' : 'classifier';
-  const options = { numLabels: outputsOf(loaded.task), head } as const;
+  const { taskType } = loaded.adapter;
+  const options = { taskType, numLabels: outputsOf(loaded.task), head } as const;
   const opened = await openModelByName(model, options, reporter, signal).catch((error) => {
     if (name !== undefined || !(error instanceof DiffoError)) throw error;
     const hint = `That is the base model which ${loaded.folder} names; --model gives another place of it.`;

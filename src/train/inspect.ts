@@ -117,12 +117,12 @@ async function inspectAdapter(path: string): Promise<AdapterInspection> {
 
 async function inspectModel(name: string, reporter: Reporter, signal?: AbortSignal): Promise<ModelInspection> {
   const resolved = await findModel(name, reporter, signal);
-  const checkpoint = await openCheckpoint(resolved.folder, name);
+  const checkpoint = await openCheckpoint(resolved.file ?? resolved.folder, name);
   const model = openModel(checkpoint, { numLabels: 1 });
   return {
     kind: 'model',
     name,
-    folder: resolved.folder,
+    folder: checkpoint.folder,
     revision: resolved.revision,
     family: model.family,
     layers: model.layers,
@@ -133,7 +133,7 @@ async function inspectModel(name: string, reporter: Reporter, signal?: AbortSign
     parameters: model.backboneParameters,
     maxLength: model.maxLength,
     mergedAdapter: checkpoint.metadata[mergedKey],
-    bytes: await sizeOf(resolved.folder),
+    bytes: await sizeOf(checkpoint.folder),
   };
 }
 

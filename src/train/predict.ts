@@ -1,5 +1,4 @@
 import { encodeSplit } from '../data/batching.js';
-import { argmaxRows } from '../data/metrics.js';
 import type { Example } from '../data/types.js';
 import type { TaskFile } from './adapterFolder.js';
 import { sequenceLimit } from './context.js';
@@ -34,12 +33,16 @@ export async function predictWithAdapter(options: PredictAdapterOptions): Promis
   const logits = await predictLogits(model, plan, parameters, encoded, { threads, signal, onBatch });
   phase.end();
   const { numLabels } = model;
-  const best = argmaxRows(logits, numLabels);
-  return encoded.map((_, row) => {
-    const values = Array.from(logits.subarray(row * numLabels, (row + 1) * numLabels));
-    if (loaded.task.kind === 'regression') return { label: values[0]!, score: values[0]!, logits: values };
-    return { label: loaded.task.labels[best[row]!]!, score: softmaxAt(values, best[row]!), logits: values };
-  });
+  return encoded.map((_, row) =>
+    predictionOf(Array.from(logits.subarray(row * numLabels, (row + 1) * numLabels)), loaded.task.labels),
+  );
+}
+
+/** @param labels names of the classes; none for regression */
+export function predictionOf(logits: readonly number[], labels: readonly string[]): Prediction {
+  if (labels.length === 0) return { label: logits[0]!, score: logits[0]!, logits };
+  const best = logits.indexOf(Math.max(...logits));
+  return { label: labels[best] ?? `LABEL_${best}`, score: softmaxAt(logits, best), logits };
 }
 
 /** Softmax probability of one entry. */

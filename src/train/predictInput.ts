@@ -8,6 +8,17 @@ import type { TaskFile } from './adapterFolder.js';
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
 export type PredictInput = { readonly text: string; readonly pair?: string | undefined } | { readonly file: string };
 
+/** What rows look like where no adapter says so: a column `text`. */
+export const plainTask: TaskFile = {
+  format: 'diffora-task/1',
+  name: 'unknown',
+  kind: 'classification',
+  labels: [],
+  columns: { text: 'text', label: 'label' },
+  metrics: ['accuracy'],
+  maxLength: 512,
+};
+
 /**
  * The examples of an input, in its order. Labels are not looked at: files to be predicted often have none, or `-1`.
  * @throws DiffoError that names the file and, where a row lacks its text, the line

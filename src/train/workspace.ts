@@ -5,6 +5,7 @@ import {
   type EncodedSplit,
   encodeTaskSplit,
   loadSplit,
+  noteNewHead,
   type OpenedModel,
   openConfiguredTask,
   openModelByName,
@@ -26,6 +27,7 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
   // Data first: what is wrong with them should not have to wait for a download.
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
   const any = await openModelByName(config.model, { numLabels: outputsOf(task), head: config.head }, reporter, signal);
+  noteNewHead(any.model, reporter);
   const opened = config.method === 'diffora' ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
   const train = encodeTaskSplit(opened, task, trainSplit, config, reporter);
   const dev = encodeTaskSplit(opened, task, devSplit, config, reporter);

@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { usageError } from '../errors.js';
+import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
+import { fileError } from '../files/errors.js';
+import { formatCount } from '../report/units.js';
+import { type GeneratedText, generateText } from '../train/generateText.js';
+import { addCommonFlags, type CommonFlags, perform } from './perform.js';
+import type { Terminal } from './terminal.js';
+import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
+
+interface Flags extends CommonFlags {
+  readonly model?: string;
+  readonly adapter?: string;
+  readonly prompt?: string;
+  readonly input?: string;
+  readonly output?: string;
+  readonly overwrite?: boolean;
+  readonly chat?: boolean;
+  readonly system?: string;
+  readonly maxNewTokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly repetitionPenalty?: number;
+}
+
+export function generateCommand(terminal: Terminal): Command {
+  const command = new Command('generate')
+    .description('Continue a text with a causal model (LLaMA, Mistral, Qwen2, GPT-2), with or without an adapter.')
+    .option('--model <model>', 'hub name, folder or .gguf file of a causal model')
+    .option('--adapter <folder>', 'adapter of a causal model')
+    .option('--prompt <text>', 'the text to continue')
+    .option('--input <file>', 'a file with a prompt on each line')
+    .option('--output <file>', 'write a JSON object a line, in the order of the input (default: to stdout)')
+    .option('--overwrite', 'replace an output file that is there')
+    .option('--chat', "put the prompt into the model's chat format")
+    .option('--system <text>', "the system's message of a chat")
+    .option('--max-new-tokens <count>', 'end after this many tokens', wholeNumber(1), 128)
+    .option('--temperature <number>', '0: always the likeliest token; otherwise tokens are drawn', numberFrom(0), 0)
+    .option('--top-k <count>', 'draw among the k likeliest tokens', wholeNumber(1))
+    .option('--top-p <share>', 'draw among the likeliest tokens that together reach this probability', numberFrom(0, 1))
+    .option('--repetition-penalty <number>', 'makes tokens that occurred less likely (1: no change)', numberFrom(0));
+  addCommonFlags(command);
+  addTrainFlags(command, ['seed', 'threads']);
+  return command
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ diffora generate --model HuggingFaceTB/SmolLM2-135M-Instruct --chat --prompt 'Name three rivers.'
+  $ diffora generate --model story.gguf --prompt 'Once upon a time' --temperature 0.8 --top-p 0.9 --seed 7`,
+    )
+    .action(async (flags: Flags) => {
+      const { model, adapter, output, overwrite = false, chat = false, system } = flags;
+      checkFlags(flags);
+      const { seed = 1, threads = usualThreads } = givenSettings({ ...flags });
+      const streams = flags.prompt !== undefined && output === undefined && flags.json !== true;
+      await perform(terminal, flags, {
+        output,
+        run: async (session) => {
+          if (output !== undefined) checkOutputFile(output, { overwrite });
+          const prompts = flags.prompt === undefined ? await readPrompts(flags.input!) : [flags.prompt];
+          const { maxNewTokens, temperature, topK, topP, repetitionPenalty } = flags;
+          const sampling = { maxNewTokens, temperature, topK, topP, repetitionPenalty };
+          const onText = (text: string) => {
+            if (streams) terminal.stdout.write(text);
+          };
+          const results = await generateText({
+            ...session,
+            ...sampling,
+            model,
+            adapter,
+            prompts,
+            chat,
+            system,
+            seed,
+            threads,
+            onText,
+          });
+          if (output !== undefined) await writeFileAtomic(output, `${jsonLines(results)}\n`);
+          const total = results.reduce((sum, { tokens }) => sum + tokens, 0);
+          const rate = results.reduce(
+            (sum, { tokensPerSecond, tokens }) => sum + (tokensPerSecond * tokens) / total,
+            0,
+          );
+          if (streams) terminal.stdout.write('\n');
+          session.reporter.info(`${formatCount(total)} tokens, ${rate.toFixed(1)} a second`);
+          return results;
+        },
+        text: (results) => {
+          if (streams) return '';
+          return output === undefined
+            ? jsonLines(results)
+            : `${formatCount(results.length)} texts written to ${output}`;
+        },
+        json: (results) => {
+          if (output !== undefined) return { output, texts: results.length };
+          return flags.prompt === undefined ? { texts: results } : results[0];
+        },
+      });
+    });
+}
+
+function checkFlags({ model, adapter, prompt, input, output, chat, system }: Flags): void {
+  if (model === undefined && adapter === undefined) throw usageError('Give --model or --adapter.');
+  if ((prompt === undefined) === (input === undefined)) throw usageError('Give either --prompt or --input.');
+  if (system !== undefined && chat !== true) throw usageError('--system goes with --chat.');
+  if (output !== undefined && output === input) throw usageError('--output is the --input file; choose another.');
+}
+
+async function readPrompts(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    throw fileError(error, path, 'read');
+  });
+  const prompts = text.split(/\r?\n/).filter((line) => line !== '');
+  if (prompts.length === 0) throw usageError(`${path} has no prompts: a prompt a line is read.`);
+  return prompts;
+}
+
+function jsonLines(results: readonly GeneratedText[]): string {
+  return results.map((one) => JSON.stringify(one)).join('\n');
+}
+
+function numberFrom(lowest: number, highest = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= lowest && value <= highest && Number.isFinite(value)) return value;
+    const range = highest === Number.POSITIVE_INFINITY ? `of at least ${lowest}` : `from ${lowest} to ${highest}`;
+    throw new InvalidArgumentError(`It takes a number ${range}.`);
+  };
+}
+
+function wholeNumber(lowest: number): (text: string) => number {
+  const parse = numberFrom(lowest);
+  return (text) => {
+    const value = parse(text);
+    if (Number.isInteger(value)) return value;
+    throw new InvalidArgumentError(`It takes a whole number of at least ${lowest}.`);
+  };
+}

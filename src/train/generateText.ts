@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
+import { DiffoError } from '../errors.js';
+import { readJsonObject } from '../files/json.js';
+import { renderChat } from '../generate/chat.js';
+import { openDecoder } from '../generate/decoder.js';
+import { type FinishReason, generate } from '../generate/generate.js';
+import type { SamplingOptions } from '../generate/sample.js';
+import type { Parameter } from '../optimize/parameters.js';
+import { decodeStream } from '../tokenize/index.js';
+import { type OpenedModel, openModelByName } from './context.js';
+import { openAdapted } from './evaluate.js';
+import type { Reporter } from './reporter.js';
+
+export interface GenerateTextOptions extends SamplingOptions {
+  /** A causal model, or the base of `adapter` in another place. */
+  readonly model?: string | undefined;
+  /** An adapter of a causal model. */
+  readonly adapter?: string | undefined;
+  readonly prompts: readonly string[];
+  /** Treat each prompt as a user's message, in the model's own chat format. */
+  readonly chat?: boolean;
+  /** The system's message of a chat. */
+  readonly system?: string | undefined;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+  /** Text of prompt `index` as it comes. */
+  readonly onText?: (text: string, index: number) => void;
+}
+
+export interface GeneratedText {
+  readonly prompt: string;
+  /** The continuation alone. */
+  readonly text: string;
+  readonly tokens: number;
+  readonly finish: FinishReason;
+  readonly tokensPerSecond: number;
+}
+
+/** `diffora generate`: continues each prompt. The same seed, model and prompt give the same text. */
+export async function generateText(options: GenerateTextOptions): Promise<GeneratedText[]> {
+  const { model, tokenizer, plan, parameters } = await openCausal(options);
+  const stopTokenIds = await stopIds({ model, tokenizer });
+  const decoder = await openDecoder(model, { plan, parameters, threads: options.threads });
+  const { maxLength } = model;
+  try {
+    const results: GeneratedText[] = [];
+    for (const [index, prompt] of options.prompts.entries()) {
+      const started = performance.now();
+      const stream = decodeStream(tokenizer);
+      const pieces: string[] = [];
+      const give = (piece: string) => {
+        if (piece === '') return;
+        pieces.push(piece);
+        options.onText?.(piece, index);
+      };
+      const run = generate(decoder, encodePrompt(prompt, options, tokenizer), { ...options, stopTokenIds, maxLength });
+      let tokens = 0;
+      let step = await run.next();
+      for (; !step.done; step = await run.next()) {
+        tokens++;
+        give(stream.push(step.value));
+      }
+      give(stream.end());
+      const tokensPerSecond = tokens / ((performance.now() - started) / 1000);
+      results.push({ prompt, text: pieces.join(''), tokens, finish: step.value, tokensPerSecond });
+    }
+    return results;
+  } finally {
+    await decoder.release();
+  }
+}
+
+async function openCausal(
+  options: GenerateTextOptions,
+): Promise<OpenedModel & { plan: AdapterPlan; parameters: readonly Parameter[] }> {
+  const { model, adapter, reporter, signal } = options;
+  if (adapter !== undefined) {
+    const { opened, plan, parameters } = await openAdapted({ ...options, adapter });
+    return { ...opened, plan, parameters };
+  }
+  if (model === undefined) throw new Error('generateText needs a model or an adapter');
+  const head = { taskType: 'CAUSAL_LM', numLabels: 0, head: 'none' } as const;
+  const opened = await openModelByName(model, head, reporter, signal);
+  return { ...opened, plan: planAdapters({ rank: 1, alpha: 1 }, []), parameters: [] };
+}
+
+function encodePrompt(prompt: string, { chat, system }: GenerateTextOptions, tokenizer: OpenedModel['tokenizer']) {
+  if (chat !== true) return tokenizer.encode(prompt).ids;
+  if (tokenizer.chatTemplate === undefined) {
+    throw new DiffoError('The model has no chat template. Give a plain prompt, without --chat.');
+  }
+  const messages = [
+    ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
+    { role: 'user', content: prompt } as const,
+  ];
+  return tokenizer.encodePlain(renderChat(tokenizer.chatTemplate, messages, tokenizer.specialTokens));
+}
+
+/** Ids that end a text: of generation_config.json, of config.json, and the tokenizer's own. */
+async function stopIds({ model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>): Promise<number[]> {
+  const path = join(model.checkpoint.folder, 'generation_config.json');
+  const generation = existsSync(path) ? await readJsonObject(path) : {};
+  const stated = generation.eos_token_id ?? model.checkpoint.config.eos_token_id ?? tokenizer.eosTokenId;
+  return [stated].flat().filter((id) => typeof id === 'number');
+}

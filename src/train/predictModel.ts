@@ -1,0 +1,98 @@
+import { planAdapters } from '../adapters/plan.js';
+import { encodeSplit } from '../data/batching.js';
+import type { Example } from '../data/types.js';
+import { argmax } from '../generate/sample.js';
+import type { Model } from '../models/model.js';
+import type { Tokenizer } from '../tokenize/index.js';
+import { openModelByName, sequenceLimit } from './context.js';
+import { labelNames, ownHead } from './ownHead.js';
+import { type Prediction, predictionOf } from './predict.js';
+import { predictEach } from './predictLogits.js';
+import type { Reporter } from './reporter.js';
+
+/** What the own head of a checkpoint gives for one text. */
+export type ModelPrediction =
+  | Prediction
+  /** Token classification: a label and logits for each token. */
+  | { readonly tokens: readonly (Prediction & { readonly token: string })[] }
+  /** Question answering: the likeliest span, first token before last, and the logits of every token as start and end. */
+  | {
+      readonly answer: string;
+      readonly start: number;
+      readonly end: number;
+      readonly startLogits: readonly number[];
+      readonly endLogits: readonly number[];
+    }
+  /** Causal models: the likeliest next token and the logits of all. */
+  | { readonly next: string; readonly id: number; readonly logits: readonly number[] };
+
+export interface PredictModelOptions {
+  readonly model: string;
+  readonly maxLength?: number | undefined;
+  readonly examples: () => Promise<readonly Example[]>;
+  readonly threads: number;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `diffora predict --model`: runs the head that a checkpoint was saved with. For QUESTION_ANS the pair is the context. */
+export async function predictWithModel(options: PredictModelOptions): Promise<ModelPrediction[]> {
+  const { reporter, threads, signal } = options;
+  const { model, tokenizer } = await openModelByName(options.model, ownHead, reporter, signal);
+  const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? usualLength(model.maxLength, tokenizer));
+  const encoded = encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn });
+  const phase = reporter.phase('predict', encoded.length);
+  const onBatch = (done: number) => phase.update(done);
+  const plan = planAdapters({ rank: 1, alpha: 1 }, []);
+  const results = await predictEach(model, plan, [], encoded, { threads, signal, onBatch });
+  phase.end();
+  const labels = labelNames(model.checkpoint.config);
+  return results.map((logits, i) => read(logits, Array.from(encoded[i]!.inputIds), model, tokenizer, labels));
+}
+
+function read(
+  logits: Float32Array,
+  ids: readonly number[],
+  { taskType, numLabels }: Model,
+  tokenizer: Tokenizer,
+  labels: readonly string[],
+): ModelPrediction {
+  switch (taskType) {
+    case 'SEQ_CLS':
+      return predictionOf(Array.from(logits), numLabels === 1 ? [] : labels);
+    case 'TOKEN_CLS':
+      return {
+        tokens: ids.map((id, position) => {
+          const values = Array.from(logits.subarray(position * numLabels, (position + 1) * numLabels));
+          return { token: tokenizer.decode([id]), ...predictionOf(values, labels) };
+        }),
+      };
+    case 'QUESTION_ANS':
+      return likeliestSpan(logits, ids, tokenizer);
+    case 'CAUSAL_LM': {
+      const id = argmax(logits);
+      return { next: tokenizer.decode([id]), id, logits: Array.from(logits) };
+    }
+  }
+}
+
+/** 512 tokens, or what model and tokenizer allow. */
+function usualLength(longest: number, { modelMaxLength }: { readonly modelMaxLength: number | undefined }): number {
+  return Math.min(512, longest, modelMaxLength ?? longest);
+}
+
+/** @param logits [tokens, 2] */
+function likeliestSpan(logits: Float32Array, ids: readonly number[], tokenizer: Tokenizer) {
+  const startLogits = ids.map((_, i) => logits[2 * i]!);
+  const endLogits = ids.map((_, i) => logits[2 * i + 1]!);
+  let best = { start: 0, end: 0, score: Number.NEGATIVE_INFINITY };
+  let bestStart = 0;
+  for (let end = 0; end < ids.length; end++) {
+    if (startLogits[end]! > startLogits[bestStart]!) bestStart = end;
+    const score = startLogits[bestStart]! + endLogits[end]!;
+    if (score > best.score) best = { start: bestStart, end, score };
+  }
+  const { start, end } = best;
+  const answer = tokenizer.decode(ids.slice(start, end + 1), { skipSpecialTokens: true }).trim();
+  return { answer, start, end, startLogits, endLogits };
+}
