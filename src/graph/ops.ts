@@ -3,6 +3,7 @@ import { type PrimitiveName, type Primitives, primitives } from './primitives/in
 import type { MatmulAttrs } from './primitives/matmul.js';
 import type { PadAttrs } from './primitives/pad.js';
 import type { RotaryAttrs } from './primitives/rotary.js';
+import type { ShiftAttrs } from './primitives/shift.js';
 import type { SliceAttrs } from './primitives/slice.js';
 import type { SumAttrs } from './primitives/sum.js';
 import { broadcastAxes, type Dim, multiplyDims, type Shape, sameShape } from './shape.js';
@@ -70,6 +71,9 @@ export const ops = {
   reshape: (x: Tensor, shape: Shape) => (sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape })[0]!),
   transpose: (x: Tensor, perm: readonly number[]) => apply('transpose', [x], { perm })[0]!,
   slice: (x: Tensor, attrs: SliceAttrs) => apply('slice', [x], attrs)[0]!,
+  shift: (x: Tensor, attrs: ShiftAttrs) => (attrs.by === 0 ? x : apply('shift', [x], attrs)[0]!),
+  skew: (x: Tensor) => one('skew', x),
+  unskew: (x: Tensor) => one('unskew', x),
   pad: (x: Tensor, attrs: PadAttrs) => apply('pad', [x], attrs)[0]!,
   /** `size`: of the result along the axis, where sizes are symbolic. */
   concat: (parts: readonly Tensor[], axis: number, size?: Dim) =>

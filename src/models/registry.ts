@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { bert } from './bert.js';
+import { deberta } from './deberta.js';
 import { distilbert } from './distilbert.js';
 import { gpt2 } from './gpt2.js';
 import { llama } from './llama.js';
@@ -11,7 +12,7 @@ import { qwen2 } from './qwen2.js';
 import { roberta } from './roberta.js';
 
 /** Every architecture that diffora can build: one line each. */
-export const families: readonly Family[] = [bert, roberta, distilbert, llama, mistral, qwen2, gpt2];
+export const families: readonly Family[] = [bert, roberta, distilbert, deberta, llama, mistral, qwen2, gpt2];
 
 /**
  * The model of a checkpoint with a head, by default one that classifies sequences into `numLabels` (1 = regression).

@@ -18,7 +18,7 @@ interface Case {
   readonly integers?: readonly { shape: readonly (number | string)[]; values: readonly number[] }[];
 }
 
-const sizes: Readonly<Record<string, number>> = { batch: 2, seq: 3, 'batch*seq': 6 };
+const sizes: Readonly<Record<string, number>> = { batch: 2, seq: 3, 'batch*seq': 6, '2*seq': 6 };
 const real = (shape: readonly (number | string)[]) => shape.map((dim) => (typeof dim === 'number' ? dim : sizes[dim]!));
 
 const cases: Readonly<Record<string, Case>> = {
@@ -153,6 +153,21 @@ const cases: Readonly<Record<string, Case>> = {
       ['seq', 2],
       ['seq', 2],
     ],
+  },
+  shift: {
+    build: ([x, y]) => ops.add(ops.shift(x!, { axis: 1, by: 2 }), ops.shift(y!, { axis: 1, by: -1 })),
+    wrt: [
+      ['batch', 'seq', 2],
+      ['batch', 'seq', 2],
+    ],
+  },
+  skew: {
+    build: ([x, seq]) => ops.mul(ops.skew(x!), ops.reshape(seq!, ['seq', 1])),
+    wrt: [['batch', 2, 'seq', '2*seq'], ['seq']],
+  },
+  unskew: {
+    build: ([x, seq]) => ops.mul(ops.unskew(x!), ops.reshape(seq!, ['seq', 1])),
+    wrt: [['batch', 2, 'seq', 'seq'], ['seq']],
   },
   window: {
     build: ([x, offsets]) => {

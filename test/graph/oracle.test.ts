@@ -24,6 +24,7 @@ type Attrs = MatmulAttrs &
   PadAttrs & {
     readonly shape: number[];
     readonly perm: number[];
+    readonly by: number;
     readonly rows: number;
     readonly epsilon: number;
     readonly ignoreIndex?: number;
@@ -64,6 +65,8 @@ const calls: Readonly<Record<string, (x: readonly Tensor[], attrs: Attrs) => Ten
   logSoftmax: ([x]) => ops.logSoftmax(x!),
   crossEntropy: ([logits, labels], { ignoreIndex }) => ops.crossEntropy(logits!, labels!, ignoreIndex),
   layerNorm: ([x, scale, bias], { epsilon }) => ops.layerNorm(x!, scale!, bias!, epsilon)[0]!,
+  skew: ([x]) => ops.skew(x!),
+  shift: ([x], { axis, by }) => ops.shift(x!, { axis, by }),
   rotary: ([x, cos, sin]) => ops.rotary(x!, cos!, sin!),
   rmsNorm: ([x, scale], { epsilon }) => ops.rmsNorm(x!, scale!, epsilon)[0]!,
 };
@@ -77,8 +80,8 @@ const inputOf = (name: string, value: Value) => input(name, dtypeOf(value), valu
 const primitives = await readOracle<readonly PrimitiveCase[]>('primitives');
 
 describe('primitives against PyTorch', () => {
-  it('has all 106 cases of the fixture', () => {
-    expect(primitives.description).toHaveLength(106);
+  it('has all 109 cases of the fixture', () => {
+    expect(primitives.description).toHaveLength(109);
   });
 
   it.each(primitives.description.map((one) => [one.op, one.name, one] as const))('%s %s', async (op, _, one) => {

@@ -244,11 +244,12 @@ def save(folder: Path, model: PreTrainedModel) -> None:
 
 def make(folder: Path) -> None:
     import family_bert
+    import family_deberta
     import family_distilbert
     import family_gpt2
     import family_llama
     import family_roberta
 
-    families = [family_bert, family_roberta, family_distilbert, family_llama, family_gpt2]
+    families = [family_bert, family_roberta, family_distilbert, family_llama, family_gpt2, family_deberta]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)

@@ -199,9 +199,26 @@ def trigonometric_cases(g: torch.Generator) -> list[Case]:
     return [*plain, Case("rotary", "plain", [normal(g, [2, 3, 5, 8]), *angles], rotary)]
 
 
+def relative_cases(g: torch.Generator) -> list[Case]:
+    def skew(x):
+        n = x.shape[2]
+        rows, columns = torch.arange(n)[:, None], torch.arange(n)[None, :]
+        return x.gather(3, (n - 1 - rows + columns).expand(*x.shape[:2], n, n))
+
+    def shift(x, axis, by):
+        return F.pad(x, (0, 0, by, 0))[:, : x.shape[1]] if by > 0 else F.pad(x, (0, 0, 0, -by))[:, -by:]
+
+    moves = [
+        Case("shift", f"by{by}", [normal(g, [2, 5, 3])], lambda x, by=by: shift(x, 1, by), {"axis": 1, "by": by})
+        for by in (2, -1)
+    ]
+    return [Case("skew", "plain", [normal(g, [2, 3, 5, 10])], skew), *moves]
+
+
 def all_cases() -> list[Case]:
     g = seeded(SEED)
-    parts = [elementwise_cases, matmul_cases, reduction_cases, shape_cases, row_cases, network_cases, trigonometric_cases]
+    parts = [elementwise_cases, matmul_cases, reduction_cases, shape_cases, row_cases, network_cases]
+    parts += [trigonometric_cases, relative_cases]
     return [case for part in parts for case in part(g)]
 
 

@@ -25,9 +25,11 @@ import { reshape } from './reshape.js';
 import { rmsNorm } from './rmsNorm.js';
 import { rotary } from './rotary.js';
 import { scatterAdd } from './scatterAdd.js';
+import { shift } from './shift.js';
 import { sigmoid } from './sigmoid.js';
 import { sin } from './sin.js';
 import { size } from './size.js';
+import { skew, unskew } from './skew.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { sqrt } from './sqrt.js';
@@ -70,9 +72,11 @@ export const primitives = {
   rmsNorm,
   rotary,
   scatterAdd,
+  shift,
   sigmoid,
   sin,
   size,
+  skew,
   slice,
   softmax,
   sqrt,
@@ -80,6 +84,7 @@ export const primitives = {
   sum,
   tanh,
   transpose,
+  unskew,
   where,
   window,
 };
