@@ -13,19 +13,20 @@ import { type PeerShape, peakSchema, type Ready, readySchema, stepsSchema } from
 
 const help = `Step time and peak memory of LoRA training here and in PyTorch + PEFT, side by side.
 
-  npm run bench:peer -- [--preset minilm|bert-base|all] [--model DIR] [--python PATH] [--threads N]
+  npm run bench:peer -- [--preset minilm|bert-base|deberta-v3-base|all] [--model DIR] [--python PATH] [--threads N]
                         [--rounds N] [--steps N] [--warm-up N] [--json FILE]
 
   --preset    minilm: 6 layers of 384, batch 16x32, LoRA on all linear modules (default: all presets)
               bert-base: 12 layers of 768, batch 8x128, LoRA on query and value
+              deberta-v3-base: the same sizes with disentangled attention
   --model     checkpoint folder for both sides; without it each has random weights of the preset's shape
   --python    Python with torch and peft (default: the environment variable PYTHON, or python3)
   --threads   threads of each side (default 2)
   --rounds, --steps, --warm-up   rounds of steps, in turn (default 5 of 4), after untimed ones (default 2)
   --json      also writes the results to a file`;
 
-/** What is expected of ours over PyTorch's median step time (issue 3); not a test, machines differ. */
-const expectedRatio: Readonly<Record<string, number>> = { minilm: 0.75, 'bert-base': 0.97 };
+/** What is expected of ours over PyTorch's median step time (issues 3 and 4); not a test, machines differ. */
+const expectedRatio: Readonly<Record<string, number>> = { minilm: 0.75, 'bert-base': 0.97, 'deberta-v3-base': 0.95 };
 
 interface Options {
   readonly model: string | undefined;

@@ -2,6 +2,9 @@ import * as z from 'zod';
 
 /** Model, batch and adapters of a run: what bench/peer_torch.py reports when it is ready. */
 export const shapeSchema = z.object({
+  /** `model_type` of config.json, and what it holds beside the sizes. */
+  modelType: z.string(),
+  extra: z.record(z.string(), z.unknown()),
   hiddenSize: z.int(),
   layers: z.int(),
   heads: z.int(),

@@ -19,6 +19,8 @@ import time
 
 PRESETS = {
     "minilm": {
+        "modelType": "bert",
+        "extra": {},
         "hiddenSize": 384,
         "layers": 6,
         "heads": 12,
@@ -32,6 +34,8 @@ PRESETS = {
         "targets": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"],
     },
     "bert-base": {
+        "modelType": "bert",
+        "extra": {},
         "hiddenSize": 768,
         "layers": 12,
         "heads": 12,
@@ -43,6 +47,34 @@ PRESETS = {
         "rank": 8,
         "alpha": 16,
         "targets": ["query", "value"],
+    },
+    "deberta-v3-base": {
+        "modelType": "deberta-v2",
+        # The published config.json; embeddings are not trained, so their number does not matter.
+        "extra": {
+            "relative_attention": True,
+            "position_buckets": 256,
+            "max_relative_positions": -1,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": "p2c|c2p",
+            "layer_norm_eps": 1e-7,
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+            "pooler_dropout": 0,
+            "pooler_hidden_act": "gelu",
+        },
+        "hiddenSize": 768,
+        "layers": 12,
+        "heads": 12,
+        "intermediateSize": 3072,
+        "vocabSize": 30522,
+        "maxPositions": 512,
+        "batch": 8,
+        "sequence": 128,
+        "rank": 8,
+        "alpha": 16,
+        "targets": ["query_proj", "value_proj"],
     },
 }
 
@@ -84,21 +116,19 @@ def shape_of(options: argparse.Namespace) -> dict:
 def build(options: argparse.Namespace, shape: dict):
     """The adapted model in train mode, in float32."""
     from peft import LoraConfig, TaskType, get_peft_model
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     rates = {"hidden_dropout_prob": options.dropout, "attention_probs_dropout_prob": options.dropout}
+    # DeBERTa has its own attention alone.
+    chosen = {} if shape["modelType"] == "deberta-v2" else {"attn_implementation": options.attention}
     if options.model:
-        model = BertForSequenceClassification.from_pretrained(
-            options.model,
-            num_labels=options.labels,
-            dtype="float32",
-            attn_implementation=options.attention,
-            **rates,
+        model = AutoModelForSequenceClassification.from_pretrained(
+            options.model, num_labels=options.labels, dtype="float32", **chosen, **rates
         )
     else:
         sizes = {name: shape[key] for key, name in MODEL_FIELDS.items()}
-        config = BertConfig(**sizes, num_labels=options.labels, attn_implementation=options.attention, **rates)
-        model = BertForSequenceClassification(config).float()
+        config = AutoConfig.for_model(shape["modelType"], **sizes, **shape["extra"], num_labels=options.labels, **rates)
+        model = AutoModelForSequenceClassification.from_config(config, **chosen).float()
     lora = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=shape["rank"],

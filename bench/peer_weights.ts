@@ -2,17 +2,19 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../src/checkpoint/safetensors-write.js';
 import type { NamedTensor } from '../src/checkpoint/types.js';
+import { families } from '../src/models/registry.js';
+import type { ExpectedTensor } from '../src/models/weights.js';
 import { randomStream } from '../src/random.js';
 import { type PeerShape, shapeSchema } from './peer_shape.js';
 
 /**
- * A BERT checkpoint with random weights. A process of its own (`peer_weights.ts FOLDER SHAPE DROPOUT`): on Linux a child
+ * A checkpoint with random weights. A process of its own (`peer_weights.ts FOLDER SHAPE DROPOUT`): on Linux a child
  * inherits its parent's peak of memory, and the parent of the two sides has to stay small.
  */
-async function writeRandomBert(folder: string, shape: PeerShape, dropout: number): Promise<void> {
+async function writeRandomCheckpoint(folder: string, shape: PeerShape, dropout: number): Promise<void> {
   await mkdir(folder, { recursive: true });
   const config = {
-    model_type: 'bert',
+    model_type: shape.modelType,
     vocab_size: shape.vocabSize,
     hidden_size: shape.hiddenSize,
     num_hidden_layers: shape.layers,
@@ -22,51 +24,30 @@ async function writeRandomBert(folder: string, shape: PeerShape, dropout: number
     type_vocab_size: 2,
     hidden_dropout_prob: dropout,
     attention_probs_dropout_prob: dropout,
+    ...shape.extra,
   };
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
-  await writeSafetensors(join(folder, 'model.safetensors'), randomTensors(shape));
+  const family = families.find(({ modelTypes }) => modelTypes.includes(shape.modelType))!;
+  const architecture = family.describe({ name: folder, folder, config, tensors: new Map(), metadata: {} });
+  // A pooler that is there stays frozen on both sides.
+  const poolers = architecture.heads.SEQ_CLS!(2).modules.filter(({ role }) => role === 'pooler');
+  const expected = [...architecture.tensors, ...poolers.flatMap(({ tensors }) => tensors)];
+  await writeSafetensors(join(folder, 'model.safetensors'), randomTensors(expected));
 }
 
 /** Tensors are stretches of one pool of numbers: their values matter to no timing, and memory stays small. */
-function randomTensors(shape: PeerShape): NamedTensor[] {
-  const { hiddenSize: hidden, intermediateSize: wide, vocabSize, maxPositions } = shape;
-  const largest = Math.max(vocabSize, wide, maxPositions) * hidden;
+function randomTensors(expected: readonly ExpectedTensor[]): NamedTensor[] {
+  const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
   const stream = randomStream(1, 'bench');
-  const pool = Float32Array.from({ length: largest + 65_536 }, () => 0.02 * stream.normal());
-  const random = (name: string, sizes: readonly number[]): NamedTensor => {
+  const length = Math.max(...expected.map(({ shape }) => sizeOf(shape))) + 65_536;
+  const pool = Float32Array.from({ length }, () => 0.02 * stream.normal());
+  return expected.map(({ name, shape }) => {
+    if (shape.length === 1)
+      return { name, shape, data: new Float32Array(shape[0]!).fill(name.endsWith('weight') ? 1 : 0) };
     const start = stream.integer(65_536);
-    return { name, shape: sizes, data: pool.subarray(start, start + sizes.reduce((a, b) => a * b, 1)) };
-  };
-  const filled = (name: string, value: number, length = hidden): NamedTensor => ({
-    name,
-    shape: [length],
-    data: new Float32Array(length).fill(value),
+    return { name, shape, data: pool.subarray(start, start + sizeOf(shape)) };
   });
-  const linear = (path: string, rows: number, columns: number) => [
-    random(`${path}.weight`, [rows, columns]),
-    filled(`${path}.bias`, 0, rows),
-  ];
-  const norm = (path: string) => [filled(`${path}.weight`, 1), filled(`${path}.bias`, 0)];
-  const layers = Array.from({ length: shape.layers }, (_, layer) => {
-    const path = `bert.encoder.layer.${layer}`;
-    return [
-      ...['query', 'key', 'value'].flatMap((name) => linear(`${path}.attention.self.${name}`, hidden, hidden)),
-      ...linear(`${path}.attention.output.dense`, hidden, hidden),
-      ...norm(`${path}.attention.output.LayerNorm`),
-      ...linear(`${path}.intermediate.dense`, wide, hidden),
-      ...linear(`${path}.output.dense`, hidden, wide),
-      ...norm(`${path}.output.LayerNorm`),
-    ];
-  });
-  return [
-    random('bert.embeddings.word_embeddings.weight', [vocabSize, hidden]),
-    random('bert.embeddings.position_embeddings.weight', [maxPositions, hidden]),
-    random('bert.embeddings.token_type_embeddings.weight', [2, hidden]),
-    ...norm('bert.embeddings.LayerNorm'),
-    ...layers.flat(),
-    ...linear('bert.pooler.dense', hidden, hidden),
-  ];
 }
 
 const [folder, shape, dropout] = process.argv.slice(2) as [string, string, string];
-await writeRandomBert(folder, shapeSchema.parse(JSON.parse(shape)), Number(dropout));
+await writeRandomCheckpoint(folder, shapeSchema.parse(JSON.parse(shape)), Number(dropout));
