@@ -128,6 +128,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--text", default="text", help="column of the text or of a pair's first part")
     parser.add_argument("--pair", help="column of a pair's second part")
     parser.add_argument("--merged", type=Path, help="folder that diffora merge wrote")
+    parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer (default: that of what is checked)")
     parser.add_argument("--max-length", type=int, help="truncation, as in diffora predict (default: the model's limit)")
     parser.add_argument("--tolerance", type=float, default=1e-4, help="largest difference of a logit")
     parser.add_argument("--threads", type=int, default=2)
@@ -144,12 +145,13 @@ def run(options: argparse.Namespace, checks: Checks) -> None:
     tensors, metadata = read_tensors(options.adapter / "adapter_model.safetensors")
     check_file(tensors, metadata, config, options.head_only, checks)
     model = load_adapter(options.base, options.adapter, expected.shape[1], tensors, checks)
-    tokenizer = load_tokenizer([options.adapter, options.base], checks)
+    given = [options.tokenizer] if options.tokenizer else []
+    tokenizer = load_tokenizer([*given, options.adapter, options.base], checks)
     adapted = compute_logits(model, tokenizer, rows, options)
     checks.logits("logits of the adapter in PEFT", adapted, expected, options.tolerance)
     if options.merged:
         merged = load_merged(options.merged, checks)
-        tokenizer = load_tokenizer([options.merged, options.adapter, options.base], checks)
+        tokenizer = load_tokenizer([*given, options.merged, options.adapter, options.base], checks)
         logits = compute_logits(merged, tokenizer, rows, options)
         checks.logits("logits of the merged model", logits, expected, options.tolerance)
 
