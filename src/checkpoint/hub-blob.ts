@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { copyFile, lstat, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { downloadFile } from '@huggingface/hub';
@@ -26,42 +27,91 @@ export interface BlobOptions {
   readonly onBytes?: ((received: number) => void) | undefined;
 }
 
+/** Times that a broken connection is taken up again while bytes keep coming. */
+const mostResumes = 20;
+
 /**
- * Downloads a file into `blobs/<hash>`, unless it is there. It has that name only when size and hash are right; a
- * partial file is removed.
+ * Downloads a file into `blobs/<hash>`, unless it is there. It has that name only when size and hash are right. What a
+ * broken or stopped download has got is kept as `<hash>.diffora-part` and taken up by the next one, which claims it by
+ * renaming, so that two processes never write to one file. (Python's own `.incomplete` files are left alone.)
  *
  * @returns path of the blob
- * @throws HubUnreachable when the connection breaks; DiffoError when the content is wrong or cannot be written
+ * @throws HubUnreachable when the connection breaks for good; DiffoError when the content is wrong or cannot be written
  */
 export async function storeBlob(file: HubFile, folder: string, options: BlobOptions): Promise<string> {
   const blob = join(folder, file.hash);
   const partial = partialName(blob);
+  const kept = `${blob}.diffora-part`;
   try {
     if ((await stat(blob).catch(() => undefined))?.size === file.size) return blob;
     await mkdir(folder, { recursive: true });
-    await download(file, partial, options);
+    await rename(kept, partial).catch(() => undefined);
+    let { whole, resumed } = await download(file, partial, options);
+    if (!whole && resumed) {
+      // A server that does not know ranges, or a part that was damaged: once more from the beginning.
+      await rm(partial, { force: true });
+      ({ whole, resumed } = await download(file, partial, options));
+    }
+    if (!whole) {
+      throw new DiffoError(
+        `${file.path} of ${file.repo} arrived damaged: its checksum is not the one ${options.access.hubUrl} gives. Try again.`,
+      );
+    }
     await rename(partial, blob);
     return blob;
   } catch (error) {
-    await rm(partial, { force: true }).catch(() => undefined);
+    const isOurs = error instanceof DiffoError && !(error instanceof HubUnreachable);
+    await (isOurs ? rm(partial, { force: true }) : rename(partial, kept)).catch(() => undefined);
     throw fileError(error, blob, 'write');
   }
 }
 
-async function download(file: HubFile, path: string, { access, stall, signal, onBytes }: BlobOptions): Promise<void> {
+/**
+ * Fills `path` up to the file's size, going on from what is in it.
+ * @returns whether the content is what its hash says, and whether it came in more than one piece
+ */
+async function download(file: HubFile, path: string, options: BlobOptions) {
+  const { signal } = options;
+  for (let resumes = 0; ; resumes++) {
+    const before = await sizeOf(path);
+    try {
+      const whole = await receive(file, path, Math.min(before, file.size), options);
+      return { whole, resumed: before > 0 };
+    } catch (error) {
+      signal?.throwIfAborted();
+      const goesOn = error instanceof HubUnreachable && (await sizeOf(path)) > before && resumes < mostResumes;
+      if (!goesOn) throw error;
+    }
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
+}
+
+async function receive(
+  file: HubFile,
+  path: string,
+  from: number,
+  { access, stall, signal, onBytes }: BlobOptions,
+): Promise<boolean> {
   const { repo, commit, path: name } = file;
   // Plain HTTP instead of Xet: one stream, whose deadlines and cancelling are ours; the hash is checked either way.
   const blob = await downloadFile({ ...access, repo, path: name, revision: commit, xet: false });
   if (!blob) throw new HubUnreachable(access.hubUrl, `it lists ${name} of ${repo} and does not have it`);
   const hash = startHash(file);
-  const target = await open(path, 'wx');
-  let received = 0;
+  if (from > 0) for await (const chunk of createReadStream(path, { end: from - 1 })) hash.update(chunk as Uint8Array);
+  const target = await open(path, 'a');
+  let received = from;
   try {
-    for await (const chunk of pieces(blob, access.hubUrl, stall, signal)) {
+    await target.truncate(from);
+    onBytes?.(received);
+    for await (const chunk of pieces(from === 0 ? blob : blob.slice(from), access.hubUrl, stall, signal)) {
       hash.update(chunk);
       await writeFully(target, chunk);
       received += chunk.byteLength;
-      onBytes?.(received);
+      onBytes?.(Math.min(received, file.size));
+      if (received > file.size) return false;
     }
     await target.sync();
   } finally {
@@ -70,11 +120,7 @@ async function download(file: HubFile, path: string, { access, stall, signal, on
   if (received !== file.size) {
     throw new HubUnreachable(access.hubUrl, `${name} broke off after ${received} of ${file.size} bytes`);
   }
-  if (hash.digest('hex') !== file.hash) {
-    throw new DiffoError(
-      `${name} of ${repo} arrived damaged: its checksum is not the one ${access.hubUrl} gives. Try again.`,
-    );
-  }
+  return hash.digest('hex') === file.hash;
 }
 
 /** A 40-digit hash is git's: SHA-1 over a header with the size, then the content. */

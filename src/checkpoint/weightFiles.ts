@@ -2,6 +2,7 @@ import { DiffoError } from '../errors.js';
 import { isJsonObject } from '../files/json.js';
 
 export const CONFIG_FILE = 'config.json';
+export const GENERATION_FILE = 'generation_config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
 export const WEIGHTS_INDEX_FILE = 'model.safetensors.index.json';
 export const TORCH_FILE = 'pytorch_model.bin';
@@ -24,4 +25,10 @@ export function weightMap(index: Readonly<Record<string, unknown>>, path: string
     );
   });
   return new Map(entries);
+}
+
+/** True for a GGUF file whose name has the quantisation as a part of its own: `model-Q4_K_M.gguf` is Q4_K_M, not Q4_K. */
+export function isQuantisation(file: string, quantisation: string): boolean {
+  const parts = file.slice(0, -'.gguf'.length).toLowerCase().split(/[-./]/);
+  return file.endsWith('.gguf') && parts.includes(quantisation.toLowerCase());
 }

@@ -118,8 +118,13 @@ function sendFile(model: FakeModel, path: string, request: IncomingMessage, resp
   const data = model.files[path];
   if (!data) {
     response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end('Entry not found');
-  } else if (request.headers.range === 'bytes=0-0') {
-    response.writeHead(206, { etag: '"x"', 'content-range': `bytes 0-0/${data.length}`, 'content-length': '1' });
-    response.end(data.subarray(0, 1));
-  } else response.writeHead(200, { etag: '"x"', 'content-length': String(data.length) }).end(data);
+  } else {
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const start = Number(range?.[1] ?? 0);
+    const end = range?.[2] ? Math.min(Number(range[2]) + 1, data.length) : data.length;
+    const part = data.subarray(start, end);
+    const headers = { etag: '"x"', 'content-length': String(part.length) };
+    if (range === null) response.writeHead(200, headers).end(part);
+    else response.writeHead(206, { ...headers, 'content-range': `bytes ${start}-${end - 1}/${data.length}` }).end(part);
+  }
 }

@@ -35,7 +35,12 @@ const MODELS: Record<string, FakeModel> = {
       'model-2.safetensors': weights('b', 3),
     },
   },
-  'org/old': { files: { 'config.json': text({}), 'pytorch_model.bin': Buffer.alloc(10) } },
+  'org/old': {
+    files: { 'config.json': text({}), 'pytorch_model.bin': Buffer.alloc(10), 'vocab.txt': Buffer.alloc(1) },
+  },
+  'org/flax': { files: { 'config.json': text({}), 'flax_model.msgpack': Buffer.alloc(10) } },
+  'org/one-gguf': { files: { 'README.md': Buffer.alloc(1), 'a-Q8_0.gguf': Buffer.alloc(20) } },
+  'org/ggufs': { files: { 'a-Q4_K_M.gguf': Buffer.alloc(20), 'a-Q4_K_S.gguf': Buffer.alloc(30) } },
   'org/data': { files: { 'train.csv': Buffer.from('a,b\n') } },
 };
 
@@ -114,6 +119,23 @@ describe('resolveModel from the hub', () => {
     expect(lines.log[1]).toBe(`Model org/tiny: from the local cache ${first.folder}`);
   });
 
+  it('fetches pytorch_model.bin where there is nothing better', async () => {
+    const { folder: found } = await resolveModel('org/old', options());
+    expect((await readdir(found)).sort()).toEqual(['config.json', 'pytorch_model.bin', 'vocab.txt']);
+    expect((await resolveModel('org/old', options())).source).toBe('cache');
+  });
+
+  it.each([
+    ['org/one-gguf', 'a-Q8_0.gguf'],
+    ['org/ggufs:q4_k_s', 'a-Q4_K_S.gguf'],
+    ['org/ggufs:Q4_K_M@main', 'a-Q4_K_M.gguf'],
+  ])('fetches the one GGUF file that %s means', async (name, file) => {
+    const first = await resolveModel(name, options());
+    expect(first.file).toBe(join(first.folder, file));
+    expect(await readdir(first.folder)).toEqual([file]);
+    expect(await resolveModel(name, options())).toEqual({ ...first, source: 'cache' });
+  });
+
   it('fetches all shards, and remembers that there is no tokenizer.json', async () => {
     const found = await resolveModel('org/sharded', options());
     expect([...(await openCheckpoint(found.folder)).tensors.keys()]).toEqual(['a', 'b']);
@@ -150,7 +172,10 @@ describe('resolveModel from the hub', () => {
 
   it.each<[string, RegExp]>([
     ['org/tiny@v9', /no revision "v9" of org\/tiny/],
-    ['org/old', /org\/old has only pytorch_model.bin, which is not supported yet/],
+    ['org/flax', /org\/flax has neither model.safetensors nor pytorch_model.bin nor a GGUF file/],
+    ['org/ggufs', /several GGUF files: a-Q4_K_M.gguf, a-Q4_K_S.gguf. Choose one, as in org\/ggufs:Q8_0/],
+    ['org/ggufs:Q4_K', /no GGUF file of "Q4_K". It has a-Q4_K_M.gguf, a-Q4_K_S.gguf/],
+    ['org/tiny:Q8_0', /It has no GGUF files at all/],
     ['org/data', /org\/data is not a transformers model: it has no config.json/],
   ])('explains why %s cannot be used', async (name, message) => {
     expect((await failure(resolveModel(name, options()))).message).toMatch(message);
@@ -170,23 +195,76 @@ describe('resolveModel from the hub', () => {
 describe('a download that fails', () => {
   const isWeights = (url: string | undefined) => url?.endsWith('/model.safetensors') ?? false;
 
-  it('leaves nothing that looks finished when the connection is cut, and starts anew the next time', async () => {
+  const probes = (range: string | undefined) => range === 'bytes=0-0';
+
+  it('goes on where the connection was cut, again and again', async () => {
+    const starts: number[] = [];
     hub.intercept = (request, response) => {
-      if (!isWeights(request.url) || request.headers.range) return false;
+      if (!isWeights(request.url) || probes(request.headers.range)) return false;
+      const data = MODELS['org/tiny']!.files['model.safetensors']!;
+      const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+      starts.push(start);
+      const [end, status] = [Math.min(start + 150_000, data.length), start === 0 ? 200 : 206];
+      const headers = { 'content-length': String(data.length - start) };
+      response.writeHead(status, { ...headers, 'content-range': `bytes ${start}-${data.length - 1}/${data.length}` });
+      response.write(data.subarray(start, end), () => (end === data.length ? response.end() : response.destroy()));
+      return true;
+    };
+    const { folder: found } = await resolveModel('org/tiny', options());
+    const { tensors } = await openCheckpoint(found);
+    expect((await readTensor(tensors.get('w')!)).at(-1)).toBe(COUNT - 1);
+    expect(starts.length).toBeGreaterThan(2);
+    expect(starts.slice(1).every((start, i) => start > starts[i]!)).toBe(true);
+  });
+
+  it('leaves nothing that looks finished when the hub goes away, and takes up what it had the next time', async () => {
+    let cut = false;
+    hub.intercept = (request, response) => {
+      if (cut) return response.destroy() !== undefined;
+      if (!isWeights(request.url) || probes(request.headers.range)) return false;
       const data = MODELS['org/tiny']!.files['model.safetensors']!;
       response.writeHead(200, { 'content-length': String(data.length) });
-      response.write(data.subarray(0, 200_000), () => response.destroy());
+      cut = true;
+      response.write(data.subarray(0, 200_000), () => setTimeout(() => response.destroy(), 50));
       return true;
     };
     const error = await failure(resolveModel('org/tiny', options()));
     expect(error.message).toMatch(/^org\/tiny is not \(or not wholly\) in the local cache .* cannot be reached/);
     expect(await finished()).not.toContain('model.safetensors');
     expect((await finished()).filter((name) => name.includes('partial'))).toEqual([]);
+    expect((await finished()).filter((name) => name.endsWith('.diffora-part'))).toHaveLength(1);
     expect((await failure(resolveModel('org/tiny', options({}, { HF_HUB_OFFLINE: '1' })))).message).toContain(
       'not wholly',
     );
-    hub.intercept = undefined;
+    const ranges: string[] = [];
+    hub.intercept = (request) => {
+      if (isWeights(request.url)) ranges.push(request.headers.range ?? 'whole');
+      return false;
+    };
     expect((await resolveModel('org/tiny', options())).source).toBe('hub');
+    expect(ranges.filter((range) => !probes(range))).toEqual([expect.stringMatching(/^bytes=[1-9]\d*-/)]);
+    expect((await finished()).filter((name) => name.endsWith('.diffora-part'))).toEqual([]);
+  });
+
+  it('starts over where the server knows no ranges', async () => {
+    let whole = 0;
+    hub.intercept = (request, response) => {
+      if (!isWeights(request.url) || probes(request.headers.range)) return false;
+      const data = MODELS['org/tiny']!.files['model.safetensors']!;
+      response.writeHead(200, { 'content-length': String(data.length) });
+      if (whole++ === 0) response.write(data.subarray(0, 100_000), () => response.destroy());
+      else response.end(data);
+      return true;
+    };
+    const { folder: found } = await resolveModel('org/tiny', options());
+    expect((await openCheckpoint(found)).tensors.size).toBe(1);
+  });
+
+  it('serves two that fetch the same model at once', async () => {
+    const both = await Promise.all([resolveModel('org/tiny', options()), resolveModel('org/tiny', options())]);
+    expect(both[0]!.folder).toBe(both[1]!.folder);
+    expect((await openCheckpoint(both[0]!.folder)).tensors.size).toBe(1);
+    expect((await finished()).filter((name) => /partial|diffora-part/.test(name))).toEqual([]);
   });
 
   it('refuses content with the wrong checksum', async () => {
@@ -204,8 +282,8 @@ describe('a download that fails', () => {
 
   it('gives up a download that stands still, and a hub that does not answer at all', async () => {
     hub.intercept = (request, response) => {
-      if (!isWeights(request.url) || request.headers.range) return false;
-      response.writeHead(200, { 'content-length': '400000' }).write(Buffer.alloc(1_000));
+      if (!isWeights(request.url) || probes(request.headers.range)) return false;
+      response.writeHead(200, { 'content-length': '400000' }).write(request.headers.range ? '' : Buffer.alloc(1_000));
       return true;
     };
     expect((await failure(resolveModel('org/tiny', options()))).message).toContain(
@@ -215,7 +293,7 @@ describe('a download that fails', () => {
     expect((await failure(resolveModel('org/sharded', options()))).message).toContain('no answer within 0.3 seconds');
   });
 
-  it('stops at once when it is aborted, and leaves no partial file', async () => {
+  it('stops at once when it is aborted, and keeps what it has for the next time', async () => {
     const abort = new AbortController();
     hub.intercept = (request, response) => {
       if (!isWeights(request.url) || request.headers.range) return false;
