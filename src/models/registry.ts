@@ -6,7 +6,7 @@ import { distilbert } from './distilbert.js';
 import { gpt2 } from './gpt2.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
-import type { Family, Model, ModelOptions } from './model.js';
+import type { Family, Model, ModelOptions, TaskType } from './model.js';
 import { openArchitecture } from './openArchitecture.js';
 import { qwen2 } from './qwen2.js';
 import { roberta } from './roberta.js';
@@ -19,12 +19,19 @@ export const families: readonly Family[] = [bert, roberta, distilbert, deberta, 
  * @throws DiffoError when the architecture is not known, has no such head, or the weights do not fit it
  */
 export function openModel(checkpoint: Checkpoint, options: ModelOptions): Model {
-  const modelType = checkpoint.config.model_type;
+  return openArchitecture(familyOf(checkpoint), checkpoint, options);
+}
+
+/** The heads that the checkpoint's architecture can have. @throws as {@link openModel} */
+export function headsOf(checkpoint: Checkpoint): TaskType[] {
+  return Object.keys(familyOf(checkpoint).describe(checkpoint).heads) as TaskType[];
+}
+
+function familyOf({ config, folder }: Checkpoint): Family {
+  const modelType = config.model_type;
   const family = families.find((one) => one.modelTypes.includes(String(modelType)));
-  if (family === undefined) {
-    const known = families.flatMap((one) => one.modelTypes).join(', ');
-    const what = modelType === undefined ? 'names no model_type' : `has model_type "${String(modelType)}"`;
-    throw new DiffoError(`${checkpoint.folder}/config.json ${what}; diffora can build: ${known}.`);
-  }
-  return openArchitecture(family, checkpoint, options);
+  if (family !== undefined) return family;
+  const known = families.flatMap((one) => one.modelTypes).join(', ');
+  const what = modelType === undefined ? 'names no model_type' : `has model_type "${String(modelType)}"`;
+  throw new DiffoError(`${folder}/config.json ${what}; diffora can build: ${known}.`);
 }

@@ -95,6 +95,8 @@ function modelView(model: ModelInspection, screen: Screen): string {
     ...(model.revision === undefined ? [] : [['revision', model.revision] as const]),
     ['family', `${model.family}, ${model.layers} layers, up to ${formatCount(model.maxLength)} tokens`],
     ['parameters', `${formatParameters(model.parameters)} (${formatCount(model.parameters)}), head not counted`],
+    ['weights', typesOf(model.types)],
+    ['heads', model.heads.join(', ')],
     ['adaptable', `${formatCount(model.adaptable)} linear modules`],
     ...(model.mergedAdapter === undefined ? [] : [['merged', `adapter ${model.mergedAdapter.slice(0, 12)}…`] as const]),
   ];
@@ -105,6 +107,13 @@ function modelView(model: ModelInspection, screen: Screen): string {
   ] as const;
   const rows = model.modules.map((one) => [one.module, formatCount(one.inFeatures), formatCount(one.outFeatures)]);
   return `${formatFacts(facts, screen)}\n\n${formatTable(columns, rows, screen)}`;
+}
+
+/** `F32`, or `BF16 (197 tensors), F32 (2 tensors)`. */
+function typesOf(types: ModelInspection['types']): string {
+  const entries = Object.entries(types);
+  if (entries.length === 1) return entries[0]![0];
+  return entries.map(([type, count]) => `${type} (${formatCount(count)} tensors)`).join(', ');
 }
 
 /** `0-3, 5`. */

@@ -102,7 +102,7 @@ function encodePrompt(prompt: string, { chat, system }: GenerateTextOptions, tok
 }
 
 /** Ids that end a text: of generation_config.json, of config.json, and the tokenizer's own. */
-async function stopIds({ model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>): Promise<number[]> {
+export async function stopIds({ model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>): Promise<number[]> {
   const path = join(model.checkpoint.folder, 'generation_config.json');
   const generation = existsSync(path) ? await readJsonObject(path) : {};
   const stated = generation.eos_token_id ?? model.checkpoint.config.eos_token_id ?? tokenizer.eosTokenId;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { elementCount } from '../checkpoint/dtype.js';
 import { openCheckpoint } from '../checkpoint/open.js';
 import { fileError } from '../files/errors.js';
-import { openModel } from '../models/registry.js';
+import { headsOf, openModel } from '../models/registry.js';
 import { type Dam, readDam } from '../selection/dam.js';
 import { mergedKey, openAdapter, type TaskFile } from './adapterFolder.js';
 import { findModel } from './findModel.js';
@@ -58,6 +58,10 @@ export interface ModelInspection {
   readonly adaptable: number;
   readonly parameters: number;
   readonly maxLength: number;
+  /** Number of tensors of each type in the file: halves are widened once, when a session opens. */
+  readonly types: Readonly<Record<string, number>>;
+  /** Heads that can be put on it, as PEFT names their tasks. */
+  readonly heads: readonly string[];
   /** sha256 of the adapter that `merge` has folded in. */
   readonly mergedAdapter: string | undefined;
   readonly bytes: number;
@@ -132,9 +136,17 @@ async function inspectModel(name: string, reporter: Reporter, signal?: AbortSign
     adaptable: model.adaptable.length,
     parameters: model.backboneParameters,
     maxLength: model.maxLength,
+    types: countBy([...checkpoint.tensors.values()].map(({ dtype }) => dtype)),
+    heads: headsOf(checkpoint),
     mergedAdapter: checkpoint.metadata[mergedKey],
     bytes: await sizeOf(checkpoint.folder),
   };
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 /** Full paths by the name within the layer: `…layer.0.attention.self.query` is `attention.self.query` in layer 0. */

@@ -1,10 +1,13 @@
 import { planAdapters } from '../adapters/plan.js';
 import { encodeSplit } from '../data/batching.js';
 import type { Example } from '../data/types.js';
+import { openDecoder } from '../generate/decoder.js';
+import { generate } from '../generate/generate.js';
 import { argmax } from '../generate/sample.js';
 import type { Model } from '../models/model.js';
 import type { Tokenizer } from '../tokenize/index.js';
-import { openModelByName, sequenceLimit } from './context.js';
+import { type OpenedModel, openModelByName, sequenceLimit } from './context.js';
+import { stopIds } from './generateText.js';
 import { labelNames, ownHead } from './ownHead.js';
 import { type Prediction, predictionOf } from './predict.js';
 import { predictEach } from './predictLogits.js';
@@ -23,8 +26,11 @@ export type ModelPrediction =
       readonly startLogits: readonly number[];
       readonly endLogits: readonly number[];
     }
-  /** Causal models: the likeliest next token and the logits of all. */
-  | { readonly next: string; readonly id: number; readonly logits: readonly number[] };
+  /** Causal models: the greedy continuation, the likeliest next token, and the logits of all next tokens. */
+  | { readonly text: string; readonly next: string; readonly id: number; readonly logits: readonly number[] };
+
+/** Tokens of a causal model's continuation; `diffora generate` has more to choose. */
+const continuationTokens = 32;
 
 export interface PredictModelOptions {
   readonly model: string;
@@ -47,16 +53,40 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
   const results = await predictEach(model, plan, [], encoded, { threads, signal, onBatch });
   phase.end();
   const labels = labelNames(model.checkpoint.config);
-  return results.map((logits, i) => read(logits, Array.from(encoded[i]!.inputIds), model, tokenizer, labels));
+  const ids = encoded.map(({ inputIds }) => Array.from(inputIds));
+  const texts = model.taskType === 'CAUSAL_LM' ? await continuations({ model, tokenizer }, ids, options) : [];
+  return results.map((logits, i) => read(logits, ids[i]!, texts[i] ?? '', { model, tokenizer, labels }));
+}
+
+async function continuations(
+  { model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>,
+  prompts: readonly (readonly number[])[],
+  { threads, signal }: PredictModelOptions,
+): Promise<string[]> {
+  const decoder = await openDecoder(model, { plan: planAdapters({ rank: 1, alpha: 1 }, []), parameters: [], threads });
+  const stopTokenIds = await stopIds({ model, tokenizer });
+  const greedy = { temperature: 0, seed: 0, maxNewTokens: continuationTokens, maxLength: model.maxLength };
+  try {
+    const texts: string[] = [];
+    for (const prompt of prompts) {
+      const made: number[] = [];
+      for await (const id of generate(decoder, prompt, { ...greedy, stopTokenIds, signal })) made.push(id);
+      texts.push(tokenizer.decode(made, { skipSpecialTokens: true }));
+    }
+    return texts;
+  } finally {
+    await decoder.release();
+  }
 }
 
 function read(
   logits: Float32Array,
   ids: readonly number[],
-  { taskType, numLabels }: Model,
-  tokenizer: Tokenizer,
-  labels: readonly string[],
+  text: string,
+  of: { readonly model: Model; readonly tokenizer: Tokenizer; readonly labels: readonly string[] },
 ): ModelPrediction {
+  const { tokenizer, labels } = of;
+  const { taskType, numLabels } = of.model;
   switch (taskType) {
     case 'SEQ_CLS':
       return predictionOf(Array.from(logits), numLabels === 1 ? [] : labels);
@@ -71,7 +101,7 @@ function read(
       return likeliestSpan(logits, ids, tokenizer);
     case 'CAUSAL_LM': {
       const id = argmax(logits);
-      return { next: tokenizer.decode([id]), id, logits: Array.from(logits) };
+      return { text, next: tokenizer.decode([id]), id, logits: Array.from(logits) };
     }
   }
 }
