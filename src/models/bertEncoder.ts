@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { activationNames, activations } from './config.js';
+import { activationNames, activations, layerCount, rowCount, width } from './config.js';
 import {
   firstTokens,
   layerModules,
@@ -18,13 +18,13 @@ import type { ExpectedTensor, Spellings } from './weights.js';
 
 /** The settings that BERT and its relatives share in config.json. */
 export const bertConfigShape = {
-  vocab_size: z.int().positive(),
-  hidden_size: z.int().positive(),
-  num_hidden_layers: z.int().positive(),
-  num_attention_heads: z.int().positive(),
-  intermediate_size: z.int().positive(),
-  max_position_embeddings: z.int().positive(),
-  type_vocab_size: z.int().nonnegative(),
+  vocab_size: rowCount,
+  hidden_size: width,
+  num_hidden_layers: layerCount,
+  num_attention_heads: width,
+  intermediate_size: width,
+  max_position_embeddings: rowCount,
+  type_vocab_size: z.int().nonnegative().max(1_000_000),
   hidden_act: z.enum(activationNames).default('gelu'),
   layer_norm_eps: z.number().positive().default(1e-12),
   hidden_dropout_prob: z.number().min(0).lt(1).default(0.1),

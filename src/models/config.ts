@@ -1,7 +1,14 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { ops, type Tensor } from '../graph/index.js';
+
+/** Bounds that no model comes near, so that a broken config.json cannot fill the memory. */
+export const layerCount = z.int().positive().max(10_000);
+/** Sizes of layers, heads and kernels. */
+export const width = z.int().positive().max(1_000_000);
+/** Rows of embeddings: tokens, positions. */
+export const rowCount = z.int().positive().max(100_000_000);
 
 /**
  * config.json in the form that an architecture expects.

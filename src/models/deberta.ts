@@ -2,7 +2,16 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { isPositionIds, type WantedTokens } from './bertEncoder.js';
-import { activationNames, activations, configError, headSizeOf, parseConfig } from './config.js';
+import {
+  activationNames,
+  activations,
+  configError,
+  headSizeOf,
+  layerCount,
+  parseConfig,
+  rowCount,
+  width,
+} from './config.js';
 import { type DistanceSettings, relativeRows, rowsFromFirst, spanOf } from './debertaPositions.js';
 import {
   firstTokens,
@@ -28,14 +37,14 @@ const attentionKinds = z
   .pipe(z.array(z.enum(['c2p', 'p2c'])));
 
 const configSchema = z.object({
-  vocab_size: z.int().positive(),
-  hidden_size: z.int().positive(),
-  embedding_size: z.int().positive().nullish(),
-  num_hidden_layers: z.int().positive(),
-  num_attention_heads: z.int().positive(),
-  intermediate_size: z.int().positive(),
-  max_position_embeddings: z.int().positive(),
-  type_vocab_size: z.int().nonnegative().default(0),
+  vocab_size: rowCount,
+  hidden_size: width,
+  embedding_size: width.nullish(),
+  num_hidden_layers: layerCount,
+  num_attention_heads: width,
+  intermediate_size: width,
+  max_position_embeddings: rowCount,
+  type_vocab_size: z.int().nonnegative().max(1_000_000).default(0),
   hidden_act: z.enum(activationNames).default('gelu'),
   layer_norm_eps: z.number().positive().default(1e-7),
   hidden_dropout_prob: z.number().min(0).lt(1).default(0.1),
@@ -52,7 +61,7 @@ const configSchema = z.object({
   pos_att_type: attentionKinds.nullish(),
   share_att_key: z.boolean().default(false),
   norm_rel_ebd: z.string().default('none'),
-  conv_kernel_size: z.int().nonnegative().default(0),
+  conv_kernel_size: z.int().nonnegative().max(1_000).default(0),
   conv_groups: z.literal(1).default(1),
   conv_act: z.enum(activationNames).default('tanh'),
 });

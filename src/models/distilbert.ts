@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { isPositionIds, type WantedTokens } from './bertEncoder.js';
-import { activationNames, activations, headSizeOf, parseConfig } from './config.js';
+import { activationNames, activations, headSizeOf, layerCount, parseConfig, rowCount, width } from './config.js';
 import {
   firstTokens,
   headLinear,
@@ -20,12 +20,12 @@ import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, He
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
-  vocab_size: z.int().positive(),
-  dim: z.int().positive(),
-  hidden_dim: z.int().positive(),
-  n_layers: z.int().positive(),
-  n_heads: z.int().positive(),
-  max_position_embeddings: z.int().positive(),
+  vocab_size: rowCount,
+  dim: width,
+  hidden_dim: width,
+  n_layers: layerCount,
+  n_heads: width,
+  max_position_embeddings: rowCount,
   activation: z.enum(activationNames).default('gelu'),
   dropout: z.number().min(0).lt(1).default(0.1),
   attention_dropout: z.number().min(0).lt(1).default(0.1),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { causalBias } from './causal.js';
-import { activationNames, activations, headSizeOf, parseConfig } from './config.js';
+import { activationNames, activations, headSizeOf, layerCount, parseConfig, rowCount, width } from './config.js';
 import {
   finalRows,
   lastTokens,
@@ -27,12 +27,12 @@ import type {
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
-  vocab_size: z.int().positive(),
-  n_embd: z.int().positive(),
-  n_layer: z.int().positive(),
-  n_head: z.int().positive(),
-  n_positions: z.int().positive(),
-  n_inner: z.int().positive().nullish(),
+  vocab_size: rowCount,
+  n_embd: width,
+  n_layer: layerCount,
+  n_head: width,
+  n_positions: rowCount,
+  n_inner: width.nullish(),
   activation_function: z.enum(activationNames).default('gelu_new'),
   layer_norm_epsilon: z.number().positive().default(1e-5),
   embd_pdrop: z.number().min(0).lt(1).default(0.1),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { causalBias } from './causal.js';
-import { activationNames, activations, configError, parseConfig } from './config.js';
+import { activationNames, activations, configError, layerCount, parseConfig, rowCount, width } from './config.js';
 import {
   finalRows,
   lastTokens,
@@ -19,13 +19,13 @@ import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
   ...rotaryConfigShape,
-  vocab_size: z.int().positive(),
-  hidden_size: z.int().positive(),
-  intermediate_size: z.int().positive(),
-  num_hidden_layers: z.int().positive(),
-  num_attention_heads: z.int().positive(),
-  num_key_value_heads: z.int().positive().nullish(),
-  head_dim: z.int().positive().nullish(),
+  vocab_size: rowCount,
+  hidden_size: width,
+  intermediate_size: width,
+  num_hidden_layers: layerCount,
+  num_attention_heads: width,
+  num_key_value_heads: width.nullish(),
+  head_dim: width.nullish(),
   hidden_act: z.enum(activationNames).default('silu'),
   rms_norm_eps: z.number().positive().default(1e-6),
   tie_word_embeddings: z.boolean().default(false),

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, ops, type Tensor } from '../graph/index.js';
-import { configError } from './config.js';
+import { configError, rowCount } from './config.js';
 
 /** `rope_parameters` of transformers 5, or `rope_scaling` with `rope_theta` of older versions. */
 const parametersSchema = z.looseObject({
@@ -26,7 +26,7 @@ type Parameters = z.infer<typeof parametersSchema>;
 
 /** The keys of config.json that rotary embeddings read. */
 export const rotaryConfigShape = {
-  max_position_embeddings: z.int().positive().default(2048),
+  max_position_embeddings: rowCount.default(2048),
   original_max_position_embeddings: z.int().positive().nullish(),
   rope_theta: z.number().positive().nullish(),
   rope_scaling: parametersSchema.nullish(),
