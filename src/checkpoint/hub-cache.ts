@@ -21,8 +21,12 @@ const COMMIT = /^[0-9a-f]{40}$/;
 export function hubCacheFolder(env: Environment): string {
   const explicit = env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE;
   if (explicit) return expandHome(explicit, env);
-  const home = env.HF_HOME || join(userCacheFolder(env), 'huggingface');
-  return join(expandHome(home, env), 'hub');
+  return join(hubHome(env), 'hub');
+}
+
+/** HF_HOME, else ~/.cache/huggingface. */
+export function hubHome(env: Environment): string {
+  return expandHome(env.HF_HOME || join(userCacheFolder(env), 'huggingface'), env);
 }
 
 /** diffora's own cache: DIFFORA_CACHE, else XDG_CACHE_HOME/diffora, else ~/.cache/diffora. */

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   HubApiError,
@@ -14,7 +14,7 @@ import { fileError } from '../files/errors.js';
 import { readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { type HubFile, linkSnapshot, storeBlob } from './hub-blob.js';
-import { type Environment, isCommit, repositoryFolder, type Snapshot } from './hub-cache.js';
+import { type Environment, hubHome, isCommit, repositoryFolder, type Snapshot } from './hub-cache.js';
 import {
   DEFAULT_PATIENCE,
   type HubAccess,
@@ -80,7 +80,7 @@ export async function downloadSnapshot(
 ): Promise<Snapshot> {
   const hubUrl = hubEndpoint(options.env);
   const patience = options.patience ?? DEFAULT_PATIENCE;
-  const access = hubAccess(hubUrl, hubFetch(hubUrl, patience, options.signal), options.env);
+  const access = await hubAccess(hubUrl, hubFetch(hubUrl, patience, options.signal), options.env);
   try {
     const { commit, files } = await describe(id, revision, access);
     return await fetchAll({ id, revision, commit, files, cache, access, patience, options });
@@ -90,13 +90,24 @@ export async function downloadSnapshot(
   }
 }
 
-function hubAccess(hubUrl: string, fetch: HubAccess['fetch'], env: Environment): HubAccess {
-  const accessToken = env.HF_TOKEN?.trim();
+async function hubAccess(hubUrl: string, fetch: HubAccess['fetch'], env: Environment): Promise<HubAccess> {
+  const { token: accessToken, from } = await findToken(env);
   if (!accessToken) return { hubUrl, fetch };
   if (!accessToken.startsWith('hf_')) {
-    throw new DiffoError('HF_TOKEN is not a token of the hub: those start with "hf_". Correct it or unset it.');
+    throw new DiffoError(`${from} is not a token of the hub: those start with "hf_". Correct it or unset it.`);
   }
   return { hubUrl, fetch, accessToken };
+}
+
+/** Where Python looks: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, then the file that `hf auth login` writes. */
+async function findToken(env: Environment): Promise<{ token: string; from: string }> {
+  for (const from of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
+    const token = env[from]?.trim();
+    if (token) return { token, from };
+  }
+  const from = env.HF_TOKEN_PATH || join(hubHome(env), 'token');
+  const token = await readFile(from, 'utf8').catch(() => '');
+  return { token: token.trim(), from };
 }
 
 async function describe(id: string, revision: string, access: HubAccess): Promise<{ commit: string; files: string[] }> {

@@ -151,6 +151,19 @@ describe('resolveModel from the hub', () => {
     expect((await resolveModel('org/tiny', options())).source).toBe('hub');
   });
 
+  it.each<[string, Record<string, string>, boolean]>([
+    ['HUGGING_FACE_HUB_TOKEN', { HUGGING_FACE_HUB_TOKEN: 'hf_right' }, false],
+    ['the file that Python logs in with', {}, true],
+  ])('takes the token of %s', async (_, env, file) => {
+    await hub.close();
+    hub = await startHub(MODELS, 'hf_right');
+    if (file) {
+      await mkdir(join(folder, 'hf'), { recursive: true });
+      await writeFile(join(folder, 'hf', 'token'), 'hf_right\n');
+    }
+    expect((await resolveModel('org/tiny', options({}, env))).source).toBe('hub');
+  });
+
   it('sends HF_TOKEN, and refuses a token that is none', async () => {
     await hub.close();
     hub = await startHub(MODELS, 'hf_secret');
