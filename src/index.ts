@@ -17,6 +17,9 @@ export { openTask } from './data/tasks/openTask.js';
 export type { TaskOptions } from './data/tasks/task.js';
 export type { Example, MetricName, Split, SplitName, Task } from './data/types.js';
 export { DiffoError } from './errors.js';
+export { type ChatMessage, renderChat } from './generate/chat.js';
+export type { FinishReason } from './generate/generate.js';
+export type { SamplingOptions } from './generate/sample.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
 export * as graph from './graph/index.js';
 export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
@@ -27,6 +30,7 @@ export { type Dam, readDam } from './selection/dam.js';
 export type { TaskFile } from './train/adapterFolder.js';
 export { type Method, methods, parseTrainConfig, type TrainConfig, type TrainConfigInput } from './train/config.js';
 export { type AdapterOptions, type EvaluateOptions, evaluateAdapter } from './train/evaluate.js';
+export { type GeneratedText, type GenerateTextOptions, generateText } from './train/generateText.js';
 export {
   type AdapterInspection,
   type DamInspection,
@@ -38,6 +42,7 @@ export {
 export { type MergeOptions, mergeAdapter } from './train/merge.js';
 export { type PredictAdapterOptions, type Prediction, predictWithAdapter } from './train/predict.js';
 export { type PredictInput, readPredictInput } from './train/predictInput.js';
+export { type ModelPrediction, type PredictModelOptions, predictWithModel } from './train/predictModel.js';
 export { type Phase, type Reporter, silent } from './train/reporter.js';
 export { type RunOptions, select, train } from './train/run.js';
 export type { RunRecord } from './train/runFolder.js';
