@@ -253,3 +253,4 @@ def make(folder: Path) -> None:
     families = [family_bert, family_roberta, family_distilbert, family_llama, family_gpt2, family_deberta]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)
+    family_deberta.buckets(folder)

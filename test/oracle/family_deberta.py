@@ -1,5 +1,9 @@
 """DeBERTa-v2 and v3: every term of disentangled attention, buckets, shared keys, convolution, embeddings of another size."""
 
+import json
+from pathlib import Path
+
+import torch
 from transformers import (
     DebertaV2Config,
     DebertaV2ForQuestionAnswering,
@@ -7,6 +11,8 @@ from transformers import (
     DebertaV2ForTokenClassification,
     DebertaV2Model,
 )
+
+from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
 from families import Case, Head
 
@@ -31,6 +37,16 @@ V3 = {
     "pooler_dropout": 0,
     "pooler_hidden_act": "gelu",
 }
+
+
+def buckets(target: Path) -> None:
+    """Rows of the relative embeddings for every distance, at the sizes of the published models."""
+    found = {}
+    for buckets, longest in ((256, 512), (32, 128), (256, 1024)):
+        distances = torch.arange(-longest + 1, longest)
+        rows = make_log_bucket_position(distances, buckets, longest).long() + buckets
+        found[f"{buckets}/{longest}"] = rows.clamp(0, 2 * buckets - 1).tolist()
+    (target / "deberta-rows.json").write_text(json.dumps(found) + "\n")
 
 
 def cases() -> list[Case]:
