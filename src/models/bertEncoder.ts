@@ -1,17 +1,17 @@
 import * as z from 'zod';
-import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { activationNames, activations, layerCount, rowCount, width } from './config.js';
 import {
+  type EncoderLayerInputs,
   firstTokens,
   layerModules,
   layerNorm,
   linear,
   linearTensors,
-  mergeHeads,
   normTensors,
   paddingBias,
+  selfAttention,
   sizesOf,
-  splitHeads,
 } from './layers.js';
 import type { AdaptableModule, BatchInputs, BuildHooks } from './model.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
@@ -115,30 +115,16 @@ export function encode(
   return state;
 }
 
-interface LayerInputs {
-  /** [batch*seq, hidden] */
-  readonly state: Tensor;
-  /** Rows whose output is wanted: all of state, or the first token of each sequence [batch, hidden]. */
-  readonly queries: Tensor;
-  readonly batch: Dim;
-  readonly seq: Dim;
-  /** [batch, 1, 1, seq] */
-  readonly maskBias: Tensor;
-}
-
-function encoderLayer(path: string, inputs: LayerInputs, config: BertConfig, hooks: BuildHooks): Tensor {
-  const { state, queries, batch, seq, maskBias } = inputs;
+function encoderLayer(path: string, inputs: EncoderLayerInputs, config: BertConfig, hooks: BuildHooks): Tensor {
+  const { state, queries } = inputs;
   const heads = config.num_attention_heads;
-  const headSize = config.hidden_size / heads;
-  const split = (x: Tensor, length: Dim) => splitHeads(x, { batch, length, heads, headSize });
-  const query = split(linear(`${path}.attention.self.query`, queries, hooks), queries === state ? seq : 1);
-  const key = split(linear(`${path}.attention.self.key`, state, hooks), seq);
-  const value = split(linear(`${path}.attention.self.value`, state, hooks), seq);
-
-  const scores = ops.matmul(query, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
-  const attention = ops.softmax(ops.add(scores, maskBias));
-  const mixed = ops.matmul(hooks.dropout(attention, config.attention_probs_dropout_prob), value);
-  const context = mergeHeads(mixed);
+  const projections = {
+    query: linear(`${path}.attention.self.query`, queries, hooks),
+    key: linear(`${path}.attention.self.key`, state, hooks),
+    value: linear(`${path}.attention.self.value`, state, hooks),
+  };
+  const dropout = config.attention_probs_dropout_prob;
+  const context = selfAttention(projections, inputs, { heads, headSize: config.hidden_size / heads, dropout }, hooks);
 
   const rate = config.hidden_dropout_prob;
   const epsilon = config.layer_norm_eps;

@@ -1,20 +1,20 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { isPositionIds, type WantedTokens } from './bertEncoder.js';
 import { activationNames, activations, headSizeOf, layerCount, parseConfig, rowCount, width } from './config.js';
 import {
+  type EncoderLayerInputs,
   firstTokens,
   headLinear,
   layerModules,
   layerNorm,
   linear,
   linearTensors,
-  mergeHeads,
   normTensors,
   paddingBias,
+  selfAttention,
   sizesOf,
-  splitHeads,
 } from './layers.js';
 import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
@@ -134,27 +134,15 @@ function encode(inputs: BatchInputs, config: Config, hooks: BuildHooks, wanted: 
   return state;
 }
 
-interface LayerInputs {
-  /** [batch*seq, dim] */
-  readonly state: Tensor;
-  /** Rows whose output is wanted: all of state, or the first token of each sequence [batch, dim]. */
-  readonly queries: Tensor;
-  readonly batch: Dim;
-  readonly seq: Dim;
-  /** [batch, 1, 1, seq] */
-  readonly maskBias: Tensor;
-}
-
-function transformerLayer(path: string, inputs: LayerInputs, config: Config, hooks: BuildHooks): Tensor {
-  const { state, queries, batch, seq, maskBias } = inputs;
-  const headSize = config.dim / config.n_heads;
-  const split = (x: Tensor, length: Dim) => splitHeads(x, { batch, length, heads: config.n_heads, headSize });
-  const query = split(linear(`${path}.attention.q_lin`, queries, hooks), queries === state ? seq : 1);
-  const key = split(linear(`${path}.attention.k_lin`, state, hooks), seq);
-  const value = split(linear(`${path}.attention.v_lin`, state, hooks), seq);
-  const scores = ops.matmul(query, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
-  const attention = hooks.dropout(ops.softmax(ops.add(scores, maskBias)), config.attention_dropout);
-  const attended = linear(`${path}.attention.out_lin`, mergeHeads(ops.matmul(attention, value)), hooks);
+function transformerLayer(path: string, inputs: EncoderLayerInputs, config: Config, hooks: BuildHooks): Tensor {
+  const { state, queries } = inputs;
+  const projections = {
+    query: linear(`${path}.attention.q_lin`, queries, hooks),
+    key: linear(`${path}.attention.k_lin`, state, hooks),
+    value: linear(`${path}.attention.v_lin`, state, hooks),
+  };
+  const sizes = { heads: config.n_heads, headSize: config.dim / config.n_heads, dropout: config.attention_dropout };
+  const attended = linear(`${path}.attention.out_lin`, selfAttention(projections, inputs, sizes, hooks), hooks);
   const middle = layerNorm(`${path}.sa_layer_norm`, ops.add(attended, queries), epsilon, hooks);
   const activated = activations[config.activation](linear(`${path}.ffn.lin1`, middle, hooks));
   const output = hooks.dropout(linear(`${path}.ffn.lin2`, activated, hooks), config.dropout);

@@ -33,6 +33,37 @@ export function mergeHeads(x: Tensor): Tensor {
   return ops.reshape(ops.transpose(x, [0, 2, 1, 3]), [multiplyDims([batch, length]), multiplyDims([heads, size])]);
 }
 
+/** What the layers of an encoder compute with. */
+export interface EncoderLayerInputs {
+  /** [batch*seq, hidden] */
+  readonly state: Tensor;
+  /** Rows whose output is wanted: all of state, or the first token of each sequence [batch, hidden]. */
+  readonly queries: Tensor;
+  readonly batch: Dim;
+  readonly seq: Dim;
+  /** [batch, 1, 1, seq] */
+  readonly maskBias: Tensor;
+}
+
+/**
+ * Scaled dot-product attention over several heads (arXiv 1706.03762, section 3.2): softmax(Q Kᵀ / √d + mask) V.
+ * @param projections query of `queries`, key and value of `state`, each [rows, heads*headSize]
+ * @returns [rows of queries, heads*headSize]
+ */
+export function selfAttention(
+  projections: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor },
+  { state, queries, batch, seq, maskBias }: EncoderLayerInputs,
+  { heads, headSize, dropout }: { readonly heads: number; readonly headSize: number; readonly dropout: number },
+  hooks: BuildHooks,
+): Tensor {
+  const split = (x: Tensor, length: Dim) => splitHeads(x, { batch, length, heads, headSize });
+  const query = split(projections.query, queries === state ? seq : 1);
+  const key = split(projections.key, seq);
+  const scores = ops.matmul(query, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
+  const weights = hooks.dropout(ops.softmax(ops.add(scores, maskBias)), dropout);
+  return mergeHeads(ops.matmul(weights, split(projections.value, seq)));
+}
+
 /** 0 where a token is, the most negative float where padding is: [batch, 1, 1, seq]. */
 export function paddingBias(inputs: BatchInputs): Tensor {
   const { batch, seq } = sizesOf(inputs);
