@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { planAdapters } from '../src/adapters/plan.js';
+import { loraPlan } from '../src/adapters/lora.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
 import type { Batch } from '../src/data/types.js';
 import { openModel } from '../src/models/registry.js';
@@ -25,8 +25,8 @@ const shape = shapeSchema.parse(JSON.parse(shapeText));
 const threads = Number(threadsText);
 
 const model = openModel(await openCheckpoint(folder), { numLabels: labels });
-const plan = planAdapters(shape, matchTargets(model, shape.targets));
-const parameters = [...adapterParameters(plan, seed), ...(await headParameters(model.head, seed))];
+const plan = loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
+const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
 const gradientStep = await openGradientStep(model, {
   kind: 'classification',
   plan,

@@ -16,7 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   adapters: ['graph', 'models', 'checkpoint', 'files'],
   optimize: ['graph', 'runtime', 'models', 'adapters', 'checkpoint', 'data'],
   generate: ['graph', 'runtime', 'models', 'adapters', 'optimize', 'tokenize'],
-  selection: ['graph', 'models', 'adapters', 'optimize', 'data', 'files'],
+  selection: ['graph', 'runtime', 'models', 'adapters', 'optimize', 'data', 'files'],
   train: [
     'graph',
     'runtime',

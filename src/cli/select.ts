@@ -1,11 +1,12 @@
 import { Command } from 'commander';
 import { refuseForeign } from '../files/refuseForeign.js';
 import { runView } from '../report/runView.js';
+import type { TrainKey } from '../train/config.js';
 import { select } from '../train/run.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { readTrainConfig } from './trainConfig.js';
-import { addTrainFlags, givenSettings, type TrainKey, trainKeys } from './trainFlags.js';
+import { addTrainFlags, givenSettings, trainKeys } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly output: string;
@@ -14,11 +15,11 @@ interface Flags extends CommonFlags {
 }
 
 /** Settings of what comes after the selection. */
-const later: readonly TrainKey[] = ['method', 'start', 'dam', 'epochs', 'maxSteps', 'weightDecay'];
+const later: readonly TrainKey[] = ['method', 'adapter', 'start', 'dam', 'epochs', 'maxSteps'];
 
 export function selectCommand(terminal: Terminal): Command {
   const command = new Command('select')
-    .description('Learn only where to adapt: writes dam.json, which `train --dam` takes.')
+    .description('Decide only where to adapt, by DiffoRA or another way: writes dam.json, which `train --dam` takes.')
     .requiredOption('--output <folder>', 'folder to be made')
     .option('--overwrite', 'replace a folder that is there, once the new one is complete')
     .option('--config <file>', 'YAML or JSON with settings, as for train; flags win over it');
@@ -31,7 +32,11 @@ export function selectCommand(terminal: Terminal): Command {
     .addHelpText('after', '\nExample:\n  $ diffora select --task cola --data-dir glue --keep 0.5 --output runs/where')
     .action(async (flags: Flags) => {
       const { output, overwrite = false } = flags;
-      const config = await readTrainConfig(flags.config, givenSettings({ ...flags }), { method: 'diffora' });
+      const config = await readTrainConfig(
+        flags.config,
+        { select: 'diffora', ...givenSettings({ ...flags }) },
+        { method: 'lora' },
+      );
       await perform(terminal, flags, {
         output,
         run: async (session) => {

@@ -1,9 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { adapterMethods } from '../adapters/registry.js';
 import { DiffoError, usageError } from '../errors.js';
 import { fileError } from '../files/errors.js';
 import { isJsonObject } from '../files/json.js';
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../train/config.js';
+import {
+  adapterMethodOf,
+  parseTrainConfig,
+  selectionMethodOf,
+  type TrainConfig,
+  type TrainConfigInput,
+  type TrainKey,
+} from '../train/config.js';
 import { flagOf } from './trainFlags.js';
 
 /**
@@ -29,28 +37,48 @@ export async function readTrainConfig(
 
 /** Settings that were given although the method has no use for them, as a sentence; undefined where there are none. */
 export function idleSettings(config: TrainConfig, given: Partial<TrainConfigInput>): string | undefined {
-  const ofDiffora = [
-    'keep',
-    'relax',
-    'scope',
-    'share',
-    'start',
-    'searchEpochs',
-    'searchSteps',
-    'damLr',
-    'dam',
-  ] as const;
-  const ofAdapters = ['targets', 'rank', 'alpha', ...ofDiffora] as const;
-  const ofSearch = ['keep', 'relax', 'scope', 'searchEpochs', 'searchSteps', 'damLr'] as const;
-  const unused = {
-    head: ofAdapters,
-    lora: ofDiffora,
-    diffora: config.dam === undefined ? [] : ofSearch,
-  }[config.method];
-  const idle = unused.filter((key) => given[key] !== undefined).map(flagOf);
+  const used = new Set<string>(usedSettings(config));
+  const idle = methodSettings.filter((key) => given[key] !== undefined && !used.has(key)).map(flagOf);
   if (idle.length === 0) return undefined;
-  const why = config.method === 'diffora' ? '--dam' : `--method ${config.method}`;
+  const why =
+    config.adapter !== undefined
+      ? '--adapter'
+      : config.dam !== undefined
+        ? '--dam'
+        : config.select !== undefined
+          ? `--select ${config.select}`
+          : `--method ${config.method}`;
   return `${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect with ${why}`;
+}
+
+/** Settings that not every method reads. */
+const ofAdapters = [...new Set(Object.values(adapterMethods).flatMap(({ settings }): TrainKey[] => [...settings]))];
+const ofSelection = [
+  'keep',
+  'budget',
+  'scope',
+  'share',
+  'start',
+  'relax',
+  'searchOrder',
+  'damOptimizer',
+  'damInit',
+  'damLr',
+  'entropyWeight',
+  'searchSeeds',
+  'searchEpochs',
+  'searchSteps',
+] as const satisfies readonly TrainKey[];
+const methodSettings: readonly TrainKey[] = [...ofAdapters, ...ofSelection, 'targets', 'dam', 'head'];
+
+function usedSettings(config: TrainConfig): readonly TrainKey[] {
+  if (config.adapter !== undefined) return [];
+  const { settings, places } = adapterMethodOf(config);
+  const ofMethod: TrainKey[] = ['head', ...settings, ...(places === 'itself' ? [] : (['targets'] as const))];
+  if (config.dam !== undefined) return [...ofMethod, 'dam', 'share'];
+  const selection = selectionMethodOf(config);
+  if (selection === undefined) return ofMethod;
+  return [...ofMethod, 'share', ...selection.settings];
 }
 
 async function readConfigFile(file: string): Promise<Partial<TrainConfigInput>> {

@@ -1,13 +1,12 @@
 import { type Command, Option } from 'commander';
 import * as z from 'zod';
 import { nearestNames, usageError } from '../errors.js';
-import { type TrainConfigInput, trainSchema } from '../train/config.js';
-
-export type TrainKey = keyof TrainConfigInput;
+import { type TrainConfigInput, type TrainKey, trainSchema } from '../train/config.js';
 
 const data = 'Model and task:';
 const method = 'Method:';
-const diffora = 'DiffoRA:';
+const selection = 'Where adapters go:';
+const search = 'DiffoRA search:';
 const training = 'Training:';
 
 /** Heading and description of the flag of each setting. Types, ranges and defaults come from the schema. */
@@ -20,24 +19,47 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   labelColumn: [data, 'column of the label (default: label)'],
   trainExamples: [data, 'use this many training examples, drawn by seed and label (default: all)'],
   maxLength: [data, 'longest sequence in tokens; longer ones are cut'],
-  method: [method, 'what is trained'],
+  method: [method, 'what is trained; diffora is lora with --select diffora'],
+  adapter: [method, 'go on from this adapter folder: its method, modules, ranks and head'],
   head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],
   targets: [method, 'modules that may be adapted, with commas: ends of module paths, or all'],
-  rank: [method, 'rank r of A and B'],
+  rank: [method, 'rank r of A and B (default: 8, for vera 256)'],
   alpha: [method, 'adapters are scaled by alpha / rank (default: 2 · rank)'],
-  keep: [diffora, 'share of the modules to keep, ρ'],
-  relax: [diffora, 'how the matrix is made continuous'],
-  scope: [diffora, 'keep the share in each row, or over the whole matrix'],
-  share: [diffora, 'modules that are not kept share one pair for each column, or get none'],
-  start: [diffora, 'fine-tune from fresh A and B, or from those of the search'],
-  searchEpochs: [diffora, 'passes of the search over its half of the training data'],
-  searchSteps: [diffora, 'steps of the search, in the place of --search-epochs'],
-  damLr: [diffora, 'learning rate of the matrix'],
-  dam: [diffora, 'take the matrix of this dam.json and do not search'],
+  ranks: [method, 'ranks of modules that differ: query=4,layer.0.output.dense=16'],
+  alphas: [method, 'alphas of modules that differ, as for --ranks'],
+  loraDropout: [method, 'dropout on the input of low-rank adapters'],
+  bias: [method, 'biases of the base model that are trained beside a low-rank adapter'],
+  loraPlusRatio: [method, 'loraplus: learning rate of B over that of A'],
+  pissaIterations: [method, 'pissa: subspace iterations of the singular value decomposition'],
+  adaloraInitRank: [method, 'adalora: rank at the start; --rank is the average at the end (default: 1.5 · rank)'],
+  adaloraTinit: [method, 'adalora: steps before ranks are taken away (default: 10 % of the run)'],
+  adaloraTfinal: [method, 'adalora: steps at the end with fixed ranks (default: 50 % of the run)'],
+  adaloraDeltaT: [method, 'adalora: steps between two allocations of ranks'],
+  adaloraBeta1: [method, 'adalora: smoothing of the sensitivity'],
+  adaloraBeta2: [method, 'adalora: smoothing of the uncertainty'],
+  adaloraOrthogonality: [method, 'adalora: weight of the orthogonality term'],
+  veraInitial: [method, 'vera: first value of d'],
+  reduction: [method, 'houlsby, pfeiffer: width of the model over width of the bottleneck'],
+  select: [selection, 'how modules are chosen (default: diffora with that method, else all targets)'],
+  keep: [selection, 'share of the modules to keep, ρ'],
+  budget: [selection, 'most trainable numbers of the kept adapters, in the place of --keep'],
+  scope: [selection, 'keep the share in each row, over the whole matrix, or the same columns in every row'],
+  share: [selection, 'modules that are not kept share one pair a column, or get none (default: none)'],
+  dam: [selection, 'take the matrix of this dam.json and do not select'],
+  start: [selection, 'fine-tune from fresh A and B, or from those of the search'],
+  searchEpochs: [search, 'passes of the search over its half of the training data'],
+  searchSteps: [search, 'steps of the search, in the place of --search-epochs'],
+  searchSeeds: [search, 'searches with seeds one after the other; their matrices are averaged'],
+  searchOrder: [search, 'derivative of the bi-level problem: first order, or second (exact, slower)'],
+  relax: [search, 'how the matrix is made continuous'],
+  damOptimizer: [search, 'how the logits of the matrix are moved'],
+  damInit: [search, 'where the logits start'],
+  damLr: [search, 'learning rate of the matrix'],
+  entropyWeight: [search, 'weight of the entropy of the matrix, reached at the last step'],
   epochs: [training, 'passes over the training data'],
   maxSteps: [training, 'end after this many steps if that is sooner'],
   batchSize: [training, 'examples in a step'],
-  lr: [training, 'peak learning rate'],
+  lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
   weightDecay: [training, 'decoupled weight decay'],
   warmupRatio: [training, 'share of the steps in which the rate rises'],
   maxGradNorm: [training, 'gradients are clipped to this global norm'],
@@ -74,7 +96,7 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Parti
 
 /** The part of JSON Schema that the settings use. */
 interface Shape {
-  readonly type?: 'string' | 'number' | 'integer' | 'array';
+  readonly type?: 'string' | 'number' | 'integer' | 'array' | 'object';
   readonly default?: unknown;
   readonly const?: string;
   readonly enum?: readonly string[];
@@ -91,7 +113,7 @@ function placeholder(shape: Shape): string {
   if (shape.anyOf !== undefined) return shape.anyOf.map(placeholder).join('|');
   if (shape.const !== undefined) return shape.const;
   if (shape.enum !== undefined) return shape.enum.join('|');
-  const names = { string: 'text', number: 'number', integer: 'count', array: 'names' } as const;
+  const names = { string: 'text', number: 'number', integer: 'count', array: 'names', object: 'name=number' } as const;
   return names[shape.type ?? 'string'];
 }
 
@@ -117,9 +139,18 @@ function readValue(type: Shape['type'], text: string): unknown {
         .split(',')
         .map((name) => name.trim())
         .filter((name) => name !== '');
+    case 'object':
+      return readPairs(text);
     default:
       return text === '' ? undefined : text;
   }
+}
+
+/** `query=4,key=8` as a record; undefined where it is not of that form. */
+function readPairs(text: string): Record<string, number> | undefined {
+  const pairs = text.split(',').map((pair) => /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(pair));
+  if (pairs.some((match) => match === null || !Number.isFinite(Number(match[2])))) return undefined;
+  return Object.fromEntries(pairs.map((match) => [match![1]!, Number(match![2])]));
 }
 
 /** `a whole number of at least 1`, `one of head, lora, diffora`. */
@@ -128,6 +159,7 @@ function expectation(shape: Shape): string {
   if (shape.const !== undefined) return shape.const;
   if (shape.enum !== undefined) return `one of ${shape.enum.join(', ')}`;
   if (shape.type === 'array') return 'names with commas between them';
+  if (shape.type === 'object') return 'names with numbers: query=4,key=8';
   if (shape.type === 'string') return 'a text';
   const bounds = [
     shape.exclusiveMinimum === undefined ? '' : `above ${shape.exclusiveMinimum}`,

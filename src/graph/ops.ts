@@ -59,6 +59,7 @@ export const ops = {
   gelu: (x: Tensor) => one('gelu', x),
   greater: (a: Tensor, b: Tensor) => one('greater', a, b),
   where: (condition: Tensor, a: Tensor, b: Tensor) => one('where', condition, a, b),
+  stopGradient: (x: Tensor) => one('stopGradient', x),
   softmax: (x: Tensor) => one('softmax', x),
   logSoftmax: (x: Tensor) => one('logSoftmax', x),
   gather: (table: Tensor, indices: Tensor) => one('gather', table, indices),

@@ -46,9 +46,9 @@ export function bertModules(prefix: string, config: BertConfig): AdaptableModule
     ['attention.self.query', hidden, hidden],
     ['attention.self.key', hidden, hidden],
     ['attention.self.value', hidden, hidden],
-    ['attention.output.dense', hidden, hidden],
+    ['attention.output.dense', hidden, hidden, 'attention'],
     ['intermediate.dense', hidden, intermediate],
-    ['output.dense', intermediate, hidden],
+    ['output.dense', intermediate, hidden, 'feedForward'],
   ]);
 }
 
@@ -128,9 +128,11 @@ function encoderLayer(path: string, inputs: EncoderLayerInputs, config: BertConf
 
   const rate = config.hidden_dropout_prob;
   const epsilon = config.layer_norm_eps;
-  const attended = hooks.dropout(linear(`${path}.attention.output.dense`, context, hooks), rate);
-  const middle = layerNorm(`${path}.attention.output.LayerNorm`, ops.add(attended, queries), epsilon, hooks);
+  const output = (of: string, x: Tensor, residual: Tensor) =>
+    hooks.endSubLayer(`${of}.dense`, hooks.dropout(linear(`${of}.dense`, x, hooks), rate), (y) =>
+      layerNorm(`${of}.LayerNorm`, ops.add(y, residual), epsilon, hooks),
+    );
+  const middle = output(`${path}.attention.output`, context, queries);
   const activated = activations[config.hidden_act](linear(`${path}.intermediate.dense`, middle, hooks));
-  const output = hooks.dropout(linear(`${path}.output.dense`, activated, hooks), rate);
-  return layerNorm(`${path}.output.LayerNorm`, ops.add(output, middle), epsilon, hooks);
+  return output(`${path}.output`, activated, middle);
 }

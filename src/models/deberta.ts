@@ -158,9 +158,9 @@ function modulesOf({ config, contentToPosition, positionToContent }: Settings): 
     ['attention.self.value_proj', hidden, hidden],
     ...(contentToPosition && !shared ? [['attention.self.pos_key_proj', hidden, hidden] as const] : []),
     ...(positionToContent && !shared ? [['attention.self.pos_query_proj', hidden, hidden] as const] : []),
-    ['attention.output.dense', hidden, hidden],
+    ['attention.output.dense', hidden, hidden, 'attention'],
     ['intermediate.dense', hidden, intermediate],
-    ['output.dense', intermediate, hidden],
+    ['output.dense', intermediate, hidden, 'feedForward'],
   ]);
 }
 
@@ -310,11 +310,13 @@ function encoderLayer(settings: Settings, path: string, inputs: LayerInputs, hoo
   const { config } = settings;
   const { hidden_dropout_prob: rate, layer_norm_eps: epsilon } = config;
   const context = attention(settings, `${path}.attention.self`, inputs, hooks);
-  const attended = hooks.dropout(linear(`${path}.attention.output.dense`, context, hooks), rate);
-  const middle = layerNorm(`${path}.attention.output.LayerNorm`, ops.add(attended, inputs.queries), epsilon, hooks);
+  const output = (of: string, x: Tensor, residual: Tensor) =>
+    hooks.endSubLayer(`${of}.dense`, hooks.dropout(linear(`${of}.dense`, x, hooks), rate), (y) =>
+      layerNorm(`${of}.LayerNorm`, ops.add(y, residual), epsilon, hooks),
+    );
+  const middle = output(`${path}.attention.output`, context, inputs.queries);
   const activated = activations[config.hidden_act](linear(`${path}.intermediate.dense`, middle, hooks));
-  const output = hooks.dropout(linear(`${path}.output.dense`, activated, hooks), rate);
-  return layerNorm(`${path}.output.LayerNorm`, ops.add(output, middle), epsilon, hooks);
+  return output(`${path}.output`, activated, middle);
 }
 
 /** Disentangled attention (arXiv 2006.03654, equation 4): content to content, content to position, position to content. */

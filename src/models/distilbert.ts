@@ -49,9 +49,9 @@ function describe(checkpoint: Checkpoint): Architecture {
     ['attention.q_lin', config.dim, config.dim],
     ['attention.k_lin', config.dim, config.dim],
     ['attention.v_lin', config.dim, config.dim],
-    ['attention.out_lin', config.dim, config.dim],
+    ['attention.out_lin', config.dim, config.dim, 'attention'],
     ['ffn.lin1', config.dim, config.hidden_dim],
-    ['ffn.lin2', config.hidden_dim, config.dim],
+    ['ffn.lin2', config.hidden_dim, config.dim, 'feedForward'],
   ]);
   const states = (wanted: WantedTokens) => (inputs: BatchInputs, hooks: BuildHooks) =>
     encode(inputs, config, hooks, wanted);
@@ -142,9 +142,12 @@ function transformerLayer(path: string, inputs: EncoderLayerInputs, config: Conf
     value: linear(`${path}.attention.v_lin`, state, hooks),
   };
   const sizes = { heads: config.n_heads, headSize: config.dim / config.n_heads, dropout: config.attention_dropout };
-  const attended = linear(`${path}.attention.out_lin`, selfAttention(projections, inputs, sizes, hooks), hooks);
-  const middle = layerNorm(`${path}.sa_layer_norm`, ops.add(attended, queries), epsilon, hooks);
+  const close = (norm: string, residual: Tensor) => (y: Tensor) =>
+    layerNorm(`${path}.${norm}`, ops.add(y, residual), epsilon, hooks);
+  const outLinear = `${path}.attention.out_lin`;
+  const attended = linear(outLinear, selfAttention(projections, inputs, sizes, hooks), hooks);
+  const middle = hooks.endSubLayer(outLinear, attended, close('sa_layer_norm', queries));
   const activated = activations[config.activation](linear(`${path}.ffn.lin1`, middle, hooks));
   const output = hooks.dropout(linear(`${path}.ffn.lin2`, activated, hooks), config.dropout);
-  return layerNorm(`${path}.output_layer_norm`, ops.add(output, middle), epsilon, hooks);
+  return hooks.endSubLayer(`${path}.ffn.lin2`, output, close('output_layer_norm', middle));
 }

@@ -124,9 +124,9 @@ function modulesOf({ n_embd: hidden, n_layer: layers, n_inner }: Config): Adapta
   const inner = n_inner ?? 4 * hidden;
   const modules = layerModules(`${prefix}.h`, layers, [
     ['attn.c_attn', hidden, 3 * hidden],
-    ['attn.c_proj', hidden, hidden],
+    ['attn.c_proj', hidden, hidden, 'attention'],
     ['mlp.c_fc', hidden, inner],
-    ['mlp.c_proj', inner, hidden],
+    ['mlp.c_proj', inner, hidden, 'feedForward'],
   ]);
   return modules.map((module) => ({ ...module, transposed: true }));
 }
@@ -191,10 +191,12 @@ function block(config: Config, layer: number, inputs: BlockInputs, hooks: BuildH
   const epsilon = config.layer_norm_epsilon;
   const normal = layerNorm(`${path}.ln_1`, state, epsilon, hooks);
   const { output, cache } = attention(config, layer, { ...inputs, state: normal }, hooks);
-  const middle = ops.add(hooks.dropout(output, config.resid_pdrop), state);
+  const end = (module: string, y: Tensor, residual: Tensor) =>
+    hooks.endSubLayer(`${path}.${module}`, hooks.dropout(y, config.resid_pdrop), (out) => ops.add(out, residual));
+  const middle = end('attn.c_proj', output, state);
   const inner = conv1d(`${path}.mlp.c_fc`, layerNorm(`${path}.ln_2`, middle, epsilon, hooks), hooks);
   const fed = conv1d(`${path}.mlp.c_proj`, activations[config.activation_function](inner), hooks);
-  return { state: ops.add(middle, hooks.dropout(fed, config.resid_pdrop)), cache };
+  return { state: end('mlp.c_proj', fed, middle), cache };
 }
 
 function attention(
@@ -223,6 +225,6 @@ function attention(
 
 /** x W + b with W [in, out], and what the adapter adds. */
 function conv1d(path: string, x: Tensor, hooks: BuildHooks): Tensor {
-  const product = ops.matmul(x, hooks.weight(`${path}.weight`));
-  return hooks.adapt(path, x, ops.add(product, hooks.weight(`${path}.bias`)));
+  const weight = hooks.weight(`${path}.weight`);
+  return hooks.adapt({ path, x, weight, product: ops.matmul(x, weight), bias: hooks.weight(`${path}.bias`) });
 }

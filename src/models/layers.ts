@@ -1,5 +1,5 @@
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import type { BatchInputs, BuildHooks } from './model.js';
+import type { AdaptableModule, BatchInputs, BuildHooks, SubLayer } from './model.js';
 
 /** Most negative float32: what transformers adds to the scores of positions that must not be seen. */
 export const masked = -3.4028234663852886e38;
@@ -12,8 +12,9 @@ export function sizesOf({ inputIds }: Pick<BatchInputs, 'inputIds'>): { readonly
 
 /** x Wᵀ + b [rows, out] and what the adapter adds; `bias: false` for modules without b. */
 export function linear(path: string, x: Tensor, hooks: BuildHooks, { bias = true } = {}): Tensor {
-  const product = ops.matmul(x, hooks.weight(`${path}.weight`), { transB: true });
-  return hooks.adapt(path, x, bias ? ops.add(product, hooks.weight(`${path}.bias`)) : product);
+  const weight = hooks.weight(`${path}.weight`);
+  const product = ops.matmul(x, weight, { transB: true });
+  return hooks.adapt({ path, x, weight, product, bias: bias ? hooks.weight(`${path}.bias`) : undefined });
 }
 
 /** Layer normalisation over the last axis. */
@@ -106,11 +107,12 @@ export function headLinear(path: string, outFeatures: number, inFeatures: number
 export function layerModules(
   prefix: string,
   layers: number,
-  modules: readonly (readonly [module: string, inFeatures: number, outFeatures: number])[],
-) {
+  modules: readonly (readonly [module: string, inFeatures: number, outFeatures: number, ends?: SubLayer])[],
+): AdaptableModule[] {
   return Array.from({ length: layers }, (_, layer) =>
-    modules.map(([module, inFeatures, outFeatures]) => {
-      return { path: `${prefix}.${layer}.${module}`, layer, module, inFeatures, outFeatures };
+    modules.map(([module, inFeatures, outFeatures, ends]) => {
+      const place = { path: `${prefix}.${layer}.${module}`, layer, module, inFeatures, outFeatures };
+      return ends === undefined ? place : { ...place, ends };
     }),
   ).flat();
 }

@@ -73,10 +73,10 @@ export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Ar
     ['self_attn.q_proj', hidden, queries],
     ['self_attn.k_proj', hidden, keys],
     ['self_attn.v_proj', hidden, keys],
-    ['self_attn.o_proj', queries, hidden],
+    ['self_attn.o_proj', queries, hidden, 'attention'],
     ['mlp.gate_proj', hidden, intermediate],
     ['mlp.up_proj', hidden, intermediate],
-    ['mlp.down_proj', intermediate, hidden],
+    ['mlp.down_proj', intermediate, hidden, 'feedForward'],
   ]);
   const norms = Array.from({ length: layers }, (_, layer) => [
     `model.layers.${layer}.input_layernorm`,
@@ -250,13 +250,15 @@ function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hook
   const { state } = inputs;
   const normal = rmsNorm(`${path}.input_layernorm`, state, decoder, hooks);
   const { output, cache } = attention(decoder, layer, { ...inputs, state: normal }, hooks);
-  const middle = ops.add(state, output);
+  const end = (module: string, y: Tensor, residual: Tensor) =>
+    hooks.endSubLayer(`${path}.${module}`, y, (out) => ops.add(residual, out));
+  const middle = end('self_attn.o_proj', output, state);
   const second = rmsNorm(`${path}.post_attention_layernorm`, middle, decoder, hooks);
   const project = (module: string, x: Tensor) =>
     linear(`${path}.mlp.${module}`, x, hooks, { bias: decoder.biases.mlp });
   const gate = activations[decoder.config.hidden_act](project('gate_proj', second));
   const fed = project('down_proj', ops.mul(gate, project('up_proj', second)));
-  return { state: ops.add(middle, fed), cache };
+  return { state: end('mlp.down_proj', fed, middle), cache };
 }
 
 /** Grouped-query attention (arXiv 2305.13245): the queries of a group stand below each other, so keys are not repeated. */

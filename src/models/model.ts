@@ -14,7 +14,12 @@ export interface AdaptableModule {
   readonly outFeatures: number;
   /** The weight lies in the file as [inFeatures, outFeatures] (GPT-2's Conv1D); otherwise [outFeatures, inFeatures]. */
   readonly transposed?: boolean;
+  /** The sub-layer of the transformer that this module ends: its output is what the residual stream gets. */
+  readonly ends?: SubLayer;
 }
+
+/** The two halves of a transformer's layer. */
+export type SubLayer = 'attention' | 'feedForward';
 
 /** What the outputs of a model mean, as PEFT names it. */
 export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM'] as const;
@@ -31,12 +36,30 @@ export interface HeadTensor {
   readonly stored: StoredTensor | undefined;
 }
 
+/** A linear module where it stands in a graph. */
+export interface LinearCall {
+  readonly path: string;
+  /** [rows, in] */
+  readonly x: Tensor;
+  /** W0 as it lies in the file: [out, in], or [in, out] for a Conv1D. */
+  readonly weight: Tensor;
+  /** W0 x [rows, out] */
+  readonly product: Tensor;
+  /** [out] */
+  readonly bias?: Tensor | undefined;
+}
+
 /** What a graph is built with: where weights come from, what adapters add, and dropout. */
 export interface BuildHooks {
   /** A frozen weight or a head tensor, by the model's own name for it. */
   weight(name: string): Tensor;
-  /** The output of a linear module given its input x [rows, in] and its frozen output y [rows, out]. */
-  adapt(path: string, x: Tensor, y: Tensor): Tensor;
+  /** The output of a linear module [rows, out], bias included. */
+  adapt(call: LinearCall): Tensor;
+  /**
+   * The end of a sub-layer. y [rows, hidden] is the output of the module `path` after dropout; `close` adds the
+   * residual and applies the norm that follows, if one does.
+   */
+  endSubLayer(path: string, y: Tensor, close: (y: Tensor) => Tensor): Tensor;
   /** Dropout at the next site; identity outside training. */
   dropout(x: Tensor, rate: number): Tensor;
 }

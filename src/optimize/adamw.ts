@@ -25,13 +25,14 @@ export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOp
   return {
     step(gradients, learningRate) {
       steps++;
-      const stepSize = learningRate / (1 - beta1 ** steps);
       const secondCorrection = 1 / Math.sqrt(1 - beta2 ** steps);
-      for (const [index, { values, decays }] of parameters.entries()) {
+      for (const [index, { values, decays, rateFactor = 1 }] of parameters.entries()) {
+        const rate = learningRate * rateFactor;
+        const stepSize = rate / (1 - beta1 ** steps);
         const gradient = gradients[index]!;
         const m = first[index]!;
         const v = second[index]!;
-        const keep = decays ? 1 - learningRate * weightDecay : 1;
+        const keep = decays ? 1 - rate * weightDecay : 1;
         for (let i = 0; i < values.length; i++) {
           const g = gradient[i]!;
           const mean = beta1 * m[i]! + (1 - beta1) * g;

@@ -1,6 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch, TaskKind } from '../data/types.js';
-import { grad, type Tensor } from '../graph/index.js';
+import { grad, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { openSession, type Value } from '../runtime/session.js';
 import { dropoutSites } from './dropout.js';
@@ -45,9 +45,12 @@ export async function openGradientStep(model: Model, options: GradientStepOption
     parameters: inputs,
     rows: labelRows(options.kind),
     ...(gates === undefined ? {} : { gate: gates(inputs) }),
-    ...(sites === undefined ? {} : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate) }),
+    ...(sites === undefined
+      ? {}
+      : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
   });
-  const loss = taskLoss(logits, options.kind);
+  const objective = taskLoss(logits, options.kind);
+  const loss = plan.penalty === undefined ? objective : ops.add(objective, plan.penalty(inputs));
   const gradients = grad(
     loss,
     wrt.map(({ name }) => inputs.get(name)!),

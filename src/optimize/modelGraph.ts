@@ -1,7 +1,6 @@
-import { addLowRank, loraA, loraB } from '../adapters/lora.js';
-import type { AdapterPlan } from '../adapters/plan.js';
+import type { AdapterGraph, AdapterPlan } from '../adapters/plan.js';
 import type { Batch } from '../data/types.js';
-import { input, type Tensor } from '../graph/index.js';
+import { input, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, BatchInputs, BuildHooks, Model } from '../models/model.js';
 import { storedWeight } from '../models/weights.js';
 import type { Value } from '../runtime/session.js';
@@ -14,6 +13,9 @@ export interface ModelGraphOptions {
   readonly gate?: (module: AdaptableModule) => Tensor;
   /** Masks at a dropout site; left out, dropout is off. */
   readonly dropout?: (x: Tensor, rate: number) => Tensor;
+  /** The same within adapters, whose rates are their own. */
+  readonly adapterDropout?: (x: Tensor, rate: number) => Tensor;
+  readonly observe?: AdapterGraph['observe'];
 }
 
 /**
@@ -25,8 +27,9 @@ export function modelLogits(model: Model, options: ModelGraphOptions & { readonl
 }
 
 /** Weights from the checkpoint or from `parameters`, adapters as the plan says. */
-export function buildHooks(model: Model, { plan, parameters, gate, dropout }: ModelGraphOptions): BuildHooks {
-  const placements = new Map(plan.placements.map((placement) => [placement.module.path, placement]));
+export function buildHooks(model: Model, options: ModelGraphOptions): BuildHooks {
+  const { plan, parameters, gate, dropout, adapterDropout, observe } = options;
+  const adapters: AdapterGraph = { parameters, gate, observe, dropout: adapterDropout ?? ((x) => x) };
   const weights = new Map<string, Tensor>();
   return {
     weight(name) {
@@ -41,13 +44,11 @@ export function buildHooks(model: Model, { plan, parameters, gate, dropout }: Mo
       }
       return weight;
     },
-    adapt(path, x, y) {
-      const placement = placements.get(path);
-      if (placement === undefined) return y;
-      const a = parameters.get(loraA(placement.pair))!;
-      const b = parameters.get(loraB(placement.pair))!;
-      return addLowRank({ x, y, a, b, scaling: plan.alpha / plan.rank, gate: gate?.(placement.module) });
+    adapt(call) {
+      const y = call.bias === undefined ? call.product : ops.add(call.product, call.bias);
+      return plan.adapt?.(call, y, adapters) ?? y;
     },
+    endSubLayer: (path, y, close) => plan.endSubLayer?.(path, y, close, adapters) ?? close(y),
     dropout: dropout ?? ((x) => x),
   };
 }

@@ -1,33 +1,50 @@
-import { initialPair, loraA, loraB } from '../adapters/lora.js';
-import type { AdapterPlan } from '../adapters/plan.js';
+import { type AdapterPlan, sizeOf } from '../adapters/plan.js';
 import { readTensor } from '../checkpoint/safetensors.js';
 import { input, type Tensor } from '../graph/index.js';
-import type { HeadTensor } from '../models/model.js';
+import type { HeadTensor, Model } from '../models/model.js';
 import { randomStream } from '../random.js';
 import type { Value } from '../runtime/session.js';
 
-/** A trainable tensor. Its values are fed to the graph in place and updated in place. */
+/** A tensor that is fed to the graph. Its values are fed in place and, unless it is frozen, updated in place. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array;
   /** Weight decay applies to matrices, not to biases (as transformers' Trainer has it). */
   readonly decays: boolean;
+  /** Factor on the learning rate; default 1. */
+  readonly rateFactor?: number | undefined;
+  /** Never trained. */
+  readonly frozen?: boolean | undefined;
 }
 
-export function parameter(name: string, shape: readonly number[], values: Float32Array): Parameter {
-  return { name, shape, values, decays: shape.length > 1 };
+export function parameter(
+  name: string,
+  shape: readonly number[],
+  values: Float32Array,
+  options: Pick<Parameter, 'rateFactor' | 'frozen'> = {},
+): Parameter {
+  return { name, shape, values, decays: shape.length > 1, ...options };
 }
 
-/** The trainable tensors of a plan's pairs, freshly initialised. */
-export function adapterParameters(plan: AdapterPlan, seed: number): Parameter[] {
-  return plan.pairs.flatMap((pair) => {
-    const { a, b } = initialPair(pair, plan.rank, seed);
-    return [
-      parameter(loraA(pair.name), [plan.rank, pair.inFeatures], a),
-      parameter(loraB(pair.name), [pair.outFeatures, plan.rank], b),
-    ];
-  });
+/** The parameters of a plan with the values that `valuesOf` gives: its own tensors, and the base's that it replaces. */
+export function parametersOf(plan: AdapterPlan, model: Model, valuesOf: (name: string) => Float32Array): Parameter[] {
+  const own = plan.tensors.map(({ name, shape, rateFactor, frozen }) =>
+    parameter(name, shape, valuesOf(name), { rateFactor, frozen }),
+  );
+  const replaced = plan.replaced.map((name) => parameter(name, storedOf(model, name).shape, valuesOf(name)));
+  return [...own, ...replaced];
+}
+
+/** The parameters of a plan as they start: its own tensors fresh, those of the base as the checkpoint has them. */
+export async function adapterParameters(plan: AdapterPlan, model: Model, seed: number): Promise<Parameter[]> {
+  const values = new Map(await plan.initial(model, seed));
+  for (const name of plan.replaced) values.set(name, await readTensor(storedOf(model, name)));
+  return parametersOf(plan, model, (name) => values.get(name)!);
+}
+
+function storedOf({ checkpoint, backbone }: Model, name: string) {
+  return checkpoint.tensors.get(backbone.get(name)!)!;
 }
 
 /** A head, freshly initialised: normal weights, zero biases. A head that the checkpoint has starts from its values. */
@@ -35,7 +52,7 @@ export async function headParameters(head: readonly HeadTensor[], seed: number):
   return Promise.all(
     head.map(async ({ name, shape, deviation, stored }) => {
       const stream = randomStream(seed, 'head', name);
-      const length = shape.reduce((product, dim) => product * dim, 1);
+      const length = sizeOf(shape);
       const fresh = () => Float32Array.from({ length }, () => (deviation === 0 ? 0 : deviation * stream.normal()));
       return parameter(name, shape, stored === undefined ? fresh() : await readTensor(stored));
     }),
@@ -52,6 +69,12 @@ export function parameterFeeds(parameters: readonly Parameter[]): Record<string,
   return Object.fromEntries(parameters.map(({ name, shape, values }) => [name, { data: values, shape }]));
 }
 
+/** Those that are trained. */
+export function trainedOf(parameters: readonly Parameter[]): Parameter[] {
+  return parameters.filter(({ frozen }) => frozen !== true);
+}
+
+/** Numbers that are trained. */
 export function countParameters(parameters: readonly Parameter[]): number {
-  return parameters.reduce((total, { values }) => total + values.length, 0);
+  return trainedOf(parameters).reduce((total, { values }) => total + values.length, 0);
 }

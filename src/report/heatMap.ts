@@ -10,7 +10,7 @@ export interface Screen {
   readonly colorLevel: ColorSupportLevel;
 }
 
-export type HeatMapInput = Pick<Dam, 'layers' | 'modules' | 'gamma' | 'relaxed' | 'relax'>;
+export type HeatMapInput = Pick<Dam, 'layers' | 'modules' | 'gamma' | 'values' | 'select'>;
 
 /** How much a cell says, from most to least. */
 interface Style {
@@ -27,7 +27,7 @@ interface Style {
  */
 export function heatMap(dam: HeatMapInput, { width, colorLevel }: Screen): string {
   const chalk = new Chalk({ level: colorLevel });
-  const values = dam.relaxed.flat();
+  const values = dam.values.flat();
   const range = { low: Math.min(...values), high: Math.max(...values) };
   const short = shortModuleNames(dam.modules);
   const layer = (index: number) => `layer ${index}`;
@@ -87,7 +87,7 @@ interface Range {
 function block(dam: HeatMapInput, style: Style, columns: readonly number[], range: Range, chalk: ChalkInstance) {
   const margin = rowTitleWidth(dam, style);
   const titles = columns.map((column) => centred(style.titles[column]!, cellWidth(style, column)));
-  const rows = dam.relaxed.map((row, layer) => {
+  const rows = dam.values.map((row, layer) => {
     const cells = columns.map((column) => {
       const kept = dam.gamma[layer]![column] === 1;
       const text = style.number(row[column]!);
@@ -140,8 +140,8 @@ function legend(dam: HeatMapInput, range: Range, style: Style, { width, colorLev
   const bounds = [style.number(range.low), style.number(range.high)] as const;
   const scale = colorLevel === 0 ? `${bounds[0]} to ${bounds[1]}` : `${bounds[0]} ${sample} ${bounds[1]}`;
   const marks = `[ ] kept: ${kept} of ${all} modules`;
-  const values = `values: relaxed (${dam.relax}), ${scale}`;
+  const values = `values: ${dam.select}, ${scale}`;
   // The sample of the scale takes nine columns; its colours take none.
-  const length = marks.length + 3 + `values: relaxed (${dam.relax}), `.length + bounds.join().length + 10;
+  const length = marks.length + 3 + `values: ${dam.select}, `.length + bounds.join().length + 10;
   return length <= width ? [`${marks}   ${values}`] : [marks, values];
 }

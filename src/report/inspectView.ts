@@ -1,3 +1,4 @@
+import type { Dam } from '../selection/dam.js';
 import type {
   AdapterInspection,
   DamInspection,
@@ -30,8 +31,14 @@ export function inspectView(found: Inspection, screen: Screen): string {
 /** What `inspect --json` prints: everything but the steps of the search, which dam.json has. */
 export function inspectJson(found: Inspection): unknown {
   if (!('dam' in found) || found.dam === undefined) return found;
-  const { history: _, ...search } = found.dam.search;
-  return { ...found, dam: { ...found.dam, search } };
+  return { ...found, dam: damJson(found.dam) };
+}
+
+/** A matrix without the steps of its search. */
+function damJson(dam: Dam): unknown {
+  if (dam.search === undefined) return dam;
+  const { history: _, ...search } = dam.search;
+  return { ...dam, search };
 }
 
 function runView({ folder, run, dam, adapter, bytes }: RunInspection, screen: Screen): string {
@@ -66,11 +73,19 @@ function adapterView(adapter: AdapterInspection, screen: Screen): string {
     facts.push(['trained', `${formatCount(parameters.head)} parameters, ${why}`]);
     return formatFacts(facts, screen);
   }
-  const split = `${formatCount(parameters.adapter)} adapters + ${formatCount(parameters.head)} head`;
+  const sizes = [
+    [parameters.adapter, 'adapters'],
+    [parameters.replaced, 'base model'],
+    [parameters.head, 'head'],
+  ] as const;
+  const split = sizes.filter(([size]) => size > 0).map(([size, name]) => `${formatCount(size)} ${name}`);
+  const total = sizes.reduce((sum, [size]) => sum + size, 0);
+  const scale = adapter.rank === undefined ? '' : `rank ${adapter.rank}, alpha ${adapter.alpha}, `;
   facts.push(
-    ['LoRA', `rank ${adapter.rank}, alpha ${adapter.alpha}, ${count} modules`],
-    ['stored', `${formatCount(parameters.adapter + parameters.head)} parameters (${split})`],
+    [adapter.method, count === 0 ? 'tensors of the base model' : `${scale}${count} modules`],
+    ['stored', `${formatCount(total)} parameters (${split.join(' + ')})`],
   );
+  if (targets.length === 0) return formatFacts(facts, screen);
   const rows = targets.map(({ module, layers }) => [module, String(layers.length), ranges(layers)]);
   const columns = [{ title: 'adapted module' }, { title: 'count', align: 'right' }, { title: 'layers' }] as const;
   return `${formatFacts(facts, screen)}\n\n${formatTable(columns, rows, screen)}`;
@@ -78,14 +93,27 @@ function adapterView(adapter: AdapterInspection, screen: Screen): string {
 
 function damView({ file, dam }: DamInspection, screen: Screen): string {
   const { search } = dam;
-  const halves = `${formatCount(search.trainExamples)} + ${formatCount(search.validationExamples)} examples`;
+  const limit = dam.budget === undefined ? `ratio ${dam.keep}` : `at most ${formatCount(dam.budget)} parameters`;
   const facts: Facts = [
     ['matrix', file],
     ['made for', `${dam.model} on ${dam.task}`],
-    ['kept', `ratio ${dam.keep}, scope ${dam.scope}, share ${dam.share}`],
-    ['search', `${formatCount(search.steps)} steps of ${search.batchSize}, ${halves}, seed ${dam.seed}`],
+    ['selected by', `${dam.select}, seed ${dam.seed}`],
+    ['kept', `${limit}, scope ${dam.scope}, share ${dam.share}`],
   ];
+  if (search !== undefined) facts.push(...searchFacts(search));
   return `${heatMap(dam, screen)}\n\n${formatFacts(facts, screen)}`;
+}
+
+function searchFacts(search: NonNullable<Dam['search']>): Facts {
+  const halves = `${formatCount(search.trainExamples)} + ${formatCount(search.validationExamples)} examples`;
+  const facts: Facts = [
+    ['search', `${formatCount(search.steps)} steps of ${search.batchSize}, ${halves}`],
+    ['', `${search.relax}, ${search.optimizer}, start ${search.start}, ${search.order} order`],
+  ];
+  if (search.agreement !== undefined) {
+    facts.push(['agreement', `${search.agreement.toFixed(2)} (Jaccard) of ${search.seeds.length} seeds`]);
+  }
+  return facts;
 }
 
 function modelView(model: ModelInspection, screen: Screen): string {

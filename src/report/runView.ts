@@ -14,15 +14,23 @@ export function runView(record: RunRecord, dam: Dam | undefined, output: string,
   const facts: (readonly [string, string])[] = [
     ['task', `${record.task} (${rows.join(', ')})`],
     ['model', `${record.model.name} (${record.model.family})`],
-    ['method', `${config.method}, seed ${config.seed}`],
+    ['method', `${config.method}${dam === undefined ? '' : `, modules by ${dam.select}`}, seed ${config.seed}`],
   ];
   if (parameters !== undefined) {
-    const { trainable, adapter, head, backbone, adaptedModules } = parameters;
+    const { trainable, adapter, replaced, head, backbone, adaptedModules } = parameters;
     const share = `${formatShare(trainable / backbone)} of ${formatParameters(backbone)}`;
-    const where = adaptedModules === 0 ? 'only the head' : `rank ${config.rank} in ${adaptedModules} modules`;
-    const split = adaptedModules === 0 ? '' : ` (${formatCount(adapter)} adapters + ${formatCount(head)} head)`;
-    facts.push(['trained', `${formatCount(trainable)} parameters${split}, ${share}, ${where}`]);
+    const sizes = [
+      [adapter, 'adapters'],
+      [replaced, 'base model'],
+      [head, 'head'],
+    ] as const;
+    const split = sizes.filter(([size]) => size > 0).map(([size, name]) => `${formatCount(size)} ${name}`);
+    const where = adaptedModules === 0 ? '' : `, ${adaptedModules} modules adapted`;
+    facts.push(['trained', `${formatCount(trainable)} parameters (${split.join(' + ')}), ${share}${where}`]);
   }
+  const agreement = dam?.search?.agreement;
+  if (agreement !== undefined)
+    facts.push(['agreement', `${agreement.toFixed(2)} (Jaccard) between seeds of the search`]);
   if (scores !== undefined) facts.push(['dev', formatScores(scores.dev)]);
   facts.push(
     ['time', `${formatSeconds(seconds.total ?? 0)}${parts.length > 1 ? ` (${parts.join(', ')})` : ''}`],

@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { readJsonAs } from '../files/json.js';
 import type { AdaptableModule, Model } from '../models/model.js';
+import { damOptimizers } from './damOptimizer.js';
+import { damStarts } from './damStart.js';
 import { scopes } from './discretise.js';
 import { relaxations } from './relax.js';
 
@@ -9,39 +11,59 @@ import { relaxations } from './relax.js';
 export const sharings = ['none', 'column'] as const;
 export type Sharing = (typeof sharings)[number];
 
+/** Order of the derivative of the bi-level search. */
+export const searchOrders = ['first', 'second'] as const;
+export type SearchOrder = (typeof searchOrders)[number];
+
 const ratio = z.number();
 const matrix = z.array(z.array(ratio));
+const binary = z.array(z.array(z.union([z.literal(0), z.literal(1)])));
 
 /** dam.json: the Differential Adaptation Matrix with all that it came from (docs/formats.md). */
 export const damSchema = z.strictObject({
-  format: z.literal('diffora-dam/1'),
+  format: z.literal('diffora-dam/2'),
+  /** The selection method. */
+  select: z.string(),
   /** Number of rows. */
   layers: z.int().positive(),
   /** Column names, in the order of computation. */
   modules: z.array(z.string()),
-  /** Γ: 1 where the module gets a low-rank pair of its own. */
-  gamma: z.array(z.array(z.union([z.literal(0), z.literal(1)]))),
-  /** Γ̄ = f(logits). */
-  relaxed: matrix,
-  logits: matrix,
+  /** Γ: 1 where the module gets an adapter of its own. */
+  gamma: binary,
+  /** What was discretised: Γ̄ of DiffoRA, or another method's measure of a module. */
+  values: matrix,
   /** The selection ratio ρ. */
   keep: ratio,
-  relax: z.enum(relaxations),
+  /** Most trainable numbers, in the place of the ratio. */
+  budget: z.int().optional(),
   scope: z.enum(scopes),
   share: z.enum(sharings),
   seed: z.int(),
-  search: z.strictObject({
-    steps: z.int().nonnegative(),
-    learningRate: ratio,
-    damLearningRate: ratio,
-    batchSize: z.int(),
-    trainExamples: z.int(),
-    validationExamples: z.int(),
-    /** One record for every step. */
-    history: z.array(
-      z.strictObject({ step: z.int(), validationLoss: ratio, trainLoss: ratio, entropy: ratio, spread: ratio }),
-    ),
-  }),
+  /** DiffoRA: how the matrix was learned. */
+  search: z
+    .strictObject({
+      relax: z.enum(relaxations),
+      /** Of the first seed. */
+      logits: matrix,
+      order: z.enum(searchOrders),
+      optimizer: z.enum(damOptimizers),
+      start: z.enum(damStarts),
+      entropyWeight: ratio,
+      steps: z.int().nonnegative(),
+      learningRate: ratio,
+      damLearningRate: ratio,
+      batchSize: z.int(),
+      trainExamples: z.int(),
+      validationExamples: z.int(),
+      /** Γ of each seed of the search and how far they agree: the mean Jaccard index of every two of them. */
+      seeds: z.array(z.strictObject({ seed: z.int(), gamma: binary })),
+      agreement: ratio.optional(),
+      /** One record for every step of the first seed. */
+      history: z.array(
+        z.strictObject({ step: z.int(), validationLoss: ratio, trainLoss: ratio, entropy: ratio, spread: ratio }),
+      ),
+    })
+    .optional(),
   /** The base model and the task that it was learned on. */
   model: z.string(),
   task: z.string(),
@@ -53,8 +75,9 @@ export type Dam = z.infer<typeof damSchema>;
 export async function readDam(file: string): Promise<Dam> {
   const dam = await readJsonAs(file, damSchema);
   const { layers, modules } = dam;
-  for (const key of ['gamma', 'relaxed', 'logits'] as const) {
-    if (dam[key].length !== layers || dam[key].some((row) => row.length !== modules.length)) {
+  const matrices = { gamma: dam.gamma, values: dam.values, ...(dam.search && { logits: dam.search.logits }) };
+  for (const [key, rows] of Object.entries(matrices)) {
+    if (rows.length !== layers || rows.some((row) => row.length !== modules.length)) {
       throw new DiffoError(`${file}: ${key} is not ${layers} rows of ${modules.length}.`);
     }
   }
@@ -62,7 +85,7 @@ export async function readDam(file: string): Promise<Dam> {
 }
 
 /** The modules that Γ keeps, and the rest, in the model's order. */
-export function splitByGamma(model: Model, gamma: readonly (readonly number[])[]) {
+export function splitByGamma(model: Pick<Model, 'adaptable' | 'modules'>, gamma: readonly (readonly number[])[]) {
   const kept: AdaptableModule[] = [];
   const rest: AdaptableModule[] = [];
   for (const module of model.adaptable) {

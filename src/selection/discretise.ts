@@ -1,8 +1,22 @@
 import { usageError } from '../errors.js';
 
-/** Whether each row keeps its own K entries, or the matrix keeps the same total wherever they are largest. */
-export const scopes = ['row', 'global'] as const;
+/** Each row keeps its own K entries, the matrix keeps them wherever they are largest, or all rows keep the same columns. */
+export const scopes = ['row', 'global', 'column'] as const;
 export type Scope = (typeof scopes)[number];
+
+/** How much may be kept. */
+export interface Allowance {
+  readonly scope: Scope;
+  /** Share of the entries, ρ. */
+  readonly keep: number;
+  /** In the place of the share: most trainable numbers of all kept modules together. */
+  readonly budget?: number | undefined;
+  /** Trainable numbers of a module, [layers][modules]; for `budget`. */
+  readonly sizes: readonly (readonly number[])[];
+}
+
+/** Entries of the matrix that are kept or left together: one, or with scope `column` a whole column. */
+export type Unit = readonly (readonly [layer: number, column: number])[];
 
 /** Entries that a row of N keeps at ratio ρ: K = max(1, round(ρ·N)), halves rounded up. */
 export function keptPerRow(ratio: number, columns: number): number {
@@ -10,20 +24,83 @@ export function keptPerRow(ratio: number, columns: number): number {
   return Math.max(1, Math.round(ratio * columns));
 }
 
-/** Γ: 1 for the largest entries, 0 for the rest. Ties go to the lower column, then to the lower row. */
-export function discretise(relaxed: readonly (readonly number[])[], ratio: number, scope: Scope): number[][] {
-  const columns = relaxed[0]?.length ?? 0;
-  const kept = keptPerRow(ratio, columns);
-  if (scope === 'row') return relaxed.map((row) => markLargest(row, kept));
-  // Column by column, so that of two equal entries the one in the lower column comes first.
-  const byColumn = Array.from({ length: columns }, (_, column) => relaxed.map((row) => row[column]!)).flat();
-  const marks = markLargest(byColumn, kept * relaxed.length);
-  return relaxed.map((row, layer) => row.map((_, column) => marks[column * relaxed.length + layer]!));
+/**
+ * Γ: 1 for the largest entries, 0 for the rest. Ties go to the lower column, then to the lower row. With a budget the
+ * largest are taken as long as they fit; scope `row` then goes round the rows, each giving its next largest.
+ * @throws DiffoError (usage) when not even one module fits the budget
+ */
+export function discretise(values: readonly (readonly number[])[], allowance: Allowance): (0 | 1)[][] {
+  const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + values[layer]![column]!, 0);
+  const descending = units(values, allowance.scope)
+    .map((unit) => ({ unit, value: value(unit) }))
+    .sort((a, b) => b.value - a.value || before(a.unit, b.unit))
+    .map(({ unit }) => unit);
+  const inOrder = allowance.budget !== undefined && allowance.scope === 'row' ? roundTheRows(descending) : descending;
+  const keeper = startKeeping(values, allowance);
+  for (const unit of inOrder) if (keeper.fits(unit)) keeper.keep(unit);
+  return keeper.finish();
 }
 
-/** 1 at the `count` largest values, 0 elsewhere; of equal values the earlier is kept. */
-function markLargest(values: readonly number[], count: number): number[] {
-  const order = values.map((_, index) => index).sort((a, b) => values[b]! - values[a]! || a - b);
-  const kept = new Set(order.slice(0, count));
-  return values.map((_, index) => (kept.has(index) ? 1 : 0));
+/** Every unit of a matrix, in the order of ties. */
+export function units(matrix: readonly (readonly unknown[])[], scope: Scope): Unit[] {
+  const columns = matrix[0]?.length ?? 0;
+  const ofColumn = (column: number) => matrix.map((_, layer) => [layer, column] as const);
+  return Array.from({ length: columns }, (_, column) =>
+    scope === 'column' ? [ofColumn(column)] : ofColumn(column).map((entry) => [entry]),
+  ).flat();
+}
+
+/** Keeps units one by one within an allowance. */
+export interface Keeper {
+  fits(unit: Unit): boolean;
+  keep(unit: Unit): void;
+  /** Γ. @throws DiffoError (usage) when nothing was kept */
+  finish(): (0 | 1)[][];
+}
+
+export function startKeeping(matrix: readonly (readonly unknown[])[], allowance: Allowance): Keeper {
+  const { scope, keep, budget, sizes } = allowance;
+  const columns = matrix[0]?.length ?? 0;
+  const perRow = keptPerRow(keep, columns);
+  const gamma = matrix.map((row): (0 | 1)[] => row.map(() => 0));
+  const count = (row: readonly number[]) => row.reduce((sum, one) => sum + one, 0);
+  const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
+  let spent = 0;
+  return {
+    fits(unit) {
+      if (unit.some(([layer, column]) => gamma[layer]![column] === 1)) return false;
+      if (budget !== undefined) return spent + sizeOf(unit) <= budget;
+      if (scope === 'global') return gamma.reduce((sum, row) => sum + count(row), 0) < perRow * matrix.length;
+      return unit.every(([layer]) => count(gamma[layer]!) < perRow);
+    },
+    keep(unit) {
+      spent += budget === undefined ? 0 : sizeOf(unit);
+      for (const [layer, column] of unit) gamma[layer]![column] = 1;
+    },
+    finish() {
+      if (gamma.some((row) => row.includes(1))) return gamma;
+      const smallest = Math.min(...units(matrix, scope).map(sizeOf));
+      throw usageError(`--budget ${budget} is less than the ${smallest} trainable numbers of the smallest choice.`);
+    },
+  };
+}
+
+/** The lower column comes first, then the lower row. */
+function before(a: Unit, b: Unit): number {
+  const [[rowA, columnA], [rowB, columnB]] = [a[0]!, b[0]!];
+  return columnA - columnB || rowA - rowB;
+}
+
+/** The largest of every row, then the second of every row, and so on. */
+function roundTheRows(descending: readonly Unit[]): Unit[] {
+  const seen = new Map<number, number>();
+  return descending
+    .map((unit) => {
+      const row = unit[0]![0];
+      const round = seen.get(row) ?? 0;
+      seen.set(row, round + 1);
+      return { unit, round };
+    })
+    .sort((a, b) => a.round - b.round)
+    .map(({ unit }) => unit);
 }

@@ -1,4 +1,4 @@
-import { planAdapters } from '../adapters/plan.js';
+import { loraPlan } from '../adapters/lora.js';
 import type { EncodedExample, TaskKind } from '../data/types.js';
 import { ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
@@ -7,12 +7,22 @@ import { BatchStream } from '../optimize/batchStream.js';
 import { openGradientStep } from '../optimize/gradientStep.js';
 import { adapterParameters, type Parameter, parameter } from '../optimize/parameters.js';
 import { linearSchedule } from '../optimize/schedule.js';
-import type { Dam } from './dam.js';
-import { type Relaxation, relaxedEntropy, relaxedGates, relaxedValues } from './relax.js';
+import type { SearchOrder } from './dam.js';
+import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
+import { type DamStart, gradientNorms, logitsFrom } from './damStart.js';
+import { entropyGradient, type Group, gumbelNoise, type Relaxation, relax, relaxedEntropy } from './relax.js';
+import { openUnrolledGradient } from './unrolled.js';
 
 export interface SearchOptions {
   readonly kind: TaskKind;
   readonly relax: Relaxation;
+  /** Entries of the flat matrix that are weighed against each other: rows, or the whole. */
+  readonly groups: readonly Group[];
+  readonly order: SearchOrder;
+  readonly optimizer: DamOptimizerName;
+  readonly start: DamStart;
+  /** Weight of the matrix's entropy in the loss of the logits at the last step; rises from 0. */
+  readonly entropyWeight: number;
   readonly rank: number;
   readonly alpha: number;
   readonly steps: number;
@@ -20,7 +30,6 @@ export interface SearchOptions {
   /** Peak learning rate of A, B and the head (AdamW, linear schedule). */
   readonly learningRate: number;
   readonly warmupSteps: number;
-  /** Learning rate of the logits (Adam, betas 0.5 / 0.999, weight decay 1e-3: DARTS, arXiv 1806.09055, section 3). */
   readonly damLearningRate: number;
   readonly maxGradNorm: number;
   /** In the place of the model's own dropout rates, while A, B and the head learn. */
@@ -31,44 +40,61 @@ export interface SearchOptions {
   readonly onStep?: (record: SearchStep) => void;
 }
 
-export type SearchStep = Dam['search']['history'][number];
+/** A step of the search, as dam.json records it. */
+export interface SearchStep {
+  readonly step: number;
+  readonly validationLoss: number;
+  readonly trainLoss: number;
+  /** 1 where nothing has been learned, 0 where the matrix is binary. */
+  readonly entropy: number;
+  /** Standard deviation of the logits: how far the search has moved entries apart. */
+  readonly spread: number;
+}
 
 export interface SearchResult {
   /** [layers][modules] */
   readonly logits: number[][];
+  /** Γ̄ without noise, [layers][modules]. */
   readonly relaxed: number[][];
   readonly history: readonly SearchStep[];
   /** A and B of every module after the search, for a warm start. */
   readonly adapters: readonly Parameter[];
 }
 
-const damWeightDecay = 1e-3;
+/** The two halves of the training data. */
+export interface Halves {
+  readonly train: readonly EncodedExample[];
+  readonly validation: readonly EncodedExample[];
+}
 
 /**
- * Stage 1 of DiffoRA: learns the relaxed matrix by first-order bi-level optimisation. Each step updates the logits from
- * the loss of a batch of the validation half, then A, B and the head from the loss of a batch of the training half.
- * Dropout is on for the second and off for the first. `head` is updated in place.
+ * Stage 1 of DiffoRA: learns the relaxed matrix by bi-level optimisation (DARTS, arXiv 1806.09055). Each step updates
+ * the logits from the loss of a batch of the validation half, then A, B and the head from the loss of a batch of the
+ * training half. Dropout is on for the second and off for the first. `head` is updated in place.
  */
 export async function searchDam(
   model: Model,
   head: readonly Parameter[],
-  halves: { readonly train: readonly EncodedExample[]; readonly validation: readonly EncodedExample[] },
+  halves: Halves,
   options: SearchOptions,
 ): Promise<SearchResult> {
-  const { seed, threads, kind } = options;
-  const plan = planAdapters(options, model.adaptable);
-  const adapters = adapterParameters(plan, seed);
+  const { seed, threads, kind, groups } = options;
+  const plan = loraPlan(options, { own: model.adaptable, shared: [] });
+  const adapters = await adapterParameters(plan, model, seed);
   const weights = [...adapters, ...head];
-  const columns = model.modules.length;
-  const logits = parameter('dam.logits', [model.layers, columns], new Float32Array(model.layers * columns));
+  const length = model.layers * model.modules.length;
+  const gates = parameter('dam.gates', [model.layers, model.modules.length], new Float32Array(length));
   const trainBatches = new BatchStream(halves.train, { ...options, padTokenId: model.padTokenId });
   const validationBatches = new BatchStream(halves.validation, { ...options, padTokenId: model.padTokenId });
+  const logits =
+    options.start === 'zero'
+      ? new Float64Array(length)
+      : logitsFrom(await gradientNorms(model, head, trainBatches, options), groups);
   const shared = {
     kind,
     plan,
-    parameters: [...weights, logits],
-    gates: (inputs: ReadonlyMap<string, Tensor>) =>
-      moduleGates(model, relaxedGates(inputs.get(logits.name)!, options.relax)),
+    parameters: [...weights, gates],
+    gates: (inputs: ReadonlyMap<string, Tensor>) => moduleGates(model, inputs.get(gates.name)!),
     threads,
     largestBatch: trainBatches.largest,
   };
@@ -78,34 +104,63 @@ export async function searchDam(
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
   });
-  const logitStep = await openGradientStep(model, { ...shared, wrt: [logits] });
+  const gateStep =
+    options.order === 'second'
+      ? await openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
+      : await firstOrder();
+  async function firstOrder() {
+    const step = await openGradientStep(model, { ...shared, wrt: [gates] });
+    return {
+      gradient: step.gradients[0]!,
+      run: (validation: ReturnType<BatchStream['at']>) => step.run(validation, 0),
+      release: () => step.release(),
+    };
+  }
   try {
     const weightOptimizer = adamW(weights);
-    const logitOptimizer = adamW([logits], { beta1: 0.5, beta2: 0.999 });
+    const logitOptimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
     const history: SearchStep[] = [];
     for (let step = 0; step < options.steps; step++) {
       options.signal?.throwIfAborted();
-      const validationLoss = await logitStep.run(validationBatches.at(step), step);
-      const slope = logitStep.gradients[0]!;
-      for (let i = 0; i < slope.length; i++) slope[i]! += damWeightDecay * logits.values[i]!;
-      logitOptimizer.step([slope], options.damLearningRate);
-
-      const trainLoss = await weightStep.run(trainBatches.at(step), step);
-      clipGlobalNorm(weightStep.gradients, options.maxGradNorm);
       const rate = options.learningRate * linearSchedule(step + 1, options.steps + 1, options.warmupSteps);
+      const trainBatch = trainBatches.at(step);
+      const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
+      const now = relax(options.relax, logits, groups, noise);
+      gates.values.set(now.gates);
+      const validationLoss = await gateStep.run(validationBatches.at(step), trainBatch, rate);
+      const weight = (options.entropyWeight * (step + 1)) / options.steps;
+      const byGates = Float64Array.from(gateStep.gradient);
+      const byLogits = now.pullback(byGates);
+      if (weight > 0) addEntropy(byGates, byLogits, weight);
+      logitOptimizer.step(logits, byGates, byLogits);
+
+      gates.values.set(relax(options.relax, logits, groups, noise).gates);
+      const trainLoss = await weightStep.run(trainBatch, step);
+      clipGlobalNorm(weightStep.gradients, options.maxGradNorm);
       weightOptimizer.step(weightStep.gradients, rate);
 
-      const relaxed = relaxedValues(rows(logits.values, columns), options.relax);
-      const entropy = relaxedEntropy(relaxed, options.relax);
-      const record = { step, validationLoss, trainLoss, entropy, spread: spreadOf(logits.values) };
+      const entropy = relaxedEntropy(relax(options.relax, logits, groups).gates, options.relax, groups);
+      const record = { step, validationLoss, trainLoss, entropy, spread: spreadOf(logits) };
       history.push(record);
       options.onStep?.(record);
     }
-    const final = rows(logits.values, columns);
-    return { logits: final, relaxed: relaxedValues(final, options.relax), history, adapters };
+    const columns = model.modules.length;
+    const relaxed = rows(relax(options.relax, logits, groups).gates, columns);
+    return { logits: rows(logits, columns), relaxed, history, adapters };
   } finally {
     await weightStep.release();
-    await logitStep.release();
+    await gateStep.release();
+  }
+
+  /** Entropy is that of the matrix without noise. */
+  function addEntropy(byGates: Float64Array, byLogits: Float64Array, weight: number): void {
+    const plain = relax(options.relax, logits, groups);
+    const slope = entropyGradient(plain.gates, options.relax, groups).map((value) => value * weight);
+    const pulled = plain.pullback(slope);
+    for (let i = 0; i < length; i++) {
+      byGates[i]! += slope[i]!;
+      byLogits[i]! += pulled[i]!;
+    }
   }
 }
 
@@ -119,14 +174,13 @@ export function moduleGates(model: Model, relaxed: Tensor): (module: AdaptableMo
   };
 }
 
-function rows(values: Float32Array, columns: number): number[][] {
+function rows(values: Float64Array, columns: number): number[][] {
   return Array.from({ length: values.length / columns }, (_, row) =>
     Array.from(values.subarray(row * columns, (row + 1) * columns)),
   );
 }
 
-/** Standard deviation of the logits: how far the search has moved entries apart. */
-function spreadOf(values: Float32Array): number {
+function spreadOf(values: Float64Array): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }

@@ -1,25 +1,22 @@
 import { createHash } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, copyFile, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import * as z from 'zod';
-import { loraA, loraB } from '../adapters/lora.js';
-import {
-  type LoraPair,
-  modelCard,
-  type PeftAdapter,
-  type ReadAdapter,
-  readPeftAdapter,
-  scalingOf,
-  writePeftAdapter,
-  zeroPair,
-} from '../adapters/peft/index.js';
-import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
+import { modelCard } from '../adapters/card.js';
+import { planFromPeft } from '../adapters/fromPeft.js';
+import { planFromPlain } from '../adapters/fromPlain.js';
+import { type PeftAdapter, type ReadAdapter, readPeftAdapter, writePeftAdapter } from '../adapters/peft/index.js';
+import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
+import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
+import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
+import type { NamedTensor } from '../checkpoint/types.js';
 import type { Task } from '../data/types.js';
-import { DiffoError, nearestNames } from '../errors.js';
+import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
+import { fileError } from '../files/errors.js';
 import { readJsonAs } from '../files/json.js';
-import type { Model } from '../models/model.js';
-import { type Parameter, parameter } from '../optimize/parameters.js';
+import type { HeadPart, Model, TaskType } from '../models/model.js';
+import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
 
 /** task.json beside an adapter: what its logits mean and how its rows are read. */
@@ -46,8 +43,8 @@ export interface SaveOptions {
 }
 
 /**
- * Writes `folder` as PEFT loads it: a pair for every placed module (shared ones written out), the head, the tokenizer.
- * PEFT refuses an adapter without a low-rank pair, so a run that trained only the head gets one that is all zeros.
+ * Writes `folder` with the adapter, the head and the tokenizer: in PEFT's format where PEFT has the method, else in
+ * diffora's own.
  */
 export async function saveAdapter(
   folder: string,
@@ -56,39 +53,58 @@ export async function saveAdapter(
   parameters: readonly Parameter[],
   options: SaveOptions,
 ): Promise<void> {
-  const { task, tokenizer, maxLength } = options;
+  const { task, tokenizer, maxLength, baseModel, revision } = options;
   const byName = new Map(parameters.map((one) => [one.name, one]));
-  const tensor = (name: string) => {
+  const tensor = (name: string): NamedTensor => {
     const { shape, values } = byName.get(name)!;
     return { name, shape, data: values };
   };
-  const pairs = plan.placements.map(({ module, pair }): [string, LoraPair] => [
-    module.path,
-    { A: tensor(loraA(pair)), B: tensor(loraB(pair)) },
-  ]);
-  const headOnly = pairs.length === 0;
-  if (headOnly) {
-    const { path, inFeatures, outFeatures } = model.adaptable.at(-1)!;
-    pairs.push([path, zeroPair(1, inFeatures, outFeatures)]);
-  }
-  const adapter: PeftAdapter = {
-    baseModel: options.baseModel,
-    ...(options.revision === undefined ? {} : { revision: options.revision }),
-    taskType: model.taskType,
-    rank: headOnly ? 1 : plan.rank,
-    alpha: headOnly ? 1 : plan.alpha,
-    rankPattern: {},
-    alphaPattern: {},
-    targetModules: pairs.map(([path]) => path),
-    modulesToSave: model.headModules,
-    lora: new Map(pairs),
-    saved: model.head.map(({ name }) => tensor(name)),
+  const contents = plan.save(model, (name) => byName.get(name)!.values);
+  const base = { baseModel, ...(revision === undefined ? {} : { revision }), taskType: model.taskType };
+  const head = model.head.map(({ name }) => tensor(name));
+  const replaced = plan.replaced.map(tensor);
+  const card = modelCard({
+    title: `${task.name} adapter`,
+    method: titleOf(plan.method),
+    baseModel,
+    revision,
+    peft: contents.format === 'peft',
+    facts: factsOf(plan, parameters, contents.format === 'peft' ? contents : undefined),
+    adaptedModules: plan.placements.map(({ module }) => module.path),
+    paragraphs: options.paragraphs,
+    labels: task.labels,
+    scores: options.scores,
+  });
+  if (contents.format === 'peft') {
+    const { format: _, ...rest } = contents;
     // How PEFT calls weights that lie as [in, out].
-    otherFields: model.adaptable.some(({ transposed }) => transposed === true) ? { fan_in_fan_out: true } : {},
-  };
-  const { paragraphs, scores } = options;
-  const card = modelCard({ adapter, title: `${task.name} adapter`, paragraphs, labels: task.labels, scores });
-  await writePeftAdapter(folder, adapter, { card, copies: tokenizer.files });
+    const isTransposed = model.adaptable.some(({ transposed }) => transposed === true);
+    const adapter: PeftAdapter = {
+      ...base,
+      ...rest,
+      targetModules: [...contents.modules.keys()],
+      modulesToSave: model.headModules,
+      saved: head,
+      biases: replaced,
+      fields: { ...contents.fields, ...(isTransposed ? { fan_in_fan_out: true } : {}) },
+    };
+    await writePeftAdapter(folder, adapter, { card });
+  } else {
+    const adapter: PlainAdapter = {
+      ...base,
+      method: plan.method as AdapterMethodName,
+      settings: contents.settings,
+      adapter: contents.tensors.map(tensor),
+      replaced,
+      head,
+    };
+    await writePlainAdapter(folder, adapter, { card });
+  }
+  for (const file of tokenizer.files) {
+    await copyFile(file, join(folder, basename(file))).catch((error) => {
+      throw fileError(error, file, 'copy');
+    });
+  }
   const { name, kind, labels, columns, metrics } = task;
   const file: TaskFile = {
     format: 'diffora-task/1',
@@ -102,9 +118,41 @@ export async function saveAdapter(
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
+/** `LoRA` for `lora`. */
+export function titleOf(method: string): string {
+  return method in adapterMethods ? adapterMethods[method as AdapterMethodName].title : method;
+}
+
+function factsOf(
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  contents: { readonly rank: number; readonly alpha: number } | undefined,
+): Record<string, number> {
+  const size = (names: ReadonlySet<string>) =>
+    parameters.reduce((sum, { name, values }) => sum + (names.has(name) ? values.length : 0), 0);
+  const replaced = new Set(plan.replaced);
+  const own = new Set(plan.tensors.map(({ name }) => name));
+  const rest = new Set(parameters.map(({ name }) => name).filter((name) => !own.has(name) && !replaced.has(name)));
+  return {
+    ...(contents === undefined || plan.placements.length === 0 ? {} : { rank: contents.rank, alpha: contents.alpha }),
+    'adapted modules': plan.placements.length,
+    'trained parameters of the method': adapterSize(plan),
+    ...(replaced.size === 0 ? {} : { 'trained parameters of the base model': size(replaced) }),
+    'trained parameters of the head': size(rest),
+  };
+}
+
+/** An adapter folder as it was read, whatever its format. */
 export interface LoadedAdapter {
   readonly folder: string;
-  readonly adapter: ReadAdapter;
+  readonly source:
+    | { readonly format: 'peft'; readonly adapter: ReadAdapter }
+    | { readonly format: 'diffora'; readonly adapter: PlainAdapter };
+  readonly baseModel: string;
+  readonly revision: string | undefined;
+  readonly taskType: TaskType;
+  /** Tensors of the head. */
+  readonly head: readonly NamedTensor[];
   readonly task: TaskFile;
   /** Of adapter_model.safetensors, hex. */
   readonly sha256: string;
@@ -114,9 +162,28 @@ export interface LoadedAdapter {
 export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const inside = join(path, 'adapter');
   const folder = (await exists(inside)) ? inside : path;
-  const adapter = await readPeftAdapter(folder);
-  const task = await readTaskFile(join(folder, 'task.json'), adapter);
-  return { folder, adapter, task, sha256: await adapterHash(folder) };
+  const isPlain = await exists(join(folder, PLAIN_CONFIG_FILE));
+  const source: LoadedAdapter['source'] = isPlain
+    ? { format: 'diffora', adapter: await readPlainAdapter(folder) }
+    : { format: 'peft', adapter: await readPeftAdapter(folder) };
+  const { baseModel, revision, taskType } = source.adapter;
+  const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
+  const taskFile = join(folder, 'task.json');
+  const task = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : taskOfHead(head);
+  return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
+}
+
+/** More than the classifier's weight and bias: the whole head was trained. */
+export function headPartOf({ head }: LoadedAdapter): HeadPart {
+  return head.length > 2 ? 'all' : 'classifier';
+}
+
+/** Name of the method of an adapter. */
+export function methodOf({ source }: LoadedAdapter): string {
+  if (source.format === 'diffora') return source.adapter.method;
+  const { peftType, fields } = source.adapter;
+  if (peftType !== 'LORA') return peftType.toLowerCase();
+  return fields.use_dora === true ? 'dora' : fields.use_rslora === true ? 'rslora' : 'lora';
 }
 
 /** sha256 of adapter_model.safetensors, hex. */
@@ -130,41 +197,19 @@ export const mergedKey = 'diffora.merged';
 
 /** The plan and parameters of an adapter on its model. @throws DiffoError when they do not belong together */
 export function placeAdapter(
-  { folder, adapter, sha256 }: LoadedAdapter,
+  { folder, source, baseModel, head, sha256 }: LoadedAdapter,
   model: Model,
 ): { plan: AdapterPlan; parameters: Parameter[] } {
-  const { rank, rankPattern, alphaPattern } = adapter;
   if (model.checkpoint.metadata[mergedKey] === sha256) {
     throw new DiffoError(
-      `${model.checkpoint.name} has this adapter folded in already, so it would act twice. Take the plain base model ${adapter.baseModel}.`,
+      `${model.checkpoint.name} has this adapter folded in already, so it would act twice. Take the plain base model ${baseModel}.`,
     );
   }
-  if (Object.keys(rankPattern).length > 0 || Object.keys(alphaPattern).length > 0) {
-    throw new DiffoError(`${folder}: adapters with rank_pattern or alpha_pattern are not supported yet.`);
-  }
-  const known = new Map(model.adaptable.map((module) => [module.path, module]));
-  const modules = [...adapter.lora.keys()].map((path) => {
-    const module = known.get(path);
-    if (module === undefined) {
-      const nearest = nearestNames(path, [...known.keys()], 1)[0];
-      throw new DiffoError(`${folder}: "${path}" is no module of ${model.checkpoint.name}; nearest: ${nearest}.`);
-    }
-    return module;
-  });
-  // Rank-stabilised adapters (use_rslora) scale otherwise; alpha stands for what gives their scale here.
-  const stabilised = adapter.otherFields.use_rslora === true && modules[0] !== undefined;
-  const alpha = stabilised ? rank * scalingOf(adapter, modules[0]!.path) : adapter.alpha;
-  const plan = planAdapters({ rank, alpha }, modules);
-  const adapterTensors = plan.pairs.flatMap((pair) => {
-    const { A, B } = adapter.lora.get(pair.name)!;
-    const expected = `A [${[rank, pair.inFeatures]}] and B [${[pair.outFeatures, rank]}]`;
-    const found = `A [${A.shape}] and B [${B.shape}]`;
-    if (found !== expected) {
-      throw new DiffoError(`${folder}: ${pair.name} has ${found}; ${model.checkpoint.name} needs ${expected}.`);
-    }
-    return [parameter(loraA(pair.name), A.shape, A.data), parameter(loraB(pair.name), B.shape, B.data)];
-  });
-  const saved = new Map(adapter.saved.map((one) => [one.name, one]));
+  const { plan, values } =
+    source.format === 'peft'
+      ? planFromPeft(source.adapter, model, folder)
+      : planFromPlain(source.adapter, model, folder);
+  const saved = new Map(head.map((one) => [one.name, one]));
   const headTensors = model.head.map(({ name, shape }) => {
     const tensor = saved.get(name);
     if (tensor === undefined || `${tensor.shape}` !== `${shape}`) {
@@ -173,7 +218,7 @@ export function placeAdapter(
     }
     return parameter(name, shape, tensor.data);
   });
-  return { plan, parameters: [...adapterTensors, ...headTensors] };
+  return { plan, parameters: [...parametersOf(plan, model, (name) => values.get(name)!), ...headTensors] };
 }
 
 /** @throws DiffoError that names the first tensor with a value that is not finite */
@@ -184,13 +229,9 @@ export function refuseNotFinite(folder: string, parameters: readonly Parameter[]
   }
 }
 
-/** task.json, or what the adapter's own head tells where PEFT wrote the folder. */
-async function readTaskFile(file: string, adapter: ReadAdapter): Promise<TaskFile> {
-  return (await exists(file)) ? readJsonAs(file, taskFileSchema) : taskOfHead(adapter);
-}
-
-function taskOfHead(adapter: ReadAdapter): TaskFile {
-  const outputs = adapter.saved.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
+/** What the adapter's own head tells, where others wrote the folder. */
+function taskOfHead(head: readonly NamedTensor[]): TaskFile {
+  const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
   return {
     format: 'diffora-task/1',
     name: 'unknown',

@@ -1,14 +1,27 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
+import { biasTrainings } from '../adapters/biases.js';
+import {
+  type AdapterMethod,
+  type AdapterMethodName,
+  adapterMethodNames,
+  adapterMethods,
+} from '../adapters/registry.js';
 import { nearestNames, usageError } from '../errors.js';
 import { headParts } from '../models/model.js';
-import { sharings } from '../selection/dam.js';
+import { searchOrders, sharings } from '../selection/dam.js';
+import { damOptimizers } from '../selection/damOptimizer.js';
+import { damStarts } from '../selection/damStart.js';
 import { scopes } from '../selection/discretise.js';
+import type { SelectionMethod } from '../selection/method.js';
+import { selectionMethods, selectionNames } from '../selection/registry.js';
 import { relaxations } from '../selection/relax.js';
 
-/** What is trained: only the head, LoRA on the targets, or LoRA where DiffoRA decides. */
-export const methods = ['head', 'lora', 'diffora'] as const;
+/** What is trained. `diffora` is LoRA where DiffoRA's matrix decides: `lora` with `select: diffora`. */
+export const methods = ['diffora', ...adapterMethodNames] as const;
 export type Method = (typeof methods)[number];
+
+const share = z.number().gt(0).lt(1);
 
 /**
  * Everything that a run depends on. Flags and YAML files have the same names (flags in kebab case); a flag wins over
@@ -22,33 +35,65 @@ export const trainSchema = z.strictObject({
   pairColumn: z.string().optional(),
   labelColumn: z.string().optional(),
   method: z.enum(methods).default('diffora'),
+  /** An adapter folder to go on from: its method, modules, ranks and head. */
+  adapter: z.string().optional(),
   /** Part of the head that is trained: `classifier`, as PEFT does, or `all`, the pooler too. */
   head: z.enum(headParts).default('all'),
   /** Modules that may be adapted: ends of module paths, or `all`. */
   targets: z.array(z.string()).min(1).default(['all']),
-  rank: z.int().min(1).default(8),
+  /** Default 8, for VeRA 256. */
+  rank: z.int().min(1).optional(),
   /** Scale of the adapters is alpha / rank; default 2 · rank. */
   alpha: z.number().positive().optional(),
+  /** Rank and alpha of modules that differ, by module path or an end of it. */
+  ranks: z.record(z.string(), z.int().min(1)).optional(),
+  alphas: z.record(z.string(), z.number().positive()).optional(),
+  loraDropout: z.number().min(0).lt(1).default(0),
+  /** Biases of the base model that are trained beside a low-rank adapter. */
+  bias: z.enum(biasTrainings).default('none'),
+  loraPlusRatio: z.number().positive().default(16),
+  pissaIterations: z.int().min(1).default(8),
+  adaloraInitRank: z.int().min(1).optional(),
+  adaloraTinit: z.int().nonnegative().optional(),
+  adaloraTfinal: z.int().nonnegative().optional(),
+  adaloraDeltaT: z.int().min(1).default(10),
+  adaloraBeta1: share.default(0.85),
+  adaloraBeta2: share.default(0.85),
+  adaloraOrthogonality: z.number().nonnegative().default(0.5),
+  veraInitial: z.number().default(0.1),
+  /** Houlsby and Pfeiffer: width of the model over width of the bottleneck. */
+  reduction: z.number().positive().default(16),
 
-  /** DiffoRA: the selection ratio ρ. */
+  /** How the modules are chosen; default: `diffora` with the method of that name, else all targets. */
+  select: z.enum(selectionNames).optional(),
+  /** The selection ratio ρ. */
   keep: z.number().gt(0).max(1).default(0.5),
-  relax: z.enum(relaxations).default('sigmoid'),
+  /** In the place of the ratio: most trainable numbers of the kept modules together. */
+  budget: z.int().positive().optional(),
   scope: z.enum(scopes).default('row'),
-  share: z.enum(sharings).default('none'),
-  /** DiffoRA: fine-tune from fresh A and B, or from those of the search. */
+  /** Default `none`, for `output-norm` (LoRA-drop) `column`. */
+  share: z.enum(sharings).optional(),
+  /** Fine-tune from fresh A and B, or from those of the search. */
   start: z.enum(['fresh', 'search']).default('fresh'),
-  /** Passes of the search over the training half; `searchSteps` overrides. */
+  relax: z.enum(relaxations).default('sigmoid'),
+  searchOrder: z.enum(searchOrders).default('first'),
+  damOptimizer: z.enum(damOptimizers).default('adam'),
+  damInit: z.enum(damStarts).default('zero'),
+  damLr: z.number().positive().default(0.03),
+  entropyWeight: z.number().nonnegative().default(0),
+  searchSeeds: z.int().min(1).max(20).default(1),
+  /** Passes of the search, or of another method's joint run, over the training half; `searchSteps` overrides. */
   searchEpochs: z.number().positive().default(1),
   searchSteps: z.int().positive().optional(),
-  damLr: z.number().positive().default(0.03),
-  /** DiffoRA: use the matrix of this dam.json instead of searching. */
+  /** Use the matrix of this dam.json instead of selecting. */
   dam: z.string().optional(),
 
   epochs: z.number().positive().default(3),
   /** Stops earlier; the schedule then ends there. */
   maxSteps: z.int().positive().optional(),
   batchSize: z.int().positive().default(16),
-  lr: z.number().positive().default(5e-4),
+  /** Default by method: 5e-4 for LoRA. */
+  lr: z.number().positive().optional(),
   weightDecay: z.number().nonnegative().default(0.01),
   warmupRatio: z.number().min(0).max(1).default(0.06),
   maxGradNorm: z.number().positive().default(1),
@@ -62,8 +107,17 @@ export const trainSchema = z.strictObject({
   threads: z.int().positive().default(availableParallelism()),
 });
 
-export type TrainConfig = z.output<typeof trainSchema>;
+export type TrainKey = keyof typeof trainSchema.shape;
 export type TrainConfigInput = z.input<typeof trainSchema>;
+
+/** A checked configuration: what depends on the method is filled in. */
+export type TrainConfig = z.output<typeof trainSchema> & {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly adaloraInitRank: number;
+  readonly lr: number;
+  readonly share: (typeof sharings)[number];
+};
 
 /**
  * Checks a configuration and fills in defaults.
@@ -72,7 +126,10 @@ export type TrainConfigInput = z.input<typeof trainSchema>;
  */
 export function parseTrainConfig(raw: unknown, where: string): TrainConfig {
   const parsed = trainSchema.safeParse(raw);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    refuseConflicts(parsed.data, where);
+    return withMethodDefaults(parsed.data);
+  }
   const issue = parsed.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
@@ -82,9 +139,64 @@ export function parseTrainConfig(raw: unknown, where: string): TrainConfig {
   throw usageError(`${where}: ${issue.path.join('.')}: ${issue.message}.`);
 }
 
-/** LoRA's alpha, with its default. */
-export function alphaOf(config: Pick<TrainConfig, 'rank' | 'alpha'>): number {
-  return config.alpha ?? 2 * config.rank;
+/** What a method of fine-tuning and a method of selection lay down where nothing is said. */
+function withMethodDefaults(config: z.output<typeof trainSchema>): TrainConfig {
+  const { usual } = adapterMethodOf(config);
+  const rank = config.rank ?? usual.rank ?? 8;
+  return {
+    ...config,
+    rank,
+    alpha: config.alpha ?? 2 * rank,
+    adaloraInitRank: config.adaloraInitRank ?? Math.ceil(1.5 * rank),
+    lr: config.lr ?? usual.lr,
+    share: config.share ?? selectionMethodOf(config)?.share ?? 'none',
+  };
+}
+
+/** @throws DiffoError (usage) for settings that exclude each other */
+function refuseConflicts(config: z.output<typeof trainSchema>, where: string): void {
+  const { method, select, dam, adapter, start } = config;
+  const refuse = (what: string) => {
+    throw usageError(`${where}: ${what}`);
+  };
+  if (method === 'diffora' && select !== undefined && select !== 'diffora') {
+    refuse(`method diffora selects by itself, and select is ${select}. Take method lora with select ${select}.`);
+  }
+  const { places, title } = adapterMethodOf(config);
+  if (places !== 'selected' && (select !== undefined || dam !== undefined)) {
+    const what = select === undefined ? 'dam' : `select ${select}`;
+    refuse(`${what} decides where low-rank adapters go, and method ${method} (${title}) has no such choice.`);
+  }
+  if (dam !== undefined && select !== undefined) refuse('dam and select exclude each other: both give the matrix.');
+  if (adapter !== undefined && (select !== undefined || dam !== undefined)) {
+    refuse('adapter goes on from modules that are chosen already; select and dam choose them. Leave one out.');
+  }
+  if (start === 'search' && method !== 'diffora' && !(method === 'lora' && select !== undefined)) {
+    refuse(`start search takes over plain LoRA pairs of a search; method ${method} has none.`);
+  }
+}
+
+/** Name of the way to fine-tune: LoRA for DiffoRA. */
+export function adapterMethodName({ method }: Pick<TrainConfig, 'method'>): AdapterMethodName {
+  return method === 'diffora' ? 'lora' : method;
+}
+
+export function adapterMethodOf(config: Pick<TrainConfig, 'method'>): AdapterMethod {
+  return adapterMethods[adapterMethodName(config)];
+}
+
+/** The way to choose modules; undefined where the targets are adapted as they are. */
+export function selectionMethodOf({
+  method,
+  select,
+}: Pick<TrainConfig, 'method' | 'select'>): SelectionMethod | undefined {
+  const name = select ?? (method === 'diffora' ? 'diffora' : undefined);
+  return name === undefined ? undefined : selectionMethods[name];
+}
+
+/** True where a matrix decides. */
+export function hasMatrix(config: Pick<TrainConfig, 'method' | 'select' | 'dam'>): boolean {
+  return selectionMethodOf(config) !== undefined || config.dam !== undefined;
 }
 
 /** The rate that replaces the model's own, if one does. */

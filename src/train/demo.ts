@@ -1,4 +1,4 @@
-import { pairParameters } from '../adapters/plan.js';
+import { adapterSize } from '../adapters/plan.js';
 import { withOutputFolder } from '../files/atomic.js';
 import { countParameters } from '../optimize/parameters.js';
 import type { Dam } from '../selection/dam.js';
@@ -78,8 +78,8 @@ export async function runDemo({
       };
       await compare('head only', { ...config, method: 'head' });
       const diffora = await compare('DiffoRA', config);
-      const rank = rankForBudget(workspace.opened.model.adaptable, pairParameters(diffora.plan));
-      await compare(`LoRA on all modules, rank ${rank}`, { ...config, method: 'lora', rank });
+      const rank = rankForBudget(workspace.opened.model.adaptable, adapterSize(diffora.plan));
+      await compare(`LoRA on all modules, rank ${rank}`, { ...config, method: 'lora', rank, alpha: 2 * rank });
       const seconds = secondsSince(started);
       const record = await writeRun(folder, {
         workspace,

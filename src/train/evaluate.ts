@@ -4,7 +4,7 @@ import { openTask } from '../data/tasks/openTask.js';
 import { TASKS } from '../data/tasks/registry.js';
 import type { SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
-import { type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
+import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
 import { encodeTaskSplit, loadSplit, openModelByName, outputsOf } from './context.js';
 import type { Reporter } from './reporter.js';
 import { type Scores, scoreSplit } from './trainedRun.js';
@@ -22,17 +22,14 @@ export interface AdapterOptions {
 /** Opens an adapter on its base model, ready to predict. */
 export async function openAdapted({ adapter: path, model: name, reporter, signal }: AdapterOptions) {
   const loaded: LoadedAdapter = await openAdapter(path);
-  if (loaded.adapter.unknownFields.length > 0) {
-    reporter.warn(
-      `${loaded.folder}: fields that PEFT 0.21 does not know are ignored: ${loaded.adapter.unknownFields.join(', ')}`,
-    );
+  const { source, baseModel, revision, taskType } = loaded;
+  if (source.format === 'peft' && source.adapter.unknownFields.length > 0) {
+    const fields = source.adapter.unknownFields.join(', ');
+    reporter.warn(`${loaded.folder}: fields that PEFT 0.21 does not know are kept and ignored: ${fields}`);
   }
-  const { baseModel, revision } = loaded.adapter;
   const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
   const model = name ?? named;
-  // More than the classifier's weight and bias: the whole head was trained.
-  const head = loaded.adapter.saved.length > 2 ? 'all' : 'classifier';
-  const { taskType } = loaded.adapter;
+  const head = headPartOf(loaded);
   const options = { taskType, numLabels: outputsOf(loaded.task), head } as const;
   const opened = await openModelByName(model, options, reporter, signal).catch((error) => {
     if (name !== undefined || !(error instanceof DiffoError)) throw error;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
+import { type AdapterPlan, noAdapters } from '../adapters/plan.js';
 import { DiffoError } from '../errors.js';
 import { readJsonObject } from '../files/json.js';
 import { renderChat } from '../generate/chat.js';
@@ -86,7 +86,7 @@ async function openCausal(
   if (model === undefined) throw new Error('generateText needs a model or an adapter');
   const head = { taskType: 'CAUSAL_LM', numLabels: 0, head: 'none' } as const;
   const opened = await openModelByName(model, head, reporter, signal);
-  return { ...opened, plan: planAdapters({ rank: 1, alpha: 1 }, []), parameters: [] };
+  return { ...opened, plan: noAdapters, parameters: [] };
 }
 
 function encodePrompt(prompt: string, { chat, system }: GenerateTextOptions, tokenizer: OpenedModel['tokenizer']) {

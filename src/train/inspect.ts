@@ -6,7 +6,7 @@ import { openCheckpoint } from '../checkpoint/open.js';
 import { fileError } from '../files/errors.js';
 import { headsOf, openModel } from '../models/registry.js';
 import { type Dam, readDam } from '../selection/dam.js';
-import { mergedKey, openAdapter, type TaskFile } from './adapterFolder.js';
+import { mergedKey, methodOf, openAdapter, type TaskFile, titleOf } from './adapterFolder.js';
 import { findModel } from './findModel.js';
 import type { Reporter } from './reporter.js';
 import { type RunSummary, readRunFile } from './runFile.js';
@@ -21,12 +21,15 @@ export interface AdapterInspection {
   readonly kind: 'adapter';
   readonly folder: string;
   readonly baseModel: string;
-  readonly rank: number;
-  readonly alpha: number;
+  /** `LoRA`, `BitFit`, … */
+  readonly method: string;
+  /** Of adapters in PEFT's format. */
+  readonly rank?: number;
+  readonly alpha?: number;
   readonly targets: readonly TargetSummary[];
   /** True where every low-rank pair is zero, as after training only the head. */
   readonly headOnly: boolean;
-  readonly parameters: { readonly adapter: number; readonly head: number };
+  readonly parameters: { readonly adapter: number; readonly replaced: number; readonly head: number };
   readonly task: TaskFile;
   readonly bytes: number;
 }
@@ -101,21 +104,28 @@ export async function inspectRun(folder: string): Promise<RunInspection> {
 }
 
 async function inspectAdapter(path: string): Promise<AdapterInspection> {
-  const { folder, adapter, task } = await openAdapter(path);
-  const pairs = [...adapter.lora.values()];
+  const loaded = await openAdapter(path);
+  const { folder, source, task, head, baseModel } = loaded;
   const count = (tensors: readonly { readonly shape: readonly number[] }[]) =>
     tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const common = { kind: 'adapter', folder, baseModel, method: titleOf(methodOf(loaded)), task } as const;
+  const bytes = await sizeOf(folder);
+  if (source.format === 'diffora') {
+    const { adapter, replaced } = source.adapter;
+    const modules = new Set(adapter.map(({ name }) => name.replace(/\.adapter_(down|up)\.(weight|bias)$/, '')));
+    const parameters = { adapter: count(adapter), replaced: count(replaced), head: count(head) };
+    return { ...common, targets: summariseTargets([...modules]), headOnly: false, parameters, bytes };
+  }
+  const { modules, targetModules, rank, alpha, biases } = source.adapter;
+  const tensors = [...modules.values()].flatMap((one) => Object.values(one));
   return {
-    kind: 'adapter',
-    folder,
-    baseModel: adapter.baseModel,
-    rank: adapter.rank,
-    alpha: adapter.alpha,
-    targets: summariseTargets(adapter.targetModules),
-    headOnly: pairs.every(({ A, B }) => [A, B].every(({ data }) => data.every((value) => value === 0))),
-    parameters: { adapter: count(pairs.flatMap(({ A, B }) => [A, B])), head: count(adapter.saved) },
-    task,
-    bytes: await sizeOf(folder),
+    ...common,
+    rank,
+    alpha,
+    targets: summariseTargets(targetModules),
+    headOnly: tensors.every(({ data }) => data.every((value) => value === 0)),
+    parameters: { adapter: count(tensors), replaced: count(biases), head: count(head) },
+    bytes,
   };
 }
 

@@ -1,15 +1,11 @@
 import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { loraA, loraB, weightUpdate } from '../adapters/lora.js';
-import type { AdapterPlan, LowRankPair } from '../adapters/plan.js';
-import { readTensor } from '../checkpoint/safetensors.js';
+import { baseWeight, transposed } from '../adapters/baseWeight.js';
 import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
-import type { Model } from '../models/model.js';
-import type { Parameter } from '../optimize/parameters.js';
-import { mergedKey, refuseNotFinite } from './adapterFolder.js';
+import { mergedKey, refuseNotFinite, titleOf } from './adapterFolder.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
 
 export interface MergeOptions extends AdapterOptions {
@@ -18,9 +14,9 @@ export interface MergeOptions extends AdapterOptions {
 }
 
 /**
- * `diffora merge`: a plain checkpoint with W0 + (alpha / rank) · B A in the place of W0, and the head, that
- * AutoModelForSequenceClassification loads.
- * @throws DiffoError when the base already has an adapter folded in, or a weight is not finite
+ * `diffora merge`: a plain checkpoint with what the adapter makes of W0 in its place (LoRA: W0 + (alpha / rank) · B A),
+ * and the head, that AutoModelForSequenceClassification loads.
+ * @throws DiffoError when the base already has an adapter folded in, no weight can hold it, or one is not finite
  */
 export async function mergeAdapter(options: MergeOptions): Promise<{ output: string; tensors: number }> {
   const { loaded, opened, plan, parameters } = await openAdapted(options);
@@ -29,19 +25,21 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   const earlier = checkpoint.metadata[mergedKey];
   if (earlier !== undefined) {
     throw new DiffoError(
-      `${checkpoint.name} already has an adapter folded in (${earlier.slice(0, 12)}…). Merge into the plain base model ${loaded.adapter.baseModel}.`,
+      `${checkpoint.name} already has an adapter folded in (${earlier.slice(0, 12)}…). Merge into the plain base model ${loaded.baseModel}.`,
     );
   }
   const byName = new Map(parameters.map((one) => [one.name, one]));
-  const updated = new Map<string, Float32Array>();
-  for (const pair of plan.pairs) {
-    const update = updateOf(plan, pair, byName, model);
-    const name = `${pair.name}.weight`;
-    const base = await readTensor(checkpoint.tensors.get(model.backbone.get(name)!)!);
-    updated.set(
-      name,
-      update.map((value, i) => value + base[i]!),
+  if (plan.endSubLayer !== undefined) {
+    throw new DiffoError(
+      `${loaded.folder}: ${titleOf(plan.method)} put layers of their own into the model, which no plain checkpoint has. Predict with --adapter.`,
     );
+  }
+  const values = (name: string) => byName.get(name)!.values;
+  const updated = new Map<string, Float32Array>(plan.replaced.map((name) => [name, values(name)]));
+  for (const placement of plan.placements) {
+    const { path, transposed: isTransposed, inFeatures, outFeatures } = placement.module;
+    const merged = plan.mergedWeight!(placement, await baseWeight(model, placement.module), values);
+    updated.set(`${path}.weight`, isTransposed === true ? transposed(merged, outFeatures, inFeatures) : merged);
   }
   const tensors: WritableTensor[] = [...model.backbone].map(([name, spelling]) => {
     const stored = checkpoint.tensors.get(spelling)!;
@@ -75,15 +73,6 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
     { existing: options.overwrite ? 'replace' : 'refuse' },
   );
   return { output: options.output, tensors: tensors.length };
-}
-
-/** (alpha / rank) · B A as it lies in the file of its module. */
-function updateOf(plan: AdapterPlan, pair: LowRankPair, byName: ReadonlyMap<string, Parameter>, model: Model) {
-  const [a, b] = [byName.get(loraA(pair.name))!.values, byName.get(loraB(pair.name))!.values];
-  const update = weightUpdate(plan, pair, a, b);
-  if (model.adaptable.find(({ path }) => path === pair.name)?.transposed !== true) return update;
-  const { inFeatures, outFeatures } = pair;
-  return update.map((_, i) => update[(i % outFeatures) * inFeatures + Math.floor(i / outFeatures)]!);
 }
 
 /** The base's config.json with its head: class name, label names, problem type. */

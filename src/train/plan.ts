@@ -1,23 +1,41 @@
-import { type AdapterPlan, planAdapters } from '../adapters/plan.js';
+import type { AdapterPlan, Where } from '../adapters/plan.js';
+import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { adapterParameters, headParameters, type Parameter } from '../optimize/parameters.js';
 import { splitByGamma } from '../selection/dam.js';
 import { matchTargets } from '../selection/targets.js';
-import { alphaOf, type TrainConfig } from './config.js';
+import { adapterMethodOf, type TrainConfig } from './config.js';
 import type { Selection } from './select.js';
 
-/** Where the adapters of a run go: nowhere, on the targets, or where the matrix says (stage 3 of DiffoRA). */
+/** What a run trains, and where: what the matrix keeps (stage 3 of DiffoRA), or the targets. */
 export function planRun(model: Model, config: TrainConfig, selection: Selection | undefined): AdapterPlan {
-  const options = { rank: config.rank, alpha: alphaOf(config) };
-  if (config.method === 'head') return planAdapters(options, []);
-  if (selection === undefined) return planAdapters(options, matchTargets(model, config.targets));
+  const { places, plan } = adapterMethodOf(config);
+  const where = places === 'itself' ? { own: [], shared: [] } : whereOf(model, config, selection);
+  return plan(withRankFactor(config, selection?.rankFactor ?? 1), where, model);
+}
+
+function whereOf(model: Model, config: TrainConfig, selection: Selection | undefined): Where {
+  if (selection === undefined) return { own: matchTargets(model, config.targets), shared: [] };
   const { kept, rest } = splitByGamma(model, selection.dam.gamma);
-  return planAdapters(options, kept, config.share === 'column' ? rest : []);
+  return { own: kept, shared: config.share === 'column' ? rest : [] };
+}
+
+/** Ranks times a factor, alpha / rank as it was. @throws DiffoError (usage) when less than rank 1 would be left */
+function withRankFactor(config: TrainConfig, factor: number): TrainConfig {
+  if (factor === 1) return config;
+  if (config.ranks !== undefined) {
+    throw usageError('--ranks sets ranks module by module, and --select uniform lowers all of them. Leave one out.');
+  }
+  const rank = Math.floor(config.rank * factor + 1e-9);
+  if (rank >= 1) return { ...config, rank, alpha: (config.alpha * rank) / config.rank };
+  throw usageError(
+    `--select uniform: rank ${config.rank} times ${factor.toFixed(3)} is less than 1. Raise --rank, --keep or --budget.`,
+  );
 }
 
 /**
- * The trainable tensors of a run, freshly initialised, or with `start: search` where the search left them. (Shared
- * pairs have no counterpart in the search and always start fresh.)
+ * The tensors of a run, freshly initialised, or with `start: search` where the search left them. (Shared pairs have no
+ * counterpart in the search and always start fresh.)
  */
 export async function startingParameters(
   model: Model,
@@ -25,11 +43,14 @@ export async function startingParameters(
   config: TrainConfig,
   selection: Selection | undefined,
 ): Promise<Parameter[]> {
-  const fresh = [...adapterParameters(plan, config.seed), ...(await headParameters(model.head, config.seed))];
+  const fresh = [
+    ...(await adapterParameters(plan, model, config.seed)),
+    ...(await headParameters(model.head, config.seed)),
+  ];
   if (config.start === 'search') {
-    const searched = new Map(selection?.searched.map((one) => [one.name, one]));
+    const trained = new Map(selection?.trained.map((one) => [one.name, one]));
     for (const { name, values } of fresh) {
-      const found = searched.get(name);
+      const found = trained.get(name);
       if (found !== undefined) values.set(found.values);
     }
   }

@@ -1,4 +1,4 @@
-import { planAdapters } from '../adapters/plan.js';
+import { noAdapters } from '../adapters/plan.js';
 import { encodeSplit } from '../data/batching.js';
 import type { Example } from '../data/types.js';
 import { openDecoder } from '../generate/decoder.js';
@@ -49,7 +49,7 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
   const encoded = encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn });
   const phase = reporter.phase('predict', encoded.length);
   const onBatch = (done: number) => phase.update(done);
-  const plan = planAdapters({ rank: 1, alpha: 1 }, []);
+  const plan = noAdapters;
   const results = await predictEach(model, plan, [], encoded, { threads, signal, onBatch });
   phase.end();
   const labels = labelNames(model.checkpoint.config);
@@ -63,7 +63,7 @@ async function continuations(
   prompts: readonly (readonly number[])[],
   { threads, signal }: PredictModelOptions,
 ): Promise<string[]> {
-  const decoder = await openDecoder(model, { plan: planAdapters({ rank: 1, alpha: 1 }, []), parameters: [], threads });
+  const decoder = await openDecoder(model, { plan: noAdapters, parameters: [], threads });
   const stopTokenIds = await stopIds({ model, tokenizer });
   const greedy = { temperature: 0, seed: 0, maxNewTokens: continuationTokens, maxLength: model.maxLength };
   try {

@@ -50,7 +50,7 @@ export async function select({
       const { dam } = await selectModules(opened.model, task, train.encoded, config, reporter, signal);
       const record: RunRecord = {
         ...commonRecord(workspace, config, 'select'),
-        steps: { search: dam.search.steps, train: 0 },
+        steps: { search: dam.search?.steps ?? 0, train: 0 },
         seconds: { total: secondsSince(started) },
         peakMemoryBytes: peakMemory(),
       };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files/atomic.js';
 import type { Dam } from '../selection/dam.js';
-import { adapterHash, saveAdapter } from './adapterFolder.js';
+import { adapterHash, saveAdapter, titleOf } from './adapterFolder.js';
 import type { TrainConfig } from './config.js';
 import { parameterRecord, peakMemory, splitRecord, versions } from './runRecord.js';
 import type { Scores, TrainedRun } from './trainedRun.js';
@@ -53,7 +53,7 @@ export async function writeRun(
     baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
     revision: opened.resolved.revision,
     paragraphs: [
-      `Method \`${config.method}\` on \`${task.name}\`: ${run.plan.placements.length} of ${opened.model.adaptable.length} modules adapted, rank ${run.plan.rank}, alpha ${run.plan.alpha}, ${run.steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
+      `${titleOf(run.plan.method)} on \`${task.name}\`${run.dam === undefined ? '' : `, modules selected by \`${run.dam.select}\``}: ${run.plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${run.steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
     ],
     scores: Object.fromEntries(Object.entries(run.scores).map(([name, score]) => [`${name} (dev)`, score])),
   });
@@ -63,12 +63,12 @@ export async function writeRun(
     parameters,
     adapter: { sha256: await adapterHash(adapter) },
     scores: { dev: run.scores },
-    steps: { search: run.dam?.search.steps ?? 0, train: run.steps.length },
+    steps: { search: run.dam?.search?.steps ?? 0, train: run.steps.length },
     seconds,
     peakMemoryBytes: peakMemory(),
   };
   if (run.dam !== undefined) await writeFileAtomic(join(folder, 'dam.json'), damText(run.dam));
-  const searchLines = run.dam?.search.history.map((step) => ({ phase: 'search', ...step })) ?? [];
+  const searchLines = run.dam?.search?.history.map((step) => ({ phase: 'search', ...step })) ?? [];
   const lines = [...searchLines, ...run.steps.map((step) => ({ phase: 'train', ...step }))];
   await writeFileAtomic(join(folder, 'metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
-import type { AdapterPlan } from '../adapters/plan.js';
-import { pairParameters } from '../adapters/plan.js';
+import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import type { Split } from '../data/types.js';
 import type { Model } from '../models/model.js';
 import { countParameters, type Parameter } from '../optimize/parameters.js';
@@ -29,15 +28,19 @@ export function splitRecord(split: Split, used: number) {
 
 /** What run.json says of the trained tensors. */
 export function parameterRecord(model: Model, plan: AdapterPlan, parameters: readonly Parameter[]) {
-  const adapter = pairParameters(plan);
+  const adapter = adapterSize(plan);
   const trainable = countParameters(parameters);
+  const names = new Set(plan.replaced);
+  const replaced = countParameters(parameters.filter(({ name }) => names.has(name)));
   return {
     trainable,
     adapter,
-    head: trainable - adapter,
+    /** Numbers of the base model that are trained themselves. */
+    replaced,
+    head: trainable - adapter - replaced,
     backbone: model.backboneParameters,
     adaptedModules: plan.placements.length,
-    pairs: plan.pairs.length,
+    pairs: new Set(plan.placements.map(({ pair }) => pair)).size,
   };
 }
 

@@ -1,21 +1,26 @@
+import { adapterSize, type Where } from '../adapters/plan.js';
+import { adapterMethods } from '../adapters/registry.js';
 import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { headParameters, type Parameter } from '../optimize/parameters.js';
+import type { Parameter } from '../optimize/parameters.js';
 import { type Dam, readDam } from '../selection/dam.js';
+import { matrixOf } from '../selection/damStart.js';
 import { discretise } from '../selection/discretise.js';
-import { searchDam } from '../selection/search.js';
-import { alphaOf, dropoutRateOf, type TrainConfig } from './config.js';
+import { selectionMethods } from '../selection/registry.js';
+import { adapterMethodName, dropoutRateOf, type TrainConfig } from './config.js';
 import type { Reporter } from './reporter.js';
 
 export interface Selection {
   readonly dam: Dam;
-  /** A, B of every module and the head as the search left them; none when the matrix was read from a file. */
-  readonly searched: readonly Parameter[];
+  /** Factor on the rank of every adapter, where all modules are kept and the budget is held by the rank. */
+  readonly rankFactor: number;
+  /** A, B and the head as the method left them; none when the matrix was read from a file. */
+  readonly trained: readonly Parameter[];
 }
 
-/** Stages 1 and 2 of DiffoRA: learns the relaxed matrix on two halves of the training data and discretises it. */
+/** Decides where adapters go, from two halves of the training data alone. */
 export async function selectModules(
   model: Model,
   task: Task,
@@ -26,58 +31,55 @@ export async function selectModules(
 ): Promise<Selection> {
   const { first, second } = splitHalves(train, config.seed);
   if (first.length === 0 || second.length === 0) {
-    throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved for the search.`);
+    throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
-  const steps = config.searchSteps ?? Math.ceil((config.searchEpochs * first.length) / config.batchSize);
-  const head = await headParameters(model.head, config.seed);
-  const phase = reporter.phase('search', steps);
-  const result = await searchDam(
+  const { scope, keep, budget } = config;
+  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config) };
+  const name = config.select ?? 'diffora';
+  const selected = await selectionMethods[name].select({
     model,
-    head,
-    { train: first, validation: second },
-    {
+    kind: task.kind,
+    halves: { train: first, validation: second },
+    settings: {
       ...config,
-      kind: task.kind,
-      alpha: alphaOf(config),
-      steps,
-      learningRate: config.lr,
-      warmupSteps: Math.ceil(config.warmupRatio * steps),
-      damLearningRate: config.damLr,
+      steps: config.searchSteps ?? Math.ceil((config.searchEpochs * first.length) / config.batchSize),
       dropoutRate: dropoutRateOf(config),
-      signal,
-      onStep: ({ step, validationLoss, entropy }) =>
-        phase.update(step + 1, `validation loss ${validationLoss.toFixed(3)}, entropy ${entropy.toFixed(3)}`),
     },
-  );
-  phase.end();
+    allowance,
+    signal,
+    phase: (phaseName, total) => reporter.phase(phaseName, total),
+  });
   const dam: Dam = {
-    format: 'diffora-dam/1',
+    format: 'diffora-dam/2',
+    select: name,
     layers: model.layers,
     modules: [...model.modules],
-    gamma: discretise(result.relaxed, config.keep, config.scope) as Dam['gamma'],
-    relaxed: result.relaxed,
-    logits: result.logits,
-    keep: config.keep,
-    relax: config.relax,
-    scope: config.scope,
+    gamma: selected.gamma ?? discretise(selected.values, allowance),
+    values: selected.values,
+    keep,
+    ...(budget === undefined ? {} : { budget }),
+    scope,
     share: config.share,
     seed: config.seed,
-    search: {
-      steps,
-      learningRate: config.lr,
-      damLearningRate: config.damLr,
-      batchSize: config.batchSize,
-      trainExamples: first.length,
-      validationExamples: second.length,
-      history: [...result.history],
-    },
+    ...(selected.search === undefined ? {} : { search: selected.search }),
     model: config.model,
     task: task.name,
   };
-  return { dam, searched: [...result.adapters, ...head] };
+  return { dam, rankFactor: selected.rankFactor ?? 1, trained: selected.trained ?? [] };
 }
 
-/** Reads the matrix of an earlier search. @throws DiffoError when it was made for a model of another form */
+/** Trainable numbers of an adapter of the run's method on each module, [layers][modules]. */
+function moduleSizes(model: Model, config: TrainConfig): number[][] {
+  const { plan } = adapterMethods[adapterMethodName(config)];
+  const settings = { ...config, ranks: undefined, alphas: undefined };
+  const sizeOn = (where: Where) => adapterSize(plan(settings, where, model));
+  return matrixOf(
+    model,
+    model.adaptable.map((module) => sizeOn({ own: [module], shared: [] })),
+  );
+}
+
+/** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */
 export async function readDamFor(model: Model, file: string): Promise<Dam> {
   const dam = await readDam(file);
   if (dam.layers !== model.layers || `${dam.modules}` !== `${model.modules}`) {

@@ -2,11 +2,14 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import { computeMetrics } from '../data/metrics.js';
 import type { MetricName, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
+import type { Model } from '../models/model.js';
 import type { Parameter } from '../optimize/parameters.js';
+import type { TrainStep } from '../optimize/training.js';
 import type { Dam } from '../selection/dam.js';
-import type { TrainConfig } from './config.js';
+import { placeAdapter } from './adapterFolder.js';
+import { hasMatrix, type TrainConfig } from './config.js';
 import type { EncodedSplit, OpenedModel } from './context.js';
-import { fineTune, type TrainStep, trainingSteps } from './fineTune.js';
+import { fineTune, trainingSteps } from './fineTune.js';
 import { planRun, startingParameters } from './plan.js';
 import { predictLogits } from './predictLogits.js';
 import type { Reporter } from './reporter.js';
@@ -37,16 +40,18 @@ export async function trainIn(
   const { model } = opened;
   const started = performance.now();
   let selection: Selection | undefined;
-  if (config.method === 'diffora') {
-    selection =
-      config.dam === undefined
-        ? await selectModules(model, task, train.encoded, config, reporter, signal)
-        : { dam: await readDamFor(model, config.dam), searched: [] };
+  if (config.dam !== undefined) {
+    selection = { dam: await readDamFor(model, config.dam), rankFactor: 1, trained: [] };
+  } else if (workspace.adapter === undefined && hasMatrix(config)) {
+    // What cannot be planned is to be known before a search, not after it.
+    planRun(model, config, undefined);
+    selection = await selectModules(model, task, train.encoded, config, reporter, signal);
   }
   const select = secondsSince(started);
 
-  const plan = planRun(model, config, selection);
-  const parameters = await startingParameters(model, plan, config, selection);
+  const { plan, parameters } = workspace.adapter
+    ? placeAdapter(workspace.adapter, model)
+    : await startingPlan(model, config, selection);
   const steps: TrainStep[] = [];
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
@@ -67,6 +72,11 @@ export async function trainIn(
   const scores = await scoreSplit({ ...workspace, plan, parameters }, dev, config.threads, reporter, signal);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
   return { plan, parameters, dam: selection?.dam, steps, scores, seconds };
+}
+
+async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
+  const plan = planRun(model, config, selection);
+  return { plan, parameters: await startingParameters(model, plan, config, selection) };
 }
 
 /** Metrics of a split under the parameters of a plan. */

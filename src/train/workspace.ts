@@ -1,6 +1,8 @@
 import type { Task } from '../data/types.js';
+import { usageError } from '../errors.js';
 import { restrictColumns } from '../selection/targets.js';
-import type { TrainConfig } from './config.js';
+import { headPartOf, type LoadedAdapter, openAdapter } from './adapterFolder.js';
+import { hasMatrix, type TrainConfig } from './config.js';
 import {
   type EncodedSplit,
   encodeTaskSplit,
@@ -19,6 +21,8 @@ export interface Workspace {
   readonly task: Task;
   readonly train: EncodedSplit;
   readonly dev: EncodedSplit;
+  /** The adapter that a run goes on from. */
+  readonly adapter?: LoadedAdapter | undefined;
 }
 
 /** Opens the model and the task of a configuration and encodes the splits. */
@@ -26,10 +30,26 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
   const task = await openConfiguredTask(config, reporter);
   // Data first: what is wrong with them should not have to wait for a download.
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
-  const any = await openModelByName(config.model, { numLabels: outputsOf(task), head: config.head }, reporter, signal);
-  noteNewHead(any.model, reporter);
-  const opened = config.method === 'diffora' ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
+  const adapter = config.adapter === undefined ? undefined : await openAdapterFor(config.adapter, task, config);
+  const head = adapter === undefined ? config.head : headPartOf(adapter);
+  const any = await openModelByName(config.model, { numLabels: outputsOf(task), head }, reporter, signal);
+  if (adapter === undefined) noteNewHead(any.model, reporter);
+  const restricted = adapter === undefined && hasMatrix(config) && config.select !== 'list';
+  const opened = restricted ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
   const train = encodeTaskSplit(opened, task, trainSplit, config, reporter);
   const dev = encodeTaskSplit(opened, task, devSplit, config, reporter);
-  return { opened, task, train, dev };
+  return { opened, task, train, dev, adapter };
+}
+
+/** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */
+async function openAdapterFor(path: string, task: Task, config: TrainConfig): Promise<LoadedAdapter> {
+  const adapter = await openAdapter(path);
+  if (adapter.baseModel !== config.model.split('@')[0] && adapter.baseModel !== config.model) {
+    throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${config.model}. Give --model its model.`);
+  }
+  const known = adapter.task.kind === 'regression' ? 1 : adapter.task.labels.length;
+  if (known !== outputsOf(task)) {
+    throw usageError(`Task ${task.name} needs ${outputsOf(task)} outputs; ${adapter.folder} has ${known}.`);
+  }
+  return adapter;
 }

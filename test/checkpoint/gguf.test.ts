@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { planAdapters } from '../../src/adapters/plan.js';
+import { noAdapters } from '../../src/adapters/plan.js';
 import { dequantize } from '../../src/checkpoint/ggufQuants.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readTensor } from '../../src/checkpoint/safetensors.js';
@@ -66,7 +66,7 @@ describe('a GGUF file', async () => {
     expect(tokenizer.decode(ids)).toBe(text);
     expect(tokenizer.chatTemplate).toContain('<|im_start|>');
     const model = openModel(checkpoint, { taskType: 'CAUSAL_LM', numLabels: 0 });
-    const plan = planAdapters({ rank: 1, alpha: 1 }, []);
+    const plan = noAdapters;
     const decoder = await openDecoder(model, { plan, parameters: [], threads: 1 });
     const all = oracle.at(logits);
     const vocabulary = all.shape[1]!;

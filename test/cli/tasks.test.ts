@@ -50,10 +50,12 @@ describe('modules that share a pair', () => {
     const { code, stderr } = await train('shared', '--share', 'column');
     expect(code, stderr).toBe(0);
     const { gamma, modules } = await jsonOf('shared', 'dam.json');
-    const { lora } = await readPeftAdapter(folder.path('shared', 'adapter'));
-    expect(lora.size).toBe(18);
+    const { modules: adapted } = await readPeftAdapter(folder.path('shared', 'adapter'));
+    expect(adapted.size).toBe(18);
     for (const [column, module] of modules.entries()) {
-      const matrices = [0, 1, 2].map((layer) => Array.from(lora.get(`bert.encoder.layer.${layer}.${module}`)!.A.data));
+      const matrices = [0, 1, 2].map((layer) =>
+        Array.from(adapted.get(`bert.encoder.layer.${layer}.${module}`)!['lora_A.weight']!.data),
+      );
       const own = matrices.filter((_, layer) => gamma[layer][column] === 1);
       const shared = matrices.filter((_, layer) => gamma[layer][column] === 0);
       expect(new Set(own.map(String)).size).toBe(own.length);

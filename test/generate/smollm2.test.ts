@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { planAdapters } from '../../src/adapters/plan.js';
+import { noAdapters } from '../../src/adapters/plan.js';
 import { openDecoder } from '../../src/generate/decoder.js';
 import { generate } from '../../src/generate/generate.js';
 import { type OpenedModel, openModelByName } from '../../src/train/context.js';
@@ -25,7 +25,7 @@ interface Fixture {
 
 describe.skipIf(!existsSync(gguf))('SmolLM2-135M-Instruct from its GGUF', async () => {
   const fixture = JSON.parse(await readFile(join(import.meta.dirname, 'fixtures', 'smollm2.json'), 'utf8')) as Fixture;
-  const plan = planAdapters({ rank: 1, alpha: 1 }, []);
+  const plan = noAdapters;
   let cache: string;
   let opened: OpenedModel;
   beforeAll(async () => {

@@ -169,6 +169,11 @@ const cases: Readonly<Record<string, Case>> = {
     build: ([x, seq]) => ops.mul(ops.unskew(x!), ops.reshape(seq!, ['seq', 1])),
     wrt: [['batch', 2, 'seq', 'seq'], ['seq']],
   },
+  // Of what a constant leads to: what a variable leads to has another derivative on purpose (see below).
+  stopGradient: {
+    build: ([x]) => ops.mul(x!, ops.stopGradient(ops.exp(constant(Float32Array.of(0.5, -1), [2])))),
+    wrt: [['batch', 2]],
+  },
   window: {
     build: ([x, offsets]) => {
       const pool = constant(
@@ -185,6 +190,16 @@ const cases: Readonly<Record<string, Case>> = {
 describe('derivative rules against central differences', () => {
   it('covers every primitive of the registry', () => {
     expect(Object.keys(cases).sort()).toEqual(Object.keys(primitives).sort());
+  });
+
+  it('takes what stopGradient holds for a constant', async () => {
+    const x = input('x', 'float32', [2]);
+    const loss = ops.sum(ops.mul(x, ops.stopGradient(ops.mul(x, x))), { axes: [0], keepDims: false });
+    const session = await openSession({ slope: grad(loss, [x])[0]! }, { threads: 1 });
+    const { slope } = await session.run({ x: floats([2], [3, -2]) });
+    // d(x · c)/dx = c with c = x², and not 3 x².
+    expect(slope!.data).toEqual(Float32Array.of(9, 4));
+    await session.release();
   });
 
   it.each(Object.entries(cases))('%s: first and second derivatives', async (name, one) => {

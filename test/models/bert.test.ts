@@ -2,12 +2,13 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sizeOf } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readTensor, readTensorBytes } from '../../src/checkpoint/safetensors.js';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
 import type { NamedTensor } from '../../src/checkpoint/types.js';
 import type { Batch } from '../../src/data/types.js';
-import { emitGraph, grad, input, type Tensor } from '../../src/graph/index.js';
+import { emitGraph, grad, input, ops, type Tensor } from '../../src/graph/index.js';
 import { type Node, nodesInOrder } from '../../src/graph/tensor.js';
 import type { AdaptableModule, Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
@@ -21,7 +22,6 @@ import { expectClose, oraclePath, readOracle, type TensorKeys } from '../fixture
 import {
   type BatchKeys,
   batchOf,
-  lora,
   openTinyBert,
   padFurther,
   parametersOf,
@@ -165,10 +165,11 @@ describe('BERT without adapters', () => {
     };
     model.logits(inputs, {
       weight: (name) => parameters.get(name) ?? storedWeight(model.checkpoint.tensors.get(model.backbone.get(name)!)!),
-      adapt(path, x, y) {
+      adapt({ path, x, product, bias }) {
         seen.set(path, x);
-        return y;
+        return ops.add(product, bias!);
       },
+      endSubLayer: (_, y, close) => close(y),
       dropout: (x) => x,
     });
     const layerInputs = [0, 1, 2].map((layer) => seen.get(`bert.encoder.layer.${layer}.attention.self.key`)!);
@@ -281,10 +282,7 @@ describe('the training graph', () => {
     const model = await openTinyBert();
     const plan = planOf(model, keep);
     const head = await savedClassifier();
-    const pairs = plan.pairs.flatMap(({ name, inFeatures, outFeatures }) => [
-      parameter(`${name}.lora_A`, [lora.rank, inFeatures], new Float32Array(lora.rank * inFeatures)),
-      parameter(`${name}.lora_B`, [outFeatures, lora.rank], new Float32Array(lora.rank * outFeatures)),
-    ]);
+    const pairs = plan.tensors.map(({ name, shape }) => parameter(name, shape, new Float32Array(sizeOf(shape))));
     const inputs = parameterInputs([...pairs, ...head]);
     const loss = taskLoss(modelLogits(model, { plan, parameters: inputs }), 'classification');
     const wrt = [...pairs, ...(trainHead ? head : [])].map(({ name }) => inputs.get(name)!);

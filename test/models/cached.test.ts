@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { planAdapters } from '../../src/adapters/plan.js';
+import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { openDecoder } from '../../src/generate/decoder.js';
 import { openModel } from '../../src/models/registry.js';
@@ -14,7 +14,7 @@ const vocabulary = 60;
 /** Logits of the next token after each position, computed at once: [positions, vocab]. */
 async function atOnce(name: string): Promise<Float32Array> {
   const model = openModel(await openCheckpoint(oraclePath('families', name)), { taskType: 'CAUSAL_LM', numLabels: 0 });
-  const plan = planAdapters({ rank: 1, alpha: 1 }, []);
+  const plan = noAdapters;
   const session = await openSession(
     { logits: modelLogits(model, { plan, parameters: parameterInputs([]) }) },
     { threads: 1 },
@@ -56,7 +56,7 @@ describe('the key-value cache', () => {
     });
     const { layers, heads, headSize } = model.cached!;
     const decoder = await openDecoder(model, {
-      plan: planAdapters({ rank: 1, alpha: 1 }, []),
+      plan: noAdapters,
       parameters: [],
       threads: 1,
     });
@@ -83,7 +83,7 @@ describe('the key-value cache', () => {
       numLabels: 0,
     });
     const decoder = await openDecoder(model, {
-      plan: planAdapters({ rank: 1, alpha: 1 }, []),
+      plan: noAdapters,
       parameters: [],
       threads: 1,
     });
@@ -98,7 +98,7 @@ describe('the key-value cache', () => {
       numLabels: 0,
     });
     const decoder = await openDecoder(model, {
-      plan: planAdapters({ rank: 1, alpha: 1 }, []),
+      plan: noAdapters,
       parameters: [],
       threads: 1,
     });
@@ -112,8 +112,8 @@ describe('the key-value cache', () => {
 
   it('is refused for a model that classifies', async () => {
     const model = openModel(await openCheckpoint(oraclePath('families/llama')), { numLabels: 2 });
-    await expect(
-      openDecoder(model, { plan: planAdapters({ rank: 1, alpha: 1 }, []), parameters: [], threads: 1 }),
-    ).rejects.toThrow('cannot generate text');
+    await expect(openDecoder(model, { plan: noAdapters, parameters: [], threads: 1 })).rejects.toThrow(
+      'cannot generate text',
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { planAdapters } from '../../src/adapters/plan.js';
+import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { nodesInOrder } from '../../src/graph/tensor.js';
 import { relativeRow } from '../../src/models/debertaPositions.js';
@@ -30,7 +30,7 @@ describe('the graph of disentangled attention', () => {
     const model = openModel(await openCheckpoint(oraclePath('families/deberta-v3')), { numLabels: 2 });
     const head = model.head.map(({ name, shape }) => parameter(name, shape, new Float32Array(0)));
     const parameters = parameterInputs(head);
-    const logits = modelLogits(model, { plan: planAdapters({ rank: 1, alpha: 1 }, []), parameters });
+    const logits = modelLogits(model, { plan: noAdapters, parameters });
     const gathered = nodesInOrder([logits]).filter(({ primitive }) => primitive === 'gather');
     expect(gathered.length).toBeGreaterThan(0);
     expect(gathered.every(({ outputs }) => outputs[0]!.shape.length <= 3)).toBe(true);

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { planAdapters } from '../../src/adapters/plan.js';
+import { loraPlan } from '../../src/adapters/lora.js';
+import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Batch, TaskKind } from '../../src/data/types.js';
 import { input } from '../../src/graph/index.js';
@@ -79,6 +80,13 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
       expect(model.adaptable).toHaveLength(model.layers * model.modules.length);
     });
 
+    it('ends attention and feed-forward of every layer with one module each', async () => {
+      const { adaptable, layers } = await open(tasks[0]!);
+      const ends = adaptable.filter((module) => module.ends !== undefined).map((one) => `${one.layer} ${one.ends}`);
+      const expected = Array.from({ length: layers }, (_, layer) => [`${layer} attention`, `${layer} feedForward`]);
+      expect(ends).toEqual(expected.flat());
+    });
+
     describe.each(tasks.map((task) => [task.kind, task] as const))('%s', (kind, task) => {
       let parameters: Parameter[];
       let head: Parameter[];
@@ -91,14 +99,14 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
         expect(model.architecture).toBe(task.architecture);
         expect(model.head.map((one) => one.name)).toEqual(expect.arrayContaining(head.map((one) => one.name)));
         parameters = [...parametersOf(oracle.all(adapter)), ...head];
-        const plan = planAdapters(lora, model.adaptable);
+        const plan = loraPlan(lora, { own: model.adaptable, shared: [] });
         const rows = kind === 'language' ? input('rows', 'int64', ['rows']) : undefined;
         const logits = (of: readonly Parameter[], placed: typeof plan) =>
           openSession(
             { logits: modelLogits(model, { plan: placed, parameters: parameterInputs(of), rows }) },
             { threads: 1 },
           );
-        base = await logits(head, planAdapters(lora, []));
+        base = await logits(head, noAdapters);
         adapted = await logits(parameters, plan);
         step = await openGradientStep(model, {
           kind,

@@ -1,4 +1,5 @@
-import { type AdapterPlan, planAdapters } from '../../src/adapters/plan.js';
+import { loraPlan } from '../../src/adapters/lora.js';
+import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readTensor } from '../../src/checkpoint/safetensors.js';
 import type { Batch } from '../../src/data/types.js';
@@ -25,7 +26,7 @@ export async function openTinyBert(numLabels = 3, folder = 'tiny-bert'): Promise
 
 /** LoRA on every linear module of the encoder, or on those that `keep` picks. */
 export function planOf(model: Model, keep: (module: AdaptableModule) => boolean = () => true): AdapterPlan {
-  return planAdapters(lora, model.adaptable.filter(keep));
+  return loraPlan(lora, { own: model.adaptable.filter(keep), shared: [] });
 }
 
 export function batchOf(oracle: Oracle<unknown>, keys: BatchKeys): Batch {

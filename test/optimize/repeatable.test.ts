@@ -31,7 +31,8 @@ async function openStep(parameters: readonly Parameter[], dropoutSeed: number | 
 }
 
 async function freshParameters(seed: number): Promise<Parameter[]> {
-  return [...adapterParameters(planOf(await openTinyBert()), seed), ...(await savedClassifier())];
+  const model = await openTinyBert();
+  return [...(await adapterParameters(planOf(model), model, seed)), ...(await savedClassifier())];
 }
 
 /** Five steps of training with dropout; returns what was trained. */

@@ -3,7 +3,7 @@ import { demoView } from '../../src/report/demoView.js';
 
 type Result = Parameters<typeof demoView>[0];
 
-const dam = { layers: 1, modules: ['a', 'b'], gamma: [[1, 0]], relaxed: [[0.6, 0.4]], relax: 'sigmoid' };
+const dam = { layers: 1, modules: ['a', 'b'], gamma: [[1, 0]], values: [[0.6, 0.4]], select: 'diffora' };
 const result = {
   rows: [
     { name: 'head only', parameters: 770, scores: { matthews: 0.7334, accuracy: 0.888, f1: 0.807 }, seconds: 66 },

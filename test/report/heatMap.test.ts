@@ -14,8 +14,8 @@ const bert = [
 const dam: HeatMapInput = {
   layers: 2,
   modules: bert,
-  relax: 'sigmoid',
-  relaxed: [
+  select: 'diffora',
+  values: [
     [0.5, 0.599, 0.474, 0.407, 0.549, 0.58],
     [0.514, 0.4, 0.512, 0.597, 0.463, 0.996],
   ],
@@ -29,7 +29,7 @@ describe('heatMap', () => {
   it('shows layers down and modules across, kept ones in brackets, under a legend', () => {
     expect(heatMap(dam, { width: 100, colorLevel: 0 })).toBe(
       [
-        '[ ] kept: 6 of 12 modules   values: relaxed (sigmoid), 0.400 to 0.996',
+        '[ ] kept: 6 of 12 modules   values: diffora, 0.400 to 0.996',
         '',
         '         query    key    value  attn.out interm. output',
         'layer 0  0.500  [0.599]  0.474   0.407   [0.549] [0.580]',
@@ -42,7 +42,7 @@ describe('heatMap', () => {
     expect(heatMap(dam, { width: 40, colorLevel: 0 })).toBe(
       [
         '[ ] kept: 6 of 12 modules',
-        'values: relaxed (sigmoid), .40 to 1.0',
+        'values: diffora, .40 to 1.0',
         '',
         '  query  key  value attn… inte… outp…',
         '0  .50  [.60]  .47   .41  [.55] [.58]',
@@ -75,7 +75,7 @@ describe('heatMap', () => {
     const tall = {
       ...dam,
       layers,
-      relaxed: Array.from({ length: layers }, () => dam.relaxed[0]!),
+      values: Array.from({ length: layers }, () => dam.values[0]!),
       gamma: Array.from({ length: layers }, () => dam.gamma[0]!),
     };
     const lines = heatMap(tall, { width, colorLevel: 3 }).split('\n').map(stripVTControlCharacters);
@@ -99,7 +99,7 @@ describe('heatMap', () => {
   });
 
   it('takes a matrix whose entries are all equal', () => {
-    const flat = { ...dam, relaxed: dam.relaxed.map((row) => row.map(() => 0.5)) };
+    const flat = { ...dam, values: dam.values.map((row) => row.map(() => 0.5)) };
     expect(heatMap(flat, { width: 100, colorLevel: 3 })).not.toContain('NaN');
   });
 });

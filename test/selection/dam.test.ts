@@ -5,27 +5,41 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dam, readDam } from '../../src/selection/dam.js';
 
 const dam: Dam = {
-  format: 'diffora-dam/1',
+  format: 'diffora-dam/2',
+  select: 'diffora',
   layers: 2,
   modules: ['a', 'b'],
   gamma: [
     [1, 0],
     [0, 1],
   ],
-  relaxed: [
+  values: [
     [0.6, 0.4],
     [0.4, 0.6],
   ],
-  logits: [
-    [0.4, -0.4],
-    [-0.4, 0.4],
-  ],
   keep: 0.5,
-  relax: 'sigmoid',
   scope: 'row',
   share: 'none',
   seed: 1,
   search: {
+    relax: 'sigmoid',
+    logits: [
+      [0.4, -0.4],
+      [-0.4, 0.4],
+    ],
+    order: 'first',
+    optimizer: 'adam',
+    start: 'zero',
+    entropyWeight: 0,
+    seeds: [
+      {
+        seed: 1,
+        gamma: [
+          [1, 0],
+          [0, 1],
+        ],
+      },
+    ],
     steps: 1,
     learningRate: 1e-3,
     damLearningRate: 0.03,

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { discretise, keptPerRow } from '../../src/selection/discretise.js';
+import { type Allowance, discretise, keptPerRow, type Scope } from '../../src/selection/discretise.js';
+
+/** An allowance of a share; sizes do not matter. */
+const within = (keep: number, scope: Scope): Allowance => ({ keep, scope, sizes: [] });
 
 describe('discretisation', () => {
   it('keeps K = max(1, round(ρN)) entries, halves rounded up', () => {
@@ -16,14 +19,14 @@ describe('discretisation', () => {
       [0.1, 0.9, 0.3, 0.2],
       [0.8, 0.7, 0.6, 0.5],
     ];
-    expect(discretise(relaxed, 0.5, 'row')).toEqual([
+    expect(discretise(relaxed, within(0.5, 'row'))).toEqual([
       [0, 1, 1, 0],
       [1, 1, 0, 0],
     ]);
   });
 
   it('gives ties to the lower column', () => {
-    expect(discretise([[0.5, 0.5, 0.5, 0.5]], 0.5, 'row')).toEqual([[1, 1, 0, 0]]);
+    expect(discretise([[0.5, 0.5, 0.5, 0.5]], within(0.5, 'row'))).toEqual([[1, 1, 0, 0]]);
   });
 
   it('keeps the same total over the whole matrix in global scope, ties to the lower column, then the lower row', () => {
@@ -31,7 +34,7 @@ describe('discretisation', () => {
       [0.1, 0.9, 0.8, 0.7],
       [0.2, 0.1, 0.1, 0.3],
     ];
-    expect(discretise(relaxed, 0.5, 'global')).toEqual([
+    expect(discretise(relaxed, within(0.5, 'global'))).toEqual([
       [0, 1, 1, 1],
       [0, 0, 0, 1],
     ]);
@@ -39,7 +42,7 @@ describe('discretisation', () => {
       [0.5, 0.5],
       [0.5, 0.5],
     ];
-    expect(discretise(level, 0.5, 'global')).toEqual([
+    expect(discretise(level, within(0.5, 'global'))).toEqual([
       [1, 0],
       [1, 0],
     ]);

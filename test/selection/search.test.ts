@@ -9,6 +9,11 @@ import { openTinyBert } from '../models/tinyBert.js';
 const options: SearchOptions = {
   kind: 'classification',
   relax: 'sigmoid',
+  groups: [0, 1, 2].map((layer) => ({ entries: [0, 1, 2, 3, 4, 5].map((i) => 6 * layer + i), kept: 3 })),
+  order: 'first',
+  optimizer: 'adam',
+  start: 'zero',
+  entropyWeight: 0,
   rank: 2,
   alpha: 4,
   steps: 6,
@@ -77,6 +82,35 @@ describe('the bi-level search', () => {
     expect(other.history[0]!.trainLoss).toBe(plain.history[0]!.trainLoss);
     expect(other.history[0]!.validationLoss).not.toBe(plain.history[0]!.validationLoss);
     expect(other.logits).not.toEqual(plain.logits);
+  });
+
+  it.each<Partial<SearchOptions>>([
+    { relax: 'gumbel' },
+    { relax: 'budget', optimizer: 'gradient' },
+    { relax: 'softmax', optimizer: 'mirror' },
+    { order: 'second' },
+    { start: 'gradient-norm' },
+  ])('runs with %j, and gives the same bits again', async (changes) => {
+    const [one, again] = [await search(changes), await search(changes)];
+    expect(one.relaxed.flat().every((value) => value > 0 && value < 1)).toBe(true);
+    expect(one.history.at(-1)!.spread).toBeGreaterThan(1e-3);
+    expect(again).toEqual(one);
+  });
+
+  it('starts from gradient norms: in each row of mean 0 and spread 0.5', async () => {
+    const zero = await search({ steps: 1 });
+    const { logits } = await search({ steps: 1, start: 'gradient-norm', damLearningRate: 1e-9 });
+    expect(zero.logits.flat().every((logit) => Math.abs(logit) === 0)).toBe(true);
+    for (const row of logits) {
+      expect(row.reduce((sum, logit) => sum + logit, 0)).toBeCloseTo(0, 3);
+      expect(Math.sqrt(row.reduce((sum, logit) => sum + logit ** 2, 0) / 6)).toBeCloseTo(0.5, 1);
+    }
+  });
+
+  it('is driven towards a binary matrix by the weight of its entropy', async () => {
+    const plain = await search({ steps: 12, damLearningRate: 0.2 });
+    const driven = await search({ steps: 12, damLearningRate: 0.2, entropyWeight: 5 });
+    expect(driven.history.at(-1)!.entropy).toBeLessThan(plain.history.at(-1)!.entropy);
   });
 
   it('gives the same bits for the same seed and others for another', async () => {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { pairParameters, planAdapters } from '../../src/adapters/plan.js';
+import { loraPlan } from '../../src/adapters/lora.js';
+import { adapterSize } from '../../src/adapters/plan.js';
 import { DiffoError } from '../../src/errors.js';
 import type { Model } from '../../src/models/model.js';
 import { splitByGamma } from '../../src/selection/dam.js';
@@ -42,10 +43,11 @@ describe('targets', () => {
 
 describe('a budget', () => {
   it('is met as nearly as a whole rank allows', () => {
-    const kept = planAdapters({ rank: 8, alpha: 16 }, matchTargets(model, ['query', 'value', 'intermediate.dense']));
-    const rank = rankForBudget(model.adaptable, pairParameters(kept));
-    const size = (r: number) => pairParameters(planAdapters({ rank: r, alpha: 16 }, model.adaptable));
-    const distance = (r: number) => Math.abs(size(r) - pairParameters(kept));
+    const own = matchTargets(model, ['query', 'value', 'intermediate.dense']);
+    const kept = loraPlan({ rank: 8, alpha: 16 }, { own, shared: [] });
+    const rank = rankForBudget(model.adaptable, adapterSize(kept));
+    const size = (r: number) => adapterSize(loraPlan({ rank: r, alpha: 16 }, { own: model.adaptable, shared: [] }));
+    const distance = (r: number) => Math.abs(size(r) - adapterSize(kept));
     expect(distance(rank)).toBeLessThanOrEqual(Math.min(distance(rank - 1), distance(rank + 1)));
     expect(rankForBudget(model.adaptable, 1)).toBe(1);
   });
@@ -74,9 +76,9 @@ describe('Γ', () => {
           ]
         : [],
     );
-    const plan = planAdapters({ rank: 2, alpha: 4 }, kept, rest);
+    const plan = loraPlan({ rank: 2, alpha: 4 }, { own: kept, shared: rest });
     expect(plan.placements).toHaveLength(18);
-    expect(plan.pairs).toHaveLength(9 + 3);
+    expect(plan.tensors).toHaveLength(2 * (9 + 3));
     const shared = plan.placements
       .filter(({ pair }) => pair === 'shared.output.dense')
       .map(({ module }) => module.layer);

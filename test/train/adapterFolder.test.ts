@@ -24,31 +24,27 @@ describe('an adapter that PEFT wrote (rank 4, alpha 8)', () => {
   it('is placed on its modules, scaled by alpha / rank', async () => {
     const { plan, parameters } = await placed();
     expect(plan.placements).toHaveLength(18);
-    expect(plan.alpha / plan.rank).toBe(2);
+    expect(plan.placements.every(({ scaling }) => scaling === 2)).toBe(true);
     expect(parameters.map(({ name }) => name)).toContain('classifier.weight');
   });
 
   it('is scaled by alpha / √rank when it is rank-stabilised (arXiv 2312.03732)', async () => {
     await changeConfig({ use_rslora: true });
     const { plan } = await placed();
-    expect(plan.alpha / plan.rank).toBe(4);
+    expect(plan.placements.every(({ scaling }) => scaling === 4)).toBe(true);
   });
 
   it('is refused on a model of another width, with both shapes', async () => {
     const model = await openTinyBert();
     const wider = { ...model, adaptable: model.adaptable.map((one) => ({ ...one, inFeatures: 2 * one.inFeatures })) };
     const loaded = await openAdapter(folder);
-    expect(() => placeAdapter(loaded, wider)).toThrow(
-      /has A \[4,32\] and B \[32,4\]; .* needs A \[4,64\] and B \[32,4\]/,
-    );
+    expect(() => placeAdapter(loaded, wider)).toThrow(/has lora_A \[4,32\]; .* needs \[4,64\]/);
   });
 
-  it('is refused on a model that lacks its modules, or with ranks that differ between modules', async () => {
+  it('is refused on a model that lacks its modules', async () => {
     const model = await openTinyBert();
     const smaller = { ...model, adaptable: model.adaptable.filter(({ layer }) => layer < 2) };
     const loaded = await openAdapter(folder);
     expect(() => placeAdapter(loaded, smaller)).toThrow(/layer\.2.*is no module/);
-    const patterned = { ...loaded, adapter: { ...loaded.adapter, rankPattern: { query: 2 } } };
-    expect(() => placeAdapter(patterned, model)).toThrow(/rank_pattern/);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
-import { alphaOf, dropoutRateOf, parseTrainConfig } from '../../src/train/config.js';
+import { dropoutRateOf, parseTrainConfig } from '../../src/train/config.js';
 import { trainingSteps } from '../../src/train/fineTune.js';
 
 describe('a configuration', () => {
@@ -16,7 +16,7 @@ describe('a configuration', () => {
       share: 'none',
       start: 'fresh',
     });
-    expect(alphaOf(config)).toBe(16);
+    expect(config).toMatchObject({ alpha: 16, lr: 5e-4 });
     expect(() => parseTrainConfig({}, 'flags')).toThrow(/flags: task/);
   });
 
@@ -38,7 +38,7 @@ describe('a configuration', () => {
     { rank: 1.5 },
     { lr: -1 },
     { dropout: 1 },
-    { method: 'dora' },
+    { method: 'lo-ra' },
     { targets: [] },
     { maxLength: 2 },
   ])('refuses %o', (change) => {

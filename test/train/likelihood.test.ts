@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { planAdapters } from '../../src/adapters/plan.js';
+import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { openModel } from '../../src/models/registry.js';
 import { likeliestChoice, perplexity, sequenceLikelihoods } from '../../src/train/likelihood.js';
 import { predictEach } from '../../src/train/predictLogits.js';
 import { oraclePath } from '../fixtures.js';
 
-const plan = planAdapters({ rank: 1, alpha: 1 }, []);
+const plan = noAdapters;
 const none = { plan, parameters: [] };
 const options = { threads: 1 };
 const open = async (taskType: 'CAUSAL_LM' | 'SEQ_CLS' = 'CAUSAL_LM') =>

@@ -1,5 +1,6 @@
 import { DiffoError } from '../../errors.js';
 import { rankOf } from './config.js';
+import { peftKinds } from './kinds.js';
 import type { PeftAdapter } from './types.js';
 
 /** PEFT adds these to `modules_to_save` of every SEQ_CLS adapter, whichever of them the model has. */
@@ -46,44 +47,46 @@ export function checkSaved(modulesToSave: readonly string[], saved: readonly str
   return misfits;
 }
 
-/** Finds matrices whose shapes do not fit each other, the rank, or their data. */
-export function checkShapes(adapter: Pick<PeftAdapter, 'lora' | 'rank' | 'rankPattern'>): Misfit[] {
-  return [...adapter.lora].flatMap(([module, { A, B }]) => {
-    const rank = rankOf(adapter, module);
-    const misfits: Misfit[] = [];
-    const inputs = A.shape[1] ?? 0;
-    const outputs = B.shape[0] ?? 0;
-    if (A.shape.length !== 2 || A.shape[0] !== rank || inputs === 0) {
-      misfits.push({ fault: 'wrong shape', what: `${module}.lora_A is [${A.shape}], expected [${rank}, in]` });
-    }
-    if (B.shape.length !== 2 || B.shape[1] !== rank || outputs === 0) {
-      misfits.push({ fault: 'wrong shape', what: `${module}.lora_B is [${B.shape}], expected [out, ${rank}]` });
-    }
-    return misfits;
+/** Finds tensors whose shapes do not fit the rank, each other, or the method. */
+export function checkShapes(
+  adapter: Pick<PeftAdapter, 'peftType' | 'modules' | 'shared' | 'rank' | 'rankPattern' | 'fields'>,
+): Misfit[] {
+  const kind = peftKinds[adapter.peftType];
+  const misfit = (name: string, shape: readonly number[], expected: readonly (number | string)[]): Misfit[] => {
+    const fits =
+      shape.length === expected.length &&
+      expected.every((size, axis) => (typeof size === 'number' ? shape[axis] === size : shape[axis]! > 0));
+    return fits ? [] : [{ fault: 'wrong shape', what: `${name} is [${shape}], expected [${expected.join(', ')}]` }];
+  };
+  const ofModules = [...adapter.modules].flatMap(([module, tensors]) => {
+    const shapes = kind.tensors(adapter.fields, rankOf(adapter, module));
+    return Object.entries(tensors).flatMap(([suffix, { shape }]) =>
+      misfit(`${module}.${suffix.replace(/\.weight$/, '')}`, shape, shapes[suffix]!),
+    );
   });
+  const shapes = kind.shared(adapter.fields, adapter.rank);
+  return [...ofModules, ...adapter.shared.flatMap(({ name, shape }) => misfit(name, shape, shapes[name]!))];
 }
 
 /** Checks an adapter that is to be written. */
 export function checkAdapter(adapter: PeftAdapter, where: string): void {
-  if (adapter.lora.size === 0) {
-    throw new DiffoError(
-      `${where}: PEFT refuses an adapter without LoRA modules. Give one a pair of zeros (zeroPair).`,
-    );
+  if (adapter.modules.size === 0) {
+    throw new DiffoError(`${where}: PEFT refuses an adapter without adapted modules. Give one a pair of zeros.`);
   }
   const listed = new Set(adapter.targetModules);
-  const overlap = [...adapter.lora.keys()].filter((module) =>
+  const overlap = [...adapter.modules.keys()].filter((module) =>
     adapter.modulesToSave.some((entry) => isSavedBy(entry, `${module}.`)),
   );
   if (overlap.length > 0) {
     throw new DiffoError(
-      `${where}: ${overlap[0]} is both a LoRA target and in modules_to_save, which PEFT refuses. Take it out of one.`,
+      `${where}: ${overlap[0]} is both adapted and in modules_to_save, which PEFT refuses. Take it out of one.`,
     );
   }
   report(where, [
     ...[...listed]
-      .filter((module) => !adapter.lora.has(module))
-      .map((module): Misfit => ({ fault: 'missing', what: `lora_A and lora_B of ${module}` })),
-    ...[...adapter.lora.keys()]
+      .filter((module) => !adapter.modules.has(module))
+      .map((module): Misfit => ({ fault: 'missing', what: `the tensors of ${module}` })),
+    ...[...adapter.modules.keys()]
       .filter((module) => !listed.has(module))
       .map((module): Misfit => ({ fault: 'left over', what: `${module}, which target_modules does not name` })),
     ...checkShapes(adapter),
@@ -94,11 +97,15 @@ export function checkAdapter(adapter: PeftAdapter, where: string): void {
   ]);
 }
 
-/** Throws one error with a table of everything that does not fit; does nothing when all fits. */
-export function report(where: string, misfits: readonly Misfit[]): void {
+/**
+ * Throws one error with a table of everything that does not fit; does nothing when all fits.
+ * @param matched what did fit, for the last line
+ */
+export function report(where: string, misfits: readonly Misfit[], matched = ''): void {
   if (misfits.length === 0) return;
   const rows = misfits.slice(0, SHOWN_ROWS).map(({ fault, what }) => `  ${fault.padEnd(11)}  ${what}`);
   if (misfits.length > SHOWN_ROWS) rows.push(`  … and ${misfits.length - SHOWN_ROWS} more`);
+  if (matched !== '') rows.push(`  ${'matched'.padEnd(11)}  ${matched}`);
   const count = misfits.length === 1 ? 'one entry does' : `${misfits.length} entries do`;
   throw new DiffoError(
     `${where}: configuration and tensors of the adapter do not match, ${count} not fit. Save the adapter again.\n${rows.join('\n')}`,

@@ -1,92 +1,25 @@
 import { DiffoError } from '../../errors.js';
 import { isJsonObject } from '../../files/json.js';
 import { taskTypes } from '../../models/model.js';
+import { type PeftType, peftTypes } from '../contents.js';
+import { PEFT_VERSION, peftKinds } from './kinds.js';
 import type { PeftAdapter } from './types.js';
 
-/** The version whose files these are. */
-export const PEFT_VERSION = '0.21.0';
-
-/** Every field of adapter_config.json that PEFT 0.21.0 writes for a LoraConfig, with the value of a plain LoRA. */
-export const LORA_CONFIG_DEFAULTS: Readonly<Record<string, unknown>> = {
-  alora_invocation_tokens: null,
-  alpha_pattern: {},
-  arrow_config: null,
-  auto_mapping: null,
-  base_model_name_or_path: null,
-  bias: 'none',
-  corda_config: null,
-  ensure_weight_tying: false,
-  eva_config: null,
-  exclude_modules: null,
-  fan_in_fan_out: false,
-  inference_mode: true,
-  init_lora_weights: true,
-  kasa_config: null,
-  layer_replication: null,
-  layers_pattern: null,
-  layers_to_transform: null,
-  loftq_config: {},
-  lora_alpha: 8,
-  lora_bias: false,
-  lora_dropout: 0,
-  lora_ga_config: null,
-  megatron_config: null,
-  megatron_core: 'megatron.core',
-  modules_to_save: null,
-  monteclora_config: null,
-  peft_type: 'LORA',
-  peft_version: PEFT_VERSION,
-  qalora_group_size: 16,
-  r: 8,
-  rank_pattern: {},
-  revision: null,
-  target_modules: null,
-  target_parameters: null,
-  task_type: null,
-  trainable_token_indices: null,
-  use_bdlora: null,
-  use_dora: false,
-  use_qalora: false,
-  use_rslora: false,
-  velora_config: null,
-};
-
-/** Fields that make an adapter compute something else than h = W0 x + scaling · B A x, and their harmless values. */
-const PLAIN_ONLY: Readonly<Record<string, readonly unknown[]>> = {
-  alora_invocation_tokens: [null],
-  arrow_config: [null],
-  bias: ['none'],
-  init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
-  kasa_config: [null],
-  layer_replication: [null],
-  lora_bias: [false],
-  megatron_config: [null],
-  monteclora_config: [null],
-  target_parameters: [null],
-  trainable_token_indices: [null],
-  use_bdlora: [null, false],
-  use_dora: [false],
-  use_qalora: [false],
-  velora_config: [null],
-};
-
 /** What adapter_config.json says, before the tensors are known. */
-export interface PeftConfig extends Omit<PeftAdapter, 'lora' | 'saved' | 'targetModules'> {
+export interface PeftConfig extends Omit<PeftAdapter, 'modules' | 'shared' | 'saved' | 'biases' | 'targetModules'> {
   /** As written: module paths or their ends, or one regular expression in Python's syntax. */
   readonly target: readonly string[] | string;
-  /** Fields that PEFT 0.21 does not know; kept in `otherFields`. */
+  /** Fields that PEFT 0.21 does not know; kept in `fields`. */
   readonly unknownFields: readonly string[];
 }
 
 /** Fields that have a place of their own in PeftAdapter. */
-const MODELLED = [
+const modelled = [
   'alpha_pattern',
   'base_model_name_or_path',
   'lora_alpha',
   'modules_to_save',
   'peft_type',
-  'r',
-  'rank_pattern',
   'revision',
   'target_modules',
   'task_type',
@@ -96,64 +29,89 @@ const MODELLED = [
  * Interprets adapter_config.json.
  *
  * @param path of the file, for messages
- * @throws DiffoError for a field that is missing, malformed, or asks for a method other than plain LoRA
+ * @throws DiffoError for a field that is missing, malformed, or asks for what is not supported
  */
 export function parseConfig(json: Readonly<Record<string, unknown>>, path: string): PeftConfig {
   const fault = (what: string) => new DiffoError(`${path}: ${what}. Save the adapter again, or correct the field.`);
-  if (json.peft_type !== 'LORA') {
-    throw new DiffoError(`${path}: "peft_type" is ${JSON.stringify(json.peft_type)}; only "LORA" adapters are read.`);
+  const peftType = peftTypes.find((one) => one === json.peft_type);
+  if (peftType === undefined) {
+    throw new DiffoError(
+      `${path}: "peft_type" is ${JSON.stringify(json.peft_type)}; adapters of ${peftTypes.join(', ')} are read.`,
+    );
   }
+  const kind = peftKinds[peftType];
   const taskType = taskTypes.find((one) => one === json.task_type);
   if (taskType === undefined) {
     throw new DiffoError(
       `${path}: "task_type" is ${JSON.stringify(json.task_type)}; supported are ${taskTypes.join(', ')}.`,
     );
   }
-  for (const [field, plain] of Object.entries(PLAIN_ONLY)) {
-    if (json[field] !== undefined && !plain.includes(json[field])) {
-      throw new DiffoError(
-        `${path}: "${field}" is ${JSON.stringify(json[field])}, which is more than plain LoRA: not supported.`,
-      );
-    }
+  for (const [field, harmless] of Object.entries(kind.harmless)) {
+    if (json[field] === undefined || harmless.includes(json[field])) continue;
+    throw new DiffoError(
+      `${path}: "${field}" is ${JSON.stringify(json[field])}, which is not supported.${cure(field)}`,
+    );
   }
-  const { base_model_name_or_path: baseModel, revision, r: rank, lora_alpha: alpha, target_modules: target } = json;
+  const { base_model_name_or_path: baseModel, revision, lora_alpha: alpha, target_modules: target } = json;
+  const rank = json[kind.rankField];
   if (typeof baseModel !== 'string' || baseModel === '') throw fault('"base_model_name_or_path" must be a text');
-  if (!isRank(rank)) throw fault('"r" must be a positive integer');
-  if (!isPositive(alpha)) throw fault('"lora_alpha" must be a positive number');
+  if (!isRank(rank)) throw fault(`"${kind.rankField}" must be a positive integer`);
+  if (kind.hasAlpha && !isPositive(alpha)) throw fault('"lora_alpha" must be a positive number');
   if (typeof target !== 'string' && !isTexts(target)) throw fault('"target_modules" must be a list of module names');
   const modulesToSave = json.modules_to_save ?? [];
   if (!isTexts(modulesToSave)) throw fault('"modules_to_save" must be a list of module names');
   if (revision !== undefined && revision !== null && typeof revision !== 'string') {
     throw fault('"revision" must be a text');
   }
+  const ranks = hasRankPattern(peftType) ? pattern(json.rank_pattern, isRank) : {};
+  if (peftType === 'ADALORA' && !isRankLists(json.rank_pattern)) {
+    throw fault('"rank_pattern" must map names to lists of true and false');
+  }
   return {
+    peftType,
     baseModel,
     ...(revision ? { revision } : {}),
     taskType,
     rank,
-    alpha,
-    rankPattern: pattern(json.rank_pattern, isRank) ?? raise(fault('"rank_pattern" must map names to integers')),
+    alpha: kind.hasAlpha ? (alpha as number) : 1,
+    rankPattern: ranks ?? raise(fault('"rank_pattern" must map names to integers')),
     alphaPattern: pattern(json.alpha_pattern, isPositive) ?? raise(fault('"alpha_pattern" must map names to numbers')),
     target,
     modulesToSave: [...new Set(modulesToSave)],
-    otherFields: Object.fromEntries(Object.entries(json).filter(([field]) => !MODELLED.includes(field))),
-    unknownFields: Object.keys(json).filter((field) => !Object.hasOwn(LORA_CONFIG_DEFAULTS, field)),
+    fields: Object.fromEntries(Object.entries(json).filter(([field]) => !isModelled(field, peftType))),
+    unknownFields: Object.keys(json).filter((field) => !Object.hasOwn(kind.defaults, field)),
   };
 }
 
+const hasRankPattern = (type: PeftType) => type === 'LORA';
+
+function isModelled(field: string, type: PeftType): boolean {
+  return (
+    modelled.includes(field) ||
+    field === peftKinds[type].rankField ||
+    (field === 'rank_pattern' && hasRankPattern(type))
+  );
+}
+
+function cure(field: string): string {
+  if (field !== 'init_lora_weights') return '';
+  return ' PEFT changes the base weights for it: save it as plain LoRA (path_initial_model_for_weight_conversion).';
+}
+
 /** The text of adapter_config.json as PEFT writes it: every field, sorted, indented by 2. */
-export function configText(adapter: Omit<PeftAdapter, 'lora' | 'saved'>): string {
+export function configText(adapter: Omit<PeftAdapter, 'modules' | 'shared' | 'saved' | 'biases'>): string {
+  const kind = peftKinds[adapter.peftType];
   const fields: Record<string, unknown> = {
-    ...LORA_CONFIG_DEFAULTS,
-    ...adapter.otherFields,
-    alpha_pattern: adapter.alphaPattern,
+    ...kind.defaults,
+    ...adapter.fields,
+    ...(kind.hasAlpha ? { alpha_pattern: adapter.alphaPattern, lora_alpha: adapter.alpha } : {}),
+    ...(hasRankPattern(adapter.peftType) ? { rank_pattern: adapter.rankPattern } : {}),
     base_model_name_or_path: adapter.baseModel,
     inference_mode: true,
-    lora_alpha: adapter.alpha,
     modules_to_save: adapter.modulesToSave.length > 0 ? adapter.modulesToSave : null,
+    peft_type: adapter.peftType,
     peft_version: PEFT_VERSION,
-    r: adapter.rank,
-    rank_pattern: adapter.rankPattern,
+    [kind.rankField]: adapter.rank,
     revision: adapter.revision ?? null,
     target_modules: adapter.targetModules,
     task_type: adapter.taskType,
@@ -161,19 +119,26 @@ export function configText(adapter: Omit<PeftAdapter, 'lora' | 'saved'>): string
   return JSON.stringify(sortKeys(fields), null, 2);
 }
 
-/** Rank of a module: its entry in `rankPattern`, else the adapter's. */
-export function rankOf(adapter: Pick<PeftAdapter, 'rank' | 'rankPattern'>, module: string): number {
-  return lookUp(adapter.rankPattern, module) ?? adapter.rank;
+/** Rank of a module: as its pattern says, else the adapter's. */
+export function rankOf(
+  adapter: Pick<PeftAdapter, 'peftType' | 'rank' | 'rankPattern' | 'fields'>,
+  module: string,
+): number {
+  return peftKinds[adapter.peftType].rankOf?.(adapter, module) ?? lookUp(adapter.rankPattern, module) ?? adapter.rank;
 }
 
-/** What B A x is multiplied by: alpha / rank, or alpha / √rank for rank-stabilised LoRA (arXiv 2312.03732). */
+/** Alpha of a module: as its pattern says, else the adapter's. */
+export function alphaOf(adapter: Pick<PeftAdapter, 'alpha' | 'alphaPattern'>, module: string): number {
+  return lookUp(adapter.alphaPattern, module) ?? adapter.alpha;
+}
+
+/** What B A x is multiplied by in LoRA: alpha / rank, or alpha / √rank where it is rank-stabilised (arXiv 2312.03732). */
 export function scalingOf(
-  adapter: Pick<PeftAdapter, 'rank' | 'alpha' | 'rankPattern' | 'alphaPattern' | 'otherFields'>,
+  adapter: Pick<PeftAdapter, 'peftType' | 'rank' | 'alpha' | 'rankPattern' | 'alphaPattern' | 'fields'>,
   module: string,
 ): number {
   const rank = rankOf(adapter, module);
-  const alpha = lookUp(adapter.alphaPattern, module) ?? adapter.alpha;
-  return alpha / (adapter.otherFields.use_rslora === true ? Math.sqrt(rank) : rank);
+  return alphaOf(adapter, module) / (adapter.fields.use_rslora === true ? Math.sqrt(rank) : rank);
 }
 
 /** PEFT's `get_pattern_key`: the first key that, as a regular expression, matches the path or its end. */
@@ -197,6 +162,12 @@ function matchesEnd(pattern: string, module: string): boolean {
 function pattern(value: unknown, valid: (one: unknown) => boolean): Record<string, number> | undefined {
   if (value === undefined || value === null) return {};
   return isJsonObject(value) && Object.values(value).every(valid) ? (value as Record<string, number>) : undefined;
+}
+
+function isRankLists(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  const isList = (one: unknown) => Array.isArray(one) && one.every((kept) => typeof kept === 'boolean');
+  return isJsonObject(value) && Object.values(value).every(isList);
 }
 
 function isRank(value: unknown): value is number {

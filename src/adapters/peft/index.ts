@@ -1,5 +1,4 @@
-export { type ModelCardInput, modelCard } from './card.js';
-export { rankOf, scalingOf } from './config.js';
+export { alphaOf, rankOf, scalingOf } from './config.js';
 export { type ReadAdapter, readPeftAdapter } from './read.js';
-export type { LoraPair, PeftAdapter } from './types.js';
-export { type WriteAdapterOptions, writePeftAdapter, zeroPair } from './write.js';
+export type { PeftAdapter } from './types.js';
+export { type WriteAdapterOptions, writePeftAdapter } from './write.js';

@@ -5,17 +5,19 @@ import type { NamedTensor, StoredTensor } from '../../checkpoint/types.js';
 import { DiffoError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
 import { readJsonObject } from '../../files/json.js';
-import { checkSaved, checkShapes, entriesInUse, type Misfit, report, targets } from './check.js';
+import { checkSaved, checkShapes, entriesInUse, isSavedBy, type Misfit, report, targets } from './check.js';
 import { type PeftConfig, parseConfig } from './config.js';
-import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, KEY_PREFIX } from './names.js';
-import type { LoraPair, PeftAdapter } from './types.js';
+import { peftKinds } from './kinds.js';
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, biasName, KEY_PREFIX, SHARED_PREFIX } from './names.js';
+import type { PeftAdapter } from './types.js';
 
 /** An adapter that was read, with the fields of its configuration that PEFT 0.21 does not know, to be reported. */
 export type ReadAdapter = PeftAdapter & { readonly unknownFields: readonly string[] };
 
 /**
- * Reads a PEFT LoRA folder: adapter_config.json and adapter_model.safetensors. Every tensor must belong to a target
- * or to `modules_to_save`, and the other way round. Values are not looked at: NaN is the caller's concern.
+ * Reads a folder that PEFT wrote: adapter_config.json and adapter_model.safetensors. Every tensor must belong to a
+ * target, to `modules_to_save` or to the trained biases, and the other way round. Values are not looked at: NaN is the
+ * caller's concern.
  *
  * @returns tensors as float32; `targetModules` are full module paths, taken from the tensors
  * @throws DiffoError with a table of what is missing or left over, or a sentence about a file or field
@@ -27,26 +29,34 @@ export async function readPeftAdapter(folder: string): Promise<ReadAdapter> {
     join(folder, ADAPTER_CONFIG_FILE),
   );
   const { tensors } = await readSafetensorsHeader(join(folder, ADAPTER_WEIGHTS_FILE));
-  const { pairs, saved, misfits } = sortOut([...tensors.values()]);
-  report(folder, [
+  const { modules: found, shared, saved, biases, misfits } = sortOut([...tensors.values()], config);
+  const matched = `${found.size} modules: ${[...found.keys()].slice(0, 3).join(', ')}${found.size > 3 ? ', …' : ''}; ${saved.size} tensors of the head`;
+  const all = [
     ...misfits,
-    ...checkTargets(config.target, [...pairs.keys()]),
+    ...checkTargets(config.target, [...found.keys()]),
     ...checkSaved(config.modulesToSave, [...saved.keys()]),
-  ]);
-  const lora = new Map<string, LoraPair>();
-  for (const [module, { A, B }] of pairs) {
-    lora.set(module, { A: await load(A!, `${module}.lora_A.weight`), B: await load(B!, `${module}.lora_B.weight`) });
-  }
-  const savedTensors = await Promise.all([...saved].map(([name, tensor]) => load(tensor, name)));
+  ];
+  report(folder, all, matched);
   const { target: _, ...fields } = config;
+  const modules = new Map<string, Record<string, NamedTensor>>();
+  for (const [module, stored] of found) {
+    const loaded = await Promise.all(
+      Object.entries(stored).map(async ([suffix, tensor]) => [suffix, await load(tensor, `${module}.${suffix}`)]),
+    );
+    modules.set(module, Object.fromEntries(loaded));
+  }
+  const loadAll = (map: ReadonlyMap<string, StoredTensor>) =>
+    Promise.all([...map].map(([name, tensor]) => load(tensor, name)));
   const adapter: ReadAdapter = {
     ...fields,
     modulesToSave: entriesInUse(config.modulesToSave, [...saved.keys()]),
-    targetModules: [...lora.keys()],
-    lora,
-    saved: savedTensors,
+    targetModules: [...modules.keys()],
+    modules,
+    shared: await loadAll(shared),
+    saved: await loadAll(saved),
+    biases: await loadAll(biases),
   };
-  report(folder, checkShapes(adapter));
+  report(folder, checkShapes(adapter), matched);
   return adapter;
 }
 
@@ -72,29 +82,54 @@ async function refuseOthers(folder: string): Promise<void> {
 }
 
 interface Sorted {
-  readonly pairs: Map<string, { A?: StoredTensor; B?: StoredTensor }>;
+  /** By module path, then by what follows it. */
+  readonly modules: Map<string, Record<string, StoredTensor>>;
+  readonly shared: Map<string, StoredTensor>;
   /** By name without PEFT's prefix. */
   readonly saved: Map<string, StoredTensor>;
+  readonly biases: Map<string, StoredTensor>;
   readonly misfits: Misfit[];
 }
 
-function sortOut(tensors: readonly StoredTensor[]): Sorted {
-  const sorted: Sorted = { pairs: new Map(), saved: new Map(), misfits: [] };
+function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): Sorted {
+  const { fields, rank, peftType, modulesToSave } = config;
+  const kind = peftKinds[peftType];
+  const suffixes = Object.keys(kind.tensors(fields, rank));
+  const sharedNames = Object.keys(kind.shared(fields, rank));
+  const sorted: Sorted = { modules: new Map(), shared: new Map(), saved: new Map(), biases: new Map(), misfits: [] };
   for (const tensor of tensors) {
+    const sharedName = sharedNames.find((name) => tensor.name === SHARED_PREFIX + name);
+    if (sharedName !== undefined) {
+      sorted.shared.set(sharedName, tensor);
+      continue;
+    }
     if (!tensor.name.startsWith(KEY_PREFIX)) {
       sorted.misfits.push({ fault: 'left over', what: `${tensor.name} (does not begin with ${KEY_PREFIX})` });
       continue;
     }
     const name = tensor.name.slice(KEY_PREFIX.length);
-    const match = /^(.+)\.lora_([AB])\.weight$/.exec(name);
-    if (match) {
-      const module = match[1]!;
-      sorted.pairs.set(module, { ...sorted.pairs.get(module), [match[2]!]: tensor });
-    } else sorted.saved.set(name, tensor);
+    const suffix = suffixes.find((one) => name.endsWith(`.${one}`));
+    // With `bias: all` PEFT writes the head's biases twice more, from its wrapper of the head.
+    if (/\.(original_module|modules_to_save)\.bias$/.test(name)) continue;
+    if (suffix !== undefined) {
+      const module = name.slice(0, -suffix.length - 1);
+      sorted.modules.set(module, { ...sorted.modules.get(module), [suffix]: tensor });
+    } else if (isTrainedBias(name, config)) sorted.biases.set(biasName(name), tensor);
+    else sorted.saved.set(name, tensor);
   }
-  for (const [module, { A, B }] of sorted.pairs) {
-    if (!A) sorted.misfits.push({ fault: 'missing', what: `${KEY_PREFIX}${module}.lora_A.weight` });
-    if (!B) sorted.misfits.push({ fault: 'missing', what: `${KEY_PREFIX}${module}.lora_B.weight` });
+  for (const [module, found] of sorted.modules) {
+    for (const suffix of suffixes) {
+      if (found[suffix] === undefined) {
+        sorted.misfits.push({ fault: 'missing', what: `${KEY_PREFIX}${module}.${suffix}` });
+      }
+    }
+  }
+  for (const name of sharedNames) {
+    if (!sorted.shared.has(name)) sorted.misfits.push({ fault: 'missing', what: SHARED_PREFIX + name });
+  }
+  function isTrainedBias(name: string, { fields: { bias } }: PeftConfig): boolean {
+    const inHead = modulesToSave.some((entry) => isSavedBy(entry, name));
+    return bias !== undefined && bias !== 'none' && name.endsWith('.bias') && !inHead;
   }
   return sorted;
 }
@@ -107,7 +142,7 @@ function checkTargets(target: PeftConfig['target'], modules: readonly string[]):
   return [
     ...target
       .filter((entry) => !modules.some((module) => targets(entry, module)))
-      .map((entry): Misfit => ({ fault: 'missing', what: `lora_A and lora_B of ${entry}` })),
+      .map((entry): Misfit => ({ fault: 'missing', what: `the tensors of ${entry}` })),
     ...modules
       .filter((module) => !target.some((entry) => targets(entry, module)))
       .map((module): Misfit => ({ fault: 'left over', what: `${module}, which target_modules does not name` })),

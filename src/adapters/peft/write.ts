@@ -6,8 +6,15 @@ import { type OutputFolderOptions, withOutputFolder, writeFileAtomic } from '../
 import { fileError } from '../../files/errors.js';
 import { checkAdapter } from './check.js';
 import { configText } from './config.js';
-import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, KEY_PREFIX, MODEL_CARD_FILE } from './names.js';
-import type { LoraPair, PeftAdapter } from './types.js';
+import {
+  ADAPTER_CONFIG_FILE,
+  ADAPTER_WEIGHTS_FILE,
+  biasKey,
+  KEY_PREFIX,
+  MODEL_CARD_FILE,
+  SHARED_PREFIX,
+} from './names.js';
+import type { PeftAdapter } from './types.js';
 
 export interface WriteAdapterOptions extends OutputFolderOptions {
   /** Text of README.md; see `modelCard`. */
@@ -18,7 +25,7 @@ export interface WriteAdapterOptions extends OutputFolderOptions {
 
 /**
  * Writes an adapter folder that `PeftModel.from_pretrained` loads (PEFT 0.21), whole or not at all. The names that
- * tensors carry in `lora` do not matter, their module paths do; names of `saved` do.
+ * tensors carry in `modules` do not matter, their module paths do; names of `saved`, `biases` and `shared` do.
  *
  * @throws DiffoError with a table when targets, tensors and `modulesToSave` do not match, or where the file system
  *   refuses; unless `existing` is `replace`, when the folder exists and is not empty
@@ -45,24 +52,16 @@ export async function writePeftAdapter(
   );
 }
 
-/**
- * A pair that computes nothing: B A = 0. An adapter whose head alone was trained needs one, since PEFT refuses to load
- * an adapter without LoRA modules.
- *
- * @returns A [rank, inputs] and B [outputs, rank], all zeros
- */
-export function zeroPair(rank: number, inputs: number, outputs: number): LoraPair {
-  return {
-    A: { name: 'lora_A', shape: [rank, inputs], data: new Float32Array(rank * inputs) },
-    B: { name: 'lora_B', shape: [outputs, rank], data: new Float32Array(outputs * rank) },
-  };
-}
-
 /** The tensors under PEFT's keys. */
 function keyed(adapter: PeftAdapter): NamedTensor[] {
-  const pairs = [...adapter.lora].flatMap(([module, { A, B }]) => [
-    { ...A, name: `${KEY_PREFIX}${module}.lora_A.weight` },
-    { ...B, name: `${KEY_PREFIX}${module}.lora_B.weight` },
-  ]);
-  return [...pairs, ...adapter.saved.map((tensor) => ({ ...tensor, name: KEY_PREFIX + tensor.name }))];
+  const adapted = new Set(adapter.modules.keys());
+  const ofModules = [...adapter.modules].flatMap(([module, tensors]) =>
+    Object.entries(tensors).map(([suffix, tensor]) => ({ ...tensor, name: `${KEY_PREFIX}${module}.${suffix}` })),
+  );
+  return [
+    ...ofModules,
+    ...adapter.shared.map((tensor) => ({ ...tensor, name: SHARED_PREFIX + tensor.name })),
+    ...adapter.biases.map((tensor) => ({ ...tensor, name: KEY_PREFIX + biasKey(tensor.name, adapted) })),
+    ...adapter.saved.map((tensor) => ({ ...tensor, name: KEY_PREFIX + tensor.name })),
+  ];
 }

@@ -33,6 +33,7 @@ import { skew, unskew } from './skew.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { sqrt } from './sqrt.js';
+import { stopGradient } from './stopGradient.js';
 import { sub } from './sub.js';
 import { sum } from './sum.js';
 import { tanh } from './tanh.js';
@@ -80,6 +81,7 @@ export const primitives = {
   slice,
   softmax,
   sqrt,
+  stopGradient,
   sub,
   sum,
   tanh,

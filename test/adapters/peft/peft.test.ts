@@ -3,16 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { modelCard } from '../../../src/adapters/card.js';
 import {
-  modelCard,
   type PeftAdapter,
   rankOf,
   readPeftAdapter,
   scalingOf,
   writePeftAdapter,
-  zeroPair,
 } from '../../../src/adapters/peft/index.js';
-import { readSafetensorsHeader, readTensor } from '../../../src/checkpoint/safetensors.js';
+import { readSafetensorsHeader } from '../../../src/checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
 import { failure } from '../../checkpoint/make.js';
 
@@ -66,14 +65,14 @@ describe('readPeftAdapter', () => {
       unknownFields: [],
     });
     expect(adapter.targetModules).toEqual([QUERY, output, 'bert.encoder.layer.1.attention.output.dense']);
-    expect(adapter.lora.get(output)!.A.shape).toEqual([2, 12]);
-    expect(adapter.lora.get(output)!.B.shape).toEqual([8, 2]);
+    expect(adapter.modules.get(output)!['lora_A.weight']!.shape).toEqual([2, 12]);
+    expect(adapter.modules.get(output)!['lora_B.weight']!.shape).toEqual([8, 2]);
     expect(adapter.saved.map((tensor) => tensor.name)).toEqual(['classifier.bias', 'classifier.weight']);
 
     const sums = (await readJson(join(FIXTURES, 'sums.json'))).exact as Record<string, number>;
     const read = new Map(adapter.saved.map((tensor) => [`base_model.model.${tensor.name}`, tensor.data]));
-    for (const [path, { A, B }] of adapter.lora) {
-      read.set(`base_model.model.${path}.lora_A.weight`, A.data).set(`base_model.model.${path}.lora_B.weight`, B.data);
+    for (const [path, tensors] of adapter.modules) {
+      for (const [suffix, { data }] of Object.entries(tensors)) read.set(`base_model.model.${path}.${suffix}`, data);
     }
     expect([...read.keys()].sort()).toEqual(Object.keys(sums).sort());
     for (const [key, data] of read) {
@@ -86,7 +85,7 @@ describe('readPeftAdapter', () => {
     expect(adapter.targetModules).toEqual(
       [0, 1].flatMap((layer) => ['query', 'value'].map((name) => `bert.encoder.layer.${layer}.attention.self.${name}`)),
     );
-    expect(adapter.otherFields).toMatchObject({ use_rslora: true, lora_dropout: 0.1 });
+    expect(adapter.fields).toMatchObject({ use_rslora: true, lora_dropout: 0.1 });
   });
 
   it('reads modules that are saved whole beside the head', async () => {
@@ -103,16 +102,16 @@ describe('readPeftAdapter', () => {
   it('keeps and names fields that PEFT 0.21 does not know', async () => {
     const adapter = await readPeftAdapter(await withFields('exact', { invented_field: [1] }));
     expect(adapter.unknownFields).toEqual(['invented_field']);
-    expect(adapter.otherFields.invented_field).toEqual([1]);
+    expect(adapter.fields.invented_field).toEqual([1]);
     await writePeftAdapter(join(folder, 'again'), adapter);
     expect(await readJson(join(folder, 'again', CONFIG))).toHaveProperty('invented_field', [1]);
   });
 
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ peft_type: 'ADALORA' }, /"peft_type" is "ADALORA"; only "LORA"/],
+    [{ peft_type: 'LOHA' }, /"peft_type" is "LOHA"; adapters of LORA, ADALORA, VERA are read/],
     [{ task_type: 'SEQ_2_SEQ_LM' }, /"task_type" is "SEQ_2_SEQ_LM"/],
-    [{ bias: 'all' }, /"bias" is "all", which is more than plain LoRA/],
-    [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa"/],
+    [{ use_qalora: true }, /"use_qalora" is true, which is not supported/],
+    [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa".*path_initial_model_for_weight_conversion/],
     [{ r: 0 }, /"r" must be a positive integer/],
     [{ lora_alpha: '8' }, /"lora_alpha" must be a positive number/],
     [{ rank_pattern: { x: 1.5 } }, /"rank_pattern" must map names to integers/],
@@ -125,8 +124,13 @@ describe('readPeftAdapter', () => {
     expect(error.message).toContain(join(folder, CONFIG));
   });
 
-  it('refuses DoRA, whose magnitudes it would have to leave out', async () => {
-    expect((await failure(readPeftAdapter(fixture('dora')))).message).toContain('"use_dora" is true');
+  it('reads the magnitudes of DoRA, and misses them where they are not there', async () => {
+    const adapter = await readPeftAdapter(fixture('dora'));
+    expect(adapter.modules.get(QUERY)!.lora_magnitude_vector!.shape).toEqual([8]);
+    const plain = await withFields('exact', { use_dora: true });
+    expect((await failure(readPeftAdapter(plain))).message).toContain(
+      `missing      base_model.model.${QUERY}.lora_magn`,
+    );
   });
 
   it('shows all that is missing and left over in one table', async () => {
@@ -141,8 +145,9 @@ describe('readPeftAdapter', () => {
       `${path}: configuration and tensors of the adapter do not match, 4 entries do not fit. Save the adapter again.`,
       '  left over    lora.stray (does not begin with base_model.model.)',
       `  missing      base_model.model.${QUERY}.lora_B.weight`,
-      '  missing      lora_A and lora_B of bert.encoder.layer.1.attention.output.dense',
+      '  missing      the tensors of bert.encoder.layer.1.attention.output.dense',
       '  left over    bert.pooler.dense.weight',
+      `  matched      2 modules: ${QUERY}, bert.encoder.layer.0.output.dense; 3 tensors of the head`,
     ]);
   });
 
@@ -202,30 +207,23 @@ describe('writePeftAdapter', () => {
     const target = join(folder, 'out');
     const cases: [Partial<PeftAdapter>, RegExp][] = [
       [{ targetModules: [QUERY] }, /left over {4}bert.encoder.layer.0.output.dense, which target_modules/],
-      [{ targetModules: [...adapter.targetModules, 'x.y'] }, /missing {6}lora_A and lora_B of x.y/],
-      [{ lora: new Map(), targetModules: [] }, /without LoRA modules/],
+      [{ targetModules: [...adapter.targetModules, 'x.y'] }, /missing {6}the tensors of x.y/],
+      [{ modules: new Map(), targetModules: [] }, /without adapted modules/],
       [{ saved: [] }, /missing {6}classifier/],
       [{ rankPattern: {} }, /output.dense.lora_A is \[2,12\], expected \[4, in\]/],
-      [{ modulesToSave: ['classifier', 'output'] }, /both a LoRA target and in modules_to_save/],
+      [{ modulesToSave: ['classifier', 'output'] }, /both adapted and in modules_to_save/],
     ];
     for (const [change, message] of cases) {
       expect((await failure(writePeftAdapter(target, { ...adapter, ...change }))).message).toMatch(message);
     }
     expect(await readdir(folder)).toEqual([]);
   });
-
-  it('writes a head alone with a pair of zeros', async () => {
-    const adapter = await readPeftAdapter(fixture('exact'));
-    const lora = new Map([[QUERY, zeroPair(4, 8, 8)]]);
-    await writePeftAdapter(join(folder, 'head'), { ...adapter, lora, targetModules: [QUERY], rankPattern: {} });
-    const { tensors } = await readSafetensorsHeader(join(folder, 'head', WEIGHTS));
-    const B = await readTensor(tensors.get(`base_model.model.${QUERY}.lora_B.weight`)!);
-    expect([...B]).toEqual(Array(32).fill(0));
-  });
 });
 
 describe('rank and scaling', () => {
   const base = {
+    peftType: 'LORA' as const,
+    fields: {},
     rank: 4,
     alpha: 8,
     rankPattern: { 'output.dense': 2, 'layer\\.[01]\\.x': 16 },
@@ -240,22 +238,25 @@ describe('rank and scaling', () => {
   });
 
   it('is alpha / rank, and alpha / √rank when rank-stabilised', () => {
-    expect(scalingOf({ ...base, otherFields: {} }, 'a.output.dense')).toBe(3);
-    expect(scalingOf({ ...base, otherFields: {} }, 'a.b')).toBe(2);
-    expect(scalingOf({ ...base, otherFields: { use_rslora: true } }, 'a.b')).toBe(4);
+    expect(scalingOf({ ...base, fields: {} }, 'a.output.dense')).toBe(3);
+    expect(scalingOf({ ...base, fields: {} }, 'a.b')).toBe(2);
+    expect(scalingOf({ ...base, fields: { use_rslora: true } }, 'a.b')).toBe(4);
   });
 });
 
 describe('modelCard', () => {
-  it('states the base model, how to load it, and only the scores it is given', async () => {
-    const adapter = await readPeftAdapter(fixture('exact'));
-    const card = modelCard({
-      adapter: { ...adapter, baseModel: 'org/base' },
+  it('states the base model, how to load it, and only the scores it is given', () => {
+    const input = {
       title: 'cola-diffora',
+      method: 'LoRA',
+      baseModel: 'org/base',
+      peft: true,
+      facts: { 'trained parameters of the method': 1168, 'trained parameters of the head': 27 },
+      adaptedModules: [QUERY],
       paragraphs: ['Trained on CoLA.'],
       labels: ['no', 'yes', 'may"be'],
-      scores: { 'MCC (dev)': 0.41 },
-    });
+    };
+    const card = modelCard({ ...input, scores: { 'MCC (dev)': 0.41 } });
     const [, frontMatter, body] = card.split('---\n');
     expect(parse(frontMatter!)).toEqual({
       base_model: 'org/base',
@@ -265,10 +266,11 @@ describe('modelCard', () => {
     });
     expect(body).toContain('from_pretrained("org/base", num_labels=3)');
     expect(body).toContain('| MCC (dev) | 0.41 |');
-    // 4·8 + 8·4 of the query, 2·12 + 8·2 of the output, 4·8 + 8·4 of the attention output; 3·8 + 3 of the head.
-    expect(body).toContain('| parameters in low-rank matrices | 168 |');
-    expect(body).toContain('| parameters in the head | 27 |');
+    expect(body).toContain('| trained parameters of the method | 1,168 |');
     expect(body).toContain('npx diffora predict --adapter');
-    expect(modelCard({ adapter, title: 't', labels: [] })).not.toContain('Scores');
+    expect(modelCard(input)).not.toContain('Scores');
+    const own = modelCard({ ...input, method: 'BitFit', peft: false });
+    expect(own).toContain('PEFT has no such method');
+    expect(own).not.toContain('PeftModel');
   });
 });

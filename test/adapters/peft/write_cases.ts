@@ -1,14 +1,7 @@
 /** Writes adapter folders for test/oracle/peft_files.py, which loads them with PEFT: `write_cases.ts OUT`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type LoraPair,
-  type PeftAdapter,
-  readPeftAdapter,
-  scalingOf,
-  writePeftAdapter,
-  zeroPair,
-} from '../../../src/adapters/peft/index.js';
+import { type PeftAdapter, readPeftAdapter, scalingOf, writePeftAdapter } from '../../../src/adapters/peft/index.js';
 import type { NamedTensor } from '../../../src/checkpoint/types.js';
 
 const HIDDEN = 8;
@@ -23,6 +16,11 @@ const MODULES: Readonly<Record<string, readonly [inputs: number, outputs: number
   'output.dense': [INTERMEDIATE, HIDDEN],
 };
 
+const zeros = () => ({
+  'lora_A.weight': { name: 'A', shape: [4, HIDDEN], data: new Float32Array(4 * HIDDEN) },
+  'lora_B.weight': { name: 'B', shape: [HIDDEN, 4], data: new Float32Array(4 * HIDDEN) },
+});
+
 let counter = 0;
 function tensor(name: string, shape: readonly number[]): NamedTensor {
   const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
@@ -34,7 +32,7 @@ const head = () => [tensor('classifier.weight', [LABELS, HIDDEN]), tensor('class
 const pooler = () => [tensor('bert.pooler.dense.weight', [HIDDEN, HIDDEN]), tensor('bert.pooler.dense.bias', [HIDDEN])];
 
 function make(layers: number, keep: (index: number) => boolean, rankOf: (index: number) => number): PeftAdapter {
-  const lora = new Map<string, LoraPair>();
+  const modules = new Map<string, Record<string, NamedTensor>>();
   const rankPattern: Record<string, number> = {};
   const alphaPattern: Record<string, number> = {};
   for (let index = 0; index < layers * 6; index++) {
@@ -46,20 +44,26 @@ function make(layers: number, keep: (index: number) => boolean, rankOf: (index: 
       rankPattern[path] = rank;
       alphaPattern[path] = rank * 3;
     }
-    lora.set(path, { A: tensor('A', [rank, inputs]), B: tensor('B', [outputs, rank]) });
+    modules.set(path, {
+      'lora_A.weight': tensor('A', [rank, inputs]),
+      'lora_B.weight': tensor('B', [outputs, rank]),
+    });
   }
   return {
+    peftType: 'LORA',
     baseModel: 'tiny-bert',
     taskType: 'SEQ_CLS',
     rank: 4,
     alpha: 8,
     rankPattern,
     alphaPattern,
-    targetModules: [...lora.keys()],
+    targetModules: [...modules.keys()],
     modulesToSave: ['classifier'],
-    lora,
+    modules,
+    shared: [],
     saved: head(),
-    otherFields: {},
+    biases: [],
+    fields: {},
   };
 }
 
@@ -107,7 +111,7 @@ const cases: Record<string, { layers: number; adapter: PeftAdapter }> = {
         () => 4,
       ),
       revision: 'main',
-      otherFields: { use_rslora: true, lora_dropout: 0.25 },
+      fields: { use_rslora: true, lora_dropout: 0.25 },
     },
   },
   'head-only': {
@@ -118,7 +122,7 @@ const cases: Record<string, { layers: number; adapter: PeftAdapter }> = {
         (index) => index === 0,
         () => 4,
       ),
-      lora: new Map([['bert.encoder.layer.0.attention.self.query', zeroPair(4, HIDDEN, HIDDEN)]]),
+      modules: new Map([['bert.encoder.layer.0.attention.self.query', zeros()]]),
     },
   },
   'from-peft': { layers: 2, adapter: await readPeftAdapter(join(import.meta.dirname, 'fixtures', 'exact')) },
@@ -132,12 +136,12 @@ for (const [name, { layers, adapter }] of Object.entries(cases)) {
   facts[name] = {
     layers,
     keys: [
-      ...[...adapter.lora.keys()].flatMap((path) =>
-        ['A', 'B'].map((one) => `base_model.model.${path}.lora_${one}.weight`),
+      ...[...adapter.modules].flatMap(([path, tensors]) =>
+        Object.keys(tensors).map((suffix) => `base_model.model.${path}.${suffix}`),
       ),
       ...adapter.saved.map((saved) => `base_model.model.${saved.name}`),
     ],
-    scaling: Object.fromEntries([...adapter.lora.keys()].map((path) => [path, scalingOf(adapter, path)])),
+    scaling: Object.fromEntries([...adapter.modules.keys()].map((path) => [path, scalingOf(adapter, path)])),
   };
 }
 await writeFile(join(out, 'cases.json'), JSON.stringify(facts));

@@ -1,40 +1,47 @@
 import { stringify } from 'yaml';
-import type { PeftAdapter } from './types.js';
 
 export interface ModelCardInput {
-  readonly adapter: PeftAdapter;
   /** Title of the page, such as `cola-diffora`. */
   readonly title: string;
+  /** What was done to the model, such as `LoRA`. */
+  readonly method: string;
+  readonly baseModel: string;
+  readonly revision?: string | undefined;
+  /** Whether PEFT loads the folder. */
+  readonly peft: boolean;
+  /** Rows of the table of facts. */
+  readonly facts: Readonly<Record<string, number>>;
+  readonly adaptedModules: readonly string[];
   /** What it was trained on and how, in the caller's words; one paragraph each. */
   readonly paragraphs?: readonly string[];
   /** Names of the classes in order of the logits; empty for regression, which has one output. */
   readonly labels: readonly string[];
   /** Measured scores by name, such as `MCC (dev, 1,043 sentences)`; a table of exactly these is written. */
   readonly scores?: Readonly<Record<string, number>>;
-  /** More tags than base_model, lora, diffora and transformers. */
-  readonly tags?: readonly string[];
 }
 
 /** README.md of an adapter folder: metadata that the hub reads, what it is, how to load it. States only what it is given. */
 export function modelCard(input: ModelCardInput): string {
-  const { adapter } = input;
+  const { baseModel, method, peft, adaptedModules } = input;
   const frontMatter = stringify({
-    base_model: adapter.baseModel,
-    library_name: 'peft',
+    base_model: baseModel,
+    library_name: peft ? 'peft' : 'diffora',
     pipeline_tag: 'text-classification',
-    tags: [
-      ...new Set([`base_model:adapter:${adapter.baseModel}`, 'diffora', 'lora', 'transformers', ...(input.tags ?? [])]),
-    ],
+    tags: [`base_model:adapter:${baseModel}`, 'diffora', ...(peft ? ['lora', 'transformers'] : ['transformers'])],
   });
+  const format = peft
+    ? "Its format is PEFT's."
+    : 'PEFT has no such method: diffora runs it, and where a plain checkpoint can hold it, `diffora merge` makes one.';
+  const python = peft ? `In Python:\n\n${pythonUse(input)}\n\n` : '';
   const sections = [
     `---\n${frontMatter}---`,
     `# ${input.title}`,
-    `A LoRA adapter for ${linked(adapter.baseModel)}, made with diffora. Its format is PEFT's.`,
+    `${method} on ${linked(baseModel)}, made with diffora. ${format}`,
     ...(input.paragraphs ?? []),
-    facts(adapter),
+    factTable(input.facts),
     ...(input.scores && Object.keys(input.scores).length > 0 ? [`## Scores\n\n${scoreTable(input.scores)}`] : []),
-    `## Use\n\nIn Python:\n\n${python(input)}\n\nIn Node.js, without Python:\n\n${shell()}`,
-    `## Adapted modules\n\n${adapter.targetModules.map((module) => `- \`${module}\``).join('\n') || 'None: only the head was trained.'}`,
+    `## Use\n\n${python}In Node.js, without Python:\n\n${shell()}`,
+    `## Adapted modules\n\n${adaptedModules.map((module) => `- \`${module}\``).join('\n') || 'None.'}`,
   ];
   return `${sections.join('\n\n')}\n`;
 }
@@ -45,18 +52,9 @@ function linked(baseModel: string): string {
   return isHubName ? `[${baseModel}](https://huggingface.co/${baseModel})` : `\`${baseModel}\``;
 }
 
-function facts(adapter: PeftAdapter): string {
-  const size = (shape: readonly number[]) => shape.reduce((product, one) => product * one, 1);
-  const low = [...adapter.lora.values()].reduce((sum, { A, B }) => sum + size(A.shape) + size(B.shape), 0);
-  const head = adapter.saved.reduce((sum, tensor) => sum + size(tensor.shape), 0);
-  const rows = [
-    ['rank', adapter.rank],
-    ['alpha', adapter.alpha],
-    ['adapted modules', adapter.targetModules.length],
-    ['parameters in low-rank matrices', low],
-    ['parameters in the head', head],
-  ];
-  return `| | |\n|---|---|\n${rows.map(([name, value]) => `| ${name} | ${value!.toLocaleString('en-US')} |`).join('\n')}`;
+function factTable(facts: Readonly<Record<string, number>>): string {
+  const rows = Object.entries(facts).map(([name, value]) => `| ${name} | ${value.toLocaleString('en-US')} |`);
+  return `| | |\n|---|---|\n${rows.join('\n')}`;
 }
 
 function scoreTable(scores: Readonly<Record<string, number>>): string {
@@ -65,9 +63,9 @@ function scoreTable(scores: Readonly<Record<string, number>>): string {
     .join('\n')}`;
 }
 
-function python({ adapter, labels }: ModelCardInput): string {
-  const base = JSON.stringify(adapter.baseModel);
-  const revision = adapter.revision ? `, revision=${JSON.stringify(adapter.revision)}` : '';
+function pythonUse({ baseModel, revision: of, labels }: ModelCardInput): string {
+  const base = JSON.stringify(baseModel);
+  const revision = of ? `, revision=${JSON.stringify(of)}` : '';
   const names = labels.length > 0 ? `\nlabels = ${JSON.stringify(labels)}` : '';
   return [
     '```python',

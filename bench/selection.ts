@@ -1,0 +1,280 @@
+/**
+ * The mask oracle: what a selection of modules is worth. One kept set of columns for all layers, 3 of 6, gives 20 masks:
+ * few enough to train them all on a real task and to see where the choice of each selection method lies.
+ *
+ *     npm run bench:selection -- masks   [--tasks sst2,stsb,mrpc] [--seeds 1,2] [--threads N]
+ *     npm run bench:selection -- methods [--tasks …] [--seeds …] [--threads N]
+ *
+ * `masks` trains and scores every mask, `methods` selects with every method and looks its mask up. Both keep each
+ * result in docs/results/selection/ as soon as they have it, and go on where they were stopped. Data: DIFFORA_DATA or
+ * ../shared/data. Scores are on a part of the training data held out here: the dev sets are not touched.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loraPlan } from '../src/adapters/lora.js';
+import { computeMetrics } from '../src/data/metrics.js';
+import { holdOut, splitHalves, subsample } from '../src/data/stratify.js';
+import type { EncodedExample } from '../src/data/types.js';
+import { writeFileAtomic } from '../src/files/atomic.js';
+import { adapterParameters, headParameters } from '../src/optimize/parameters.js';
+import { trainParameters } from '../src/optimize/training.js';
+import { discretise } from '../src/selection/discretise.js';
+import type { SelectionSettings } from '../src/selection/method.js';
+import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
+import { parseTrainConfig, type TrainConfig } from '../src/train/config.js';
+import { predictLogits } from '../src/train/predictLogits.js';
+import { silent } from '../src/train/reporter.js';
+import { openWorkspace, type Workspace } from '../src/train/workspace.js';
+
+const folder = fileURLToPath(new URL('../docs/results/selection', import.meta.url));
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tasks: { type: 'string', default: 'sst2,stsb,mrpc' },
+    seeds: { type: 'string', default: '1,2' },
+    threads: { type: 'string', default: '2' },
+  },
+});
+const tasks = flags.tasks.split(',');
+const seeds = flags.seeds.split(',').map(Number);
+const threads = Number(flags.threads);
+
+/** Small enough that a mask takes under a minute, large enough that masks differ. */
+const sizes: Readonly<Record<string, { train: number; validation: number; epochs: number }>> = {
+  sst2: { train: 2000, validation: 1000, epochs: 2 },
+  stsb: { train: 1500, validation: 1000, epochs: 2 },
+  mrpc: { train: 1500, validation: 800, epochs: 2 },
+};
+const kept = 3;
+
+/** Ways of the search that are tried, over the defaults. */
+const searches: Readonly<Record<string, Partial<SelectionSettings>>> = {
+  'diffora: sigmoid, adam': {},
+  'diffora: softmax, adam': { relax: 'softmax' },
+  'diffora: budget, adam': { relax: 'budget' },
+  'diffora: gumbel, adam': { relax: 'gumbel' },
+  'diffora: sigmoid, gradient': { damOptimizer: 'gradient' },
+  'diffora: budget, gradient': { relax: 'budget', damOptimizer: 'gradient' },
+  'diffora: softmax, mirror': { relax: 'softmax', damOptimizer: 'mirror' },
+  'diffora: budget, mirror': { relax: 'budget', damOptimizer: 'mirror' },
+  'diffora: gumbel, gradient': { relax: 'gumbel', damOptimizer: 'gradient' },
+  'diffora: sigmoid, gradient, from gradient norms': { damOptimizer: 'gradient', damInit: 'gradient-norm' },
+  'diffora: budget, gradient, from gradient norms': {
+    relax: 'budget',
+    damOptimizer: 'gradient',
+    damInit: 'gradient-norm',
+  },
+  'diffora: softmax, mirror, from gradient norms': {
+    relax: 'softmax',
+    damOptimizer: 'mirror',
+    damInit: 'gradient-norm',
+  },
+  'diffora: sigmoid, adam, entropy 0.1': { entropyWeight: 0.1 },
+  'diffora: sigmoid, adam, second order': { searchOrder: 'second' },
+};
+const others: readonly SelectionName[] = [
+  'random',
+  'inverted',
+  'gradient-norm',
+  'output-norm',
+  'gram',
+  'leave-one-out',
+];
+
+/** One trained mask, or one selection. */
+interface MaskScore {
+  readonly columns: string;
+  readonly seed: number;
+  readonly loss: number;
+  readonly score: number;
+  readonly seconds: number;
+}
+interface Choice {
+  readonly method: string;
+  readonly columns: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly values: readonly number[];
+}
+
+for (const name of tasks) {
+  const size = sizes[name];
+  if (size === undefined) throw new Error(`no sizes for the task ${name}; known: ${Object.keys(sizes).join(', ')}`);
+  const config = parseTrainConfig(
+    {
+      task: name,
+      dataDir: process.env.DIFFORA_DATA ?? fileURLToPath(new URL('../../shared/data', import.meta.url)),
+      method: 'lora',
+      epochs: size.epochs,
+      threads,
+    },
+    'bench',
+  );
+  const workspace = await openWorkspace(config, silent);
+  const parts = partsOf(workspace, size);
+  if (positionals[0] !== 'methods') await trainMasks(name, workspace, parts, config);
+  if (positionals[0] !== 'masks') await select(name, workspace, parts, config);
+}
+
+interface Parts {
+  readonly train: readonly EncodedExample[];
+  readonly validation: readonly EncodedExample[];
+}
+
+/** The same parts for every mask, method and seed. */
+function partsOf({ train }: Workspace, { train: count, validation }: { train: number; validation: number }): Parts {
+  const all = subsample(train.encoded, count + validation, 1);
+  const { kept: rest, heldOut } = holdOut(all, validation / (count + validation), 1);
+  return { train: rest, validation: heldOut };
+}
+
+async function trainMasks(name: string, { opened, task }: Workspace, parts: Parts, base: TrainConfig) {
+  const { model } = opened;
+  const file = join(folder, `masks-${name}.json`);
+  const done = read<MaskScore>(file);
+  for (const seed of seeds) {
+    for (const columns of combinations(model.modules.length, kept)) {
+      const key = columns.map((column) => model.modules[column]).join(' + ');
+      if (done.some((one) => one.columns === key && one.seed === seed)) continue;
+      const started = performance.now();
+      const own = model.adaptable.filter(({ module }) => columns.includes(model.modules.indexOf(module)));
+      const plan = loraPlan(base, { own, shared: [] });
+      const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+      await trainParameters(model, plan, parameters, parts.train, {
+        ...base,
+        seed,
+        kind: task.kind,
+        steps: (perEpoch) => base.epochs * perEpoch,
+        learningRate: base.lr,
+        dropoutRate: 0,
+      });
+      const logits = await predictLogits(model, plan, parameters, parts.validation, { threads });
+      const labels = parts.validation.map(({ label }) => label!);
+      const scores = computeMetrics(task, logits, labels);
+      const result: MaskScore = {
+        columns: key,
+        seed,
+        loss: round(lossOf(logits, labels, model.numLabels)),
+        score: round(scores[task.metrics[0]!]!),
+        seconds: Math.round((performance.now() - started) / 1000),
+      };
+      done.push(result);
+      await write(file, done);
+      console.log(name, JSON.stringify(result));
+    }
+  }
+}
+
+async function select(name: string, { opened, task }: Workspace, parts: Parts, base: TrainConfig) {
+  const { model } = opened;
+  const file = join(folder, `choices-${name}.json`);
+  const done = read<Choice>(file);
+  const allowance = {
+    scope: 'column' as const,
+    keep: kept / model.modules.length,
+    sizes: Array.from({ length: model.layers }, () => model.modules.map(() => 1)),
+  };
+  const wanted = [
+    ...others.map((method) => ({ label: method as string, method, changes: {} })),
+    ...Object.entries(searches).map(([label, changes]) => ({ label, method: 'diffora' as const, changes })),
+  ];
+  for (const { label, method, changes } of wanted) {
+    for (const seed of seeds) {
+      if (done.some((one) => one.method === label && one.seed === seed)) continue;
+      const started = performance.now();
+      const { first, second } = splitHalves(parts.train, seed);
+      const selected = await selectionMethods[method].select({
+        model,
+        kind: task.kind,
+        halves: { train: first, validation: second },
+        settings: {
+          ...base,
+          seed,
+          steps: Math.ceil(first.length / base.batchSize),
+          dropoutRate: 0,
+          ...changes,
+        },
+        allowance,
+        phase: () => ({ update: () => {}, end: () => {} }),
+      });
+      const gamma = selected.gamma ?? discretise(selected.values, allowance);
+      const columns = model.modules.filter((_, column) => gamma[0]![column] === 1).join(' + ');
+      const sums = model.modules.map((_, column) =>
+        round(selected.values.reduce((sum, row) => sum + row[column]!, 0) / model.layers),
+      );
+      done.push({
+        method: label,
+        columns,
+        seed,
+        seconds: Math.round((performance.now() - started) / 1000),
+        values: sums,
+      });
+      await write(file, done);
+      console.log(name, label, seed, columns);
+    }
+  }
+  report(name, read<MaskScore>(join(folder, `masks-${name}.json`)), done);
+}
+
+/** Regret of each method: the mean loss (score) of the masks it chose, above that of the best mask. */
+function report(name: string, masks: readonly MaskScore[], choices: readonly Choice[]): void {
+  const mean = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+  const names = [...new Set(masks.map(({ columns }) => columns))];
+  const table = new Map(
+    names.map((columns) => {
+      const of = masks.filter((one) => one.columns === columns);
+      return [columns, { loss: mean(of.map(({ loss }) => loss)), score: mean(of.map(({ score }) => score)) }];
+    }),
+  );
+  const all = [...table.values()];
+  const best = { loss: Math.min(...all.map(({ loss }) => loss)), score: Math.max(...all.map(({ score }) => score)) };
+  const middle = { loss: mean(all.map(({ loss }) => loss)), score: mean(all.map(({ score }) => score)) };
+  const worst = { loss: Math.max(...all.map(({ loss }) => loss)), score: Math.min(...all.map(({ score }) => score)) };
+  console.log(`\n## ${name}: ${masks.length} runs of ${names.length} masks`);
+  console.log(`best, mean, worst mask: loss ${[best, middle, worst].map(({ loss }) => loss.toFixed(4)).join(', ')}`);
+  console.log(`                       score ${[best, middle, worst].map(({ score }) => score.toFixed(4)).join(', ')}`);
+  for (const method of [...new Set(choices.map((one) => one.method))]) {
+    const of = choices
+      .filter((one) => one.method === method && table.has(one.columns))
+      .map((one) => table.get(one.columns)!);
+    const loss = mean(of.map((one) => one.loss));
+    const score = mean(of.map((one) => one.score));
+    const share = (middle.loss - loss) / (middle.loss - best.loss);
+    console.log(
+      `${method.padEnd(52)} regret: loss ${(loss - best.loss).toFixed(4)}, score ${(best.score - score).toFixed(4)}; of the way from mean to best ${(100 * share).toFixed(0)} %`,
+    );
+  }
+}
+
+/** Mean cross-entropy, or mean squared error of one output. */
+function lossOf(logits: Float32Array, labels: readonly number[], outputs: number): number {
+  const losses = labels.map((label, row) => {
+    const one = Array.from(logits.subarray(row * outputs, (row + 1) * outputs));
+    if (outputs === 1) return (one[0]! - label) ** 2;
+    const highest = Math.max(...one);
+    return highest + Math.log(one.reduce((sum, value) => sum + Math.exp(value - highest), 0)) - one[label]!;
+  });
+  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}
+
+function combinations(n: number, k: number): number[][] {
+  if (k === 0) return [[]];
+  return Array.from({ length: n - k + 1 }, (_, first) =>
+    combinations(n - first - 1, k - 1).map((rest) => [first, ...rest.map((one) => one + first + 1)]),
+  ).flat();
+}
+
+function round(value: number): number {
+  return Math.round(value * 1e5) / 1e5;
+}
+
+function read<T>(file: string): T[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T[]) : [];
+}
+
+async function write(file: string, rows: readonly unknown[]): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  await writeFileAtomic(file, `[\n${rows.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
+}

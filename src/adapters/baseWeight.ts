@@ -1,0 +1,18 @@
+import { readTensor } from '../checkpoint/safetensors.js';
+import type { AdaptableModule, Model } from '../models/model.js';
+
+/** W0 of a module as [out, in] row-major, however it lies in the file. */
+export async function baseWeight(model: Model, module: AdaptableModule): Promise<Float32Array> {
+  const spelling = model.backbone.get(`${module.path}.weight`)!;
+  const values = await readTensor(model.checkpoint.tensors.get(spelling)!);
+  return module.transposed === true ? transposed(values, module.inFeatures, module.outFeatures) : values;
+}
+
+/** [rows, columns] → [columns, rows] */
+export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column]!;
+  }
+  return turned;
+}

@@ -1,0 +1,90 @@
+import { loraB, loraPlan } from '../adapters/lora.js';
+import type { TaskKind } from '../data/types.js';
+import type { Model } from '../models/model.js';
+import type { BatchStream } from '../optimize/batchStream.js';
+import { openGradientStep } from '../optimize/gradientStep.js';
+import { adapterParameters, type Parameter } from '../optimize/parameters.js';
+import type { Group } from './relax.js';
+
+/** Where the logits of the matrix start. */
+export const damStarts = ['zero', 'gradient-norm'] as const;
+export type DamStart = (typeof damStarts)[number];
+
+/** Spread that logits reach in a search of a few hundred steps. */
+const startSpread = 0.5;
+
+/** Batches whose mean gradient is taken. */
+const gradientBatches = 16;
+
+/**
+ * ‖∂L/∂B‖ of every module, [layers][modules], before anything is trained: B is 0, so this is ‖∂L/∂W0 · Aᵀ‖. The gradient
+ * is the mean over the first batches of a stream.
+ */
+export async function gradientNorms(
+  model: Model,
+  head: readonly Parameter[],
+  batches: BatchStream,
+  options: {
+    readonly kind: TaskKind;
+    readonly rank: number;
+    readonly alpha: number;
+    readonly seed: number;
+    readonly threads: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<number[][]> {
+  const plan = loraPlan(options, { own: model.adaptable, shared: [] });
+  const adapters = await adapterParameters(plan, model, options.seed);
+  const byName = new Map(adapters.map((one) => [one.name, one]));
+  const wrt = model.adaptable.map(({ path }) => byName.get(loraB(path))!);
+  const { kind, threads } = options;
+  const step = await openGradientStep(model, {
+    kind,
+    plan,
+    parameters: [...adapters, ...head],
+    wrt,
+    threads,
+    largestBatch: batches.largest,
+  });
+  try {
+    const sums = wrt.map(({ values }) => new Float64Array(values.length));
+    for (let i = 0; i < Math.min(gradientBatches, batches.stepsPerEpoch); i++) {
+      options.signal?.throwIfAborted();
+      await step.run(batches.at(i), i);
+      for (const [m, gradient] of step.gradients.entries()) {
+        for (let j = 0; j < gradient.length; j++) sums[m]![j]! += gradient[j]!;
+      }
+    }
+    return matrixOf(
+      model,
+      sums.map((sum) => Math.sqrt(sum.reduce((total, value) => total + value * value, 0))),
+    );
+  } finally {
+    await step.release();
+  }
+}
+
+/** Values in the order of `model.adaptable` as [layers][modules]. */
+export function matrixOf(
+  model: Pick<Model, 'adaptable' | 'modules' | 'layers'>,
+  values: readonly number[],
+): number[][] {
+  const matrix = Array.from({ length: model.layers }, () => new Array<number>(model.modules.length).fill(0));
+  for (const [i, { layer, module }] of model.adaptable.entries()) {
+    matrix[layer]![model.modules.indexOf(module)] = values[i]!;
+  }
+  return matrix;
+}
+
+/** Logits that rise with the logarithm of a measure: in each group of mean 0 and of the spread that a search reaches. */
+export function logitsFrom(measure: readonly (readonly number[])[], groups: readonly Group[]): Float64Array {
+  const logs = measure.flat().map((value) => Math.log(Math.max(value, 1e-30)));
+  const logits = new Float64Array(logs.length);
+  for (const { entries } of groups) {
+    const mean = entries.reduce((sum, i) => sum + logs[i]!, 0) / entries.length;
+    const variance = entries.reduce((sum, i) => sum + (logs[i]! - mean) ** 2, 0) / entries.length;
+    const factor = variance === 0 ? 0 : startSpread / Math.sqrt(variance);
+    for (const i of entries) logits[i] = (logs[i]! - mean) * factor;
+  }
+  return logits;
+}

@@ -1,0 +1,25 @@
+import { loraPlan } from '../adapters/lora.js';
+import type { AdapterPlan } from '../adapters/plan.js';
+import { adapterParameters, type Parameter } from '../optimize/parameters.js';
+import { trainParameters } from '../optimize/training.js';
+import { freshHead, type SelectionContext } from './method.js';
+
+/** A short run of LoRA on all modules over the training half, which methods look at before they choose. */
+export async function jointRun(
+  context: SelectionContext,
+): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
+  const { model, kind, halves, settings, signal } = context;
+  const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
+  const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
+  const phase = context.phase('joint run', settings.steps);
+  await trainParameters(model, plan, parameters, halves.train, {
+    ...settings,
+    kind,
+    steps: () => settings.steps,
+    learningRate: settings.lr,
+    signal,
+    onStep: ({ step, loss }) => phase.update(step + 1, `loss ${loss.toFixed(3)}`),
+  });
+  phase.end();
+  return { plan, parameters };
+}

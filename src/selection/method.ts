@@ -1,0 +1,103 @@
+import type { TaskKind } from '../data/types.js';
+import type { AdaptableModule, Model } from '../models/model.js';
+import { headParameters, type Parameter } from '../optimize/parameters.js';
+import type { Dam, SearchOrder } from './dam.js';
+import type { DamOptimizerName } from './damOptimizer.js';
+import type { DamStart } from './damStart.js';
+import type { Allowance } from './discretise.js';
+import type { Relaxation } from './relax.js';
+import type { Halves } from './search.js';
+
+/** Settings that selection methods read. */
+export interface SelectionSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Names of the modules that may be adapted. */
+  readonly targets: readonly string[];
+  readonly relax: Relaxation;
+  readonly searchOrder: SearchOrder;
+  readonly damOptimizer: DamOptimizerName;
+  readonly damInit: DamStart;
+  readonly damLr: number;
+  readonly entropyWeight: number;
+  /** Searches with seeds one after the other, whose relaxed matrices are averaged. */
+  readonly searchSeeds: number;
+  /** Steps of a search, or of a joint run that is not a search. */
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly lr: number;
+  readonly warmupRatio: number;
+  readonly weightDecay: number;
+  readonly maxGradNorm: number;
+  readonly dropoutRate: number | undefined;
+  readonly seed: number;
+  readonly threads: number;
+}
+
+/** Names of a run's settings that only some selection methods read. */
+export type SelectionSettingName =
+  | 'keep'
+  | 'budget'
+  | 'scope'
+  | 'start'
+  | 'relax'
+  | 'searchOrder'
+  | 'damOptimizer'
+  | 'damInit'
+  | 'damLr'
+  | 'entropyWeight'
+  | 'searchSeeds'
+  | 'searchEpochs'
+  | 'searchSteps';
+
+/** Those that say how much is kept. */
+export const allowanceSettings = ['keep', 'budget', 'scope'] as const satisfies readonly SelectionSettingName[];
+
+/** What a selection method gets. */
+export interface SelectionContext {
+  readonly model: Model;
+  readonly kind: TaskKind;
+  /** Halves of the training data; no method sees anything else. */
+  readonly halves: Halves;
+  readonly settings: SelectionSettings;
+  readonly allowance: Allowance;
+  readonly signal?: AbortSignal | undefined;
+  /** `total` units of work are ahead. */
+  readonly phase: (name: string, total: number) => { update(done: number, detail?: string): void; end(): void };
+}
+
+/** What a selection method gives. */
+export interface Selected {
+  /** A measure of every module, [layers][modules]: the largest are kept. */
+  readonly values: number[][];
+  /** Γ, where it is not simply the largest values. */
+  readonly gamma?: (0 | 1)[][] | undefined;
+  /** Factor on the rank of every adapter: where all modules are kept, the budget is held by the rank. */
+  readonly rankFactor?: number | undefined;
+  /** What a search did. */
+  readonly search?: Dam['search'];
+  /** A, B and the head as the method left them, for a warm start. */
+  readonly trained?: readonly Parameter[] | undefined;
+}
+
+/** A way to decide where adapters go. */
+export interface SelectionMethod {
+  readonly title: string;
+  /** Where it comes from. */
+  readonly source: string;
+  /** The settings of a run that it reads beside targets, rank and those of training. */
+  readonly settings: readonly SelectionSettingName[];
+  /** What modules that are not kept do, unless it is said otherwise. */
+  readonly share?: Dam['share'];
+  select(context: SelectionContext): Promise<Selected>;
+}
+
+/** A head as every run of this seed starts with it. */
+export function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
+  return headParameters(model.head, settings.seed);
+}
+
+/** The position of a module in the matrix. */
+export function cellOf(model: Pick<Model, 'modules'>, { layer, module }: AdaptableModule): [number, number] {
+  return [layer, model.modules.indexOf(module)];
+}

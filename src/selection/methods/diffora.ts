@@ -1,0 +1,96 @@
+import { agreement } from '../agreement.js';
+import { type Allowance, discretise, keptPerRow } from '../discretise.js';
+import { allowanceSettings, freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
+import type { Group } from '../relax.js';
+import { type SearchResult, searchDam } from '../search.js';
+
+/** DiffoRA (arXiv 2502.08905): a relaxed matrix learned on one half of the data while the adapters learn on the other. */
+export const diffora: SelectionMethod = {
+  title: 'DiffoRA',
+  source: 'arXiv 2502.08905',
+  settings: [
+    ...allowanceSettings,
+    'start',
+    'relax',
+    'searchOrder',
+    'damOptimizer',
+    'damInit',
+    'damLr',
+    'entropyWeight',
+    'searchSeeds',
+    'searchEpochs',
+    'searchSteps',
+  ],
+  async select(context) {
+    const { settings, halves, allowance } = context;
+    const seeds = Array.from({ length: settings.searchSeeds }, (_, i) => settings.seed + i);
+    const results: (SearchResult & { trained: Awaited<ReturnType<typeof freshHead>> })[] = [];
+    for (const [i, seed] of seeds.entries()) {
+      const name = seeds.length === 1 ? 'search' : `search ${i + 1} of ${seeds.length}`;
+      results.push(await searchOnce({ ...context, settings: { ...settings, seed } }, name));
+    }
+    const first = results[0]!;
+    const values = meanOf(results.map(({ relaxed }) => relaxed));
+    const gammas = results.map(({ relaxed }) => discretise(relaxed, allowance));
+    const agreed = agreement(gammas);
+    return {
+      values,
+      trained: first.trained,
+      search: {
+        relax: settings.relax,
+        logits: first.logits,
+        order: settings.searchOrder,
+        optimizer: settings.damOptimizer,
+        start: settings.damInit,
+        entropyWeight: settings.entropyWeight,
+        steps: settings.steps,
+        learningRate: settings.lr,
+        damLearningRate: settings.damLr,
+        batchSize: settings.batchSize,
+        trainExamples: halves.train.length,
+        validationExamples: halves.validation.length,
+        seeds: seeds.map((seed, i) => ({ seed, gamma: gammas[i]! })),
+        ...(agreed === undefined ? {} : { agreement: agreed }),
+        history: [...first.history],
+      },
+    };
+  },
+};
+
+async function searchOnce(context: SelectionContext, name: string) {
+  const { model, kind, halves, settings, allowance, signal } = context;
+  const head = await freshHead(context);
+  const phase = context.phase(name, settings.steps);
+  const result = await searchDam(model, head, halves, {
+    ...settings,
+    kind,
+    groups: groupsOf(model.layers, model.modules.length, allowance),
+    order: settings.searchOrder,
+    optimizer: settings.damOptimizer,
+    start: settings.damInit,
+    learningRate: settings.lr,
+    warmupSteps: Math.ceil(settings.warmupRatio * settings.steps),
+    damLearningRate: settings.damLr,
+    signal,
+    onStep: ({ step, validationLoss, entropy }) =>
+      phase.update(step + 1, `validation loss ${validationLoss.toFixed(3)}, entropy ${entropy.toFixed(3)}`),
+  });
+  phase.end();
+  return { ...result, trained: [...result.adapters, ...head] };
+}
+
+/** Rows of the flat matrix, or with scope `global` the whole, and how many entries of each will be kept. */
+export function groupsOf(layers: number, columns: number, { scope, keep, budget, sizes }: Allowance): Group[] {
+  const total = sizes.flat().reduce((sum, size) => sum + size, 0);
+  const ratio = budget === undefined ? keep : Math.min(1, budget / total);
+  const perRow = Math.min(columns, keptPerRow(ratio, columns));
+  const range = (from: number, length: number) => Array.from({ length }, (_, i) => from + i);
+  if (scope === 'global') return [{ entries: range(0, layers * columns), kept: perRow * layers }];
+  return Array.from({ length: layers }, (_, layer) => ({ entries: range(layer * columns, columns), kept: perRow }));
+}
+
+function meanOf(matrices: readonly (readonly (readonly number[])[])[]): number[][] {
+  return matrices[0]!.map((row, layer) =>
+    row.map((_, column) => matrices.reduce((sum, one) => sum + one[layer]![column]!, 0) / matrices.length),
+  );
+}

@@ -1,0 +1,68 @@
+import { baseWeight, transposed } from '../../adapters/baseWeight.js';
+import { noAdapters } from '../../adapters/plan.js';
+import { truncatedSvd } from '../../adapters/truncatedSvd.js';
+import { BatchStream } from '../../optimize/batchStream.js';
+import { openGradientStep } from '../../optimize/gradientStep.js';
+import { parameter } from '../../optimize/parameters.js';
+import { matrixOf } from '../damStart.js';
+import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
+
+/** Batches whose mean gradient is taken. */
+const gradientBatches = 16;
+const svdIterations = 4;
+
+/**
+ * Root of the sum of squares of the `rank` largest singular values of ∂L/∂W0, before anything is trained: how much a step
+ * of rank `rank` lowers the loss to first order (compare LoRA-GA, arXiv 2407.05000, theorem 3.1).
+ */
+export const gradientNorm: SelectionMethod = {
+  title: 'gradient norm',
+  source: 'DESIGN 2.2; compare arXiv 2407.05000',
+  settings: allowanceSettings,
+  async select(context) {
+    const { model, kind, halves, settings, signal } = context;
+    const head = await freshHead(context);
+    const weights = await Promise.all(
+      model.adaptable.map(async (module) => {
+        const { path, inFeatures, outFeatures } = module;
+        const values = await baseWeight(model, module);
+        return module.transposed === true
+          ? parameter(`${path}.weight`, [inFeatures, outFeatures], transposed(values, outFeatures, inFeatures))
+          : parameter(`${path}.weight`, [outFeatures, inFeatures], values);
+      }),
+    );
+    const batches = new BatchStream(halves.train, { ...settings, kind, padTokenId: model.padTokenId });
+    const step = await openGradientStep(model, {
+      kind,
+      plan: { ...noAdapters, replaced: weights.map(({ name }) => name) },
+      parameters: [...weights, ...head],
+      wrt: weights,
+      threads: settings.threads,
+      largestBatch: batches.largest,
+    });
+    const count = Math.min(gradientBatches, batches.stepsPerEpoch);
+    const sums = weights.map(({ values }) => new Float32Array(values.length));
+    const phase = context.phase('gradients', count);
+    try {
+      for (let i = 0; i < count; i++) {
+        signal?.throwIfAborted();
+        await step.run(batches.at(i), i);
+        for (const [w, gradient] of step.gradients.entries()) {
+          const sum = sums[w]!;
+          for (let j = 0; j < sum.length; j++) sum[j]! += gradient[j]! / count;
+        }
+        phase.update(i + 1);
+      }
+    } finally {
+      await step.release();
+      phase.end();
+    }
+    const norms = weights.map(({ shape: [rows, columns] }, w) => {
+      const rank = Math.min(settings.rank, rows!, columns!);
+      const sizes = { rows: rows!, columns: columns!, rank, iterations: svdIterations };
+      const { singularValues } = truncatedSvd(sums[w]!, sizes);
+      return Math.sqrt(singularValues.reduce((total, value) => total + value * value, 0));
+    });
+    return { values: matrixOf(model, norms) };
+  },
+};

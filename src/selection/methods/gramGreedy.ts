@@ -1,0 +1,55 @@
+import { startKeeping, type Unit, units } from '../discretise.js';
+import { addTo, gramMatrices, smallestEigenvalue } from '../gram.js';
+import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
+
+/** Examples of the Gram matrix. */
+const sampleSize = 48;
+
+/**
+ * Greedy: the modules whose summed Gram matrix has the largest smallest eigenvalue (DESIGN 2.3; the theory of arXiv
+ * 2502.08905), one after the other, before anything is trained. Values say when a module was taken: the first the most.
+ */
+export const gramGreedy: SelectionMethod = {
+  title: 'Gram (greedy)',
+  source: 'DESIGN 2.3; arXiv 2502.08905',
+  settings: allowanceSettings,
+  async select(context) {
+    const { model, kind, halves, settings, allowance, signal } = context;
+    const sample = halves.train.slice(0, sampleSize);
+    const phase = context.phase('Gram matrices', sample.length);
+    const head = await freshHead(context);
+    const onExample = (done: number) => phase.update(done);
+    const { modules, examples: n } = await gramMatrices(model, head, sample, { ...settings, kind, signal, onExample });
+    phase.end();
+    const cells = new Map(
+      model.adaptable.map(({ layer, module }, m) => [`${layer} ${model.modules.indexOf(module)}`, m]),
+    );
+    const matrixOfUnit = (unit: Unit) => {
+      const sum = new Float64Array(n * n);
+      for (const [layer, column] of unit) addTo(sum, modules[cells.get(`${layer} ${column}`)!]!);
+      return sum;
+    };
+    const shape = Array.from({ length: model.layers }, () => model.modules.map(() => 0));
+    const candidates = units(shape, allowance.scope).map((unit) => ({ unit, matrix: matrixOfUnit(unit) }));
+    const keeper = startKeeping(shape, allowance);
+    const total = new Float64Array(n * n);
+    const values = shape.map((row) => [...row]);
+    for (let left = candidates.length; left > 0; left--) {
+      let best: { unit: Unit; matrix: Float64Array } | undefined;
+      let highest = Number.NEGATIVE_INFINITY;
+      for (const candidate of candidates) {
+        if (!keeper.fits(candidate.unit)) continue;
+        signal?.throwIfAborted();
+        const sum = total.slice();
+        addTo(sum, candidate.matrix);
+        const value = smallestEigenvalue(sum, n);
+        if (value > highest) [best, highest] = [candidate, value];
+      }
+      if (best === undefined) break;
+      keeper.keep(best.unit);
+      addTo(total, best.matrix);
+      for (const [layer, column] of best.unit) values[layer]![column] = left;
+    }
+    return { values, gamma: keeper.finish() };
+  },
+};

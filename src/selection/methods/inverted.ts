@@ -1,0 +1,13 @@
+import type { SelectionMethod } from '../method.js';
+import { diffora } from './diffora.js';
+
+/** A control: what DiffoRA would leave out. */
+export const inverted: SelectionMethod = {
+  title: 'inverted DiffoRA',
+  source: 'control',
+  settings: diffora.settings,
+  async select(context) {
+    const selected = await diffora.select(context);
+    return { ...selected, values: selected.values.map((row) => row.map((value) => -value)) };
+  },
+};

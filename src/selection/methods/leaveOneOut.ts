@@ -1,0 +1,57 @@
+import type { Tensor } from '../../graph/index.js';
+import { BatchStream } from '../../optimize/batchStream.js';
+import { openGradientStep } from '../../optimize/gradientStep.js';
+import { parameter } from '../../optimize/parameters.js';
+import { matrixOf } from '../damStart.js';
+import { jointRun } from '../jointRun.js';
+import { allowanceSettings, cellOf, type SelectionMethod } from '../method.js';
+import { moduleGates } from '../search.js';
+
+/** Batches of the validation half over which losses are compared. */
+const validationBatches = 8;
+
+/** After a short run of LoRA on all modules: how much the validation loss rises when one module's adapter is switched off. */
+export const leaveOneOut: SelectionMethod = {
+  title: 'leave one out',
+  source: 'DESIGN 2.2',
+  settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
+  async select(context) {
+    const { model, kind, halves, settings, signal } = context;
+    const { plan, parameters } = await jointRun(context);
+    const columns = model.modules.length;
+    const gates = parameter('dam.gates', [model.layers, columns], new Float32Array(model.layers * columns).fill(1));
+    const batches = new BatchStream(halves.validation, { ...settings, kind, padTokenId: model.padTokenId });
+    const step = await openGradientStep(model, {
+      kind,
+      plan,
+      parameters: [...parameters, gates],
+      wrt: [],
+      gates: (inputs: ReadonlyMap<string, Tensor>) => moduleGates(model, inputs.get(gates.name)!),
+      threads: settings.threads,
+      largestBatch: batches.largest,
+    });
+    const count = Math.min(validationBatches, batches.stepsPerEpoch);
+    const meanLoss = async () => {
+      let sum = 0;
+      for (let i = 0; i < count; i++) sum += await step.run(batches.at(i), i);
+      return sum / count;
+    };
+    const phase = context.phase('ablations', model.adaptable.length);
+    try {
+      const whole = await meanLoss();
+      const rises: number[] = [];
+      for (const module of model.adaptable) {
+        signal?.throwIfAborted();
+        const [layer, column] = cellOf(model, module);
+        gates.values[layer * columns + column] = 0;
+        rises.push((await meanLoss()) - whole);
+        gates.values[layer * columns + column] = 1;
+        phase.update(rises.length);
+      }
+      return { values: matrixOf(model, rises), trained: parameters };
+    } finally {
+      await step.release();
+      phase.end();
+    }
+  },
+};

@@ -1,0 +1,53 @@
+import { collate } from '../../data/batching.js';
+import { ops, type Tensor } from '../../graph/index.js';
+import { batchFeeds, modelLogits } from '../../optimize/modelGraph.js';
+import { parameterFeeds, parameterInputs } from '../../optimize/parameters.js';
+import { openSession } from '../../runtime/session.js';
+import { matrixOf } from '../damStart.js';
+import { jointRun } from '../jointRun.js';
+import { allowanceSettings, type SelectionMethod } from '../method.js';
+
+/** Examples over which outputs are measured. */
+const sampleSize = 64;
+
+/**
+ * LoRA-drop (arXiv 2402.07721, section 3.2): after a short run of LoRA on all modules, a module's importance is the
+ * squared norm of what its adapter adds, ‖ΔW x‖², summed over a sample of the data. The rest share one pair for each
+ * column (section 3.3). The paper takes modules until their importance reaches a share of the whole; here the
+ * allowance says how many.
+ */
+export const outputNorm: SelectionMethod = {
+  title: 'output norm (LoRA-drop)',
+  source: 'arXiv 2402.07721',
+  settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
+  share: 'column',
+  async select(context) {
+    const { model, halves, settings, signal } = context;
+    const { plan, parameters } = await jointRun(context);
+    const norms = new Map<string, Tensor>();
+    modelLogits(model, {
+      plan,
+      parameters: parameterInputs(parameters),
+      observe: ({ path }, update) =>
+        norms.set(path, ops.sum(ops.mul(update, update), { axes: [0, 1], keepDims: false })),
+    });
+    const session = await openSession(Object.fromEntries(norms), { threads: settings.threads });
+    const sample = halves.train.slice(0, sampleSize);
+    const sums = model.adaptable.map(() => 0);
+    const fixed = parameterFeeds(parameters);
+    const phase = context.phase('outputs', sample.length);
+    try {
+      // One example at a time: padding has outputs too, and must not count.
+      for (const [i, example] of sample.entries()) {
+        signal?.throwIfAborted();
+        const found = await session.run({ ...fixed, ...batchFeeds(collate([example], model.padTokenId), false) });
+        for (const [m, { path }] of model.adaptable.entries()) sums[m]! += Number(found[path]!.data[0]);
+        phase.update(i + 1);
+      }
+    } finally {
+      await session.release();
+      phase.end();
+    }
+    return { values: matrixOf(model, sums), trained: parameters };
+  },
+};
