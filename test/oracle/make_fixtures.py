@@ -14,6 +14,7 @@ import checkpoint_files
 import double_backward
 import families
 import gates
+import method_steps
 import primitives
 import tiny_bert
 
@@ -24,6 +25,7 @@ MAKERS = {
     "bert": bert_cases.make,
     "adamw": adamw.make,
     "gates": gates.make,
+    "methods": method_steps.make,
     "families": families.make,
     "checkpoints": checkpoint_files.make,
 }
