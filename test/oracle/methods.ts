@@ -7,7 +7,6 @@
 import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
-import { adapterMethods } from '../../src/adapters/registry.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { EncodedExample, Task } from '../../src/data/types.js';
 import type { Model } from '../../src/models/model.js';
