@@ -1,23 +1,44 @@
 import { Command } from 'commander';
+import { gramView } from '../report/gramView.js';
 import { inspectJson, inspectView } from '../report/inspectView.js';
+import { inspectGram } from '../train/gram.js';
 import { inspect } from '../train/inspect.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
+import { usualThreads } from './trainFlags.js';
+
+interface Flags extends CommonFlags {
+  readonly gram?: boolean;
+  readonly dataDir?: string;
+}
 
 export function inspectCommand(terminal: Terminal): Command {
   const command = new Command('inspect')
     .description('Show what a run, an adapter, a dam.json or a model holds: heat map, targets, parameters, size.')
-    .argument('<path>', 'run folder, adapter folder, dam.json, model folder or hub name');
+    .argument('<path>', 'run folder, adapter folder, dam.json, model folder or hub name')
+    .option('--gram', 'also weigh the chosen modules of a run by their Gram matrix (loads its model and data)')
+    .option('--data-dir <folder>', 'with --gram: where the data of the run lie now');
   return addCommonFlags(command)
     .addHelpText(
       'after',
       '\nExample:\n  $ diffora inspect runs/reviews\n  $ diffora inspect sentence-transformers/all-MiniLM-L6-v2',
     )
-    .action(async (path: string, flags: CommonFlags) => {
+    .action(async (path: string, { gram, dataDir, ...flags }: Flags) => {
       await perform(terminal, flags, {
-        run: ({ reporter, signal }) => inspect(path, reporter, signal),
-        text: (found) => inspectView(found, terminal.screen),
-        json: inspectJson,
+        run: async ({ reporter, signal }) => ({
+          found: await inspect(path, reporter, signal),
+          weighed: gram
+            ? await inspectGram({ run: path, dataDir, threads: usualThreads, reporter, signal })
+            : undefined,
+        }),
+        text: ({ found, weighed }) => {
+          const view = inspectView(found, terminal.screen);
+          return weighed === undefined ? view : `${view}\n\n${gramView(weighed, terminal.screen)}`;
+        },
+        json: ({ found, weighed }) => {
+          const shown = inspectJson(found);
+          return weighed === undefined ? shown : { ...(shown as object), gram: weighed };
+        },
       });
     });
 }

@@ -78,7 +78,9 @@ function usedSettings(config: TrainConfig): readonly TrainKey[] {
   if (config.dam !== undefined) return [...ofMethod, 'dam', 'share'];
   const selection = selectionMethodOf(config);
   if (selection === undefined) return ofMethod;
-  return [...ofMethod, 'share', ...selection.settings];
+  // A budget stands in the place of the ratio.
+  const ofChoice = selection.settings.filter((key) => key !== 'keep' || config.budget === undefined);
+  return [...ofMethod, 'share', ...ofChoice];
 }
 
 async function readConfigFile(file: string): Promise<Partial<TrainConfigInput>> {

@@ -31,15 +31,18 @@ export function heatMap(dam: HeatMapInput, { width, colorLevel }: Screen): strin
   const range = { low: Math.min(...values), high: Math.max(...values) };
   const short = shortModuleNames(dam.modules);
   const layer = (index: number) => `layer ${index}`;
-  const number = (digits: number) => (value: number) => value.toFixed(digits);
-  const bare = (value: number) => (value >= 0.995 ? '1.0' : value.toFixed(2).slice(1));
+  // Entries of a relaxed matrix lie in [0, 1]; other measures of a module may be of any size.
+  const isRelaxed = range.low >= 0 && range.high <= 1;
+  const number = (digits: number) => (value: number) =>
+    isRelaxed ? value.toFixed(digits) : value.toPrecision(digits).replace('e+', 'e');
+  const bare = (value: number) => (!isRelaxed ? number(1)(value) : value >= 0.995 ? '1.0' : value.toFixed(2).slice(1));
   const narrow: Style = { titles: short, rowTitle: String, number: bare };
   const styles: Style[] = [
     { titles: dam.modules, rowTitle: layer, number: number(3) },
     { titles: short, rowTitle: layer, number: number(3) },
     { titles: short, rowTitle: layer, number: number(2) },
     narrow,
-    { ...narrow, titles: short.map((title) => cut(title, bare(0).length + 2)) },
+    { ...narrow, titles: short.map((title) => cut(title, longest(dam, bare) + 2)) },
   ];
   const style = styles.find((one) => widthOf(dam, one) <= width) ?? styles.at(-1)!;
   const blocks = inBlocks(dam, style, width).map((columns) => block(dam, style, columns, range, chalk));
@@ -50,9 +53,14 @@ function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
+/** Length of the longest number. */
+function longest(dam: HeatMapInput, number: Style['number']): number {
+  return Math.max(...dam.values.flat().map((value) => number(value).length));
+}
+
 /** Room for a title or for `[number]`. */
-function cellWidth({ titles, number }: Style, column: number): number {
-  return Math.max(titles[column]!.length, number(0).length + 2);
+function cellWidth(dam: HeatMapInput, { titles, number }: Style, column: number): number {
+  return Math.max(titles[column]!.length, longest(dam, number) + 2);
 }
 
 function rowTitleWidth(dam: HeatMapInput, { rowTitle }: Style): number {
@@ -60,7 +68,7 @@ function rowTitleWidth(dam: HeatMapInput, { rowTitle }: Style): number {
 }
 
 function widthOf(dam: HeatMapInput, style: Style): number {
-  return style.titles.reduce((sum, _, i) => sum + 1 + cellWidth(style, i), rowTitleWidth(dam, style));
+  return style.titles.reduce((sum, _, i) => sum + 1 + cellWidth(dam, style, i), rowTitleWidth(dam, style));
 }
 
 /** As many columns beside each other as the width holds, at least one. */
@@ -68,7 +76,7 @@ function inBlocks(dam: HeatMapInput, style: Style, width: number): number[][] {
   const blocks: number[][] = [];
   let room = 0;
   for (let column = 0; column < dam.modules.length; column++) {
-    const needed = 1 + cellWidth(style, column);
+    const needed = 1 + cellWidth(dam, style, column);
     if (blocks.length === 0 || needed > room) {
       blocks.push([]);
       room = width - rowTitleWidth(dam, style);
@@ -86,12 +94,12 @@ interface Range {
 
 function block(dam: HeatMapInput, style: Style, columns: readonly number[], range: Range, chalk: ChalkInstance) {
   const margin = rowTitleWidth(dam, style);
-  const titles = columns.map((column) => centred(style.titles[column]!, cellWidth(style, column)));
+  const titles = columns.map((column) => centred(style.titles[column]!, cellWidth(dam, style, column)));
   const rows = dam.values.map((row, layer) => {
     const cells = columns.map((column) => {
       const kept = dam.gamma[layer]![column] === 1;
       const text = style.number(row[column]!);
-      return paint(centred(kept ? `[${text}]` : text, cellWidth(style, column)), row[column]!, kept, range, chalk);
+      return paint(centred(kept ? `[${text}]` : text, cellWidth(dam, style, column)), row[column]!, kept, range, chalk);
     });
     return [style.rowTitle(layer).padEnd(margin), ...cells].join(' ');
   });

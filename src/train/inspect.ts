@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PLAIN_CONFIG_FILE } from '../adapters/plainFolder.js';
 import { elementCount } from '../checkpoint/dtype.js';
 import { openCheckpoint } from '../checkpoint/open.js';
 import { fileError } from '../files/errors.js';
@@ -79,7 +80,7 @@ export type Inspection = AdapterInspection | RunInspection | DamInspection | Mod
 export async function inspect(path: string, reporter: Reporter, signal?: AbortSignal): Promise<Inspection> {
   if (path.endsWith('.json')) return { kind: 'dam', file: path, dam: await readDam(path) };
   const has = (name: string) => existsSync(join(path, name));
-  if (has('adapter_config.json')) return inspectAdapter(path);
+  if (has('adapter_config.json') || has(PLAIN_CONFIG_FILE)) return inspectAdapter(path);
   if (has('run.json') || has('dam.json') || has('adapter')) return inspectRun(path);
   return inspectModel(path, reporter, signal);
 }

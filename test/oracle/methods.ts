@@ -28,7 +28,11 @@ const architectures = ['bert', 'gpt2', 'llama'] as const;
 const cases: Readonly<Record<string, Partial<TrainConfigInput>>> = {
   head: { method: 'head' },
   lora: { method: 'lora' },
-  'lora-patterns': { method: 'lora', ranks: { 'layer.0.output.dense': 4, 'mlp.c_proj': 1, 'mlp.down_proj': 3 }, alphas: {} },
+  'lora-patterns': {
+    method: 'lora',
+    ranks: { 'layer.0.output.dense': 4, 'mlp.c_proj': 1, 'mlp.down_proj': 3 },
+    alphas: {},
+  },
   'lora-biases': { method: 'lora', bias: 'all' },
   'lora-own-biases': { method: 'lora', bias: 'lora_only' },
   'lora-dropout': { method: 'lora', loraDropout: 0.2 },

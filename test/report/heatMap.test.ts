@@ -103,3 +103,28 @@ describe('heatMap', () => {
     expect(heatMap(flat, { width: 100, colorLevel: 3 })).not.toContain('NaN');
   });
 });
+
+describe('heatMap of a measure that is no share', () => {
+  it('shows numbers of any size in columns that hold them', () => {
+    const measured: HeatMapInput = {
+      ...dam,
+      select: 'gradient-norm',
+      values: [
+        [0.000012, 12345, 3, 4.5, -2, 0],
+        [1, 2, 3, 4, 5, 6],
+      ],
+    };
+    const lines = heatMap(measured, { width: 100, colorLevel: 0 }).split('\n');
+    expect(lines.slice(3)).toEqual(
+      [
+        'layer 0  0.0000120   [1.23e4]      3.00        4.50       [-2.00]     [0.00]   ',
+        'layer 1   [1.00]       2.00        3.00       [4.00]       5.00       [6.00]   ',
+      ].map((line) => line.trimEnd()),
+    );
+    for (const width of [30, 60]) {
+      for (const line of heatMap(measured, { width, colorLevel: 0 }).split('\n').slice(3)) {
+        expect(line.length).toBeLessThanOrEqual(width);
+      }
+    }
+  });
+});

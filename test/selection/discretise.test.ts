@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Allowance, discretise, keptPerRow, type Scope } from '../../src/selection/discretise.js';
+import { type Allowance, discretise, keptPerRow, type Scope, scopes, units } from '../../src/selection/discretise.js';
 
 /** An allowance of a share; sizes do not matter. */
 const within = (keep: number, scope: Scope): Allowance => ({ keep, scope, sizes: [] });
@@ -46,5 +47,68 @@ describe('discretisation', () => {
       [1, 0],
       [1, 0],
     ]);
+  });
+});
+
+/** A matrix of few different values, so that ties are common, and what is allowed. */
+const matrices = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 8 })).chain(([rows, columns]) => {
+  const row = fc.array(fc.constantFrom(0.1, 0.2, 0.3, 0.4), { minLength: columns, maxLength: columns });
+  return fc.array(row, { minLength: rows, maxLength: rows });
+});
+const shares = fc.double({ min: 0.01, max: 1, noNaN: true });
+const sizesOf = (matrix: readonly (readonly number[])[]) => matrix.map((row, l) => row.map((_, c) => 10 + l + 7 * c));
+
+describe('properties of discretisation', () => {
+  it('rows keep exactly K, and no entry that is left is larger than one that is kept, or as large and further left', () => {
+    fc.assert(
+      fc.property(matrices, shares, (matrix, keep) => {
+        const gamma = discretise(matrix, within(keep, 'row'));
+        for (const [layer, marks] of gamma.entries()) {
+          expect(marks.filter((mark) => mark === 1)).toHaveLength(keptPerRow(keep, marks.length));
+          for (const [left, leftMark] of marks.entries()) {
+            for (const [kept, keptMark] of marks.entries()) {
+              if (leftMark === 1 || keptMark === 0) continue;
+              const [a, b] = [matrix[layer]![kept]!, matrix[layer]![left]!];
+              expect(a > b || (a === b && kept < left)).toBe(true);
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  it('the whole matrix keeps exactly K times its rows; columns are kept in all rows or in none', () => {
+    fc.assert(
+      fc.property(matrices, shares, (matrix, keep) => {
+        const perRow = keptPerRow(keep, matrix[0]!.length);
+        const all = discretise(matrix, within(keep, 'global')).flat();
+        expect(all.filter((mark) => mark === 1)).toHaveLength(perRow * matrix.length);
+        const columns = discretise(matrix, within(keep, 'column'));
+        expect(columns.every((row) => String(row) === String(columns[0]))).toBe(true);
+        expect(columns[0]!.filter((mark) => mark === 1)).toHaveLength(perRow);
+      }),
+    );
+  });
+
+  it('a budget is kept to, and nothing that is left would still fit', () => {
+    fc.assert(
+      fc.property(matrices, fc.constantFrom(...scopes), fc.integer({ min: 200, max: 900 }), (matrix, scope, budget) => {
+        const sizes = sizesOf(matrix);
+        const gamma = discretise(matrix, { scope, keep: 0.5, budget, sizes });
+        const spent = gamma.flatMap((row, l) => row.map((mark, c) => mark * sizes[l]![c]!));
+        const total = spent.reduce((sum, one) => sum + one, 0);
+        expect(total).toBeLessThanOrEqual(budget);
+        for (const unit of units(matrix, scope)) {
+          const size = unit.reduce((sum, [l, c]) => sum + sizes[l]![c]!, 0);
+          const isKept = unit.every(([l, c]) => gamma[l]![c] === 1);
+          expect(isKept || total + size > budget).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('a budget that no module fits is refused with the size of the smallest', () => {
+    const allowance = { scope: 'row' as const, keep: 0.5, budget: 9, sizes: [[12, 10]] };
+    expect(() => discretise([[1, 2]], allowance)).toThrow(/--budget 9 is less than the 10 trainable numbers/);
   });
 });

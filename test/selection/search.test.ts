@@ -84,6 +84,22 @@ describe('the bi-level search', () => {
     expect(other.logits).not.toEqual(plain.logits);
   });
 
+  it('never lets the labels of the validation half into a weight', async () => {
+    const halves = { train: examples(24, 'a'), validation: examples(24, 'b') };
+    const relabelled = halves.validation.map((one) => ({ ...one, label: (one.label! + 1) % 3 }));
+    // With logits that stand still, the matrix cannot carry over what the validation half says.
+    const still = { damLearningRate: Number.MIN_VALUE };
+    const weightsOf = async (of: typeof halves, order: SearchOptions['order']) => {
+      const { adapters, head } = await search({ ...still, order }, of);
+      return [...adapters, ...head].map(({ values }) => values);
+    };
+    for (const order of ['first', 'second'] as const) {
+      const plain = await weightsOf(halves, order);
+      expect(await weightsOf({ ...halves, validation: relabelled }, order)).toEqual(plain);
+      expect(await weightsOf({ train: relabelled, validation: halves.validation }, order)).not.toEqual(plain);
+    }
+  });
+
   it.each<Partial<SearchOptions>>([
     { relax: 'gumbel' },
     { relax: 'budget', optimizer: 'gradient' },

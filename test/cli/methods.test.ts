@@ -1,0 +1,199 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { selectionNames } from '../../src/selection/registry.js';
+import { methods } from '../../src/train/config.js';
+import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let task: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  task = folder.path('reviews.csv');
+  await writeReviews(task);
+});
+afterAll(() => folder.remove());
+
+const jsonOf = async (...parts: string[]) => JSON.parse(await readFile(folder.path(...parts), 'utf8'));
+/** Flags over those of a quick run win: the later of two is taken. */
+const train = (output: string, ...flags: string[]) =>
+  diffora('train', ...quickRun(task), '--output', folder.path(output), ...flags);
+
+describe.each(methods)('train --method %s', (method) => {
+  const flags = method === 'vera' ? ['--rank', '8'] : [];
+
+  it('ends with a score, parameters, time and memory; eval repeats the score; inspect names the method', async () => {
+    const run = folder.path(`run-${method}`);
+    const trained = await train(`run-${method}`, '--method', method, ...flags, '--search-steps', '3');
+    expect(trained.code, trained.stderr).toBe(0);
+    for (const fact of ['trained', 'dev', 'time', 'peak memory']) expect(trained.stdout).toContain(fact);
+    const record = await jsonOf(`run-${method}`, 'run.json');
+    expect(record.parameters.trainable).toBe(
+      record.parameters.adapter + record.parameters.replaced + record.parameters.head,
+    );
+    const evaluated = await diffora('eval', '--adapter', run, '--task', task, '--json');
+    expect(JSON.parse(evaluated.stdout).scores, evaluated.stderr).toEqual(record.scores.dev);
+    const inspected = await diffora('inspect', run);
+    expect(inspected.code, inspected.stderr).toBe(0);
+    expect(inspected.stdout).toContain(`method ${method}`);
+  });
+
+  it('merges into a plain checkpoint with the same predictions, or says why not', async () => {
+    const run = folder.path(`run-${method}`);
+    const output = folder.path(`merged-${method}`);
+    const merged = await diffora('merge', '--adapter', run, '--output', output);
+    if (method === 'houlsby' || method === 'pfeiffer') {
+      expect(merged).toMatchObject({ code: 1, stderr: expect.stringContaining('layers of their own') });
+      return;
+    }
+    expect(merged.code, merged.stderr).toBe(0);
+    const logits = async (...of: string[]) => {
+      const { stdout, stderr } = await diffora('predict', ...of, '--text', 'the cat sat', '--json');
+      expect(stdout, stderr).not.toBe('');
+      return JSON.parse(stdout).logits as number[];
+    };
+    const [adapted, plain] = [await logits('--adapter', run), await logits('--model', output)];
+    for (const [i, value] of adapted.entries()) expect(Math.abs(value - plain[i]!)).toBeLessThan(1e-4);
+  });
+});
+
+describe.each(selectionNames)('train --select %s', (select) => {
+  it.each(['lora', 'dora', 'rslora', 'pissa'])('works with --method %s', async (method) => {
+    const output = `${select}-${method}`;
+    const flags = select === 'list' ? ['--targets', 'query,layer.0.output.dense'] : ['--keep', '0.34'];
+    const run = await train(
+      output,
+      '--method',
+      method,
+      '--select',
+      select,
+      '--search-steps',
+      '3',
+      '--rank',
+      '3',
+      ...flags,
+    );
+    expect(run.code, run.stderr).toBe(0);
+    const dam = await jsonOf(output, 'dam.json');
+    expect(dam.select).toBe(select);
+    const kept = dam.gamma.map((row: number[]) => row.reduce((sum, mark) => sum + mark, 0));
+    expect(kept).toEqual({ uniform: [6, 6, 6], list: [2, 1, 1] }[select as string] ?? [2, 2, 2]);
+    const { parameters } = await jsonOf(output, 'run.json');
+    // LoRA-drop's other modules share.
+    expect(parameters.adaptedModules).toBe(
+      select === 'output-norm' ? 18 : kept.reduce((a: number, b: number) => a + b),
+    );
+  });
+});
+
+describe('a selection', () => {
+  it('keeps to a budget of parameters', async () => {
+    for (const select of ['random', 'gradient-norm', 'uniform']) {
+      const run = await train(
+        `budget-${select}`,
+        '--method',
+        'lora',
+        '--select',
+        select,
+        '--budget',
+        '2000',
+        '--rank',
+        '4',
+      );
+      expect(run.code, run.stderr).toBe(0);
+      const { parameters } = await jsonOf(`budget-${select}`, 'run.json');
+      expect(parameters.adapter).toBeLessThanOrEqual(2000);
+      expect(parameters.adapter).toBeGreaterThan(400);
+    }
+  });
+
+  it('by several seeds says how far they agree', async () => {
+    const run = await train('seeds', '--search-seeds', '2', '--search-steps', '3');
+    expect(run.stdout, run.stderr).toMatch(/agreement\s+[01]\.\d\d \(Jaccard\)/);
+    const { search } = await jsonOf('seeds', 'dam.json');
+    expect(search.seeds.map(({ seed }: { seed: number }) => seed)).toEqual([1, 2]);
+  });
+
+  it('is weighed by its Gram matrix', async () => {
+    await train('weighed', '--method', 'lora', '--select', 'gram');
+    const plain = await diffora('inspect', folder.path('weighed'), '--gram');
+    expect(plain.stdout, plain.stderr).toContain('chosen');
+    const { stdout } = await diffora('inspect', folder.path('weighed'), '--gram', '--json');
+    const { gram } = JSON.parse(stdout);
+    // All modules' matrix is the chosen ones' plus a positive semi-definite one.
+    expect(gram.all.smallestEigenvalue).toBeGreaterThanOrEqual(gram.chosen.smallestEigenvalue);
+    // JSON has no infinity, which examples that are alike make of it.
+    expect(gram.all.complexity ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(
+      gram.chosen.complexity ?? Number.POSITIVE_INFINITY,
+    );
+    const other = await diffora('inspect', folder.path('run-lora'), '--gram');
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('no dam.json') });
+  });
+});
+
+describe('an adapter that is trained on', () => {
+  it.each(['lora', 'dora', 'adalora', 'vera', 'bitfit', 'houlsby'])('keeps the form of %s', async (method) => {
+    const output = `on-${method}`;
+    const on = await train(output, '--adapter', folder.path(`run-${method}`), '--model', quickRun(task)[1]!);
+    expect(on.code, on.stderr).toBe(0);
+    const [before, after] = await Promise.all(
+      [`run-${method}`, output].map(
+        async (name) => (await diffora('inspect', folder.path(name, 'adapter'), '--json')).stdout,
+      ),
+    );
+    const [a, b] = [JSON.parse(before!), JSON.parse(after!)];
+    expect([b.method, b.parameters, b.targets]).toEqual([a.method, a.parameters, a.targets]);
+  });
+});
+
+describe('what does not go together', () => {
+  it.each([
+    [['--method', 'diffora', '--select', 'random'], 'method diffora selects by itself'],
+    [['--method', 'bitfit', '--select', 'random'], 'has no such choice'],
+    [['--method', 'adalora', '--dam', 'dam.json'], 'has no such choice'],
+    [['--method', 'lora', '--select', 'gram', '--dam', 'dam.json'], 'exclude each other'],
+    [['--method', 'lora', '--select', 'gram', '--adapter', 'x'], 'Leave one out'],
+    [['--method', 'dora', '--select', 'diffora', '--start', 'search'], 'start search'],
+    [['--method', 'lora', '--rank', '0'], 'at least 1'],
+    [['--method', 'lora', '--rank', '33'], 'so a rank is 1 to 32'],
+    [['--method', 'diffora', '--rank', '33'], 'so a rank is 1 to 32'],
+    [['--method', 'lora', '--alpha', 'NaN'], '--alpha NaN'],
+    [['--method', 'lora', '--alpha', '-1'], 'above 0'],
+    [['--keep', '1.5'], 'of at most 1'],
+    [['--method', 'lora', '--ranks', 'qurey=3'], '"qurey" is none of the adapted modules'],
+    [['--method', 'lora', '--ranks', 'query'], 'names with numbers'],
+    [['--method', 'adalora', '--adalora-init-rank', '1'], 'starts with more ranks'],
+    [['--method', 'adalora', '--adalora-tinit', '5', '--adalora-tfinal', '5'], 'leave none to allocate'],
+    [['--method', 'houlsby', '--reduction', '100'], 'leaves nothing of the 32 features'],
+    [['--method', 'lora', '--select', 'random', '--budget', '3'], 'the smallest choice'],
+    [['--method', 'lora', '--select', 'uniform', '--keep', '0.1', '--rank', '2'], 'is less than 1'],
+  ])('%j is refused before any training', async (flags, telling) => {
+    const { code, stderr, stdout } = await train('refused', ...flags);
+    expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(telling);
+    expect(stderr).not.toMatch(/^(train|search)/m);
+  });
+
+  it('an adapter of another number of classes or another model is refused', async () => {
+    const other = await diffora(
+      'train',
+      '--task',
+      task,
+      '--text-column',
+      'review',
+      '--label-column',
+      'stars',
+      '--adapter',
+      folder.path('run-lora'),
+      '--output',
+      folder.path('refused'),
+    );
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('Give --model its model') });
+  });
+
+  it('settings that the method does not read are told', async () => {
+    const { stderr } = await train('idle', '--method', 'bitfit', '--rank', '4', '--dam-lr', '1');
+    expect(stderr).toContain('--rank, --dam-lr have no effect with --method bitfit');
+    const budget = await train('idle-2', '--method', 'lora', '--select', 'random', '--budget', '2000', '--keep', '0.5');
+    expect(budget.stderr).toContain('--keep has no effect');
+  });
+});
