@@ -13,6 +13,7 @@
  * });
  */
 
+export { type AdapterMethod, type AdapterMethodName, adapterMethods } from './adapters/registry.js';
 export { openTask } from './data/tasks/openTask.js';
 export type { TaskOptions } from './data/tasks/task.js';
 export type { Example, MetricName, Split, SplitName, Task } from './data/types.js';
@@ -27,10 +28,14 @@ export { type TerminalReporter, terminalReporter } from './report/terminalReport
 /** Runs an emitted graph in ONNX Runtime. */
 export { openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
 export { type Dam, readDam } from './selection/dam.js';
+export type { GramReport } from './selection/gram.js';
+export type { SelectionMethod } from './selection/method.js';
+export { type SelectionName, selectionMethods } from './selection/registry.js';
 export type { TaskFile } from './train/adapterFolder.js';
 export { type Method, methods, parseTrainConfig, type TrainConfig, type TrainConfigInput } from './train/config.js';
 export { type AdapterOptions, type EvaluateOptions, evaluateAdapter } from './train/evaluate.js';
 export { type GeneratedText, type GenerateTextOptions, generateText } from './train/generateText.js';
+export { type GramInspection, type GramOptions, inspectGram } from './train/gram.js';
 export {
   type AdapterInspection,
   type DamInspection,

@@ -39,7 +39,9 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
       `--adalora-init-rank ${initRank} is less than --rank ${rank}: AdaLoRA starts with more ranks than it keeps.`,
     );
   }
-  const lora = loraPlan({ ...settings, rank: initRank }, where, model, variant(initRank));
+  // Which module has which rank is what the method learns.
+  const level = { ...settings, rank: initRank, ranks: undefined, alphas: undefined };
+  const lora = loraPlan(level, where, model, variant(initRank));
   const triplets = tripletPlan(lora, settings.adaloraOrthogonality, settings.loraDropout);
   const pairs = [...new Set(lora.placements.map(({ pair }) => pair))];
   const schedule = (totalSteps: number): BudgetSchedule => ({

@@ -1,0 +1,145 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loraPlan } from '../../src/adapters/lora.js';
+import type { EncodedExample } from '../../src/data/types.js';
+import { BatchStream } from '../../src/optimize/batchStream.js';
+import { openGradientStep } from '../../src/optimize/gradientStep.js';
+import { headParameters, parameter } from '../../src/optimize/parameters.js';
+import { randomStream } from '../../src/random.js';
+import { jointRun } from '../../src/selection/jointRun.js';
+import type { SelectionContext } from '../../src/selection/method.js';
+import { selectionMethods, selectionNames } from '../../src/selection/registry.js';
+import { parseTrainConfig } from '../../src/train/config.js';
+import { openTinyBert } from '../models/tinyBert.js';
+
+/** Sentences of random ids whose label is told by one of them. */
+function examples(count: number, name: string): EncodedExample[] {
+  const stream = randomStream(3, name);
+  return Array.from({ length: count }, (_, index) => {
+    const label = index % 3;
+    const ids = Array.from({ length: 5 + stream.integer(4) }, () => 20 + stream.integer(150));
+    ids[2] = 10 + label;
+    return { inputIds: Int32Array.from(ids), tokenTypeIds: new Int32Array(ids.length), label, index };
+  });
+}
+
+let context: SelectionContext;
+beforeAll(async () => {
+  const model = await openTinyBert(3, 'tiny-bert-backbone');
+  const config = parseTrainConfig({ task: 'x', method: 'lora', rank: 32, lr: 1e-2, batchSize: 6, threads: 1 }, 'test');
+  context = {
+    model,
+    kind: 'classification',
+    halves: { train: examples(24, 'a'), validation: examples(24, 'b') },
+    settings: { ...config, steps: 4, dropoutRate: 0 },
+    allowance: { scope: 'row', keep: 0.5, sizes: Array.from({ length: 3 }, () => Array(6).fill(1)) },
+    phase: () => ({ update: () => {}, end: () => {} }),
+  };
+});
+
+const measureOf = (values: number[][], index: number) => {
+  const { layer, module } = context.model.adaptable[index]!;
+  return values[layer]![context.model.modules.indexOf(module)]!;
+};
+
+describe('selection by gradient norms', () => {
+  it('measures ‖∂L/∂W0‖ where no rank is cut off: the slope of B with A = 1', async () => {
+    const { values } = await selectionMethods['gradient-norm'].select(context);
+    const { model, settings, halves } = context;
+    const square = model.adaptable.filter(({ inFeatures, outFeatures }) => inFeatures === 32 && outFeatures === 32);
+    const plan = loraPlan({ rank: 32, alpha: 32 }, { own: square, shared: [] });
+    const parameters = plan.tensors.map(({ name, shape }) => {
+      const isIdentity = name.endsWith('lora_A');
+      return parameter(
+        name,
+        shape,
+        Float32Array.from({ length: 1024 }, (_, i) => (isIdentity && i % 33 === 0 ? 1 : 0)),
+      );
+    });
+    const batches = new BatchStream(halves.train, {
+      ...settings,
+      kind: 'classification',
+      padTokenId: model.padTokenId,
+    });
+    const wrt = parameters.filter(({ name }) => name.endsWith('lora_B'));
+    const step = await openGradientStep(model, {
+      kind: 'classification',
+      plan,
+      parameters: [...parameters, ...(await headParameters(model.head, settings.seed))],
+      wrt,
+      threads: 1,
+      largestBatch: batches.largest,
+    });
+    const sums = wrt.map(() => new Float64Array(1024));
+    for (let i = 0; i < batches.stepsPerEpoch; i++) {
+      await step.run(batches.at(i), i);
+      for (const [w, sum] of sums.entries()) for (let j = 0; j < 1024; j++) sum[j]! += step.gradients[w]![j]!;
+    }
+    for (const [w, sum] of sums.entries()) {
+      const norm = Math.sqrt(sum.reduce((total, value) => total + value * value, 0)) / batches.stepsPerEpoch;
+      const index = model.adaptable.indexOf(square[w]!);
+      expect(measureOf(values, index) / norm).toBeCloseTo(1, 4);
+    }
+    await step.release();
+  });
+});
+
+describe('selection by leaving one out', () => {
+  it('measures the rise of the validation loss without the adapter of a module', async () => {
+    const { values } = await selectionMethods['leave-one-out'].select(context);
+    const { model, settings, halves } = context;
+    const { parameters } = await jointRun(context);
+    const batches = new BatchStream(halves.validation, {
+      ...settings,
+      kind: 'classification',
+      padTokenId: model.padTokenId,
+    });
+    const lossWithout = async (left: number | undefined) => {
+      const own = model.adaptable.filter((_, i) => i !== left);
+      const step = await openGradientStep(model, {
+        kind: 'classification',
+        plan: loraPlan(settings, { own, shared: [] }),
+        parameters,
+        wrt: [],
+        threads: 1,
+        largestBatch: batches.largest,
+      });
+      let sum = 0;
+      for (let i = 0; i < batches.stepsPerEpoch; i++) sum += await step.run(batches.at(i), i);
+      await step.release();
+      return sum / batches.stepsPerEpoch;
+    };
+    const whole = await lossWithout(undefined);
+    for (const index of [0, 7, 17]) {
+      expect(measureOf(values, index)).toBeCloseTo((await lossWithout(index)) - whole, 5);
+    }
+  });
+});
+
+describe('selection by output norms', () => {
+  it('is 0 for modules whose adapters have not moved, and above it for the others', async () => {
+    const still = { ...context, settings: { ...context.settings, lr: Number.MIN_VALUE } };
+    expect((await selectionMethods['output-norm'].select(still)).values.flat().every((value) => value === 0)).toBe(
+      true,
+    );
+    const { values } = await selectionMethods['output-norm'].select(context);
+    expect(values.flat().every((value) => value > 0)).toBe(true);
+  });
+});
+
+describe.each(selectionNames)('%s', (name) => {
+  it('gives the same choice for the same seed, from the training data alone', async () => {
+    const small = { ...context, settings: { ...context.settings, rank: 2, alpha: 4 } };
+    const [one, again] = [await selectionMethods[name].select(small), await selectionMethods[name].select(small)];
+    expect(again.values).toEqual(one.values);
+    expect(one.values.map((row) => row.length)).toEqual([6, 6, 6]);
+    expect(one.values.flat().every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe('random selection', () => {
+  it('depends on the seed', async () => {
+    const of = async (seed: number) =>
+      (await selectionMethods.random.select({ ...context, settings: { ...context.settings, seed } })).values;
+    expect(await of(1)).not.toEqual(await of(2));
+  });
+});
