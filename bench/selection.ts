@@ -132,7 +132,7 @@ function partsOf({ train }: Workspace, { train: count, validation }: { train: nu
 
 async function trainMasks(name: string, { opened, task }: Workspace, parts: Parts, base: TrainConfig) {
   const { model } = opened;
-  const file = join(folder, `masks-${name}.json`);
+  const file = join(folder, `masks-${name}.jsonl`);
   const done = read<MaskScore>(file);
   for (const seed of seeds) {
     for (const columns of combinations(model.modules.length, kept)) {
@@ -169,7 +169,7 @@ async function trainMasks(name: string, { opened, task }: Workspace, parts: Part
 
 async function select(name: string, { opened, task }: Workspace, parts: Parts, base: TrainConfig) {
   const { model } = opened;
-  const file = join(folder, `choices-${name}.json`);
+  const file = join(folder, `choices-${name}.jsonl`);
   const done = read<Choice>(file);
   const allowance = {
     scope: 'column' as const,
@@ -215,7 +215,7 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
       console.log(name, label, seed, columns);
     }
   }
-  report(name, read<MaskScore>(join(folder, `masks-${name}.json`)), done);
+  report(name, read<MaskScore>(join(folder, `masks-${name}.jsonl`)), done);
 }
 
 /** Regret of each method: the mean loss (score) of the masks it chose, above that of the best mask. */
@@ -271,10 +271,14 @@ function round(value: number): number {
 }
 
 function read<T>(file: string): T[] {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T[]) : [];
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T);
 }
 
 async function write(file: string, rows: readonly unknown[]): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  await writeFileAtomic(file, `[\n${rows.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
+  await writeFileAtomic(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }

@@ -16,7 +16,7 @@ interface Flags extends CommonFlags {
 
 export function trainCommand(terminal: Terminal): Command {
   const command = new Command('train')
-    .description('Fine-tune a model on a task: DiffoRA, LoRA or only the head. Writes a run folder.')
+    .description('Fine-tune a model on a task, by DiffoRA or another of thirteen methods. Writes a run folder.')
     .requiredOption('--output <folder>', 'run folder to be made')
     .option('--overwrite', 'replace a run folder that is there, once the new one is complete')
     .option('--config <file>', 'YAML or JSON with settings; flags win over it (names as here, in camelCase)');

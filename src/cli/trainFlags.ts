@@ -19,7 +19,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   labelColumn: [data, 'column of the label (default: label)'],
   trainExamples: [data, 'use this many training examples, drawn by seed and label (default: all)'],
   maxLength: [data, 'longest sequence in tokens; longer ones are cut'],
-  method: [method, 'what is trained; diffora is lora with --select diffora'],
+  method: [method, 'what is trained (diffora is lora with --select diffora)'],
   adapter: [method, 'go on from this adapter folder: its method, modules, ranks and head'],
   head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],
   targets: [method, 'modules that may be adapted, with commas: ends of module paths, or all'],
@@ -40,7 +40,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   adaloraOrthogonality: [method, 'adalora: weight of the orthogonality term'],
   veraInitial: [method, 'vera: first value of d'],
   reduction: [method, 'houlsby, pfeiffer: width of the model over width of the bottleneck'],
-  select: [selection, 'how modules are chosen (default: diffora with that method, else all targets)'],
+  select: [selection, 'how modules are chosen; not given: diffora with that method, else all targets'],
   keep: [selection, 'share of the modules to keep, ρ'],
   budget: [selection, 'most trainable numbers of the kept adapters, in the place of --keep'],
   scope: [selection, 'keep the share in each row, over the whole matrix, or the same columns in every row'],
@@ -84,7 +84,8 @@ export function addTrainFlags(command: Command, keys: readonly TrainKey[]): void
     const [group, description] = flags[key];
     const shape = shapes[key]!;
     const usual = shape.default === undefined ? '' : ` (default: ${String(shape.default)})`;
-    const option = new Option(`${flagOf(key)} <${placeholder(shape)}>`, `${description}${usual}`);
+    const choices = hasManyChoices(shape) ? `: ${shape.enum!.join(', ')}` : '';
+    const option = new Option(`${flagOf(key)} <${placeholder(shape)}>`, `${description}${choices}${usual}`);
     command.addOption(option.helpGroup(group).argParser((text) => parseSetting(key, text)));
   }
 }
@@ -109,7 +110,13 @@ interface Shape {
 
 const shapes = z.toJSONSchema(trainSchema, { io: 'input' }).properties as Readonly<Record<string, Shape>>;
 
+/** More than fits before the descriptions of a narrow terminal. */
+function hasManyChoices(shape: Shape): boolean {
+  return shape.enum !== undefined && shape.enum.join('|').length > 32;
+}
+
 function placeholder(shape: Shape): string {
+  if (hasManyChoices(shape)) return 'name';
   if (shape.anyOf !== undefined) return shape.anyOf.map(placeholder).join('|');
   if (shape.const !== undefined) return shape.const;
   if (shape.enum !== undefined) return shape.enum.join('|');
