@@ -4,6 +4,7 @@ import { adapterMethods } from '../adapters/registry.js';
 import { DiffoError, usageError } from '../errors.js';
 import { fileError } from '../files/errors.js';
 import { isJsonObject } from '../files/json.js';
+import { selectionMethods } from '../selection/registry.js';
 import {
   adapterMethodOf,
   parseTrainConfig,
@@ -53,23 +54,8 @@ export function idleSettings(config: TrainConfig, given: Partial<TrainConfigInpu
 
 /** Settings that not every method reads. */
 const ofAdapters = [...new Set(Object.values(adapterMethods).flatMap(({ settings }): TrainKey[] => [...settings]))];
-const ofSelection = [
-  'keep',
-  'budget',
-  'scope',
-  'share',
-  'start',
-  'relax',
-  'searchOrder',
-  'damOptimizer',
-  'damInit',
-  'damLr',
-  'entropyWeight',
-  'searchSeeds',
-  'searchEpochs',
-  'searchSteps',
-] as const satisfies readonly TrainKey[];
-const methodSettings: readonly TrainKey[] = [...ofAdapters, ...ofSelection, 'targets', 'dam', 'head'];
+const ofSelection = [...new Set(Object.values(selectionMethods).flatMap(({ settings }): TrainKey[] => [...settings]))];
+const methodSettings: readonly TrainKey[] = [...ofAdapters, ...ofSelection, 'share', 'targets', 'dam', 'head'];
 
 function usedSettings(config: TrainConfig): readonly TrainKey[] {
   if (config.adapter !== undefined) return [];

@@ -16,6 +16,16 @@ const startSpread = 0.5;
 /** Batches whose mean gradient is taken. */
 const gradientBatches = 16;
 
+/** LoRA on every module as it starts: what is measured before anything is trained. */
+export interface FreshAdapters {
+  readonly kind: TaskKind;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * ‖∂L/∂B‖ of every module, [layers][modules], before anything is trained: B is 0, so this is ‖∂L/∂W0 · Aᵀ‖. The gradient
  * is the mean over the first batches of a stream.
@@ -24,14 +34,7 @@ export async function gradientNorms(
   model: Model,
   head: readonly Parameter[],
   batches: BatchStream,
-  options: {
-    readonly kind: TaskKind;
-    readonly rank: number;
-    readonly alpha: number;
-    readonly seed: number;
-    readonly threads: number;
-    readonly signal?: AbortSignal | undefined;
-  },
+  options: FreshAdapters,
 ): Promise<number[][]> {
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, options.seed);

@@ -4,6 +4,7 @@ import type { EncodedExample, TaskKind } from '../data/types.js';
 import type { Model } from '../models/model.js';
 import { openOutputGradients } from '../optimize/outputGradients.js';
 import { adapterParameters, type Parameter } from '../optimize/parameters.js';
+import type { FreshAdapters } from './damStart.js';
 
 /** What the Gram matrix of a set of modules says (DESIGN 2.3). */
 export interface GramReport {
@@ -33,15 +34,7 @@ export async function gramMatrices(
   model: Model,
   head: readonly Parameter[],
   examples: readonly EncodedExample[],
-  options: {
-    readonly kind: TaskKind;
-    readonly rank: number;
-    readonly alpha: number;
-    readonly seed: number;
-    readonly threads: number;
-    readonly signal?: AbortSignal | undefined;
-    readonly onExample?: (done: number) => void;
-  },
+  options: FreshAdapters & { readonly onExample?: (done: number) => void },
 ): Promise<GramMatrices> {
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, options.seed);

@@ -179,10 +179,10 @@ export function headPartOf({ head }: LoadedAdapter): HeadPart {
 }
 
 /** Name of the method of an adapter. */
-export function methodOf({ source }: LoadedAdapter): string {
+export function methodOf({ source }: LoadedAdapter): AdapterMethodName {
   if (source.format === 'diffora') return source.adapter.method;
   const { peftType, fields } = source.adapter;
-  if (peftType !== 'LORA') return peftType.toLowerCase();
+  if (peftType !== 'LORA') return peftType === 'VERA' ? 'vera' : 'adalora';
   return fields.use_dora === true ? 'dora' : fields.use_rslora === true ? 'rslora' : 'lora';
 }
 

@@ -1,5 +1,6 @@
 import { withOutputFolder } from '../files/atomic.js';
 import type { Dam } from '../selection/dam.js';
+import { methodOf } from './adapterFolder.js';
 import type { TrainConfig } from './config.js';
 import type { Reporter } from './reporter.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
@@ -27,7 +28,9 @@ export async function train({ config, output, overwrite, reporter, signal }: Run
       const workspace = await openWorkspace(config, reporter, signal);
       const run = await trainIn(workspace, config, reporter, signal);
       const seconds = { ...run.seconds, total: secondsSince(started) };
-      return writeRun(folder, { workspace, run, config, command: 'train', seconds });
+      // A run that goes on from an adapter has its method.
+      const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
+      return writeRun(folder, { workspace, run, config: used, command: 'train', seconds });
     },
     { existing: overwrite ? 'replace' : 'refuse' },
   );

@@ -1,8 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { adapterMethods } from '../../src/adapters/registry.js';
+import { collate } from '../../src/data/batching.js';
 import type { EncodedExample } from '../../src/data/types.js';
-import { type Parameter, parameter } from '../../src/optimize/parameters.js';
+import { constant, ops } from '../../src/graph/index.js';
+import { batchFeeds, type ModelGraphOptions, modelLogits } from '../../src/optimize/modelGraph.js';
+import {
+  adapterParameters,
+  type Parameter,
+  parameter,
+  parameterFeeds,
+  parameterInputs,
+} from '../../src/optimize/parameters.js';
 import { trainParameters } from '../../src/optimize/training.js';
+import { randomStream } from '../../src/random.js';
+import { openSession } from '../../src/runtime/session.js';
 import { matchTargets } from '../../src/selection/targets.js';
 import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/train/config.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
@@ -110,6 +121,30 @@ describe.each(description.cases.map((one) => [one.name, one] as const))('%s, aga
       expectClose(tensor, values, oracle.at(key).data, { relative: 1e-3, floor: 2e-4 });
     }
   });
+});
+
+it("DoRA's way with dropout is its way without it where the masks are 1", async () => {
+  const model = await openTinyBert();
+  const config = parseTrainConfig({ task: 'x', method: 'dora', rank }, 'test');
+  const plan = adapterMethods.dora.plan(config, { own: model.adaptable, shared: [] }, model);
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await savedClassifier())];
+  const stream = randomStream(1, 'dora');
+  for (const { name, values } of parameters) {
+    if (name.endsWith('lora_B')) for (let i = 0; i < values.length; i++) values[i] = 0.1 * stream.normal();
+  }
+  const inputs = parameterInputs(parameters);
+  const batch = collate(examples(), model.padTokenId);
+  const run = async (options: Partial<ModelGraphOptions>) => {
+    const session = await openSession(
+      { logits: modelLogits(model, { plan, parameters: inputs, ...options }) },
+      { threads: 1 },
+    );
+    const { logits } = await session.run({ ...parameterFeeds(parameters), ...batchFeeds(batch, false) });
+    await session.release();
+    return logits!.data;
+  };
+  const masked = await run({ adapterDropout: (x) => ops.mul(x, constant(1)) });
+  expectClose('logits', masked, await run({}), { relative: 1e-4, floor: 1e-5 });
 });
 
 it('every method that trains more than plain LoRA has a case', () => {

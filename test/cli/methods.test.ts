@@ -140,6 +140,7 @@ describe('an adapter that is trained on', () => {
         async (name) => (await diffora('inspect', folder.path(name, 'adapter'), '--json')).stdout,
       ),
     );
+    expect((await jsonOf(output, 'run.json')).config.method).toBe(method);
     const [a, b] = [JSON.parse(before!), JSON.parse(after!)];
     expect([b.method, b.parameters, b.targets]).toEqual([a.method, a.parameters, a.targets]);
   });

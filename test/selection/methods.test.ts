@@ -1,26 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loraPlan } from '../../src/adapters/lora.js';
-import type { EncodedExample } from '../../src/data/types.js';
 import { BatchStream } from '../../src/optimize/batchStream.js';
 import { openGradientStep } from '../../src/optimize/gradientStep.js';
 import { headParameters, parameter } from '../../src/optimize/parameters.js';
-import { randomStream } from '../../src/random.js';
 import { jointRun } from '../../src/selection/jointRun.js';
 import type { SelectionContext } from '../../src/selection/method.js';
 import { selectionMethods, selectionNames } from '../../src/selection/registry.js';
 import { parseTrainConfig } from '../../src/train/config.js';
 import { openTinyBert } from '../models/tinyBert.js';
-
-/** Sentences of random ids whose label is told by one of them. */
-function examples(count: number, name: string): EncodedExample[] {
-  const stream = randomStream(3, name);
-  return Array.from({ length: count }, (_, index) => {
-    const label = index % 3;
-    const ids = Array.from({ length: 5 + stream.integer(4) }, () => 20 + stream.integer(150));
-    ids[2] = 10 + label;
-    return { inputIds: Int32Array.from(ids), tokenTypeIds: new Int32Array(ids.length), label, index };
-  });
-}
+import { examples } from './examples.js';
 
 let context: SelectionContext;
 beforeAll(async () => {

@@ -1,10 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { EncodedExample } from '../../src/data/types.js';
 import type { Model } from '../../src/models/model.js';
 import { headParameters } from '../../src/optimize/parameters.js';
-import { randomStream } from '../../src/random.js';
 import { type SearchOptions, searchDam } from '../../src/selection/search.js';
 import { openTinyBert } from '../models/tinyBert.js';
+import { examples } from './examples.js';
 
 const options: SearchOptions = {
   kind: 'classification',
@@ -30,17 +29,6 @@ let model: Model;
 beforeAll(async () => {
   model = await openTinyBert(3, 'tiny-bert-backbone');
 });
-
-/** Sentences of random ids whose label is told by one of them. */
-function examples(count: number, name: string): EncodedExample[] {
-  const stream = randomStream(3, name);
-  return Array.from({ length: count }, (_, index) => {
-    const label = index % 3;
-    const ids = Array.from({ length: 5 + stream.integer(4) }, () => 20 + stream.integer(150));
-    ids[2] = 10 + label;
-    return { inputIds: Int32Array.from(ids), tokenTypeIds: new Int32Array(ids.length), label, index };
-  });
-}
 
 async function search(
   changes: Partial<SearchOptions> = {},
