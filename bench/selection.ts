@@ -4,9 +4,10 @@
  *
  *     npm run bench:selection -- masks   [--tasks sst2,stsb,mrpc] [--seeds 1,2] [--threads N]
  *     npm run bench:selection -- methods [--tasks …] [--seeds …] [--threads N]
+ *     npm run bench:selection -- report  [--tasks …]
  *
- * `masks` trains and scores every mask, `methods` selects with every method and looks its mask up. Both keep each
- * result in docs/results/selection/ as soon as they have it, and go on where they were stopped. Data: DIFFORA_DATA or
+ * `masks` trains and scores every mask, `methods` selects with every method, `report` places its masks among all; without
+ * a word all three are done. Each keeps each result in docs/results/selection/ as soon as they have it, and go on where they were stopped. Data: DIFFORA_DATA or
  * ../shared/data. Scores are on a part of the training data held out here: the dev sets are not touched.
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -24,6 +25,7 @@ import { discretise } from '../src/selection/discretise.js';
 import type { SelectionSettings } from '../src/selection/method.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
 import { parseTrainConfig, type TrainConfig } from '../src/train/config.js';
+import { openModelByName } from '../src/train/context.js';
 import { predictLogits } from '../src/train/predictLogits.js';
 import { silent } from '../src/train/reporter.js';
 import { openWorkspace, type Workspace } from '../src/train/workspace.js';
@@ -48,6 +50,7 @@ const sizes: Readonly<Record<string, { train: number; validation: number; epochs
   mrpc: { train: 1500, validation: 800, epochs: 2 },
 };
 const kept = 3;
+const usual = parseTrainConfig({ task: 'any' }, 'bench');
 
 /** Ways of the search that are tried, over the defaults. */
 const searches: Readonly<Record<string, Partial<SelectionSettings>>> = {
@@ -99,7 +102,7 @@ interface Choice {
   readonly values: readonly number[];
 }
 
-for (const name of tasks) {
+for (const name of positionals[0] === 'report' ? [] : tasks) {
   const size = sizes[name];
   if (size === undefined) throw new Error(`no sizes for the task ${name}; known: ${Object.keys(sizes).join(', ')}`);
   const config = parseTrainConfig(
@@ -117,6 +120,7 @@ for (const name of tasks) {
   if (positionals[0] !== 'methods') await trainMasks(name, workspace, parts, config);
   if (positionals[0] !== 'masks') await select(name, workspace, parts, config);
 }
+await report();
 
 interface Parts {
   readonly train: readonly EncodedExample[];
@@ -215,37 +219,92 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
       console.log(name, label, seed, columns);
     }
   }
-  report(name, read<MaskScore>(join(folder, `masks-${name}.jsonl`)), done);
 }
 
-/** Regret of each method: the mean loss (score) of the masks it chose, above that of the best mask. */
-function report(name: string, masks: readonly MaskScore[], choices: readonly Choice[]): void {
-  const mean = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-  const names = [...new Set(masks.map(({ columns }) => columns))];
+/** Means over seeds of a task's masks, and the best, mean and worst of them. */
+function maskTable(name: string) {
+  const masks = read<MaskScore>(join(folder, `masks-${name}.jsonl`));
+  const columns = [...new Set(masks.map((one) => one.columns))];
+  const of = (one: string) => masks.filter((mask) => mask.columns === one);
   const table = new Map(
-    names.map((columns) => {
-      const of = masks.filter((one) => one.columns === columns);
-      return [columns, { loss: mean(of.map(({ loss }) => loss)), score: mean(of.map(({ score }) => score)) }];
-    }),
+    columns.map((one) => [
+      one,
+      { loss: mean(of(one).map(({ loss }) => loss)), score: mean(of(one).map(({ score }) => score)) },
+    ]),
   );
-  const all = [...table.values()];
-  const best = { loss: Math.min(...all.map(({ loss }) => loss)), score: Math.max(...all.map(({ score }) => score)) };
-  const middle = { loss: mean(all.map(({ loss }) => loss)), score: mean(all.map(({ score }) => score)) };
-  const worst = { loss: Math.max(...all.map(({ loss }) => loss)), score: Math.min(...all.map(({ score }) => score)) };
-  console.log(`\n## ${name}: ${masks.length} runs of ${names.length} masks`);
-  console.log(`best, mean, worst mask: loss ${[best, middle, worst].map(({ loss }) => loss.toFixed(4)).join(', ')}`);
-  console.log(`                       score ${[best, middle, worst].map(({ score }) => score.toFixed(4)).join(', ')}`);
-  for (const method of [...new Set(choices.map((one) => one.method))]) {
-    const of = choices
-      .filter((one) => one.method === method && table.has(one.columns))
-      .map((one) => table.get(one.columns)!);
-    const loss = mean(of.map((one) => one.loss));
-    const score = mean(of.map((one) => one.score));
-    const share = (middle.loss - loss) / (middle.loss - best.loss);
-    console.log(
-      `${method.padEnd(52)} regret: loss ${(loss - best.loss).toFixed(4)}, score ${(best.score - score).toFixed(4)}; of the way from mean to best ${(100 * share).toFixed(0)} %`,
-    );
+  const losses = [...table.values()].map(({ loss }) => loss);
+  const scores = [...table.values()].map(({ score }) => score);
+  return {
+    runs: masks.length,
+    table,
+    best: { loss: Math.min(...losses), score: Math.max(...scores) },
+    middle: { loss: mean(losses), score: mean(scores) },
+    worst: { loss: Math.max(...losses), score: Math.min(...scores) },
+  };
+}
+
+/** The masks with the most trainable numbers: choosing by size alone takes one of them. */
+async function largestModules(): Promise<string[]> {
+  const { model } = await openModelByName(usual.model, { numLabels: 2 }, silent);
+  const sizes = model.modules.map((name) => {
+    const { inFeatures, outFeatures } = model.adaptable.find(({ module }) => module === name)!;
+    return inFeatures + outFeatures;
+  });
+  const masks = combinations(model.modules.length, kept).map((columns) => ({
+    name: columns.map((column) => model.modules[column]).join(' + '),
+    size: columns.reduce((sum, column) => sum + sizes[column]!, 0),
+  }));
+  const largest = Math.max(...masks.map(({ size }) => size));
+  return masks.filter(({ size }) => size === largest).map(({ name }) => name);
+}
+
+/** Markdown tables: the masks of each task, and each method's regret: the loss of its masks above that of the best. */
+async function report(): Promise<void> {
+  const known = tasks.filter((name) => existsSync(join(folder, `masks-${name}.jsonl`)));
+  const found = known.map((name) => ({
+    name,
+    ...maskTable(name),
+    choices: read<Choice>(join(folder, `choices-${name}.jsonl`)),
+  }));
+  console.log(
+    '| task | runs | best mask | loss: best, mean, worst | score: best, mean, worst |\n|---|---|---|---|---|',
+  );
+  for (const { name, runs, table, best, middle, worst } of found) {
+    const winner = [...table].find(([, { loss }]) => loss === best.loss)![0];
+    const three = (of: 'loss' | 'score') => [best, middle, worst].map((one) => one[of].toFixed(3)).join(', ');
+    console.log(`| ${name} | ${runs} | ${winner} | ${three('loss')} | ${three('score')} |`);
   }
+  console.log(
+    `\n| selection | ${known.map((name) => `${name}: regret (of the way to the best)`).join(' | ')} | mean | seconds |`,
+  );
+  console.log(`|---|${known.map(() => '---|').join('')}---|---|`);
+  const control = await largestModules();
+  const methods = [...new Set(found.flatMap(({ choices }) => choices.map(({ method }) => method)))];
+  const rows = methods.map((method) => {
+    const cells = found.map(({ choices, table, best, middle }) => {
+      const of = choices.filter((one) => one.method === method && table.has(one.columns));
+      if (of.length === 0) return undefined;
+      const loss = mean(of.map((one) => table.get(one.columns)!.loss));
+      return { regret: loss - best.loss, way: (middle.loss - loss) / (middle.loss - best.loss) };
+    });
+    const seconds = mean(
+      found.flatMap(({ choices }) => choices.filter((one) => one.method === method)).map((one) => one.seconds),
+    );
+    return { method, cells, seconds, way: mean(cells.flatMap((cell) => (cell === undefined ? [] : [cell.way]))) };
+  });
+  const cells = found.map(({ table, best, middle }) => {
+    const loss = mean(control.flatMap((columns) => (table.has(columns) ? [table.get(columns)!.loss] : [])));
+    return { regret: loss - best.loss, way: (middle.loss - loss) / (middle.loss - best.loss) };
+  });
+  rows.push({ method: 'control: the largest modules', cells, seconds: 0, way: mean(cells.map((cell) => cell.way)) });
+  for (const { method, cells, seconds, way } of rows.sort((a, b) => b.way - a.way)) {
+    const shown = cells.map((cell) => (cell ? `${cell.regret.toFixed(4)} (${(100 * cell.way).toFixed(0)} %)` : ''));
+    console.log(`| ${method} | ${shown.join(' | ')} | ${(100 * way).toFixed(0)} % | ${seconds.toFixed(0)} |`);
+  }
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 }
 
 /** Mean cross-entropy, or mean squared error of one output. */

@@ -51,11 +51,12 @@ export async function gradientNorms(
   });
   try {
     const sums = wrt.map(({ values }) => new Float64Array(values.length));
-    for (let i = 0; i < Math.min(gradientBatches, batches.stepsPerEpoch); i++) {
+    const count = Math.min(gradientBatches, batches.stepsPerEpoch);
+    for (let i = 0; i < count; i++) {
       options.signal?.throwIfAborted();
       await step.run(batches.at(i), i);
       for (const [m, gradient] of step.gradients.entries()) {
-        for (let j = 0; j < gradient.length; j++) sums[m]![j]! += gradient[j]!;
+        for (let j = 0; j < gradient.length; j++) sums[m]![j]! += gradient[j]! / count;
       }
     }
     return matrixOf(
