@@ -58,6 +58,34 @@ describe('GLUE files', () => {
     expect(examples.map(({ label }) => label)).toEqual([1, 0]);
   });
 
+  it('name questions and sentences in QNLI and QQP, and number the classes of WNLI', async () => {
+    const dataDir = await folderOf({
+      'QNLI/dev.tsv': 'index\tquestion\tsentence\tlabel\n0\tWho "is it?\tHe is.\tnot_entailment\n',
+      'QQP/dev.tsv': 'id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n7\t1\t2\tWhy?\tHow come?\t1\n',
+      'WNLI/dev.tsv': 'index\tsentence1\tsentence2\tlabel\n0\tHe put it there.\tHe put a cup there.\t1\n',
+    });
+    const first = async (name: string) => (await (await open(name, dataDir)).load('dev')).examples[0];
+    expect(await first('qnli')).toMatchObject({ text: 'Who "is it?', pair: 'He is.', label: 1 });
+    expect(await first('qqp')).toMatchObject({ text: 'Why?', pair: 'How come?', label: 1 });
+    expect(await first('wnli')).toMatchObject({ text: 'He put it there.', pair: 'He put a cup there.', label: 1 });
+  });
+
+  it('score MNLI on the matched and, under another name, on the mismatched part', async () => {
+    const header = 'index\tpairID\tgenre\tsentence1\tsentence2\tlabel1\tgold_label\n';
+    const row = (genre: string, label: string) => `0\t1\t${genre}\tAll "men.\tSome men.\t${label}\t${label}\n`;
+    const dataDir = await folderOf({
+      'MNLI/train.tsv': header + row('fiction', 'neutral'),
+      'MNLI/dev_matched.tsv': header + row('fiction', 'entailment'),
+      'MNLI/dev_mismatched.tsv': header + row('letters', 'contradiction'),
+    });
+    const labelOf = async (name: string, split: SplitName) =>
+      (await (await open(name, dataDir)).load(split)).examples[0]!.label;
+    expect(await labelOf('mnli', 'train')).toBe(1);
+    expect(await labelOf('mnli', 'dev')).toBe(0);
+    expect(await labelOf('MNLI-mm', 'train')).toBe(1);
+    expect(await labelOf('MNLI-mm', 'dev')).toBe(2);
+  });
+
   it('give the same hash for the same rows and another for others', async () => {
     const hashOf = async (content: string) => {
       const dataDir = await folderOf({ 'sst2/dev.tsv': content });
@@ -129,6 +157,7 @@ describe.skipIf(!hasShared('data/cola'))('the real GLUE files', () => {
     ['mrpc', 'train', 3668, { not_equivalent: 1194, equivalent: 2474 }],
     ['mrpc', 'dev', 408, { not_equivalent: 129, equivalent: 279 }],
     ['mrpc', 'test', 1725, { not_equivalent: 578, equivalent: 1147 }],
+    ['qnli', 'dev', 5463, { entailment: 2702, not_entailment: 2761 }],
     ['sst2', 'train', 67349, { negative: 29780, positive: 37569 }],
     ['sst2', 'dev', 872, { negative: 428, positive: 444 }],
     ['stsb', 'train', 5749, {}],
