@@ -72,8 +72,8 @@ export interface Selected {
   readonly values: number[][];
   /** Γ, where it is not simply the largest values. */
   readonly gamma?: (0 | 1)[][] | undefined;
-  /** Factor on the rank of every adapter: where all modules are kept, the budget is held by the rank. */
-  readonly rankFactor?: number | undefined;
+  /** Ranks by module path, where the budget is held by them. */
+  readonly ranks?: Readonly<Record<string, number>> | undefined;
   /** What a search did. */
   readonly search?: Dam['search'];
   /** A, B and the head as the method left them, for a warm start. */

@@ -11,7 +11,7 @@ import type { Selection } from './select.js';
 export function planRun(model: Model, config: TrainConfig, selection: Selection | undefined): AdapterPlan {
   const { places, plan } = adapterMethodOf(config);
   const where = places === 'itself' ? { own: [], shared: [] } : whereOf(model, config, selection);
-  return plan(withRankFactor(config, selection?.rankFactor ?? 1), where, model);
+  return plan(withRanks(config, selection?.ranks), where, model);
 }
 
 function whereOf(model: Model, config: TrainConfig, selection: Selection | undefined): Where {
@@ -20,17 +20,14 @@ function whereOf(model: Model, config: TrainConfig, selection: Selection | undef
   return { own: kept, shared: config.share === 'column' ? rest : [] };
 }
 
-/** Ranks times a factor, alpha / rank as it was. @throws DiffoError (usage) when less than rank 1 would be left */
-function withRankFactor(config: TrainConfig, factor: number): TrainConfig {
-  if (factor === 1) return config;
+/** Other ranks, alpha / rank as it was. @throws DiffoError (usage) when the run sets ranks itself */
+function withRanks(config: TrainConfig, ranks: Readonly<Record<string, number>> | undefined): TrainConfig {
+  if (ranks === undefined) return config;
   if (config.ranks !== undefined) {
-    throw usageError('--ranks sets ranks module by module, and --select uniform lowers all of them. Leave one out.');
+    throw usageError('--ranks sets ranks module by module, and so does --select uniform. Leave one out.');
   }
-  const rank = Math.floor(config.rank * factor + 1e-9);
-  if (rank >= 1) return { ...config, rank, alpha: (config.alpha * rank) / config.rank };
-  throw usageError(
-    `--select uniform: rank ${config.rank} times ${factor.toFixed(3)} is less than 1. Raise --rank, --keep or --budget.`,
-  );
+  const alphas = Object.entries(ranks).map(([path, rank]) => [path, (config.alpha * rank) / config.rank]);
+  return { ...config, ranks, alphas: Object.fromEntries(alphas) };
 }
 
 /**

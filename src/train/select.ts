@@ -14,8 +14,8 @@ import type { Reporter } from './reporter.js';
 
 export interface Selection {
   readonly dam: Dam;
-  /** Factor on the rank of every adapter, where all modules are kept and the budget is held by the rank. */
-  readonly rankFactor: number;
+  /** Ranks by module path, where all modules are kept and the budget is held by the ranks. */
+  readonly ranks?: Readonly<Record<string, number>> | undefined;
   /** A, B and the head as the method left them; none when the matrix was read from a file. */
   readonly trained: readonly Parameter[];
 }
@@ -65,7 +65,7 @@ export async function selectModules(
     model: config.model,
     task: task.name,
   };
-  return { dam, rankFactor: selected.rankFactor ?? 1, trained: selected.trained ?? [] };
+  return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
 }
 
 /** Trainable numbers of an adapter of the run's method on each module, [layers][modules]. */

@@ -41,7 +41,7 @@ export async function trainIn(
   const started = performance.now();
   let selection: Selection | undefined;
   if (config.dam !== undefined) {
-    selection = { dam: await readDamFor(model, config.dam), rankFactor: 1, trained: [] };
+    selection = { dam: await readDamFor(model, config.dam), trained: [] };
   } else if (workspace.adapter === undefined && hasMatrix(config)) {
     // What cannot be planned is to be known before a search, not after it.
     planRun(model, config, undefined);

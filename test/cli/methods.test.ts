@@ -69,7 +69,7 @@ describe.each(selectionNames)('train --select %s', (select) => {
       '--search-steps',
       '3',
       '--rank',
-      '3',
+      '6',
       ...flags,
     );
     expect(run.code, run.stderr).toBe(0);
@@ -166,7 +166,7 @@ describe('what does not go together', () => {
     [['--method', 'adalora', '--adalora-tinit', '5', '--adalora-tfinal', '5'], 'leave none to allocate'],
     [['--method', 'houlsby', '--reduction', '100'], 'leaves nothing of the 32 features'],
     [['--method', 'lora', '--select', 'random', '--budget', '3'], 'the smallest choice'],
-    [['--method', 'lora', '--select', 'uniform', '--keep', '0.1', '--rank', '2'], 'is less than 1'],
+    [['--method', 'lora', '--select', 'uniform', '--keep', '0.1', '--rank', '2'], 'less than rank 1 on all modules'],
   ])('%j is refused before any training', async (flags, telling) => {
     const { code, stderr, stdout } = await train('refused', ...flags);
     expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });

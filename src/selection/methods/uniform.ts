@@ -1,17 +1,28 @@
+import { usageError } from '../../errors.js';
 import { keptPerRow } from '../discretise.js';
+import { evenRanks } from '../evenRanks.js';
 import type { SelectionMethod } from '../method.js';
 
-/** A control: all modules, and the budget held by a lower rank. */
+/** A control: all modules, and the budget held by lower ranks. */
 export const uniform: SelectionMethod = {
   title: 'uniform',
   source: 'control',
   settings: ['keep', 'budget'],
-  async select({ model, allowance }) {
-    const { sizes, budget, keep } = allowance;
-    const total = sizes.flat().reduce((sum, size) => sum + size, 0);
+  async select({ model, allowance, settings }) {
+    const { sizes, keep } = allowance;
     const columns = model.modules.length;
+    const total = sizes.flat().reduce((sum, size) => sum + size, 0);
+    const budget = Math.min(total, allowance.budget ?? (total * keptPerRow(keep, columns)) / columns);
+    // What an adapter has beside its pairs, such as DoRA's magnitudes, does not fall with the rank.
+    const pairs = model.adaptable.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures, 0);
+    const fixed = total - settings.rank * pairs;
+    const ranks = evenRanks(model.adaptable, budget - fixed);
+    if (ranks === undefined) {
+      throw usageError(
+        `--select uniform: ${Math.floor(budget)} trainable numbers are less than rank 1 on all modules takes (${fixed + pairs}). Raise --rank, --keep or --budget.`,
+      );
+    }
     const all = sizes.map((row) => row.map((): 1 => 1));
-    const rankFactor = budget === undefined ? keptPerRow(keep, columns) / columns : Math.min(1, budget / total);
-    return { values: all, gamma: all, rankFactor };
+    return { values: all, gamma: all, ranks };
   },
 };
