@@ -31,7 +31,9 @@ export async function readTrainConfig(
   if (file !== undefined) parseTrainConfig({ task: 'any', ...fromFile }, file);
   const merged = { ...fromFile, ...given, ...fixed };
   if (merged.task === undefined) {
-    throw usageError('--task is missing: name a known task (cola, rte, spam, …) or a data file (.csv, .tsv, .jsonl).');
+    throw usageError(
+      '--task is missing: name a known task (cola, rte, spam, …) or a data file (.csv, .tsv, .jsonl, .parquet).',
+    );
   }
   return parseTrainConfig(merged, file ?? 'The flags');
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -125,11 +125,42 @@ describe('JSONL', () => {
   });
 });
 
+describe('Parquet', () => {
+  /** Written by pyarrow: test/oracle/parquet_files.py. */
+  const fixture = (name: string) => join(import.meta.dirname, 'fixtures', 'parquet', `${name}.parquet`);
+
+  it.each(['none', 'snappy', 'gzip', 'zstd', 'lz4', 'brotli'])('of compression %s gives its rows', async (name) => {
+    const table = await readTable(fixture(name));
+    expect(table.columns).toEqual(['text', 'label', 'score']);
+    expect(table.rows).toEqual([
+      { line: 1, values: { text: 'A "quoted" line', label: 1, score: 0.5 } },
+      { line: 2, values: { text: 'Café, naïve\nsecond line', label: 0, score: -1.25 } },
+      { line: 3, values: { text: '', label: 1, score: null } },
+    ]);
+  });
+
+  it('that is cut short or is something else is named', async () => {
+    const whole = await readFile(fixture('snappy'));
+    for (const [name, bytes] of [
+      ['cut.parquet', whole.subarray(0, 700)],
+      ['text.parquet', Buffer.from('text,label\n')],
+      ['empty.parquet', Buffer.alloc(0)],
+    ] as const) {
+      expect(await messageOf(readTable(await file(name, bytes)))).toMatch(/cannot be read as Parquet/);
+    }
+    expect(await messageOf(readTable(join(folder, 'none.parquet')))).toMatch(
+      /Cannot read .*none\.parquet: no such file/,
+    );
+  });
+});
+
 describe('any data file', () => {
   it('that is missing, no UTF-8 or of an unknown ending is named', async () => {
     expect(await messageOf(readTable(join(folder, 'none.csv')))).toMatch(/Cannot read .*none\.csv: no such file/);
     const latin = await file('latin.csv', Buffer.from('text\ncaf\xe9\n', 'latin1'));
     expect(await messageOf(readTable(latin))).toMatch(/latin\.csv is not UTF-8/);
-    expect(() => readTable('a.xlsx')).toThrow(/a\.xlsx is no data file known here: name it \.csv, \.tsv, \.jsonl/);
+    expect(() => readTable('a.xlsx')).toThrow(
+      /a\.xlsx is no data file known here: name it \.csv, \.tsv, \.jsonl, \.parquet/,
+    );
   });
 });

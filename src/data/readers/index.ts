@@ -1,6 +1,7 @@
 import { usageError } from '../../errors.js';
 import { readDelimited } from './delimited.js';
 import { readJsonLines } from './jsonl.js';
+import { readParquet } from './parquet.js';
 import type { Table } from './table.js';
 
 export { type DelimitedOptions, readDelimited } from './delimited.js';
@@ -11,9 +12,10 @@ const READERS: Readonly<Record<string, (path: string) => Promise<Table>>> = {
   csv: (path) => readDelimited(path, { format: 'csv' }),
   tsv: (path) => readDelimited(path, { format: 'tsv' }),
   jsonl: readJsonLines,
+  parquet: readParquet,
 };
 
-/** Endings that {@link readTable} takes, each also with `.gz`. */
+/** Endings that {@link readTable} takes; those of text also with `.gz`. */
 export const TABLE_ENDINGS: readonly string[] = Object.keys(READERS).map((ending) => `.${ending}`);
 
 /** True when the path ends as a data file does. */
@@ -22,7 +24,7 @@ export function isTablePath(path: string): boolean {
 }
 
 /**
- * Reads a data file by its ending: `.csv`, `.tsv` or `.jsonl`, each also with `.gz`.
+ * Reads a data file by its ending: `.csv`, `.tsv`, `.jsonl`, each also with `.gz`, or `.parquet`.
  *
  * @throws DiffoError for another ending, or what the reader of that format throws
  */

@@ -1,0 +1,33 @@
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { DiffoError } from '../../errors.js';
+import { fileError } from '../../files/errors.js';
+import type { Table } from './table.js';
+
+/**
+ * Reads a Parquet file, whatever its compression. A row's line is its number, from 1. Whole numbers come as numbers.
+ *
+ * @throws DiffoError that names the file where it cannot be read or is not Parquet
+ */
+export async function readParquet(path: string): Promise<Table> {
+  const file = await asyncBufferFromFile(path).catch((error) => Promise.reject(fileError(error, path, 'read')));
+  try {
+    const metadata = await parquetMetadataAsync(file);
+    const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const rows = await parquetReadObjects({ file, metadata, compressors });
+    return { path, columns, rows: rows.map((values, i) => ({ line: i + 1, values: plainValues(values) })) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DiffoError(`${path} cannot be read as Parquet (${reason}). Fetch or write it again.`, { cause: error });
+  }
+}
+
+/** 64-bit integers become numbers where a number holds them exactly. */
+function plainValues(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => {
+      const isSmall = typeof value === 'bigint' && BigInt(Number(value)) === value;
+      return [name, isSmall ? Number(value) : value];
+    }),
+  );
+}
