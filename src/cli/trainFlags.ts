@@ -63,6 +63,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
   weightDecay: [training, 'decoupled weight decay'],
   warmupRatio: [training, 'share of the steps in which the rate rises'],
+  schedule: [training, 'how the rate goes after that: falls to 0 linearly or as a cosine, or stays'],
   maxGradNorm: [training, 'gradients are clipped to this global norm'],
   dropout: [training, 'dropout of the base model: a rate, or model for its own'],
   seed: [training, 'of data order, initialisation and dropout'],

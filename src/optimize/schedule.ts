@@ -1,8 +1,20 @@
+/** How the learning rate goes after the warm-up. */
+export const schedules = ['linear', 'cosine', 'constant'] as const;
+export type ScheduleName = (typeof schedules)[number];
+
 /**
- * Factor on the learning rate at a step (counted from 0): rises linearly from 0 over the warm-up, then falls linearly
- * to 0 at `totalSteps` (transformers' get_linear_schedule_with_warmup).
+ * Factor on the learning rate at a step (counted from 0): rises linearly from 0 over the warm-up, then stays, or falls
+ * to 0 at `totalSteps`, linearly or as half a cosine (transformers' get_…_schedule_with_warmup).
  */
-export function linearSchedule(step: number, totalSteps: number, warmupSteps: number): number {
+export function scheduleFactor(name: ScheduleName, step: number, totalSteps: number, warmupSteps: number): number {
   if (step < warmupSteps) return step / Math.max(1, warmupSteps);
-  return Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps));
+  const left = Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps));
+  switch (name) {
+    case 'linear':
+      return left;
+    case 'cosine':
+      return (1 + Math.cos(Math.PI * (1 - left))) / 2;
+    case 'constant':
+      return 1;
+  }
 }

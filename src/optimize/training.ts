@@ -6,7 +6,7 @@ import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
 import { openGradientStep } from './gradientStep.js';
 import { type Parameter, trainedOf } from './parameters.js';
-import { linearSchedule } from './schedule.js';
+import { type ScheduleName, scheduleFactor } from './schedule.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
 export interface TrainStep {
@@ -28,6 +28,8 @@ export interface TrainingOptions {
   readonly learningRate: number;
   readonly weightDecay: number;
   readonly warmupRatio: number;
+  /** Default `linear`. */
+  readonly schedule?: ScheduleName;
   readonly maxGradNorm: number;
   /** In the place of the model's own dropout rates. */
   readonly dropoutRate?: number | undefined;
@@ -37,7 +39,7 @@ export interface TrainingOptions {
 }
 
 /**
- * Trains parameters in place: AdamW, linear schedule with warm-up, global-norm clipping, and after each step what the
+ * Trains parameters in place: AdamW, a schedule with warm-up, global-norm clipping, and after each step what the
  * plan's method does to its tensors.
  * @throws DiffoError when the loss is no longer finite
  */
@@ -48,7 +50,7 @@ export async function trainParameters(
   examples: readonly EncodedExample[],
   options: TrainingOptions,
 ): Promise<void> {
-  const { kind, batchSize, seed, threads, signal, onStep } = options;
+  const { kind, batchSize, seed, threads, signal, onStep, schedule = 'linear' } = options;
   const stream = new BatchStream(examples, { batchSize, seed, kind, padTokenId: model.padTokenId });
   const totalSteps = options.steps(stream.stepsPerEpoch);
   const warmupSteps = Math.ceil(options.warmupRatio * totalSteps);
@@ -77,7 +79,7 @@ export async function trainParameters(
         );
       }
       // Step 0 of a warm-up would have rate 0 and change nothing, so the schedule is read one step ahead.
-      const learningRate = options.learningRate * linearSchedule(step + 1, totalSteps + 1, warmupSteps);
+      const learningRate = options.learningRate * scheduleFactor(schedule, step + 1, totalSteps + 1, warmupSteps);
       optimizer.step(gradientStep.gradients, learningRate);
       control?.afterStep(
         step + 1,

@@ -6,7 +6,7 @@ import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { openGradientStep } from '../optimize/gradientStep.js';
 import { adapterParameters, type Parameter, parameter } from '../optimize/parameters.js';
-import { linearSchedule } from '../optimize/schedule.js';
+import { scheduleFactor } from '../optimize/schedule.js';
 import type { SearchOrder } from './dam.js';
 import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
 import { type DamStart, gradientNorms, logitsFrom } from './damStart.js';
@@ -122,7 +122,7 @@ export async function searchDam(
     const history: SearchStep[] = [];
     for (let step = 0; step < options.steps; step++) {
       options.signal?.throwIfAborted();
-      const rate = options.learningRate * linearSchedule(step + 1, options.steps + 1, options.warmupSteps);
+      const rate = options.learningRate * scheduleFactor('linear', step + 1, options.steps + 1, options.warmupSteps);
       const trainBatch = trainBatches.at(step);
       const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
       const now = relax(options.relax, logits, groups, noise);

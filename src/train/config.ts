@@ -9,6 +9,7 @@ import {
 } from '../adapters/registry.js';
 import { nearestNames, usageError } from '../errors.js';
 import { headParts } from '../models/model.js';
+import { schedules } from '../optimize/schedule.js';
 import { searchOrders, sharings } from '../selection/dam.js';
 import { damOptimizers } from '../selection/damOptimizer.js';
 import { damStarts } from '../selection/damStart.js';
@@ -96,6 +97,7 @@ export const trainSchema = z.strictObject({
   lr: z.number().positive().optional(),
   weightDecay: z.number().nonnegative().default(0.01),
   warmupRatio: z.number().min(0).max(1).default(0.06),
+  schedule: z.enum(schedules).default('linear'),
   maxGradNorm: z.number().positive().default(1),
   /** Dropout of the base model while training: a rate for every site, or `model` for those of its config.json. */
   dropout: z.union([z.literal('model'), z.number().min(0).lt(1)]).default(0),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { adamW, clipGlobalNorm } from '../../src/optimize/adamw.js';
 import { openGradientStep } from '../../src/optimize/gradientStep.js';
 import { parameter } from '../../src/optimize/parameters.js';
-import { linearSchedule } from '../../src/optimize/schedule.js';
+import { scheduleFactor } from '../../src/optimize/schedule.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, batchOf, openTinyBert, parametersOf, planOf } from '../models/tinyBert.js';
 
@@ -57,7 +57,8 @@ describe('20 training steps of the tiny BERT against torch.optim.AdamW', () => {
       const norm = clipGlobalNorm(gradientStep.gradients, clipping.maxNorm);
       expectClose(`norm of step ${step}`, [norm], [gradientNorm], { relative: 2e-5, floor: 0 });
       expect(norm > clipping.maxNorm).toBe(clipped);
-      const rate = optimizer.peakLearningRate * linearSchedule(step - 1, schedule.totalSteps, schedule.warmupSteps);
+      const rate =
+        optimizer.peakLearningRate * scheduleFactor('linear', step - 1, schedule.totalSteps, schedule.warmupSteps);
       expect(rate).toBeCloseTo(learningRate, 15);
       update.step(gradientStep.gradients, rate);
       for (const [name, key] of Object.entries(after[step] ?? {})) {
