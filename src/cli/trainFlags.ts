@@ -60,6 +60,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   epochs: [training, 'passes over the training data'],
   maxSteps: [training, 'end after this many steps if that is sooner'],
   batchSize: [training, 'examples in a step'],
+  accumulate: [training, 'parts that a batch is cut into, one after the other: less memory, the same gradients'],
   lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
   weightDecay: [training, 'decoupled weight decay'],
   warmupRatio: [training, 'share of the steps in which the rate rises'],

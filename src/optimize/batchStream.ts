@@ -29,12 +29,25 @@ export class BatchStream {
   }
 
   at(step: number): Batch {
+    const { padTokenId, kind } = this.options;
+    return collate(this.examplesAt(step), padTokenId, kind);
+  }
+
+  /** The batch of a step in parts of at most `size` examples, each padded for itself. */
+  partsAt(step: number, size: number): Batch[] {
+    const { padTokenId, kind } = this.options;
+    const examples = this.examplesAt(step);
+    return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) =>
+      collate(examples.slice(i * size, (i + 1) * size), padTokenId, kind),
+    );
+  }
+
+  private examplesAt(step: number): EncodedExample[] {
     const epoch = Math.floor(step / this.stepsPerEpoch);
     if (epoch !== this.epoch) {
       this.epoch = epoch;
       this.batches = trainingBatches(this.examples, { ...this.options, epoch });
     }
-    const { padTokenId, kind } = this.options;
-    return collate(this.batches[step - epoch * this.stepsPerEpoch]!, padTokenId, kind);
+    return this.batches[step - epoch * this.stepsPerEpoch]!;
   }
 }

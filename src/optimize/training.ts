@@ -1,10 +1,10 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import type { EncodedExample, TaskKind } from '../data/types.js';
+import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
-import { openGradientStep } from './gradientStep.js';
+import { type GradientStep, openGradientStep } from './gradientStep.js';
 import { type Parameter, trainedOf } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
 
@@ -22,7 +22,10 @@ export interface TrainingOptions {
   readonly kind: TaskKind;
   /** Optimiser steps, by how many there are in an epoch. */
   readonly steps: (stepsPerEpoch: number) => number;
+  /** Examples of an optimiser step. */
   readonly batchSize: number;
+  /** Parts that a batch is cut into, run one after the other: memory falls, gradients are the same. Default 1. */
+  readonly parts?: number;
   readonly seed: number;
   /** Peak learning rate. */
   readonly learningRate: number;
@@ -50,7 +53,7 @@ export async function trainParameters(
   examples: readonly EncodedExample[],
   options: TrainingOptions,
 ): Promise<void> {
-  const { kind, batchSize, seed, threads, signal, onStep, schedule = 'linear' } = options;
+  const { kind, batchSize, seed, threads, signal, onStep, schedule = 'linear', parts = 1 } = options;
   const stream = new BatchStream(examples, { batchSize, seed, kind, padTokenId: model.padTokenId });
   const totalSteps = options.steps(stream.stepsPerEpoch);
   const warmupSteps = Math.ceil(options.warmupRatio * totalSteps);
@@ -65,14 +68,16 @@ export async function trainParameters(
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
     threads,
-    largestBatch: stream.largest,
+    largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
+  const accumulated = accumulator(gradientStep);
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
     for (let step = 0; step < totalSteps; step++) {
       signal?.throwIfAborted();
-      const loss = await gradientStep.run(stream.at(step), step);
-      const gradientNorm = clipGlobalNorm(gradientStep.gradients, options.maxGradNorm);
+      const batches = parts === 1 ? [stream.at(step)] : stream.partsAt(step, Math.ceil(batchSize / parts));
+      const loss = await accumulated.run(batches, step * parts);
+      const gradientNorm = clipGlobalNorm(accumulated.gradients, options.maxGradNorm);
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         throw new DiffoError(
           `Training diverged at step ${step} (loss ${loss}); a lower --lr than ${options.learningRate} is needed.`,
@@ -80,15 +85,49 @@ export async function trainParameters(
       }
       // Step 0 of a warm-up would have rate 0 and change nothing, so the schedule is read one step ahead.
       const learningRate = options.learningRate * scheduleFactor(schedule, step + 1, totalSteps + 1, warmupSteps);
-      optimizer.step(gradientStep.gradients, learningRate);
+      optimizer.step(accumulated.gradients, learningRate);
       control?.afterStep(
         step + 1,
         (name) => trained[indices.get(name)!]!.values,
-        (name) => gradientStep.gradients[indices.get(name)!]!,
+        (name) => accumulated.gradients[indices.get(name)!]!,
       );
       onStep?.({ step, totalSteps, loss, learningRate, gradientNorm });
     }
   } finally {
     await gradientStep.release();
   }
+}
+
+/**
+ * Runs a step over several batches: the mean of their losses and gradients, each weighted by its examples, is that of
+ * the batch that they were cut from. `gradients` are overwritten by the next run.
+ */
+function accumulator(step: GradientStep) {
+  const sums: Float32Array[] = [];
+  let gradients = step.gradients;
+  return {
+    get gradients() {
+      return gradients;
+    },
+    /** @param firstStep selects the dropout masks of the first batch; the next batch has the next */
+    async run(batches: readonly Batch[], firstStep: number): Promise<number> {
+      if (batches.length === 1) {
+        gradients = step.gradients;
+        return step.run(batches[0]!, firstStep);
+      }
+      if (sums.length === 0) sums.push(...step.gradients.map(({ length }) => new Float32Array(length)));
+      const total = batches.reduce((sum, { batchSize }) => sum + batchSize, 0);
+      let mean = 0;
+      for (const [i, batch] of batches.entries()) {
+        const share = batch.batchSize / total;
+        mean += share * (await step.run(batch, firstStep + i));
+        for (const [g, gradient] of step.gradients.entries()) {
+          const sum = sums[g]!;
+          for (let k = 0; k < sum.length; k++) sum[k] = (i === 0 ? 0 : sum[k]!) + share * gradient[k]!;
+        }
+      }
+      gradients = sums;
+      return mean;
+    },
+  };
 }

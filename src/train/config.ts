@@ -93,6 +93,8 @@ export const trainSchema = z.strictObject({
   /** Stops earlier; the schedule then ends there. */
   maxSteps: z.int().positive().optional(),
   batchSize: z.int().positive().default(16),
+  /** Parts that a batch is cut into, run one after the other. */
+  accumulate: z.int().positive().default(1),
   /** Default by method: 5e-4 for LoRA. */
   lr: z.number().positive().optional(),
   weightDecay: z.number().nonnegative().default(0.01),

@@ -24,6 +24,7 @@ export function fineTune(
     ...config,
     kind,
     steps: (stepsPerEpoch) => trainingSteps(config, stepsPerEpoch),
+    parts: config.accumulate,
     learningRate: config.lr,
     dropoutRate: dropoutRateOf(config),
     signal,
