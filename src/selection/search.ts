@@ -4,14 +4,14 @@ import { ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
-import { openGradientStep } from '../optimize/gradientStep.js';
+import { type GradientStepOptions, openGradientStep } from '../optimize/gradientStep.js';
 import { adapterParameters, type Parameter, parameter } from '../optimize/parameters.js';
 import { scheduleFactor } from '../optimize/schedule.js';
 import type { SearchOrder } from './dam.js';
 import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
 import { type DamStart, gradientNorms, logitsFrom } from './damStart.js';
 import { entropyGradient, type Group, gumbelNoise, type Relaxation, relax, relaxedEntropy } from './relax.js';
-import { openUnrolledGradient } from './unrolled.js';
+import { type GateGradient, openUnrolledGradient } from './unrolled.js';
 
 export interface SearchOptions {
   readonly kind: TaskKind;
@@ -107,15 +107,7 @@ export async function searchDam(
   const gateStep =
     options.order === 'second'
       ? await openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
-      : await firstOrder();
-  async function firstOrder() {
-    const step = await openGradientStep(model, { ...shared, wrt: [gates] });
-    return {
-      gradient: step.gradients[0]!,
-      run: (validation: ReturnType<BatchStream['at']>) => step.run(validation, 0),
-      release: () => step.release(),
-    };
-  }
+      : await openPlainGradient(model, { ...shared, wrt: [gates] });
   try {
     const weightOptimizer = adamW(weights);
     const logitOptimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
@@ -162,6 +154,16 @@ export async function searchDam(
       byLogits[i]! += pulled[i]!;
     }
   }
+}
+
+/** First order: the gradient of the validation loss by the gates as the weights are. */
+async function openPlainGradient(model: Model, options: GradientStepOptions): Promise<GateGradient> {
+  const step = await openGradientStep(model, options);
+  return {
+    gradient: step.gradients[0]!,
+    run: (validation) => step.run(validation, 0),
+    release: () => step.release(),
+  };
 }
 
 /** γ of a module: its entry of the relaxed matrix [layers, modules], as a scalar. */
