@@ -62,6 +62,8 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   batchSize: [training, 'examples in a step'],
   accumulate: [training, 'parts that a batch is cut into, one after the other: less memory, the same gradients'],
   lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
+  labelSmoothing: [training, 'share of a target that is spread over all classes'],
+  classWeights: [training, 'weights of the classes: spam=2,ham=1, or balanced (inverse to their counts)'],
   weightDecay: [training, 'decoupled weight decay'],
   warmupRatio: [training, 'share of the steps in which the rate rises'],
   schedule: [training, 'how the rate goes after that: falls to 0 linearly or as a cosine, or stays'],

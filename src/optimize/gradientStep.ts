@@ -4,12 +4,13 @@ import { grad, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { openSession, type Value } from '../runtime/session.js';
 import { dropoutSites } from './dropout.js';
-import { labelRows, taskLoss } from './loss.js';
+import { type LossOptions, labelRows, taskLoss } from './loss.js';
 import { batchFeeds, modelLogits } from './modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
 
 export interface GradientStepOptions {
   readonly kind: TaskKind;
+  readonly loss?: LossOptions | undefined;
   readonly plan: AdapterPlan;
   /** Every trainable tensor of the graph, head and adapters, and whatever `gates` reads. */
   readonly parameters: readonly Parameter[];
@@ -49,7 +50,7 @@ export async function openGradientStep(model: Model, options: GradientStepOption
       ? {}
       : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
   });
-  const objective = taskLoss(logits, options.kind);
+  const objective = taskLoss(logits, options.kind, options.loss);
   const loss = plan.penalty === undefined ? objective : ops.add(objective, plan.penalty(inputs));
   const gradients = grad(
     loss,

@@ -5,6 +5,7 @@ import type { Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
 import { type GradientStep, openGradientStep } from './gradientStep.js';
+import type { LossOptions } from './loss.js';
 import { type Parameter, trainedOf } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
 
@@ -20,6 +21,7 @@ export interface TrainStep {
 
 export interface TrainingOptions {
   readonly kind: TaskKind;
+  readonly loss?: LossOptions | undefined;
   /** Optimiser steps, by how many there are in an epoch. */
   readonly steps: (stepsPerEpoch: number) => number;
   /** Examples of an optimiser step. */
@@ -62,6 +64,7 @@ export async function trainParameters(
   const control = plan.control?.(totalSteps);
   const gradientStep = await openGradientStep(model, {
     kind,
+    loss: options.loss,
     plan,
     parameters,
     wrt: trained,
@@ -70,7 +73,7 @@ export async function trainParameters(
     threads,
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
-  const accumulated = accumulator(gradientStep);
+  const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, options.loss));
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
     for (let step = 0; step < totalSteps; step++) {
@@ -98,11 +101,18 @@ export async function trainParameters(
   }
 }
 
+/** What the mean over a batch is taken over: its examples, or their weights. */
+function batchWeight({ batchSize, labels }: Batch, { classWeights }: LossOptions = {}): number {
+  if (classWeights === undefined) return batchSize;
+  const classes = Array.from(labels!.data as BigInt64Array, Number);
+  return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);
+}
+
 /**
- * Runs a step over several batches: the mean of their losses and gradients, each weighted by its examples, is that of
- * the batch that they were cut from. `gradients` are overwritten by the next run.
+ * Runs a step over several batches: the mean of their losses and gradients, each weighted as its own mean is, is that
+ * of the batch that they were cut from. `gradients` are overwritten by the next run.
  */
-function accumulator(step: GradientStep) {
+function accumulator(step: GradientStep, weightOf: (batch: Batch) => number) {
   const sums: Float32Array[] = [];
   let gradients = step.gradients;
   return {
@@ -116,10 +126,10 @@ function accumulator(step: GradientStep) {
         return step.run(batches[0]!, firstStep);
       }
       if (sums.length === 0) sums.push(...step.gradients.map(({ length }) => new Float32Array(length)));
-      const total = batches.reduce((sum, { batchSize }) => sum + batchSize, 0);
+      const total = batches.reduce((sum, batch) => sum + weightOf(batch), 0);
       let mean = 0;
       for (const [i, batch] of batches.entries()) {
-        const share = batch.batchSize / total;
+        const share = weightOf(batch) / total;
         mean += share * (await step.run(batch, firstStep + i));
         for (const [g, gradient] of step.gradients.entries()) {
           const sum = sums[g]!;

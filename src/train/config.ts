@@ -97,6 +97,10 @@ export const trainSchema = z.strictObject({
   accumulate: z.int().positive().default(1),
   /** Default by method: 5e-4 for LoRA. */
   lr: z.number().positive().optional(),
+  /** Classification: share of a target that is spread over all classes. */
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+  /** Classification: `balanced`, or a weight for each class by name. */
+  classWeights: z.union([z.literal('balanced'), z.record(z.string(), z.number().positive())]).optional(),
   weightDecay: z.number().nonnegative().default(0.01),
   warmupRatio: z.number().min(0).max(1).default(0.06),
   schedule: z.enum(schedules).default('linear'),

@@ -1,12 +1,14 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample, TaskKind } from '../data/types.js';
 import type { Model } from '../models/model.js';
+import type { LossOptions } from '../optimize/loss.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { type TrainStep, trainParameters } from '../optimize/training.js';
 import { dropoutRateOf, type TrainConfig } from './config.js';
 
 export interface FineTuneOptions {
   readonly kind: TaskKind;
+  readonly loss?: LossOptions;
   readonly config: TrainConfig;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep) => void) | undefined;
@@ -18,11 +20,12 @@ export function fineTune(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { kind, config, signal, onStep }: FineTuneOptions,
+  { kind, loss, config, signal, onStep }: FineTuneOptions,
 ): Promise<void> {
   return trainParameters(model, plan, parameters, examples, {
     ...config,
     kind,
+    loss,
     steps: (stepsPerEpoch) => trainingSteps(config, stepsPerEpoch),
     parts: config.accumulate,
     learningRate: config.lr,

@@ -10,6 +10,7 @@ import { placeAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
 import type { EncodedSplit, OpenedModel } from './context.js';
 import { fineTune, trainingSteps } from './fineTune.js';
+import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
 import { predictLogits } from './predictLogits.js';
 import type { Reporter } from './reporter.js';
@@ -38,6 +39,7 @@ export async function trainIn(
 ): Promise<TrainedRun> {
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
+  const loss = lossOptionsOf(config, task, train.encoded);
   const started = performance.now();
   let selection: Selection | undefined;
   if (config.dam !== undefined) {
@@ -58,6 +60,7 @@ export async function trainIn(
   const phase = reporter.phase('train', totalSteps);
   await fineTune(model, plan, parameters, train.encoded, {
     kind: task.kind,
+    loss,
     config,
     signal,
     onStep: (step) => {

@@ -130,6 +130,24 @@ describe('a selection', () => {
   });
 });
 
+describe('classes', () => {
+  it('can be weighted, by name or balanced, and their targets smoothed', async () => {
+    const lossOf = async (output: string, ...flags: string[]) => {
+      const run = await train(output, '--method', 'lora', ...flags);
+      expect(run.code, run.stderr).toBe(0);
+      const lines = (await readFile(folder.path(output, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+      return lines.map((line) => JSON.parse(line).loss as number);
+    };
+    const plain = await lossOf('plain');
+    expect(await lossOf('smooth', '--label-smoothing', '0.2')).not.toEqual(plain);
+    expect(await lossOf('weighted', '--class-weights', 'good=3')).not.toEqual(plain);
+    // As many of either class: balanced weights are 1.
+    for (const [i, loss] of (await lossOf('balanced', '--class-weights', 'balanced')).entries()) {
+      expect(loss).toBeCloseTo(plain[i]!, 3);
+    }
+  });
+});
+
 describe('an adapter that is trained on', () => {
   it.each(['lora', 'dora', 'adalora', 'vera', 'bitfit', 'houlsby'])('keeps the form of %s', async (method) => {
     const output = `on-${method}`;
@@ -154,6 +172,7 @@ describe('what does not go together', () => {
     [['--method', 'lora', '--select', 'gram', '--dam', 'dam.json'], 'exclude each other'],
     [['--method', 'lora', '--select', 'gram', '--adapter', 'x'], 'Leave one out'],
     [['--method', 'dora', '--select', 'diffora', '--start', 'search'], 'start search'],
+    [['--method', 'lora', '--class-weights', 'goood=2'], 'nearest: good'],
     [['--method', 'lora', '--rank', '0'], 'at least 1'],
     [['--method', 'lora', '--rank', '33'], 'so a rank is 1 to 32'],
     [['--method', 'diffora', '--rank', '33'], 'so a rank is 1 to 32'],

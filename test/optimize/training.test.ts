@@ -39,6 +39,13 @@ describe('a batch cut into parts', () => {
     },
   );
 
+  it('and weighted by class: the same as whole', async () => {
+    const loss = { classWeights: [1, 3, 0.2], labelSmoothing: 0.1 };
+    const [whole, cut] = [await train({ loss }), await train({ loss, parts: 3 })];
+    expectClose('losses', cut.losses, whole.losses, { relative: 1e-5, floor: 1e-6 });
+    expect(whole.losses).not.toEqual((await train({})).losses);
+  });
+
   it('gives the same bits again, and other masks of dropout to every part', async () => {
     const [one, again] = [await train({ parts: 2, dropoutRate: 0.3 }), await train({ parts: 2, dropoutRate: 0.3 })];
     expect(again.losses).toEqual(one.losses);
