@@ -52,30 +52,32 @@ const sizes: Readonly<Record<string, { train: number; validation: number; epochs
 const kept = 3;
 const usual = parseTrainConfig({ task: 'any' }, 'bench');
 
-/** Ways of the search that are tried, over the defaults. */
+/** A way of the search, whatever the defaults are. */
+function way(
+  relax: SelectionSettings['relax'],
+  damOptimizer: SelectionSettings['damOptimizer'],
+  more: Partial<SelectionSettings> = {},
+): Partial<SelectionSettings> {
+  return { relax, damOptimizer, damInit: 'zero', searchOrder: 'first', entropyWeight: 0, ...more };
+}
+const fromNorms = { damInit: 'gradient-norm' } as const;
+
+/** Ways of the search that are tried. */
 const searches: Readonly<Record<string, Partial<SelectionSettings>>> = {
-  'diffora: sigmoid, adam': {},
-  'diffora: softmax, adam': { relax: 'softmax' },
-  'diffora: budget, adam': { relax: 'budget' },
-  'diffora: gumbel, adam': { relax: 'gumbel' },
-  'diffora: sigmoid, gradient': { damOptimizer: 'gradient' },
-  'diffora: budget, gradient': { relax: 'budget', damOptimizer: 'gradient' },
-  'diffora: softmax, mirror': { relax: 'softmax', damOptimizer: 'mirror' },
-  'diffora: budget, mirror': { relax: 'budget', damOptimizer: 'mirror' },
-  'diffora: gumbel, gradient': { relax: 'gumbel', damOptimizer: 'gradient' },
-  'diffora: sigmoid, gradient, from gradient norms': { damOptimizer: 'gradient', damInit: 'gradient-norm' },
-  'diffora: budget, gradient, from gradient norms': {
-    relax: 'budget',
-    damOptimizer: 'gradient',
-    damInit: 'gradient-norm',
-  },
-  'diffora: softmax, mirror, from gradient norms': {
-    relax: 'softmax',
-    damOptimizer: 'mirror',
-    damInit: 'gradient-norm',
-  },
-  'diffora: sigmoid, adam, entropy 0.1': { entropyWeight: 0.1 },
-  'diffora: sigmoid, adam, second order': { searchOrder: 'second' },
+  'diffora: sigmoid, adam': way('sigmoid', 'adam'),
+  'diffora: softmax, adam': way('softmax', 'adam'),
+  'diffora: budget, adam': way('budget', 'adam'),
+  'diffora: gumbel, adam': way('gumbel', 'adam'),
+  'diffora: sigmoid, gradient': way('sigmoid', 'gradient'),
+  'diffora: budget, gradient': way('budget', 'gradient'),
+  'diffora: softmax, mirror': way('softmax', 'mirror'),
+  'diffora: budget, mirror': way('budget', 'mirror'),
+  'diffora: gumbel, gradient': way('gumbel', 'gradient'),
+  'diffora: sigmoid, gradient, from gradient norms': way('sigmoid', 'gradient', fromNorms),
+  'diffora: budget, gradient, from gradient norms': way('budget', 'gradient', fromNorms),
+  'diffora: softmax, mirror, from gradient norms': way('softmax', 'mirror', fromNorms),
+  'diffora: sigmoid, adam, entropy 0.1': way('sigmoid', 'adam', { entropyWeight: 0.1 }),
+  'diffora: sigmoid, adam, second order': way('sigmoid', 'adam', { searchOrder: 'second' }),
 };
 const others: readonly SelectionName[] = [
   'random',

@@ -76,9 +76,9 @@ export const trainSchema = z.strictObject({
   share: z.enum(sharings).optional(),
   /** Fine-tune from fresh A and B, or from those of the search. */
   start: z.enum(['fresh', 'search']).default('fresh'),
-  relax: z.enum(relaxations).default('sigmoid'),
+  relax: z.enum(relaxations).default('softmax'),
   searchOrder: z.enum(searchOrders).default('first'),
-  damOptimizer: z.enum(damOptimizers).default('adam'),
+  damOptimizer: z.enum(damOptimizers).default('mirror'),
   damInit: z.enum(damStarts).default('zero'),
   damLr: z.number().positive().default(0.03),
   entropyWeight: z.number().nonnegative().default(0),
