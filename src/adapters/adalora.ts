@@ -1,11 +1,19 @@
+import { elementCount } from '../checkpoint/dtype.js';
 import { usageError } from '../errors.js';
 import { constant, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { randomStream } from '../random.js';
 import { type BudgetSchedule, checkSchedule, rankAllocation } from './adaloraBudget.js';
 import type { PeftContents } from './contents.js';
-import { type LoraSettings, type LoraVariant, loraA, loraB, loraFields, loraPlan, lowRankProduct } from './lora.js';
-import { type AdapterPlan, type AdapterTensor, type Placement, sizeOf, type TensorValues, type Where } from './plan.js';
+import { type LoraSettings, type LoraVariant, loraA, loraB, loraFields, loraPlan, withProduct } from './lora.js';
+import {
+  type AdapterPlan,
+  type AdapterTensor,
+  distinctPairs,
+  type Placement,
+  type TensorValues,
+  type Where,
+} from './plan.js';
 
 export interface AdaLoraSettings extends LoraSettings {
   /** `rank` is the average rank that is left at the end, this the rank of every module at the start. */
@@ -127,7 +135,7 @@ const variant = (initRank: number): LoraVariant => {
 /** Turns the pairs of a plan into triplets P Λ Q. */
 function tripletPlan(lora: AdapterPlan, orthogonalityWeight: number, loraDropout = 0): AdapterPlan {
   const byPath = new Map(lora.placements.map((one) => [one.module.path, one]));
-  const pairs = [...new Map(lora.placements.map((one) => [one.pair, one])).values()];
+  const pairs = distinctPairs(lora.placements);
   const tensors: AdapterTensor[] = [
     ...lora.tensors,
     ...pairs.map((one) => ({ name: loraE(one.pair), shape: [one.rank, 1] })),
@@ -140,7 +148,7 @@ function tripletPlan(lora: AdapterPlan, orthogonalityWeight: number, loraDropout
         tensors.map(({ name, shape }) => {
           const stream = randomStream(seed, 'adalora', name);
           const isE = name.endsWith('.lora_E');
-          return [name, Float32Array.from({ length: sizeOf(shape) }, () => (isE ? 0 : 0.02 * stream.normal()))];
+          return [name, Float32Array.from({ length: elementCount(shape) }, () => (isE ? 0 : 0.02 * stream.normal()))];
         }),
       ),
     adapt(call, y, graph) {
@@ -153,10 +161,8 @@ function tripletPlan(lora: AdapterPlan, orthogonalityWeight: number, loraDropout
       return ops.add(y, ops.matmul(weighted, at(loraB(pair)), { transB: true, alpha: scaling }));
     },
     penalty: (parameters) => orthogonality(pairs, parameters, orthogonalityWeight),
-    mergedWeight(placement, base, values) {
-      const update = lowRankProduct(placement, scaledRows(placement, values), values(loraB(placement.pair)));
-      return base.map((value, i) => value + update[i]!);
-    },
+    mergedWeight: (placement, base, values) =>
+      withProduct(base, placement, scaledRows(placement, values), values(loraB(placement.pair))),
   };
 }
 

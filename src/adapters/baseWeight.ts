@@ -1,10 +1,10 @@
 import { readTensor } from '../checkpoint/safetensors.js';
 import type { AdaptableModule, Model } from '../models/model.js';
+import { backboneTensor } from '../models/weights.js';
 
 /** W0 of a module as [out, in] row-major, however it lies in the file. */
 export async function baseWeight(model: Model, module: AdaptableModule): Promise<Float32Array> {
-  const spelling = model.backbone.get(`${module.path}.weight`)!;
-  const values = await readTensor(model.checkpoint.tensors.get(spelling)!);
+  const values = await readTensor(backboneTensor(model, `${module.path}.weight`));
   return module.transposed === true ? transposed(values, module.inFeatures, module.outFeatures) : values;
 }
 

@@ -1,8 +1,9 @@
+import { elementCount } from '../checkpoint/dtype.js';
 import { usageError } from '../errors.js';
 import { ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model, SubLayer } from '../models/model.js';
 import { randomStream } from '../random.js';
-import { type AdapterPlan, type AdapterTensor, type Placement, sizeOf } from './plan.js';
+import type { AdapterPlan, AdapterTensor, Placement } from './plan.js';
 
 /** Non-linearities of a bottleneck. */
 export const bottleneckActivations = ['gelu', 'relu'] as const;
@@ -58,7 +59,9 @@ export function bottleneckPlan(settings: BottleneckSettings, model: Model, form:
           const deviation = name.endsWith('adapter_down.weight') ? 0.02 : 0;
           return [
             name,
-            Float32Array.from({ length: sizeOf(shape) }, () => (deviation === 0 ? 0 : deviation * stream.normal())),
+            Float32Array.from({ length: elementCount(shape) }, () =>
+              deviation === 0 ? 0 : deviation * stream.normal(),
+            ),
           ];
         }),
       ),

@@ -1,5 +1,6 @@
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { backboneTensor } from '../models/weights.js';
 import type { PlacedAdapter } from './fromPeft.js';
 import type { PlainAdapter } from './plainFolder.js';
 import { type AdapterSettings, adapterMethods } from './registry.js';
@@ -14,7 +15,7 @@ export function planFromPlain(adapter: PlainAdapter, model: Model, folder: strin
   const plan = method.plan(settings, { own: [], shared: [] }, model);
   const expected = [
     ...plan.tensors,
-    ...plan.replaced.map((name) => ({ name, shape: model.checkpoint.tensors.get(model.backbone.get(name)!)!.shape })),
+    ...plan.replaced.map((name) => ({ name, shape: backboneTensor(model, name).shape })),
   ];
   const found = new Map([...adapter.adapter, ...adapter.replaced].map((one) => [one.name, one]));
   for (const { name, shape } of expected) {

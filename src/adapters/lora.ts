@@ -8,6 +8,7 @@ import {
   type AdapterTensor,
   checkPatterns,
   checkRank,
+  distinctPairs,
   type Placement,
   patternValue,
   type TensorValues,
@@ -60,8 +61,8 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
     ...where.shared.map((module) => place(module, `shared.${module.module}`)),
   ];
   const byPath = new Map(placements.map((one) => [one.module.path, one]));
-  const pairs = new Map(placements.map((one) => [one.pair, one]));
-  const tensors = [...pairs.values()].flatMap(({ pair, rank: r, module }): AdapterTensor[] => [
+  const pairs = distinctPairs(placements);
+  const tensors = pairs.flatMap(({ pair, rank: r, module }): AdapterTensor[] => [
     { name: loraA(pair), shape: [r, module.inFeatures] },
     {
       name: loraB(pair),
@@ -76,7 +77,7 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
     replaced: biasesOf(bias, model, placements),
     initial: async (_, seed) =>
       new Map(
-        [...pairs.values()].flatMap((one) => [
+        pairs.flatMap((one) => [
           [loraA(one.pair), initialA(one, seed)],
           [loraB(one.pair), new Float32Array(one.module.outFeatures * one.rank)],
         ]),
@@ -95,10 +96,8 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
         observe: graph.observe === undefined ? undefined : (update) => graph.observe!(module, update),
       });
     },
-    mergedWeight: (placement, base, values) => {
-      const update = lowRankProduct(placement, values(loraA(placement.pair)), values(loraB(placement.pair)));
-      return base.map((value, i) => value + update[i]!);
-    },
+    mergedWeight: (placement, base, values) =>
+      withProduct(base, placement, values(loraA(placement.pair)), values(loraB(placement.pair))),
     save: (_, values) => ({
       ...loraContents(placements, { rank, alpha }, values),
       fields: { ...loraFields(settings), ...variant.fields },
@@ -131,6 +130,12 @@ export function initialA({ pair, rank, module }: Placement, seed: number): Float
   const stream = randomStream(seed, 'lora_A', pair);
   const bound = 1 / Math.sqrt(module.inFeatures);
   return Float32Array.from({ length: rank * module.inFeatures }, () => (2 * stream.uniform() - 1) * bound);
+}
+
+/** base + scaling · B A [out, in] row-major. */
+export function withProduct(base: Float32Array, placement: Placement, a: Float32Array, b: Float32Array): Float32Array {
+  const update = lowRankProduct(placement, a, b);
+  return base.map((value, i) => value + update[i]!);
 }
 
 /** scaling · B A [out, in] row-major, from A [rank, in] and B [out, rank]. */

@@ -11,7 +11,7 @@ import {
   loraPlan,
   lowRankProduct,
 } from './lora.js';
-import type { AdapterPlan, Placement, Where } from './plan.js';
+import { type AdapterPlan, distinctPairs, type Placement, type Where } from './plan.js';
 import { truncatedSvd } from './truncatedSvd.js';
 
 export interface PissaSettings extends LoraSettings {
@@ -42,7 +42,7 @@ export function pissaPlan(settings: PissaSettings, where: Where, model: Model): 
     tensors: [...lora.tensors, ...starts],
     async initial(opened) {
       const values = new Map<string, Float32Array>();
-      for (const placement of new Map(lora.placements.map((one) => [one.pair, one])).values()) {
+      for (const placement of distinctPairs(lora.placements)) {
         const { a, b } = principalPair(await baseWeight(opened, placement.module), placement, settings.pissaIterations);
         const { pair } = placement;
         values.set(loraA(pair), a).set(loraB(pair), b).set(startA(pair), a.slice()).set(startB(pair), b.slice());

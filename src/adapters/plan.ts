@@ -1,3 +1,4 @@
+import { elementCount } from '../checkpoint/dtype.js';
 import { usageError } from '../errors.js';
 import type { Tensor } from '../graph/index.js';
 import type { AdaptableModule, LinearCall, Model } from '../models/model.js';
@@ -77,6 +78,11 @@ export interface Where {
   readonly shared: readonly AdaptableModule[];
 }
 
+/** One placement for each pair. */
+export function distinctPairs(placements: readonly Placement[]): Placement[] {
+  return [...new Map(placements.map((one) => [one.pair, one])).values()];
+}
+
 /** Nothing is adapted: the model as it is, with its head. */
 export const noAdapters: AdapterPlan = {
   method: 'none',
@@ -91,11 +97,9 @@ export const noAdapters: AdapterPlan = {
 
 /** Trainable numbers of a plan's own tensors. */
 export function adapterSize(plan: AdapterPlan): number {
-  return plan.tensors.filter(({ frozen }) => frozen !== true).reduce((total, { shape }) => total + sizeOf(shape), 0);
-}
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
+  return plan.tensors
+    .filter(({ frozen }) => frozen !== true)
+    .reduce((total, { shape }) => total + elementCount(shape), 0);
 }
 
 /** True when `name` is the path or its end at a dot, as in PEFT's target_modules. */

@@ -1,6 +1,6 @@
 import { ops } from '../graph/index.js';
 import { randomStream } from '../random.js';
-import { loraPlan, lowRankProduct } from './lora.js';
+import { loraPlan, withProduct } from './lora.js';
 import type { AdapterPlan, Placement, TensorValues, Where } from './plan.js';
 
 export interface VeraSettings {
@@ -68,8 +68,7 @@ export function veraPlan(settings: VeraSettings, where: Where): AdapterPlan {
     },
     mergedWeight(placement, base, values) {
       const { a, b } = scaledProjections(placement, values, inputs);
-      const update = lowRankProduct(placement, a, b);
-      return base.map((value, i) => value + update[i]!);
+      return withProduct(base, placement, a, b);
     },
     save: (_, values) => ({
       format: 'peft',

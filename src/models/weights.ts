@@ -1,6 +1,7 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { ops, stored, type Tensor } from '../graph/index.js';
+import type { Model } from './model.js';
 
 /** A tensor that an architecture expects of its checkpoint. */
 export interface ExpectedTensor {
@@ -49,6 +50,11 @@ export function findTensor(checkpoint: Checkpoint, name: string, spellings: Spel
   return spellings(name)
     .map((spelling) => checkpoint.tensors.get(spelling))
     .find((tensor) => tensor !== undefined);
+}
+
+/** The file's tensor of a name of the backbone. */
+export function backboneTensor({ checkpoint, backbone }: Pick<Model, 'checkpoint' | 'backbone'>, name: string) {
+  return checkpoint.tensors.get(backbone.get(name)!)!;
 }
 
 /** A weight of the file as float32, read in place; half types are widened in the graph. */

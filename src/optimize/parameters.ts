@@ -1,7 +1,9 @@
-import { type AdapterPlan, sizeOf } from '../adapters/plan.js';
+import type { AdapterPlan } from '../adapters/plan.js';
+import { elementCount } from '../checkpoint/dtype.js';
 import { readTensor } from '../checkpoint/safetensors.js';
 import { input, type Tensor } from '../graph/index.js';
 import type { HeadTensor, Model } from '../models/model.js';
+import { backboneTensor } from '../models/weights.js';
 import { randomStream } from '../random.js';
 import type { Value } from '../runtime/session.js';
 
@@ -32,19 +34,15 @@ export function parametersOf(plan: AdapterPlan, model: Model, valuesOf: (name: s
   const own = plan.tensors.map(({ name, shape, rateFactor, frozen }) =>
     parameter(name, shape, valuesOf(name), { rateFactor, frozen }),
   );
-  const replaced = plan.replaced.map((name) => parameter(name, storedOf(model, name).shape, valuesOf(name)));
+  const replaced = plan.replaced.map((name) => parameter(name, backboneTensor(model, name).shape, valuesOf(name)));
   return [...own, ...replaced];
 }
 
 /** The parameters of a plan as they start: its own tensors fresh, those of the base as the checkpoint has them. */
 export async function adapterParameters(plan: AdapterPlan, model: Model, seed: number): Promise<Parameter[]> {
   const values = new Map(await plan.initial(model, seed));
-  for (const name of plan.replaced) values.set(name, await readTensor(storedOf(model, name)));
+  for (const name of plan.replaced) values.set(name, await readTensor(backboneTensor(model, name)));
   return parametersOf(plan, model, (name) => values.get(name)!);
-}
-
-function storedOf({ checkpoint, backbone }: Model, name: string) {
-  return checkpoint.tensors.get(backbone.get(name)!)!;
 }
 
 /** A head, freshly initialised: normal weights, zero biases. A head that the checkpoint has starts from its values. */
@@ -52,7 +50,7 @@ export async function headParameters(head: readonly HeadTensor[], seed: number):
   return Promise.all(
     head.map(async ({ name, shape, deviation, stored }) => {
       const stream = randomStream(seed, 'head', name);
-      const length = sizeOf(shape);
+      const length = elementCount(shape);
       const fresh = () => Float32Array.from({ length }, () => (deviation === 0 ? 0 : deviation * stream.normal()));
       return parameter(name, shape, stored === undefined ? fresh() : await readTensor(stored));
     }),

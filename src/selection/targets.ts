@@ -1,3 +1,4 @@
+import { isNamed } from '../adapters/plan.js';
 import { nearestNames, usageError } from '../errors.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 
@@ -8,14 +9,13 @@ import type { AdaptableModule, Model } from '../models/model.js';
  */
 export function matchTargets(model: Model, targets: readonly string[]): AdaptableModule[] {
   if (targets.includes('all')) return [...model.adaptable];
-  const matches = (path: string, target: string) => path === target || path.endsWith(`.${target}`);
   for (const target of targets) {
-    if (model.adaptable.some(({ path }) => matches(path, target))) continue;
+    if (model.adaptable.some(({ path }) => isNamed(path, target))) continue;
     const ends = new Set(model.adaptable.flatMap(({ module }) => [module, module.split('.').at(-1)!]));
     const nearest = nearestNames(target, [...ends]).join(', ');
     throw usageError(`--targets ${target} matches no linear module of ${model.checkpoint.name}; nearest: ${nearest}.`);
   }
-  return model.adaptable.filter(({ path }) => targets.some((target) => matches(path, target)));
+  return model.adaptable.filter(({ path }) => targets.some((target) => isNamed(path, target)));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { access, copyFile, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { modelCard } from '../adapters/card.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
@@ -13,7 +13,7 @@ import type { NamedTensor } from '../checkpoint/types.js';
 import type { Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
-import { fileError } from '../files/errors.js';
+import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
 import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
@@ -100,11 +100,7 @@ export async function saveAdapter(
     };
     await writePlainAdapter(folder, adapter, { card });
   }
-  for (const file of tokenizer.files) {
-    await copyFile(file, join(folder, basename(file))).catch((error) => {
-      throw fileError(error, file, 'copy');
-    });
-  }
+  await copyInto(folder, tokenizer.files);
   const { name, kind, labels, columns, metrics } = task;
   const file: TaskFile = {
     format: 'diffora-task/1',

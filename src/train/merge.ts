@@ -1,10 +1,9 @@
-import { copyFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { baseWeight, transposed } from '../adapters/baseWeight.js';
 import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
-import { fileError } from '../files/errors.js';
+import { copyInto } from '../files/copyInto.js';
 import { mergedKey, refuseNotFinite, titleOf } from './adapterFolder.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
 
@@ -64,11 +63,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
         join(folder, 'config.json'),
         `${JSON.stringify(mergedConfig(opened, loaded.task), null, 2)}\n`,
       );
-      for (const file of tokenizer.files) {
-        await copyFile(file, join(folder, basename(file))).catch((error) => {
-          throw fileError(error, file, 'copy');
-        });
-      }
+      await copyInto(folder, tokenizer.files);
     },
     { existing: options.overwrite ? 'replace' : 'refuse' },
   );

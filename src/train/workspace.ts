@@ -47,9 +47,9 @@ async function openAdapterFor(path: string, task: Task, config: TrainConfig): Pr
   if (adapter.baseModel !== config.model.split('@')[0] && adapter.baseModel !== config.model) {
     throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${config.model}. Give --model its model.`);
   }
-  const known = adapter.task.kind === 'regression' ? 1 : adapter.task.labels.length;
-  if (known !== outputsOf(task)) {
-    throw usageError(`Task ${task.name} needs ${outputsOf(task)} outputs; ${adapter.folder} has ${known}.`);
+  const [needed, known] = [outputsOf(task), outputsOf(adapter.task)];
+  if (known !== needed) {
+    throw usageError(`Task ${task.name} needs ${needed} outputs; ${adapter.folder} has ${known}.`);
   }
   return adapter;
 }

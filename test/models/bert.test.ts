@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sizeOf } from '../../src/adapters/plan.js';
+import { elementCount } from '../../src/checkpoint/dtype.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readTensor, readTensorBytes } from '../../src/checkpoint/safetensors.js';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
@@ -282,7 +282,7 @@ describe('the training graph', () => {
     const model = await openTinyBert();
     const plan = planOf(model, keep);
     const head = await savedClassifier();
-    const pairs = plan.tensors.map(({ name, shape }) => parameter(name, shape, new Float32Array(sizeOf(shape))));
+    const pairs = plan.tensors.map(({ name, shape }) => parameter(name, shape, new Float32Array(elementCount(shape))));
     const inputs = parameterInputs([...pairs, ...head]);
     const loss = taskLoss(modelLogits(model, { plan, parameters: inputs }), 'classification');
     const wrt = [...pairs, ...(trainHead ? head : [])].map(({ name }) => inputs.get(name)!);

@@ -8,7 +8,7 @@ import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import type { EncodedExample, Task } from '../../src/data/types.js';
+import type { EncodedExample } from '../../src/data/types.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { adapterParameters, headParameters, type Parameter } from '../../src/optimize/parameters.js';
@@ -20,6 +20,7 @@ import { adapterMethodOf, parseTrainConfig, type TrainConfigInput } from '../../
 import { mergeAdapter } from '../../src/train/merge.js';
 import { predictLogits } from '../../src/train/predictLogits.js';
 import { silent } from '../../src/train/reporter.js';
+import { lettersTask as task } from '../models/lettersTask.js';
 
 const labels = 3;
 const architectures = ['bert', 'gpt2', 'llama'] as const;
@@ -52,16 +53,6 @@ const examples: EncodedExample[] = Array.from({ length: 12 }, (_, index) => {
   const ids = Int32Array.from({ length: 4 + stream.integer(5) }, () => 5 + stream.integer(40));
   return { inputIds: ids, tokenTypeIds: new Int32Array(ids.length), label: index % labels, index };
 });
-
-const task: Task = {
-  name: 'letters',
-  kind: 'classification',
-  labels: ['a', 'b', 'c'],
-  columns: { text: 'text', label: 'label' },
-  metrics: ['accuracy'],
-  splits: [],
-  load: () => Promise.reject(new Error('there are no rows')),
-};
 
 const [command, folder] = process.argv.slice(2) as [string, string];
 if (command === 'make') await make();

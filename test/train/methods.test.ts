@@ -7,7 +7,7 @@ import { type AdapterPlan, noAdapters } from '../../src/adapters/plan.js';
 import { type AdapterMethodName, adapterMethodNames, adapterMethods } from '../../src/adapters/registry.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors.js';
-import type { EncodedExample, Task } from '../../src/data/types.js';
+import type { EncodedExample } from '../../src/data/types.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { adapterParameters, headParameters, type Parameter, parameter } from '../../src/optimize/parameters.js';
@@ -17,6 +17,7 @@ import { openAdapter, placeAdapter, saveAdapter } from '../../src/train/adapterF
 import { parseTrainConfig } from '../../src/train/config.js';
 import { predictLogits } from '../../src/train/predictLogits.js';
 import { expectClose, oraclePath } from '../fixtures.js';
+import { lettersTask as task } from '../models/lettersTask.js';
 
 const architectures = ['tiny-bert-backbone', 'families/gpt2', 'families/deberta-v3'] as const;
 const labels = 3;
@@ -26,16 +27,6 @@ const examples: EncodedExample[] = Array.from({ length: 12 }, (_, index) => {
   const ids = Int32Array.from({ length: 4 + stream.integer(4) }, () => 5 + stream.integer(20));
   return { inputIds: ids, tokenTypeIds: new Int32Array(ids.length), label: index % labels, index };
 });
-
-const task: Task = {
-  name: 'letters',
-  kind: 'classification',
-  labels: ['a', 'b', 'c'],
-  columns: { text: 'text', label: 'label' },
-  metrics: ['accuracy'],
-  splits: [],
-  load: () => Promise.reject(new Error('there are no rows')),
-};
 
 let folder: string;
 beforeAll(async () => {

@@ -15,11 +15,6 @@ export interface Misfit {
   readonly what: string;
 }
 
-/** True when `entry` of target_modules names the module: its path or the end of it. */
-export function targets(entry: string, module: string): boolean {
-  return module === entry || module.endsWith(`.${entry}`);
-}
-
 /** True when the tensor belongs to the module that an entry of `modules_to_save` names. */
 export function isSavedBy(entry: string, tensor: string): boolean {
   return `.${tensor}`.includes(`.${entry}.`);

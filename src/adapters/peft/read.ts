@@ -5,7 +5,8 @@ import type { NamedTensor, StoredTensor } from '../../checkpoint/types.js';
 import { DiffoError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
 import { readJsonObject } from '../../files/json.js';
-import { checkSaved, checkShapes, entriesInUse, isSavedBy, type Misfit, report, targets } from './check.js';
+import { isNamed } from '../plan.js';
+import { checkSaved, checkShapes, entriesInUse, isSavedBy, type Misfit, report } from './check.js';
 import { type PeftConfig, parseConfig } from './config.js';
 import { peftKinds } from './kinds.js';
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, biasName, KEY_PREFIX, SHARED_PREFIX } from './names.js';
@@ -92,7 +93,7 @@ interface Sorted {
 }
 
 function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): Sorted {
-  const { fields, rank, peftType, modulesToSave } = config;
+  const { fields, rank, peftType } = config;
   const kind = peftKinds[peftType];
   const suffixes = Object.keys(kind.tensors(fields, rank));
   const sharedNames = Object.keys(kind.shared(fields, rank));
@@ -127,11 +128,13 @@ function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): Sorted {
   for (const name of sharedNames) {
     if (!sorted.shared.has(name)) sorted.misfits.push({ fault: 'missing', what: SHARED_PREFIX + name });
   }
-  function isTrainedBias(name: string, { fields: { bias } }: PeftConfig): boolean {
-    const inHead = modulesToSave.some((entry) => isSavedBy(entry, name));
-    return bias !== undefined && bias !== 'none' && name.endsWith('.bias') && !inHead;
-  }
   return sorted;
+}
+
+/** True for a bias of the base model that was trained, as the configuration has it. */
+function isTrainedBias(name: string, { fields: { bias }, modulesToSave }: PeftConfig): boolean {
+  const inHead = modulesToSave.some((entry) => isSavedBy(entry, name));
+  return bias !== undefined && bias !== 'none' && name.endsWith('.bias') && !inHead;
 }
 
 /** A target given as one regular expression is Python's; it is not interpreted, the tensors say which modules it meant. */
@@ -141,10 +144,10 @@ function checkTargets(target: PeftConfig['target'], modules: readonly string[]):
   }
   return [
     ...target
-      .filter((entry) => !modules.some((module) => targets(entry, module)))
+      .filter((entry) => !modules.some((module) => isNamed(module, entry)))
       .map((entry): Misfit => ({ fault: 'missing', what: `the tensors of ${entry}` })),
     ...modules
-      .filter((module) => !target.some((entry) => targets(entry, module)))
+      .filter((module) => !target.some((entry) => isNamed(module, entry)))
       .map((module): Misfit => ({ fault: 'left over', what: `${module}, which target_modules does not name` })),
   ];
 }

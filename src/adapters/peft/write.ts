@@ -1,9 +1,8 @@
-import { copyFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { writeSafetensors } from '../../checkpoint/safetensors-write.js';
 import type { NamedTensor } from '../../checkpoint/types.js';
 import { type OutputFolderOptions, withOutputFolder, writeFileAtomic } from '../../files/atomic.js';
-import { fileError } from '../../files/errors.js';
+import { copyInto } from '../../files/copyInto.js';
 import { checkAdapter } from './check.js';
 import { configText } from './config.js';
 import {
@@ -42,11 +41,7 @@ export async function writePeftAdapter(
       await writeSafetensors(join(partial, ADAPTER_WEIGHTS_FILE), keyed(adapter), { format: 'pt' });
       await writeFileAtomic(join(partial, ADAPTER_CONFIG_FILE), configText(adapter));
       if (options.card !== undefined) await writeFileAtomic(join(partial, MODEL_CARD_FILE), options.card);
-      for (const file of options.copies ?? []) {
-        await copyFile(file, join(partial, basename(file))).catch((error) => {
-          throw fileError(error, file, 'copy');
-        });
-      }
+      await copyInto(partial, options.copies ?? []);
     },
     options,
   );
