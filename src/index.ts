@@ -4,7 +4,7 @@
  *
  * @example
  * const config = parseTrainConfig({ task: 'reviews.csv', method: 'diffora', keep: 0.5 }, 'my settings');
- * const record = await train({ config, output: 'runs/reviews', reporter: silent });
+ * const { record } = await train({ config, output: 'runs/reviews', reporter: silent });
  * const [prediction] = await predictWithAdapter({
  *   adapter: 'runs/reviews',
  *   examples: async () => [{ id: '1', text: 'Arrived late, works well' }],

@@ -30,8 +30,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'checkpoint',
     'files',
   ],
-  report: ['selection', 'train', 'data', 'models', 'files'],
-  cli: ['report', 'train', 'generate', 'selection', 'models', 'adapters', 'data', 'checkpoint', 'files'],
+  compare: ['train', 'selection', 'adapters', 'data', 'files'],
+  report: ['compare', 'selection', 'train', 'data', 'models', 'files'],
+  cli: ['report', 'compare', 'train', 'generate', 'selection', 'models', 'adapters', 'data', 'checkpoint', 'files'],
 };
 
 interface Import {

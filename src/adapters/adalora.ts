@@ -70,6 +70,11 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
       const names = pairs.map((pair) => ({ a: loraA(pair), b: loraB(pair), e: loraE(pair) }));
       return rankAllocation(names, plan, { beta1: settings.adaloraBeta1, beta2: settings.adaloraBeta2 });
     },
+    keptSize: (values) =>
+      lora.placements.reduce((total, { module: { inFeatures, outFeatures }, pair }) => {
+        const ranks = values(loraE(pair)).filter((value) => value !== 0).length;
+        return total + ranks * (inFeatures + outFeatures + 1);
+      }, 0),
     save(_, values) {
       const plan = schedule(plannedSteps);
       const kept = (pair: string) => Array.from(values(loraE(pair)), (value) => value !== 0);

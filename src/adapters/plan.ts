@@ -63,6 +63,8 @@ export interface AdapterPlan {
   /** A scalar to be added to the loss. */
   penalty?(parameters: ReadonlyMap<string, Tensor>): Tensor;
   control?(totalSteps: number): StepControl;
+  /** Numbers of `tensors` that a file will hold, where they are fewer: AdaLoRA's ranks that were taken away. */
+  keptSize?(values: TensorValues): number;
   /**
    * The weight that does what module and adapter do together, [out, in] row-major.
    * Left out where no weight can: bottlenecks.

@@ -1,15 +1,14 @@
-import type { Model } from '../models/model.js';
 import { type AdaLoraSettings, adaLoraPlan } from './adalora.js';
 import { bitfitPlan } from './bitfit.js';
 import type { BottleneckSettings } from './bottleneck.js';
 import { doraPlan } from './dora.js';
+import { type Fit, fitAverageRank, fitRanks, fitReduction, type MakePlan } from './fit.js';
 import { headPlan } from './head.js';
 import { houlsbyPlan } from './houlsby.js';
 import { type LoraSettings, loraPlan } from './lora.js';
 import { type LoraPlusSettings, loraPlusPlan } from './loraPlus.js';
 import { pfeifferPlan } from './pfeiffer.js';
 import { type PissaSettings, pissaPlan } from './pissa.js';
-import type { AdapterPlan, Where } from './plan.js';
 import { rsLoraPlan } from './rslora.js';
 import { type VeraSettings, veraPlan } from './vera.js';
 import { fullPlan } from './whole.js';
@@ -33,7 +32,9 @@ export interface AdapterMethod {
   readonly settings: readonly (keyof AdapterSettings)[];
   /** What is taken where nothing is said. */
   readonly usual: { readonly lr: number; readonly rank?: number };
-  readonly plan: (settings: AdapterSettings, where: Where, model: Model) => AdapterPlan;
+  readonly plan: MakePlan<AdapterSettings>;
+  /** The settings at which it has so many trainable numbers; left out where none of them decides that. */
+  readonly fit?: Fit<AdapterSettings>;
 }
 
 const ofLora = ['rank', 'alpha', 'ranks', 'alphas', 'loraDropout', 'bias'] as const;
@@ -72,6 +73,7 @@ export const adapterMethods = {
     settings: ['reduction'],
     usual: { lr: 5e-4 },
     plan: (settings, _where, model) => houlsbyPlan(settings, model),
+    fit: fitReduction(houlsbyPlan),
   },
   pfeiffer: {
     title: 'Pfeiffer adapters',
@@ -80,6 +82,7 @@ export const adapterMethods = {
     settings: ['reduction'],
     usual: { lr: 5e-4 },
     plan: (settings, _where, model) => pfeifferPlan(settings, model),
+    fit: fitReduction(pfeifferPlan),
   },
   lora: {
     title: 'LoRA',
@@ -88,6 +91,7 @@ export const adapterMethods = {
     settings: ofLora,
     usual: usualLora,
     plan: (settings, where, model) => loraPlan(settings, where, model),
+    fit: fitRanks((settings, where, model) => loraPlan(settings, where, model)),
   },
   rslora: {
     title: 'rsLoRA',
@@ -96,6 +100,7 @@ export const adapterMethods = {
     settings: ofLora,
     usual: usualLora,
     plan: rsLoraPlan,
+    fit: fitRanks(rsLoraPlan),
   },
   loraplus: {
     title: 'LoRA+',
@@ -104,6 +109,7 @@ export const adapterMethods = {
     settings: [...ofLora, 'loraPlusRatio'],
     usual: { lr: 1e-4, rank: 8 },
     plan: loraPlusPlan,
+    fit: fitRanks(loraPlusPlan),
   },
   pissa: {
     title: 'PiSSA',
@@ -112,6 +118,7 @@ export const adapterMethods = {
     settings: [...ofLora, 'pissaIterations'],
     usual: usualLora,
     plan: pissaPlan,
+    fit: fitRanks(pissaPlan),
   },
   dora: {
     title: 'DoRA',
@@ -120,6 +127,7 @@ export const adapterMethods = {
     settings: ofLora,
     usual: usualLora,
     plan: doraPlan,
+    fit: fitRanks(doraPlan),
   },
   adalora: {
     title: 'AdaLoRA',
@@ -140,6 +148,7 @@ export const adapterMethods = {
     ],
     usual: usualLora,
     plan: adaLoraPlan,
+    fit: fitAverageRank,
   },
   vera: {
     title: 'VeRA',

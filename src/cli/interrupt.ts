@@ -9,11 +9,22 @@ const sameKeyMilliseconds = 500;
  * second ends the process at once, unfinished output removed.
  *
  * @param output file or folder that the work is to write
+ * @param kept folder in which finished parts of the work stay
  * @param putAway takes a progress bar off the terminal
  * @throws DiffoError "Interrupted; nothing was written to …" in the place of whatever the abort made the work throw
  */
 export async function interruptible<T>(
-  { output, stderr, putAway }: { output: string | undefined; stderr: NodeJS.WritableStream; putAway: () => void },
+  {
+    output,
+    kept,
+    stderr,
+    putAway,
+  }: {
+    output?: string | undefined;
+    kept?: string | undefined;
+    stderr: NodeJS.WritableStream;
+    putAway: () => void;
+  },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
@@ -21,7 +32,8 @@ export async function interruptible<T>(
   const stop = () => {
     if (!controller.signal.aborted) {
       first = performance.now();
-      const what = output === undefined ? '' : `; nothing was written to ${output}`;
+      const nothing = output === undefined ? '' : `; nothing was written to ${output}`;
+      const what = kept === undefined ? nothing : `; what is finished stays in ${kept}, and the same command goes on`;
       controller.abort(new DiffoError(`Interrupted${what}.`));
       putAway();
       stderr.write('Stopping after this step; Ctrl-C again stops at once.\n');

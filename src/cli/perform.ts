@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { DiffoError } from '../errors.js';
 import { terminalReporter } from '../report/terminalReporter.js';
 import type { Reporter } from '../train/reporter.js';
 import { interruptible } from './interrupt.js';
@@ -13,9 +14,13 @@ export interface CommonFlags {
 export interface Job<T> {
   /** File or folder to be written, for the message after Ctrl-C. */
   readonly output?: string | undefined;
+  /** Folder in which finished parts stay after Ctrl-C, in the place of `output`. */
+  readonly kept?: string | undefined;
   readonly run: (session: { reporter: Reporter; signal: AbortSignal }) => Promise<T>;
   /** The result for people. */
   readonly text: (result: T) => string | Promise<string>;
+  /** What went wrong although there is a result, for the exit code and a last line on stderr. */
+  readonly failure?: (result: T) => string | undefined;
   /** The result for machines; the result itself by default. */
   readonly json?: (result: T) => unknown;
 }
@@ -33,7 +38,9 @@ export async function perform<T>(terminal: Terminal, { json, quiet }: CommonFlag
   const reporter = terminalReporter({ stream: stderr, quiet: quiet === true });
   const putAway = () => reporter.close();
   const run = (signal: AbortSignal) => job.run({ reporter, signal });
-  const result = await interruptible({ output: job.output, stderr, putAway }, run).finally(putAway);
+  const result = await interruptible({ output: job.output, kept: job.kept, stderr, putAway }, run).finally(putAway);
   const text = json ? JSON.stringify((job.json ?? ((value) => value))(result)) : await job.text(result);
   if (text !== '') stdout.write(`${text}\n`);
+  const failure = job.failure?.(result);
+  if (failure !== undefined) throw new DiffoError(failure);
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { DiffoError, nearestNames } from '../errors.js';
 import { versions } from '../train/runRecord.js';
+import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { generateCommand } from './generate.js';
@@ -21,13 +22,14 @@ const commands = [
   generateCommand,
   inspectCommand,
   mergeCommand,
+  compareCommand,
 ];
 
 /**
  * Runs the command line.
  * @param args arguments after the program's name
  * @returns the exit code: 0 success, 1 failure, 2 wrong usage. A failure is told on stderr; stdout then has nothing,
- *   also with `--json`
+ *   also with `--json`, but for a comparison of which some runs failed
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<0 | 1 | 2> {
   const program = new Command('diffora')

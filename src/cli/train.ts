@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { refuseForeign } from '../files/refuseForeign.js';
 import { runView } from '../report/runView.js';
-import { readDamOf } from '../train/inspect.js';
 import { train } from '../train/run.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
@@ -40,10 +39,9 @@ Example:
           const idle = idleSettings(config, given);
           if (idle !== undefined) session.reporter.warn(idle);
           if (overwrite) await refuseForeign(output, 'run.json');
-          const record = await train({ config, output, overwrite, ...session });
-          return { record, dam: await readDamOf(output) };
+          return train({ config, output, overwrite, ...session });
         },
-        text: ({ record, dam }) => runView(record, dam, output, terminal.screen),
+        text: ({ record, run }) => runView(record, run.dam, output, terminal.screen),
         json: ({ record }) => ({ ...record, output }),
       });
     });

@@ -71,7 +71,8 @@ function usedSettings(config: TrainConfig): readonly TrainKey[] {
   return [...ofMethod, 'share', ...ofChoice];
 }
 
-async function readConfigFile(file: string): Promise<Partial<TrainConfigInput>> {
+/** The settings in a YAML or JSON file, unchecked. @throws DiffoError that names the file */
+export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   const text = await readFile(file, 'utf8').catch((error) => Promise.reject(fileError(error, file, 'read')));
   let value: unknown;
   try {

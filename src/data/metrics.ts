@@ -23,8 +23,23 @@ export function computeMetrics(
       'The model gives outputs that are not finite: training has diverged. Lower the learning rate.',
     );
   }
-  const predicted = task.kind === 'regression' ? logits : argmaxRows(logits, numOutputs);
-  return Object.fromEntries(task.metrics.map((name) => [name, METRICS[name](predicted, labels, numOutputs)]));
+  const predicted = predictedOf(task, logits);
+  return Object.fromEntries(task.metrics.map((name) => [name, metric(name, predicted, labels, numOutputs)]));
+}
+
+/** What outputs say: the class of each row, or its score. Shapes as for {@link computeMetrics}. */
+export function predictedOf({ kind, labels }: Pick<Task, 'kind' | 'labels'>, logits: Float32Array) {
+  return kind === 'regression' ? logits : argmaxRows(logits, labels.length);
+}
+
+/** One metric of predicted classes or scores. */
+export function metric(
+  name: MetricName,
+  predicted: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  numLabels: number,
+): number {
+  return METRICS[name](predicted, expected, numLabels);
 }
 
 /** The column of the largest value of each row of [n, columns], the lowest of equals. */
@@ -61,11 +76,11 @@ export function matthews(predicted: ArrayLike<number>, expected: ArrayLike<numbe
   let expectedSquares = 0;
   let hits = 0;
   for (const label of classes) {
-    const [p, e] = [predictedCounts.get(label) ?? 0, expectedCounts.get(label) ?? 0];
+    const [p, e] = [predictedCounts[label]!, expectedCounts[label]!];
     both += p * e;
     predictedSquares += p * p;
     expectedSquares += e * e;
-    hits += right.get(label) ?? 0;
+    hits += right[label]!;
   }
   const spread = (n * n - predictedSquares) * (n * n - expectedSquares);
   return spread === 0 ? 0 : (hits * n - both) / Math.sqrt(spread);
@@ -78,8 +93,8 @@ export function matthews(predicted: ArrayLike<number>, expected: ArrayLike<numbe
 export function f1(predicted: ArrayLike<number>, expected: ArrayLike<number>, numLabels = 2): number {
   const { classes, predictedCounts, expectedCounts, right } = count(predicted, expected);
   const of = (label: number) => {
-    const total = (predictedCounts.get(label) ?? 0) + (expectedCounts.get(label) ?? 0);
-    return total === 0 ? 0 : (2 * (right.get(label) ?? 0)) / total;
+    const total = (predictedCounts[label] ?? 0) + (expectedCounts[label] ?? 0);
+    return total === 0 ? 0 : (2 * right[label]!) / total;
   };
   if (numLabels === 2) return of(1);
   return classes.reduce((sum, label) => sum + of(label), 0) / classes.length;
@@ -121,18 +136,20 @@ function averageRanks(values: ArrayLike<number>): Float64Array {
   return ranks;
 }
 
+/** Rows of each class on either side and of those where both agree; classes that neither side has are left out. */
 function count(predicted: ArrayLike<number>, expected: ArrayLike<number>) {
-  const predictedCounts = new Map<number, number>();
-  const expectedCounts = new Map<number, number>();
-  const right = new Map<number, number>();
-  const add = (map: Map<number, number>, label: number) => map.set(label, (map.get(label) ?? 0) + 1);
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) largest = Math.max(largest, predicted[i]!, expected[i]!);
+  const [predictedCounts, expectedCounts, right] = [0, 1, 2].map(() => new Int32Array(largest + 1));
   for (let i = 0; i < expected.length; i++) {
-    add(predictedCounts, predicted[i]!);
-    add(expectedCounts, expected[i]!);
-    if (predicted[i] === expected[i]) add(right, expected[i]!);
+    predictedCounts![predicted[i]!]!++;
+    expectedCounts![expected[i]!]!++;
+    if (predicted[i] === expected[i]) right![expected[i]!]!++;
   }
-  const classes = [...new Set([...predictedCounts.keys(), ...expectedCounts.keys()])];
-  return { classes, predictedCounts, expectedCounts, right };
+  const classes = Array.from({ length: largest + 1 }, (_, label) => label).filter(
+    (label) => predictedCounts![label]! + expectedCounts![label]! > 0,
+  );
+  return { classes, predictedCounts: predictedCounts!, expectedCounts: expectedCounts!, right: right! };
 }
 
 function isConstant(values: ArrayLike<number>): boolean {

@@ -49,6 +49,8 @@ export const trainSchema = z.strictObject({
   /** Rank and alpha of modules that differ, by module path or an end of it. */
   ranks: z.record(z.string(), z.int().min(1)).optional(),
   alphas: z.record(z.string(), z.number().positive()).optional(),
+  /** Trainable numbers that adapters get: ranks (widths of bottlenecks) are solved for. */
+  parameters: z.int().positive().optional(),
   loraDropout: z.number().min(0).lt(1).default(0),
   /** Biases of the base model that are trained beside a low-rank adapter. */
   bias: z.enum(biasTrainings).default('none'),
@@ -111,6 +113,8 @@ export const trainSchema = z.strictObject({
   maxLength: z.int().min(4).default(128),
   /** Use this many training examples, drawn by seed and label. */
   trainExamples: z.int().positive().optional(),
+  /** Share of the training examples that is held out and scored in the place of the dev split. */
+  validationShare: share.optional(),
   seed: z.int().nonnegative().default(1),
   threads: z.int().positive().default(availableParallelism()),
 });
@@ -163,14 +167,14 @@ function withMethodDefaults(config: z.output<typeof trainSchema>): TrainConfig {
 
 /** @throws DiffoError (usage) for settings that exclude each other */
 function refuseConflicts(config: z.output<typeof trainSchema>, where: string): void {
-  const { method, select, dam, adapter, start } = config;
+  const { method, select, dam, adapter, start, parameters, ranks, alphas } = config;
   const refuse = (what: string) => {
     throw usageError(`${where}: ${what}`);
   };
   if (method === 'diffora' && select !== undefined && select !== 'diffora') {
     refuse(`method diffora selects by itself, and select is ${select}. Take method lora with select ${select}.`);
   }
-  const { places, title } = adapterMethodOf(config);
+  const { places, title, fit }: AdapterMethod = adapterMethodOf(config);
   if (places !== 'selected' && (select !== undefined || dam !== undefined)) {
     const what = select === undefined ? 'dam' : `select ${select}`;
     refuse(`${what} decides where low-rank adapters go, and method ${method} (${title}) has no such choice.`);
@@ -178,6 +182,18 @@ function refuseConflicts(config: z.output<typeof trainSchema>, where: string): v
   if (dam !== undefined && select !== undefined) refuse('dam and select exclude each other: both give the matrix.');
   if (adapter !== undefined && (select !== undefined || dam !== undefined)) {
     refuse('adapter goes on from modules that are chosen already; select and dam choose them. Leave one out.');
+  }
+  if (parameters !== undefined && fit === undefined) {
+    refuse(`parameters solves for ranks or widths, and method ${method} (${title}) has none that could follow.`);
+  }
+  if (parameters !== undefined && (ranks ?? alphas ?? adapter) !== undefined) {
+    refuse('parameters solves for the ranks; leave ranks, alphas and adapter out.');
+  }
+  if (parameters !== undefined && select === 'uniform') {
+    refuse('select uniform solves for ranks itself. Take budget with it, or parameters without select.');
+  }
+  if (start === 'search' && parameters !== undefined) {
+    refuse('start search takes over pairs of the rank of the search, and parameters changes it. Leave one out.');
   }
   if (start === 'search' && method !== 'diffora' && !(method === 'lora' && select !== undefined)) {
     refuse(`start search takes over plain LoRA pairs of a search; method ${method} has none.`);

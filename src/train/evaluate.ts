@@ -73,7 +73,7 @@ export async function evaluateAdapter(
   }
   const config = { maxLength: options.maxLength ?? loaded.task.maxLength, seed: 0 };
   const split = encodeTaskSplit(opened, task, await loadSplit(task, splitName), config, reporter);
-  const scores = await scoreSplit({ ...adapted, task }, split, threads, reporter, signal);
+  const { scores } = await scoreSplit({ ...adapted, task }, split, threads, reporter, signal);
   return { task: name, examples: split.encoded.length, source: split.split.source, scores };
 }
 

@@ -1,4 +1,5 @@
 import type { AdapterPlan, Where } from '../adapters/plan.js';
+import type { AdapterMethod } from '../adapters/registry.js';
 import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { adapterParameters, headParameters, type Parameter } from '../optimize/parameters.js';
@@ -9,9 +10,11 @@ import type { Selection } from './select.js';
 
 /** What a run trains, and where: what the matrix keeps (stage 3 of DiffoRA), or the targets. */
 export function planRun(model: Model, config: TrainConfig, selection: Selection | undefined): AdapterPlan {
-  const { places, plan } = adapterMethodOf(config);
+  const { places, plan, fit }: AdapterMethod = adapterMethodOf(config);
   const where = places === 'itself' ? { own: [], shared: [] } : whereOf(model, config, selection);
-  return plan(withRanks(config, selection?.ranks), where, model);
+  const settings = withRanks(config, selection?.ranks);
+  if (config.parameters === undefined) return plan(settings, where, model);
+  return plan({ ...settings, ...fit!(settings, where, model, config.parameters) }, where, model);
 }
 
 function whereOf(model: Model, config: TrainConfig, selection: Selection | undefined): Where {

@@ -6,7 +6,7 @@ import type { Reporter } from './reporter.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { peakMemory, secondsSince } from './runRecord.js';
 import { selectModules } from './select.js';
-import { trainIn } from './trainedRun.js';
+import { type TrainedRun, trainIn } from './trainedRun.js';
 import { openWorkspace } from './workspace.js';
 
 export interface RunOptions {
@@ -19,8 +19,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface FinishedRun {
+  /** run.json */
+  readonly record: RunRecord;
+  readonly run: TrainedRun;
+}
+
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
-export async function train({ config, output, overwrite, reporter, signal }: RunOptions): Promise<RunRecord> {
+export async function train({ config, output, overwrite, reporter, signal }: RunOptions): Promise<FinishedRun> {
   const started = performance.now();
   return withOutputFolder(
     output,
@@ -30,7 +36,7 @@ export async function train({ config, output, overwrite, reporter, signal }: Run
       const seconds = { ...run.seconds, total: secondsSince(started) };
       // A run that goes on from an adapter has its method.
       const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
-      return writeRun(folder, { workspace, run, config: used, command: 'train', seconds });
+      return { record: await writeRun(folder, { workspace, run, config: used, command: 'train', seconds }), run };
     },
     { existing: overwrite ? 'replace' : 'refuse' },
   );

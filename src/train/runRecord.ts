@@ -32,9 +32,12 @@ export function parameterRecord(model: Model, plan: AdapterPlan, parameters: rea
   const trainable = countParameters(parameters);
   const names = new Set(plan.replaced);
   const replaced = countParameters(parameters.filter(({ name }) => names.has(name)));
+  const values = new Map(parameters.map((one) => [one.name, one.values]));
   return {
     trainable,
     adapter,
+    /** Numbers of the adapter that are left at the end. */
+    kept: plan.keptSize?.((name) => values.get(name)!) ?? adapter,
     /** Numbers of the base model that are trained themselves. */
     replaced,
     head: trainable - adapter - replaced,

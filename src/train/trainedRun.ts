@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { computeMetrics } from '../data/metrics.js';
+import { computeMetrics, predictedOf } from '../data/metrics.js';
 import type { MetricName, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
@@ -27,6 +27,8 @@ export interface TrainedRun {
   readonly dam: Dam | undefined;
   readonly steps: readonly TrainStep[];
   readonly scores: Scores;
+  /** Class or score of each example of the dev split. */
+  readonly predicted: Int32Array | Float32Array;
   readonly seconds: { readonly select: number; readonly train: number; readonly evaluate: number };
 }
 
@@ -46,7 +48,7 @@ export async function trainIn(
     selection = { dam: await readDamFor(model, config.dam), trained: [] };
   } else if (workspace.adapter === undefined && hasMatrix(config)) {
     // What cannot be planned is to be known before a search, not after it.
-    planRun(model, config, undefined);
+    planRun(model, { ...config, parameters: undefined }, undefined);
     selection = await selectModules(model, task, train.encoded, config, reporter, signal);
   }
   const select = secondsSince(started);
@@ -72,9 +74,15 @@ export async function trainIn(
   const trainSeconds = secondsSince(trainingStarted);
 
   const evaluationStarted = performance.now();
-  const scores = await scoreSplit({ ...workspace, plan, parameters }, dev, config.threads, reporter, signal);
+  const { scores, predicted } = await scoreSplit(
+    { ...workspace, plan, parameters },
+    dev,
+    config.threads,
+    reporter,
+    signal,
+  );
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
-  return { plan, parameters, dam: selection?.dam, steps, scores, seconds };
+  return { plan, parameters, dam: selection?.dam, steps, scores, predicted, seconds };
 }
 
 async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
@@ -94,7 +102,7 @@ export async function scoreSplit(
   threads: number,
   reporter: Reporter,
   signal?: AbortSignal,
-): Promise<Scores> {
+): Promise<{ scores: Scores; predicted: Int32Array | Float32Array }> {
   const labels = encoded.map(({ label, index }) => {
     if (label === undefined)
       throw new DiffoError(`${split.source}: row ${split.examples[index]?.id} has no label to score by.`);
@@ -104,5 +112,5 @@ export async function scoreSplit(
   const onBatch = (done: number) => phase.update(done);
   const logits = await predictLogits(of.opened.model, of.plan, of.parameters, encoded, { threads, signal, onBatch });
   phase.end();
-  return computeMetrics(of.task, logits, labels);
+  return { scores: computeMetrics(of.task, logits, labels), predicted: predictedOf(of.task, logits) };
 }

@@ -1,3 +1,4 @@
+import { holdOut } from '../data/stratify.js';
 import type { Task } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { restrictColumns } from '../selection/targets.js';
@@ -37,8 +38,19 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
   const restricted = adapter === undefined && hasMatrix(config) && config.select !== 'list';
   const opened = restricted ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
   const train = encodeTaskSplit(opened, task, trainSplit, config, reporter);
+  if (config.validationShare !== undefined) return { opened, task, ...withoutDev(train, config), adapter };
   const dev = encodeTaskSplit(opened, task, devSplit, config, reporter);
   return { opened, task, train, dev, adapter };
+}
+
+/** A part of the training data in the place of the dev split, which is left alone. */
+function withoutDev(
+  { split, encoded }: EncodedSplit,
+  { validationShare, seed }: Pick<TrainConfig, 'validationShare' | 'seed'>,
+): { train: EncodedSplit; dev: EncodedSplit } {
+  const { kept, heldOut } = holdOut(encoded, validationShare!, seed);
+  const source = `${split.source} (share ${validationShare} held out, seed ${seed})`;
+  return { train: { split, encoded: kept }, dev: { split: { ...split, source }, encoded: heldOut } };
 }
 
 /** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */

@@ -1,6 +1,6 @@
+import { evenRanks } from '../../adapters/evenRanks.js';
 import { usageError } from '../../errors.js';
 import { keptPerRow } from '../discretise.js';
-import { evenRanks } from '../evenRanks.js';
 import type { SelectionMethod } from '../method.js';
 
 /** A control: all modules, and the budget held by lower ranks. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { evenRanks } from '../../src/adapters/evenRanks.js';
 import type { AdaptableModule } from '../../src/models/model.js';
-import { evenRanks } from '../../src/selection/evenRanks.js';
 
 const modules: AdaptableModule[] = Array.from({ length: 36 }, (_, i) => {
   const [layer, column] = [Math.floor(i / 6), i % 6];

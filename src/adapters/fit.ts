@@ -1,0 +1,80 @@
+import { elementCount } from '../checkpoint/dtype.js';
+import { usageError } from '../errors.js';
+import type { Model } from '../models/model.js';
+import { backboneTensor } from '../models/weights.js';
+import type { AdaLoraSettings } from './adalora.js';
+import type { BottleneckSettings } from './bottleneck.js';
+import { evenRanks } from './evenRanks.js';
+import type { LoraSettings } from './lora.js';
+import { type AdapterPlan, adapterSize, type Where } from './plan.js';
+
+export type MakePlan<S> = (settings: S, where: Where, model: Model) => AdapterPlan;
+
+/**
+ * What has to change in the settings so that a method's adapters have `budget` trainable numbers, as near as it can.
+ * @throws DiffoError (usage) when the smallest that it can is too much
+ */
+export type Fit<S> = (settings: S, where: Where, model: Model, budget: number) => Partial<S>;
+
+/** LoRA and its relatives: ranks that differ by one at most; alpha / rank stays as it is. Never above the budget. */
+export function fitRanks<S extends LoraSettings>(
+  plan: MakePlan<S>,
+): (settings: S, where: Where, model: Model, budget: number) => LoraSettings {
+  return (settings, where, model, budget) => {
+    const firstSharers = new Map([...where.shared].reverse().map((module) => [module.module, module]));
+    const pairs = [...where.own, ...firstSharers.values()];
+    const perRank = pairs.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures, 0);
+    // What an adapter has beside its pairs, such as DoRA's magnitudes, does not grow with the rank.
+    const smallest = trainedSize(
+      plan({ ...settings, rank: 1, ranks: undefined, alphas: undefined }, where, model),
+      model,
+    );
+    const ranks = evenRanks(pairs, budget - (smallest - perRank));
+    if (ranks === undefined) throw tooSmall(budget, smallest, `rank 1 on ${pairs.length} modules`);
+    for (const { path, module } of where.shared) ranks[path] = ranks[firstSharers.get(module)!.path]!;
+    const { rank, alpha } = settings;
+    const alphas = Object.fromEntries(Object.entries(ranks).map(([path, one]) => [path, (alpha * one) / rank]));
+    return { rank, alpha, ranks, alphas };
+  };
+}
+
+/**
+ * AdaLoRA: the average rank that is left at the end, nearest to the budget; the rank at the start is half as much again,
+ * as in arXiv 2303.10512, section 4. (Which module keeps which rank is learned, so that the numbers left may differ.)
+ */
+export function fitAverageRank(
+  { rank: former, alpha }: AdaLoraSettings,
+  { own }: Where,
+  _model: Model,
+  budget: number,
+): Pick<AdaLoraSettings, 'rank' | 'alpha' | 'adaloraInitRank'> {
+  const perRank = own.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures + 1, 0);
+  const rank = Math.round(budget / perRank);
+  if (rank < 1) throw tooSmall(budget, perRank, `rank 1 on ${own.length} modules`);
+  return { rank, alpha: (alpha * rank) / former, adaloraInitRank: Math.ceil(1.5 * rank) };
+}
+
+/** Bottleneck adapters: the one width of all of them that comes nearest to the budget. */
+export function fitReduction(
+  plan: (settings: BottleneckSettings, model: Model) => AdapterPlan,
+): (settings: BottleneckSettings, where: Where, model: Model, budget: number) => BottleneckSettings {
+  return (_settings, _where, model, budget) => {
+    const features = Math.max(
+      ...model.adaptable.filter(({ ends }) => ends !== undefined).map((one) => one.outFeatures),
+    );
+    const sizeAt = (width: number) => trainedSize(plan({ reduction: features / width }, model), model);
+    const perWidth = sizeAt(2) - sizeAt(1);
+    const width = Math.round((budget - sizeAt(1)) / perWidth) + 1;
+    if (width < 1) throw tooSmall(budget, sizeAt(1), 'a width of 1');
+    return { reduction: features / width };
+  };
+}
+
+/** Trained numbers beside the head: those of a plan's own tensors and of the backbone's that it trains. */
+function trainedSize(plan: AdapterPlan, model: Model): number {
+  return plan.replaced.reduce((sum, name) => sum + elementCount(backboneTensor(model, name).shape), adapterSize(plan));
+}
+
+function tooSmall(budget: number, smallest: number, what: string) {
+  return usageError(`--parameters ${budget} is less than the ${smallest} trainable numbers of ${what}.`);
+}

@@ -1,0 +1,316 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openTask } from '../data/tasks/openTask.js';
+import type { Task } from '../data/types.js';
+import { fileError } from '../files/errors.js';
+import { loadSplit } from '../train/context.js';
+import type { Reporter } from '../train/reporter.js';
+import { codeVersion } from './codeVersion.js';
+import type { CompareConfig, ComparedTask } from './config.js';
+import { type Cell, cellsOf, type Job, runName, runOf, type TaskData, trialsOf } from './grid.js';
+import { runInProcess, type WorkerOutcome } from './process.js';
+import { appendRecord, type CompareRecord, readRecords } from './records.js';
+
+export interface CompareOptions {
+  readonly config: CompareConfig;
+  /** Folder of the comparison; made where it is missing, gone on from where it has records. */
+  readonly output: string;
+  readonly dataDir?: string | undefined;
+  /** Processes at a time; the threads are divided among them. */
+  readonly jobs: number;
+  readonly threads: number;
+  /** Counts runs of another version of diffora as done. */
+  readonly anyCode?: boolean | undefined;
+  /** Trains nothing, only collects what there is. */
+  readonly reportOnly?: boolean | undefined;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A task as the report needs it. */
+export interface TaskFacts {
+  readonly name: string;
+  readonly task: Task;
+  /** Class or score of each example of the dev split. */
+  readonly labels: readonly number[];
+}
+
+/** The state of a comparison: every record of its grid that there is, in the grid's order. */
+export interface Comparison {
+  readonly config: CompareConfig;
+  readonly tasks: readonly TaskFacts[];
+  readonly runs: readonly CompareRecord[];
+  readonly trials: readonly CompareRecord[];
+  /** Runs of the grid that have no record yet. */
+  readonly missing: number;
+  /** Runs and trials that this call trained, and those that were there. */
+  readonly trained: number;
+  readonly found: number;
+}
+
+/**
+ * Trains the grid of a comparison, one process a run. What records.jsonl has is not repeated; a run that failed is
+ * tried again. An abort ends the running processes and throws; the records that are there stay.
+ */
+export async function compare(options: CompareOptions): Promise<Comparison> {
+  const { config, output, reporter } = options;
+  const opened = new Map<string, { task: Task; data: TaskData }>();
+  for (const task of config.tasks) opened.set(task.name, await openData(task, options));
+  const folder = join(output, 'runs');
+  await mkdir(folder, { recursive: true }).catch((error) =>
+    Promise.reject(fileError(error, output, 'make the folder')),
+  );
+  await removeUnfinished(folder);
+  const file = join(output, 'records.jsonl');
+  const code = codeVersion();
+  const records = new RecordStore(await readRecords(file, reporter.warn), options.anyCode === true);
+  const grid = new Grid(config, (task) => opened.get(task)!.data, code, records);
+
+  let trained = 0;
+  const found = grid.countDone();
+  const total = grid.size - found;
+  if (found > 0) reporter.info(`${found} of ${grid.size} runs and trials are done already.`);
+  if (options.reportOnly !== true && total > 0) {
+    const phase = reporter.phase('compare', total);
+    const running = new Map<Job, string>();
+    const show = () => phase.update(trained, [...running.values()].join(' · '));
+    const threads = Math.max(1, Math.floor(options.threads / options.jobs));
+    const stop = new AbortController();
+    const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+    const lane = async () => {
+      for (let job = grid.next(); job !== undefined || grid.isWaiting(); job = grid.next()) {
+        signal.throwIfAborted();
+        if (job === undefined) {
+          await grid.change();
+          continue;
+        }
+        const current = job;
+        const name = labelOf(current);
+        running.set(current, name);
+        show();
+        const output = current.kind === 'run' ? join(folder, runName(current)) : undefined;
+        const outcome = await runInProcess(
+          { config: { ...current.config, threads, dataDir: options.dataDir }, output },
+          {
+            signal,
+            onProgress: (phaseName, share) => {
+              running.set(current, `${name} ${phaseName} ${Math.round(100 * share)} %`);
+              show();
+            },
+          },
+        );
+        const record = recordOf(current, outcome, opened.get(current.cell.task.name)!.data, code);
+        await appendRecord(file, record);
+        running.delete(current);
+        trained++;
+        grid.finish(current, record);
+        show();
+        reporter.info(lineOf(record));
+      }
+    };
+    try {
+      await Promise.all(
+        Array.from({ length: options.jobs }, () =>
+          lane().catch((error) => {
+            // One lane's end is the end of all: no process may go on without anyone to keep what it finds.
+            stop.abort(error);
+            grid.wake();
+            throw error;
+          }),
+        ),
+      );
+    } finally {
+      phase.end();
+    }
+  }
+  const { runs, trials, missing } = grid.collect();
+  const tasks = config.tasks.map(({ name }): TaskFacts => {
+    const { task, data } = opened.get(name)!;
+    return { name, task, labels: data.dev.examples.map(({ label }) => label!) };
+  });
+  return { config, tasks, runs, trials, missing, trained, found };
+}
+
+async function openData(
+  { name, settings }: ComparedTask,
+  { dataDir, reporter }: CompareOptions,
+): Promise<{ task: Task; data: TaskData }> {
+  const { textColumn, pairColumn, labelColumn } = settings as Record<string, string | undefined>;
+  const task = await openTask(name, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
+  return { task, data: { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') } };
+}
+
+/** What a process that was killed left behind. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const unfinished = (await readdir(folder)).filter((name) => /^\..*\.partial-/.test(name));
+  await Promise.all(unfinished.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+}
+
+/** Records by key. */
+class RecordStore {
+  private readonly byKey = new Map<string, CompareRecord>();
+  private readonly byName = new Map<string, CompareRecord>();
+
+  constructor(
+    records: readonly CompareRecord[],
+    private readonly anyCode: boolean,
+  ) {
+    for (const record of records) this.add(record);
+  }
+
+  add(record: CompareRecord): void {
+    this.byKey.set(record.key, record);
+    this.byName.set(nameOf(record), record);
+  }
+
+  /** The record of a job, failed ones too. */
+  get(job: Job): CompareRecord | undefined {
+    const found = this.byKey.get(job.key);
+    if (found !== undefined || !this.anyCode) return found;
+    const { kind, cell, seed, config } = job;
+    const { model, task, method } = cell;
+    return this.byName.get(nameOf({ kind, model, task: task.name, method: method.name, seed, lr: config.lr }));
+  }
+}
+
+type Named = Pick<CompareRecord, 'kind' | 'model' | 'task' | 'method' | 'seed' | 'lr'>;
+const nameOf = ({ kind, model, task, method, seed, lr }: Named) =>
+  JSON.stringify([kind, model, task, method, seed, lr]);
+
+/** What is to be trained, in an order in which a table fills evenly: all cells with the first seed, then the second. */
+class Grid {
+  private readonly started = new Set<string>();
+  private readonly ended = new Set<string>();
+  private readonly trials = new Map<Cell, Job[]>();
+  private readonly cells: readonly Cell[];
+  private wakers: (() => void)[] = [];
+
+  constructor(
+    private readonly config: CompareConfig,
+    private readonly dataOf: (task: string) => TaskData,
+    private readonly code: string,
+    private readonly records: RecordStore,
+  ) {
+    this.cells = cellsOf(config);
+    for (const cell of this.cells) this.trials.set(cell, trialsOf(config, cell, dataOf(cell.task.name), code));
+  }
+
+  get size(): number {
+    const trials = [...this.trials.values()].reduce((sum, { length }) => sum + length, 0);
+    return trials + this.cells.length * this.config.seeds.length;
+  }
+
+  /** Trials and runs that are done; a run without its trials cannot be known. */
+  countDone(): number {
+    const trials = [...this.trials.values()].flat().filter((job) => this.isDone(job)).length;
+    return trials + this.runs().filter((job) => job !== undefined && this.isDone(job)).length;
+  }
+
+  /** Something that can start now. */
+  next(): Job | undefined {
+    for (const seed of this.config.seeds) {
+      for (const cell of this.cells) {
+        const job = this.trials.get(cell)!.find((one) => this.isOpen(one)) ?? this.openRun(cell, seed);
+        if (job === undefined) continue;
+        this.started.add(job.key);
+        return job;
+      }
+    }
+    return undefined;
+  }
+
+  /** True when runs wait for trials that are under way. */
+  isWaiting(): boolean {
+    return this.runs().some((job) => job === undefined);
+  }
+
+  /** Resolves when the next job ends. */
+  change(): Promise<void> {
+    return new Promise((resolve) => this.wakers.push(resolve));
+  }
+
+  finish(job: Job, record: CompareRecord): void {
+    this.records.add(record);
+    this.ended.add(job.key);
+    this.wake();
+  }
+
+  wake(): void {
+    for (const resolve of this.wakers.splice(0)) resolve();
+  }
+
+  collect(): Pick<Comparison, 'runs' | 'trials' | 'missing'> {
+    const recordsOf = (jobs: readonly (Job | undefined)[]) =>
+      jobs.flatMap((job) => (job === undefined ? [] : (this.records.get(job) ?? [])));
+    const runs = recordsOf(this.runs());
+    const trials = recordsOf([...this.trials.values()].flat());
+    return { runs, trials, missing: this.cells.length * this.config.seeds.length - runs.length };
+  }
+
+  private openRun(cell: Cell, seed: number): Job | undefined {
+    const job = this.run(cell, seed);
+    return job !== undefined && this.isOpen(job) ? job : undefined;
+  }
+
+  private runs(): (Job | undefined)[] {
+    return this.cells.flatMap((cell) => this.config.seeds.map((seed) => this.run(cell, seed)));
+  }
+
+  /** Undefined as long as the learning rate is not known. */
+  private run(cell: Cell, seed: number): Job | undefined {
+    const lr = this.chosenRate(cell);
+    return lr === undefined
+      ? undefined
+      : runOf(this.config, cell, { seed, lr }, this.dataOf(cell.task.name), this.code);
+  }
+
+  /** The rate with the best first metric on the held-out training examples; the earlier of equals. */
+  private chosenRate(cell: Cell): number | undefined {
+    const trials = this.trials.get(cell)!;
+    if (trials.length === 0) return cell.method.learningRates[0]!;
+    if (!trials.every((job) => this.isDone(job) || this.ended.has(job.key))) return undefined;
+    const scores = trials.map((job) => {
+      const record = this.records.get(job);
+      return Object.values(record?.scores ?? {})[0] ?? Number.NEGATIVE_INFINITY;
+    });
+    return trials[scores.indexOf(Math.max(...scores))]!.config.lr;
+  }
+
+  private isDone(job: Job): boolean {
+    return this.records.get(job)?.status === 'done';
+  }
+
+  private isOpen(job: Job): boolean {
+    return !this.isDone(job) && !this.started.has(job.key);
+  }
+}
+
+function recordOf({ kind, cell, seed, config, key }: Job, outcome: WorkerOutcome, data: TaskData, code: string) {
+  const record: CompareRecord = {
+    format: 'diffora-compare/1',
+    kind,
+    key,
+    model: cell.model,
+    task: cell.task.name,
+    method: cell.method.name,
+    seed,
+    lr: config.lr,
+    status: outcome.status,
+    ...(outcome.status === 'done' ? outcome.result : { error: outcome.error }),
+    code,
+    data: { train: data.train.hash, dev: data.dev.hash },
+  };
+  return record;
+}
+
+function labelOf({ kind, cell, seed, config }: Job): string {
+  const what = kind === 'trial' ? `rate ${config.lr}` : `seed ${seed}`;
+  return `${cell.task.name}, ${cell.method.name}, ${what}`;
+}
+
+function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds }: CompareRecord): string {
+  const what = kind === 'trial' ? `trial of rate ${lr}` : `seed ${seed}, rate ${lr}`;
+  if (status === 'failed') return `${task}, ${method}, ${what}: failed: ${error}`;
+  const [name, score] = Object.entries(scores!)[0]!;
+  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s`;
+}

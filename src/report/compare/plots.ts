@@ -1,0 +1,232 @@
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import type { CompareRecord } from '../../compare/records.js';
+import { mean } from '../../compare/statistics.js';
+import type { MethodSummary, TableSummary } from '../../compare/summary.js';
+import { shortModuleNames } from '../moduleNames.js';
+import { formatScore } from '../units.js';
+
+/** Width of a figure in CSS pixels: one fits a phone, several stand side by side on a desk. */
+const width = 360;
+/** Room for a letter of a method's name, and most room for all of it. */
+const letterWidth = 5.8;
+const longestName = 150;
+const rowHeight = 22;
+/** Three decimals at most, in d3's language. */
+const scoreFormat = '.3~f';
+
+/** Plot draws into any document; this one is no browser's. */
+const { document } = parseHTML('<!doctype html><html><body></body></html>');
+const common: Plot.PlotOptions = { document: document as never, className: 'figure' };
+
+export type Color = (method: string) => string;
+
+/** Colours that stand on white and on black (Observable's ten), by method. */
+export function colorsOf(methods: readonly string[]): Color {
+  const scale = Plot.scale({ color: { type: 'categorical', scheme: 'observable10', domain: [...methods] } });
+  return (method) => String(scale.apply(method));
+}
+
+/** Each seed's score a dot, the mean a line: [methods] down, the first metric across. */
+export function seedDots({ methods, metrics }: TableSummary, color: Color): string {
+  const metric = metrics[0]!;
+  const dots = methods.flatMap(({ method, runs }) =>
+    runs.map(({ seed, scores }) => ({ method, seed, score: scores?.[metric] ?? Number.NaN })),
+  );
+  const means = methods.map(({ method, scores }) => ({ method, score: scores[metric]?.mean ?? Number.NaN }));
+  return draw({
+    ...rows(methods),
+    x: { label: `${metric} →`, grid: true, nice: true, ticks: 5, tickFormat: scoreFormat },
+    marks: [
+      Plot.tickX(finite(means), { x: 'score', y: 'method', stroke: ({ method }) => color(method), strokeWidth: 2 }),
+      Plot.dot(finite(dots), {
+        x: 'score',
+        y: 'method',
+        fill: ({ method }) => color(method),
+        fillOpacity: 0.7,
+        r: 3.5,
+        title: ({ method, seed, score }) => `${method}, seed ${seed}: ${formatScore(score)}`,
+      }),
+    ],
+  });
+}
+
+/** Mean score against the numbers that are trained, head included. */
+export function scoreAgainstSize({ methods, metrics }: TableSummary, color: Color): string {
+  const metric = metrics[0]!;
+  const dots = methods.flatMap(({ method, runs, scores }) => {
+    const sizes = runs.flatMap(({ parameters }) =>
+      parameters ? parameters.kept + parameters.replaced + parameters.head : [],
+    );
+    return sizes.length === 0 ? [] : [{ method, size: mean(sizes), score: scores[metric]?.mean ?? Number.NaN }];
+  });
+  return draw({
+    height: 240,
+    marginLeft: 48,
+    x: { label: 'trained numbers, head included →', tickFormat: '~s', nice: true, grid: true },
+    y: { label: `↑ ${metric}`, nice: true, grid: true, tickFormat: scoreFormat },
+    marks: [
+      Plot.dot(finite(dots), {
+        x: 'size',
+        y: 'score',
+        fill: ({ method }) => color(method),
+        r: 5,
+        title: ({ method, size, score }) =>
+          `${method}: ${formatScore(score)} with ${Math.round(size).toLocaleString('en-US')} numbers`,
+      }),
+    ],
+  });
+}
+
+/** Paired differences to the reference with their 95 % intervals. */
+export function differences({ methods, metrics }: TableSummary, reference: string, color: Color): string {
+  const known = methods.flatMap(({ method, difference }) =>
+    difference === undefined ? [] : [{ method, ...difference }],
+  );
+  const shown = known.filter(({ low, high }) => Number.isFinite(low) && Number.isFinite(high));
+  return draw({
+    ...rows(methods.filter(({ method }) => method !== reference)),
+    x: { label: `${metrics[0]}: method − ${reference} →`, grid: true, nice: true, ticks: 5, tickFormat: scoreFormat },
+    marks: [
+      Plot.ruleX([0], { strokeOpacity: 0.6 }),
+      Plot.link(shown, {
+        x1: 'low',
+        x2: 'high',
+        y1: 'method',
+        y2: 'method',
+        stroke: ({ method }) => color(method),
+        strokeWidth: 2,
+      }),
+      Plot.dot(shown, {
+        x: 'mean',
+        y: 'method',
+        fill: ({ method }) => color(method),
+        r: 4,
+        title: ({ method, mean: center, low, high }) =>
+          `${method}: ${formatScore(center)} (95 %: ${formatScore(low)} to ${formatScore(high)})`,
+      }),
+    ],
+  });
+}
+
+/** Training loss, mean over seeds. */
+export function learningCurves({ methods }: TableSummary, color: Color): string {
+  const points = methods.flatMap(({ method, runs }) => {
+    const curves = runs.flatMap(({ curve }) => (curve === undefined ? [] : [curve]));
+    return (curves[0] ?? []).map(([step], i) => {
+      const losses = curves.flatMap((curve) => curve[i]?.[1] ?? []);
+      return { method, step, loss: mean(losses) };
+    });
+  });
+  return draw({
+    height: 240,
+    marginLeft: 48,
+    x: { label: 'step →', nice: true },
+    y: { label: '↑ training loss', nice: true, grid: true },
+    marks: [
+      Plot.line(points, { x: 'step', y: 'loss', z: 'method', stroke: ({ method }) => color(method), strokeWidth: 1.5 }),
+    ],
+  });
+}
+
+/** A bar a method: seconds, or megabytes. */
+export function bars(
+  methods: readonly MethodSummary[],
+  label: string,
+  value: (one: MethodSummary) => number | undefined,
+  color: Color,
+): string {
+  const data = methods.map((one) => ({ method: one.method, value: value(one) ?? 0 }));
+  return draw({
+    ...rows(methods),
+    x: { label: `${label} →`, grid: true, nice: true },
+    marks: [
+      Plot.barX(data, {
+        x: 'value',
+        y: 'method',
+        fill: ({ method }) => color(method),
+        title: ({ method, value: amount }) => `${method}: ${Math.round(amount).toLocaleString('en-US')}`,
+      }),
+      Plot.ruleX([0]),
+    ],
+  });
+}
+
+type Matrix = NonNullable<CompareRecord['dam']>;
+
+/** A run's matrix: the darker the larger within it; kept modules are framed. */
+export function matrixMap({ modules, gamma, values }: Matrix, widthOfMap: number): string {
+  const flat = values.flat();
+  const [low, high] = [Math.min(...flat), Math.max(...flat)];
+  const share = (value: number) => (high > low ? (value - low) / (high - low) : 0.5);
+  return heatMap(
+    modules,
+    values.map((row) => row.map(share)),
+    widthOfMap,
+    (layer, column) => {
+      const kept = gamma[layer]![column] === 1;
+      return { framed: kept, title: `${values[layer]![column]!.toPrecision(3)}, ${kept ? 'kept' : 'left out'}` };
+    },
+  );
+}
+
+/** The share of the runs that keep each module. */
+export function meanMap(matrices: readonly Matrix[], widthOfMap: number): string {
+  const first = matrices[0]!;
+  const kept = first.gamma.map((row, l) => row.map((_, m) => mean(matrices.map(({ gamma }) => gamma[l]![m]!))));
+  return heatMap(first.modules, kept, widthOfMap, (layer, column) => {
+    return {
+      framed: false,
+      title: `kept in ${Math.round(kept[layer]![column]! * matrices.length)} of ${matrices.length} runs`,
+    };
+  });
+}
+
+function heatMap(
+  modules: readonly string[],
+  shares: readonly (readonly number[])[],
+  widthOfMap: number,
+  describe: (layer: number, column: number) => { framed: boolean; title: string },
+): string {
+  const names = shortModuleNames(modules);
+  const cells = shares.flatMap((row, layer) =>
+    row.map((value, column) => ({ layer, module: names[column]!, value, ...describe(layer, column) })),
+  );
+  return draw({
+    width: widthOfMap,
+    height: 50 + 16 * shares.length,
+    marginLeft: 24,
+    marginBottom: 42,
+    marginTop: 4,
+    marginRight: 4,
+    x: { domain: names, label: null, tickSize: 0, tickRotate: -45 },
+    y: { label: null, tickSize: 0 },
+    color: { scheme: 'blues', domain: [0, 1] },
+    marks: [
+      Plot.cell(cells, {
+        x: 'module',
+        y: 'layer',
+        fill: 'value',
+        stroke: ({ framed }) => (framed ? '#e15759' : 'none'),
+        strokeWidth: 2,
+        inset: 1.5,
+        title: ({ layer, module, title }) => `layer ${layer}, ${module}: ${title}`,
+      }),
+    ],
+  });
+}
+
+/** A row for each method, in the order of the configuration. */
+function rows(methods: readonly Pick<MethodSummary, 'method'>[]): Plot.PlotOptions {
+  const domain = methods.map(({ method }) => method);
+  const marginLeft = Math.min(longestName, 16 + letterWidth * Math.max(...domain.map(({ length }) => length)));
+  return { marginLeft, height: 48 + rowHeight * domain.length, y: { domain, label: null, tickSize: 0 } };
+}
+
+function finite<T extends { readonly score: number }>(points: readonly T[]): T[] {
+  return points.filter(({ score }) => Number.isFinite(score));
+}
+
+function draw(options: Plot.PlotOptions): string {
+  return String((Plot.plot({ width, ...common, ...options }) as unknown as { outerHTML: string }).outerHTML);
+}

@@ -1,0 +1,148 @@
+import type { CompareConfig } from '../../compare/config.js';
+import type { CompareRecord } from '../../compare/records.js';
+import type { Interval } from '../../compare/statistics.js';
+import { isClear, type MeanScore, type MethodSummary, type TableSummary } from '../../compare/summary.js';
+import { formatBytes, formatCount, formatScore, formatSeconds } from '../units.js';
+
+/** results.csv: one line a run, every metric in a column of its own. RFC 4180. */
+export function resultsCsv(runs: readonly CompareRecord[]): string {
+  const metrics = [...new Set(runs.flatMap(({ scores }) => Object.keys(scores ?? {})))];
+  const columns: readonly (readonly [string, (run: CompareRecord) => unknown])[] = [
+    ['model', (run) => run.model],
+    ['task', (run) => run.task],
+    ['method', (run) => run.method],
+    ['seed', (run) => run.seed],
+    ['learning_rate', (run) => run.lr],
+    ['status', (run) => run.status],
+    ...metrics.map((name) => [name, (run: CompareRecord) => run.scores?.[name]] as const),
+    ['trained_parameters', (run) => run.parameters?.trainable],
+    ['adapter_parameters', (run) => run.parameters?.adapter],
+    ['adapter_parameters_kept', (run) => run.parameters?.kept],
+    ['base_parameters_trained', (run) => run.parameters?.replaced],
+    ['head_parameters', (run) => run.parameters?.head],
+    ['search_steps', (run) => run.steps?.search],
+    ['training_steps', (run) => run.steps?.train],
+    ['seconds', (run) => run.seconds?.total],
+    ['peak_memory_bytes', (run) => run.peakMemoryBytes],
+    ['adapter_bytes', (run) => run.adapterBytes],
+    ['threads', (run) => run.threads],
+    ['code', (run) => run.code],
+    ['error', (run) => run.error],
+  ];
+  const lines = [
+    columns.map(([title]) => title),
+    ...runs.map((run) => columns.map(([, value]) => csvCell(value(run)))),
+  ];
+  return lines.map((cells) => `${cells.join(',')}\n`).join('');
+}
+
+function csvCell(value: unknown): string {
+  const text = value === undefined || value === null ? '' : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** results.md: a table for each model and task. */
+export function resultsMarkdown(config: CompareConfig, tables: readonly TableSummary[], missing: number): string {
+  const parts = [
+    `# ${config.title}`,
+    introduction(config, missing),
+    ...tables.map((table) => tableMarkdown(config, table)),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** What holds for all tables, in sentences. */
+export function introduction(
+  { budget, tolerance, seeds, methods, validationShare, reference }: CompareConfig,
+  missing: number,
+): string {
+  const trials = methods[0]!.learningRates.length;
+  const chosen =
+    trials === 1
+      ? 'The learning rate is fixed for each method.'
+      : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out; the dev split was scored once by each run.`;
+  const unfinished = missing === 0 ? '' : ` **${missing} runs are still missing.**`;
+  return (
+    `Mean ± standard deviation over ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`}, on the dev split. ` +
+    `Budget: ${formatCount(budget)} trained numbers, head apart; a method that misses it by more than ${100 * tolerance} % is marked with *. ${chosen} ` +
+    `Differences to ${reference} are paired by seed and example, with 95 % bootstrap intervals over both. The best score is bold only where the interval of its difference to the runner-up leaves 0 out.${unfinished}`
+  );
+}
+
+function tableMarkdown(config: CompareConfig, table: TableSummary): string {
+  const { model, task, metrics, methods, examples } = table;
+  const titles = [
+    'method',
+    ...metrics,
+    `${metrics[0]} − ${config.reference}`,
+    'trained numbers',
+    'off budget',
+    'rate',
+    'time',
+    'memory',
+  ];
+  const rows = methods.map((one) => [
+    one.method,
+    ...metrics.map((name, i) => {
+      const text = scoreText(one.scores[name], one.runs.length);
+      return i === 0 && one.method === table.best && isClear(table) ? `**${text}**` : text;
+    }),
+    one.method === config.reference ? '' : intervalText(one.difference),
+    ...factsOf(config, one),
+  ]);
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const failures = failuresOf(methods).map((text) => `- ${text}`);
+  return [
+    `## ${task}, ${model} (${formatCount(examples)} dev examples)`,
+    [line(titles), line(titles.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n'),
+    verdict(table),
+    ...(failures.length === 0 ? [] : [failures.join('\n')]),
+  ].join('\n\n');
+}
+
+/** Cells that every form of the table has: size, distance from the budget, rate, time, memory. */
+export function factsOf({ tolerance }: CompareConfig, one: MethodSummary): string[] {
+  const { size, offBudget, lr, seconds, peakMemoryBytes } = one;
+  const off = offBudget === undefined ? '' : `${offBudget >= 0 ? '+' : '−'}${(100 * Math.abs(offBudget)).toFixed(1)} %`;
+  return [
+    size === undefined ? '' : formatCount(size),
+    offBudget !== undefined && Math.abs(offBudget) > tolerance ? `${off} *` : off,
+    lr === undefined ? '' : String(lr),
+    seconds === undefined ? '' : formatSeconds(seconds),
+    peakMemoryBytes === undefined ? '' : formatBytes(peakMemoryBytes),
+  ];
+}
+
+export function scoreText(score: MeanScore | undefined, runs: number): string {
+  if (score === undefined || runs === 0) return 'no run';
+  if (!Number.isFinite(score.mean)) return 'undefined';
+  return score.deviation === undefined
+    ? formatScore(score.mean)
+    : `${formatScore(score.mean)} ± ${formatScore(score.deviation)}`;
+}
+
+export function intervalText(interval: Interval | undefined): string {
+  if (interval === undefined) return '';
+  const { mean, low, high } = interval;
+  return `${signed(mean)} (${signed(low)} to ${signed(high)})`;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${formatScore(Math.abs(value))}`;
+}
+
+/** Whether the best can be told from the runner-up, in a sentence. */
+export function verdict(table: TableSummary): string {
+  const { best, runnerUp, lead, metrics } = table;
+  if (best === undefined || runnerUp === undefined || lead === undefined) return 'Too few runs to compare.';
+  const by = `${metrics[0]} ${intervalText(lead)}`;
+  return isClear(table)
+    ? `${best} is ahead of ${runnerUp}: ${by}.`
+    : `${best} and ${runnerUp}, the two best, cannot be told apart: ${by}.`;
+}
+
+export function failuresOf(methods: readonly MethodSummary[]): string[] {
+  return methods.flatMap(({ failed }) =>
+    failed.map(({ method, seed, error }) => `${method}, seed ${seed}, failed: ${error}`),
+  );
+}

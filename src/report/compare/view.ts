@@ -1,0 +1,34 @@
+import type { Screen } from '../heatMap.js';
+import { formatFacts, formatTable } from '../table.js';
+import { factsOf, failuresOf, intervalText, scoreText, verdict } from './results.js';
+import type { ComparisonSummary } from './write.js';
+
+/** What a finished `compare` prints: a table for each task, then the facts. */
+export function comparisonView(summary: ComparisonSummary, output: string, screen: Screen): string {
+  const { config, tables, runs, failed, missing, trained, found } = summary;
+  const parts = tables.map((table) => {
+    const { metrics, methods, task, model } = table;
+    const titles = [...metrics, `− ${config.reference}`, 'numbers', 'off budget'];
+    const rows = methods.map((one) => [
+      one.method,
+      ...metrics.map((name) => scoreText(one.scores[name], one.runs.length)),
+      intervalText(one.difference),
+      ...factsOf(config, one).slice(0, 2),
+    ]);
+    const columns = [{ title: 'method' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
+    const heading = config.models.length === 1 ? task : `${task}, ${model}`;
+    return [heading, formatTable(columns, rows, screen), verdict(table), ...failuresOf(methods)].join('\n');
+  });
+  const counts = [`${runs - failed} done`, `${failed} failed`, `${missing} missing`];
+  return [
+    ...parts,
+    formatFacts(
+      [
+        ['runs', counts.join(', ')],
+        ['this time', `${trained} runs and trials trained, ${found} found done`],
+        ['written to', `${output} (results.jsonl, results.csv, results.md, report.html)`],
+      ],
+      screen,
+    ),
+  ].join('\n\n');
+}
