@@ -15,7 +15,7 @@ interface Flags extends CommonFlags {
 }
 
 /** Settings of what comes after the selection. */
-const later: readonly TrainKey[] = ['method', 'adapter', 'start', 'dam', 'epochs', 'maxSteps'];
+const later: readonly TrainKey[] = ['method', 'adapter', 'start', 'dam', 'epochs', 'maxSteps', 'log', 'logDir'];
 
 export function selectCommand(terminal: Terminal): Command {
   const command = new Command('select')

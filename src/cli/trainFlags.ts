@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { TASKS } from '../data/tasks/registry.js';
 import { nearestNames, usageError } from '../errors.js';
 import { type TrainConfigInput, type TrainKey, trainSchema } from '../train/config.js';
+import { logNames } from '../train/log/registry.js';
 
 const data = 'Model and task:';
 const method = 'Method:';
@@ -72,6 +73,8 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   maxGradNorm: [training, 'gradients are clipped to this global norm'],
   dropout: [training, 'dropout of the base model: a rate, or model for its own'],
   seed: [training, 'of data order, initialisation and dropout'],
+  log: [training, `logs beside metrics.jsonl, with commas: ${logNames.join(', ')}`],
+  logDir: [training, 'folder of logs that are files (default: the output with -logs)'],
   threads: [training, 'CPU threads'],
 };
 

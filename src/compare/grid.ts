@@ -60,9 +60,9 @@ function makeJob(
   return { kind, cell, seed: of.seed, config, key: keyOf(kind, config, data, code) };
 }
 
-/** How many threads run and where the data lie decides no result; which data they are does, by their hashes. */
+/** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */
 function keyOf(kind: Job['kind'], config: TrainConfig, data: TaskData, code: string): string {
-  const { threads: _, dataDir: __, ...decisive } = config;
+  const { threads: _, dataDir: __, log: ___, logDir: ____, ...decisive } = config;
   const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
 }

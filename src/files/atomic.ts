@@ -116,7 +116,7 @@ export async function withOutputFolder<T>(
 }
 
 /** `mkdir -p`. Node 20's own `recursive` never returns where the file system answers ENOENT, as /proc does. */
-async function makeFolders(path: string): Promise<void> {
+export async function makeFolders(path: string): Promise<void> {
   const parent = dirname(path);
   if (parent !== path && !existsSync(parent)) await makeFolders(parent);
   await mkdir(path).catch((error: unknown) => {

@@ -17,6 +17,7 @@ import { scopes } from '../selection/discretise.js';
 import type { SelectionMethod } from '../selection/method.js';
 import { selectionMethods, selectionNames } from '../selection/registry.js';
 import { relaxations } from '../selection/relax.js';
+import { logNames } from './log/registry.js';
 
 /** What is trained. `diffora` is LoRA where DiffoRA's matrix decides: `lora` with `select: diffora`. */
 export const methods = ['diffora', ...adapterMethodNames] as const;
@@ -116,6 +117,10 @@ export const trainSchema = z.strictObject({
   /** Share of the training examples that is held out and scored in the place of the dev split. */
   validationShare: share.optional(),
   seed: z.int().nonnegative().default(1),
+  /** Where the numbers of the run go while it goes on, beside metrics.jsonl. */
+  log: z.array(z.enum(logNames)).default([]),
+  /** Folder of logs that are files; default: the run folder's name with -logs. */
+  logDir: z.string().optional(),
   threads: z.int().positive().default(availableParallelism()),
 });
 

@@ -1,7 +1,10 @@
+import { basename, resolve } from 'node:path';
 import { withOutputFolder } from '../files/atomic.js';
 import type { Dam } from '../selection/dam.js';
 import { methodOf } from './adapterFolder.js';
 import type { TrainConfig } from './config.js';
+import { joined, type RunLog } from './log/log.js';
+import { logTargets } from './log/registry.js';
 import type { Reporter } from './reporter.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { peakMemory, secondsSince } from './runRecord.js';
@@ -32,7 +35,12 @@ export async function train({ config, output, overwrite, reporter, signal }: Run
     output,
     async (folder) => {
       const workspace = await openWorkspace(config, reporter, signal);
-      const run = await trainIn(workspace, config, reporter, signal);
+      const log = await openLogs(config, output, reporter);
+      const run = await trainIn(workspace, config, reporter, signal, log).catch(async (error) => {
+        await log?.end('failed');
+        throw error;
+      });
+      await log?.end('finished');
       const seconds = { ...run.seconds, total: secondsSince(started) };
       // A run that goes on from an adapter has its method.
       const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
@@ -40,6 +48,16 @@ export async function train({ config, output, overwrite, reporter, signal }: Run
     },
     { existing: overwrite ? 'replace' : 'refuse' },
   );
+}
+
+/** The logs that a configuration asks for. */
+async function openLogs(config: TrainConfig, output: string, { warn }: Reporter): Promise<RunLog | undefined> {
+  if (config.log.length === 0) return undefined;
+  const path = resolve(output);
+  const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, warn };
+  const logs: RunLog[] = [];
+  for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  return joined(logs);
 }
 
 /** `diffora select`: only dam.json and run.json. */

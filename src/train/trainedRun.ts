@@ -10,6 +10,7 @@ import { placeAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
 import type { EncodedSplit, OpenedModel } from './context.js';
 import { fineTune, trainingSteps } from './fineTune.js';
+import type { RunLog } from './log/log.js';
 import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
 import { predictLogits } from './predictLogits.js';
@@ -38,6 +39,7 @@ export async function trainIn(
   config: TrainConfig,
   reporter: Reporter,
   signal?: AbortSignal,
+  log?: RunLog,
 ): Promise<TrainedRun> {
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
@@ -50,6 +52,12 @@ export async function trainIn(
     // What cannot be planned is to be known before a search, not after it.
     planRun(model, { ...config, parameters: undefined }, undefined);
     selection = await selectModules(model, task, train.encoded, config, reporter, signal);
+  }
+  for (const { step, trainLoss, validationLoss, entropy } of selection?.dam.search?.history ?? []) {
+    log?.scalars(
+      { 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy },
+      step,
+    );
   }
   const select = secondsSince(started);
 
@@ -68,6 +76,11 @@ export async function trainIn(
     onStep: (step) => {
       steps.push(step);
       phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
+      const { loss: value, learningRate, gradientNorm } = step;
+      log?.scalars(
+        { 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm },
+        step.step + 1,
+      );
     },
   });
   phase.end();
@@ -81,6 +94,7 @@ export async function trainIn(
     reporter,
     signal,
   );
+  log?.scalars(Object.fromEntries(Object.entries(scores).map(([name, score]) => [`dev/${name}`, score])), totalSteps);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
   return { plan, parameters, dam: selection?.dam, steps, scores, predicted, seconds };
 }
