@@ -7,6 +7,7 @@ import { fileError } from '../files/errors.js';
 import { isJsonObject, readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { convertedTokenizer } from './convert/index.js';
+import { placeTokens, type Tokens } from './offsets.js';
 import { countSpecial, type Piece, readTemplate, type Template } from './template.js';
 import { longestFirst } from './truncate.js';
 import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
@@ -60,6 +61,25 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
       pair === undefined ? fill(template.single, tokens(text), []) : fill(template.pair, tokens(text), tokens(pair)),
     encodeTruncated,
     encodePlain: tokens,
+    encodePlaced: (text) => {
+      const placed = placeTokens(
+        text,
+        remembering((part) => library.encode(part, { add_special_tokens: false })),
+      );
+      if (placed !== undefined) return placed;
+      throw new DiffoError(
+        `${path}: tokens of "${text.slice(0, 40)}" cannot be placed in the text, because this tokenizer joins over white space. Take another model for tasks with answers in a text.`,
+      );
+    },
+    join: (first, second) => {
+      const before = template.pair.slice(
+        0,
+        template.pair.findIndex((piece) => piece.kind === 'sequence' && piece.sequence === 'B'),
+      );
+      const secondStart = fill(before, first, []).ids.length;
+      return { ...fill(template.pair, first, second), secondStart };
+    },
+    specialTokensOfPair: countSpecial(template.pair),
     decode: (ids, { skipSpecialTokens = false } = {}) =>
       ids.length === 0
         ? ''
@@ -73,6 +93,16 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     modelMaxLength: sensibleLength(config.model_max_length),
     vocabSize,
     files: TOKENIZER_FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
+  };
+}
+
+/** Words come again; a tokenizer need not be asked twice within a text. */
+function remembering(encode: (text: string) => Tokens): (text: string) => Tokens {
+  const known = new Map<string, Tokens>();
+  return (text) => {
+    const found = known.get(text) ?? encode(text);
+    known.set(text, found);
+    return found;
   };
 }
 

@@ -1,3 +1,5 @@
+import type { PlacedTokens } from './offsets.js';
+
 /** Token ids of one sequence, special tokens included, and which of the two texts each token belongs to. */
 export interface Encoding {
   readonly ids: readonly number[];
@@ -27,6 +29,15 @@ export interface Tokenizer {
   encodeTruncated(text: string, pair: string | undefined, maxLength: number): LimitedEncoding;
   /** Ids of a text as it stands, with nothing added around it: for prompts that bring their own special tokens. */
   encodePlain(text: string): readonly number[];
+  /**
+   * Ids of a text with nothing added around it, and the part of the text that each comes from.
+   * @throws DiffoError where this tokenizer's tokens cannot be placed
+   */
+  encodePlaced(text: string): PlacedTokens;
+  /** Two sequences of ids as one, with the special tokens around them; `secondStart` is where the second begins. */
+  join(first: readonly number[], second: readonly number[]): Encoding & { readonly secondStart: number };
+  /** Special tokens that `join` adds. */
+  readonly specialTokensOfPair: number;
   /** The text of ids, as Python's `decode(ids, skip_special_tokens=…, clean_up_tokenization_spaces=False)` gives it. */
   decode(ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }): string;
   /** Id of a token, by its text. */
