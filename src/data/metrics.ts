@@ -39,7 +39,9 @@ export function metric(
   expected: ArrayLike<number>,
   numLabels: number,
 ): number {
-  return METRICS[name](predicted, expected, numLabels);
+  const compute = METRICS[name];
+  if (compute === undefined) throw new Error(`${name} is no metric of classes or scores`);
+  return compute(predicted, expected, numLabels);
 }
 
 /** The column of the largest value of each row of [n, columns], the lowest of equals. */
@@ -55,7 +57,7 @@ export function argmaxRows(values: Float32Array, columns: number): Int32Array {
 
 type Metric = (predicted: ArrayLike<number>, expected: ArrayLike<number>, numLabels: number) => number;
 
-const METRICS: Readonly<Record<MetricName, Metric>> = { matthews, accuracy, f1, pearson, spearman };
+const METRICS: Readonly<Partial<Record<MetricName, Metric>>> = { matthews, accuracy, f1, pearson, spearman };
 
 /** Share of rows where both are equal. */
 export function accuracy(predicted: ArrayLike<number>, expected: ArrayLike<number>): number {

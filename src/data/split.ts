@@ -14,11 +14,16 @@ export function makeSplit(
   return { name, examples, source, hash: hashExamples(examples), labelCounts };
 }
 
-/** sha256 (hex) over a JSON line for each example: [id, text, pair or null, label or null]. */
+/**
+ * sha256 (hex) over a JSON line for each example: [id, text, pair or null, label or null], and with what else it has:
+ * an object of `answers`, `references` and `choices`.
+ */
 export function hashExamples(examples: readonly Example[]): string {
   const hash = createHash('sha256');
-  for (const { id, text, pair, label } of examples) {
-    hash.update(`${JSON.stringify([id, text, pair ?? null, label ?? null])}\n`);
+  for (const { id, text, pair, label, answers, references, choices } of examples) {
+    const plain = [id, text, pair ?? null, label ?? null];
+    const more = (answers ?? references ?? choices) === undefined ? [] : [{ answers, references, choices }];
+    hash.update(`${JSON.stringify([...plain, ...more])}\n`);
   }
   return hash.digest('hex');
 }

@@ -1,11 +1,26 @@
+/** An answer that is a part of a passage. */
+export interface Answer {
+  readonly text: string;
+  /** Where it begins in the passage, in UTF-16 units. (SQuAD's files count code points.) */
+  readonly start: number;
+}
+
 /** One row of a task: a sentence, or a pair of sentences, and what is to be learned from it. */
 export interface Example {
   /** Unique within its split; the line or index in the source file where there is one. */
   readonly id: string;
+  /** Span tasks: the question. */
   readonly text: string;
+  /** Span tasks: the passage. */
   readonly pair?: string;
-  /** Class index for classification, score for regression; absent when only predicting. */
+  /** Class index for classification, score for regression, the right one of `choices`; absent when only predicting. */
   readonly label?: number;
+  /** Span tasks: the answers that count as right, the first being learned; none: the passage does not say. */
+  readonly answers?: readonly Answer[];
+  /** Language tasks: the texts that count as right, the first being learned. */
+  readonly references?: readonly string[];
+  /** Language tasks of multiple choice: what may be written. */
+  readonly choices?: readonly string[];
 }
 
 export type SplitName = 'train' | 'dev' | 'test';
@@ -28,22 +43,64 @@ export interface DataOptions {
   readonly warn: (message: string) => void;
 }
 
+/** `span`: the answer is a part of the passage; `language`: it is written after the text. */
+export const learnedKinds = ['classification', 'regression', 'span', 'language'] as const;
+export type LearnedKind = (typeof learnedKinds)[number];
+
+/** How a language task asks for a text, and what of a written one counts. */
+export interface Generation {
+  /** What stands before the answer, `{text}` being the text of the example. The reference follows at once. */
+  readonly prompt: string;
+  /** Tokens that an answer may have. */
+  readonly maxNewTokens: number;
+  /**
+   * Regular expression: the answer is its first match (group 1 where it has one) in the written text, in lower case and
+   * without commas within numbers; without a match there is no answer. Left out, the answer is the whole text, trimmed.
+   */
+  readonly answer?: string | undefined;
+}
+
 /** What is asked of a model: columns, labels, metrics and where the rows come from. */
 export interface Task {
   readonly name: string;
-  readonly kind: 'classification' | 'regression';
-  /** Label names by class index; empty for regression. */
+  readonly kind: LearnedKind;
+  /** Label names by class index; empty but for classification. */
   readonly labels: readonly string[];
   /** Column names a user's row has (for `predict --input`). */
   readonly columns: { readonly text: string; readonly pair?: string; readonly label: string };
   /** Metrics to report; the first decides which run is better. */
   readonly metrics: readonly MetricName[];
+  /** Language tasks have one. */
+  readonly generation?: Generation | undefined;
+  /** Longest sequence in tokens where a run does not say; default 128. */
+  readonly maxLength?: number | undefined;
   /** Splits with labels that this task can load. */
   readonly splits: readonly SplitName[];
   load(split: SplitName): Promise<Split>;
 }
 
-export type MetricName = 'matthews' | 'accuracy' | 'f1' | 'pearson' | 'spearman';
+/**
+ * The larger, the better, but for perplexity. `exact_match` and `f1` of span tasks are SQuAD's, `best_…` those at the
+ * best no-answer threshold. `accuracy` of language tasks is that of the likeliest choice, `generated_accuracy` that of
+ * written answers; `log_likelihood` is the mean of a reference's tokens.
+ */
+export const metricNames = [
+  'matthews',
+  'accuracy',
+  'f1',
+  'pearson',
+  'spearman',
+  'exact_match',
+  'best_f1',
+  'best_exact_match',
+  'generated_accuracy',
+  'bleu',
+  'nist',
+  'rouge_l',
+  'log_likelihood',
+  'perplexity',
+] as const;
+export type MetricName = (typeof metricNames)[number];
 
 /** A sequence ready for the model. Lengths are equal; no padding yet. */
 export interface EncodedExample {

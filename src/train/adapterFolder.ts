@@ -10,7 +10,7 @@ import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapt
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
-import type { Task } from '../data/types.js';
+import { learnedKinds, metricNames, type Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
@@ -23,10 +23,13 @@ import type { Tokenizer } from '../tokenize/index.js';
 const taskFileSchema = z.strictObject({
   format: z.literal('diffora-task/1'),
   name: z.string(),
-  kind: z.enum(['classification', 'regression']),
+  kind: z.enum(learnedKinds),
   labels: z.array(z.string()),
   columns: z.strictObject({ text: z.string(), pair: z.string().optional(), label: z.string() }),
-  metrics: z.array(z.enum(['matthews', 'accuracy', 'f1', 'pearson', 'spearman'])).min(1),
+  metrics: z.array(z.enum(metricNames)).min(1),
+  generation: z
+    .strictObject({ prompt: z.string(), maxNewTokens: z.int().positive(), answer: z.string().optional() })
+    .optional(),
   maxLength: z.int().positive(),
 });
 export type TaskFile = z.infer<typeof taskFileSchema>;
@@ -101,7 +104,7 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
-  const { name, kind, labels, columns, metrics } = task;
+  const { name, kind, labels, columns, metrics, generation } = task;
   const file: TaskFile = {
     format: 'diffora-task/1',
     name,
@@ -109,6 +112,7 @@ export async function saveAdapter(
     labels: [...labels],
     columns: { ...columns },
     metrics: [...metrics],
+    ...(generation === undefined ? {} : { generation }),
     maxLength,
   };
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);

@@ -14,6 +14,8 @@ const HELD_OUT = 0.1;
 const METRICS: Readonly<Record<Task['kind'], readonly MetricName[]>> = {
   classification: ['accuracy', 'f1', 'matthews'],
   regression: ['pearson', 'spearman'],
+  span: ['f1', 'exact_match'],
+  language: ['log_likelihood', 'perplexity', 'exact_match', 'bleu', 'nist', 'rouge_l'],
 };
 
 /**

@@ -4,9 +4,8 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { DiffoError, nearestNames } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
-import type { Task } from '../types.js';
+import { metricNames, type Task } from '../types.js';
 
-const METRIC_NAMES = ['matthews', 'accuracy', 'f1', 'pearson', 'spearman'] as const;
 const name = z.union([z.string().min(1), z.number(), z.boolean()]).transform(String);
 
 const schema = z.strictObject({
@@ -21,7 +20,7 @@ const schema = z.strictObject({
     .min(2)
     .refine((names) => new Set(names).size === names.length, 'a label is named twice')
     .optional(),
-  metrics: z.array(z.enum(METRIC_NAMES)).min(1).optional(),
+  metrics: z.array(z.enum(metricNames)).min(1).optional(),
 });
 
 /** A task of one's own: what a task file says, with the paths resolved. */
