@@ -16,7 +16,7 @@
 export { type AdapterMethod, type AdapterMethodName, adapterMethods } from './adapters/registry.js';
 export { openTask } from './data/tasks/openTask.js';
 export type { TaskOptions } from './data/tasks/task.js';
-export type { Example, MetricName, Split, SplitName, Task } from './data/types.js';
+export type { Answer, Example, Generation, MetricName, Split, SplitName, Task } from './data/types.js';
 export { DiffoError } from './errors.js';
 export { type ChatMessage, renderChat } from './generate/chat.js';
 export type { FinishReason } from './generate/generate.js';
@@ -44,11 +44,11 @@ export {
   type ModelInspection,
   type RunInspection,
 } from './train/inspect.js';
+export type { LabelPrediction, Prediction, Scores, SpanPrediction, WrittenPrediction } from './train/kinds/kind.js';
 export { type MergeOptions, mergeAdapter } from './train/merge.js';
-export { type PredictAdapterOptions, type Prediction, predictWithAdapter } from './train/predict.js';
+export { type PredictAdapterOptions, predictWithAdapter } from './train/predict.js';
 export { type PredictInput, readPredictInput } from './train/predictInput.js';
 export { type ModelPrediction, type PredictModelOptions, predictWithModel } from './train/predictModel.js';
 export { type Phase, type Reporter, silent } from './train/reporter.js';
 export { type RunOptions, select, train } from './train/run.js';
 export type { RunRecord } from './train/runFolder.js';
-export type { Scores } from './train/trainedRun.js';

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import type { TaskType } from '../models/model.js';
 
 export interface ModelCardInput {
   /** Title of the page, such as `cola-diffora`. */
@@ -14,6 +15,7 @@ export interface ModelCardInput {
   readonly adaptedModules: readonly string[];
   /** What it was trained on and how, in the caller's words; one paragraph each. */
   readonly paragraphs?: readonly string[];
+  readonly taskType: TaskType;
   /** Names of the classes in order of the logits; empty for regression, which has one output. */
   readonly labels: readonly string[];
   /** Measured scores by name, such as `MCC (dev, 1,043 sentences)`; a table of exactly these is written. */
@@ -26,7 +28,7 @@ export function modelCard(input: ModelCardInput): string {
   const frontMatter = stringify({
     base_model: baseModel,
     library_name: peft ? 'peft' : 'diffora',
-    pipeline_tag: 'text-classification',
+    pipeline_tag: uses[input.taskType].pipeline,
     tags: [`base_model:adapter:${baseModel}`, 'diffora', ...(peft ? ['lora', 'transformers'] : ['transformers'])],
   });
   const format = peft
@@ -63,19 +65,45 @@ function scoreTable(scores: Readonly<Record<string, number>>): string {
     .join('\n')}`;
 }
 
-function pythonUse({ baseModel, revision: of, labels }: ModelCardInput): string {
+/** The hub's name of what a head is for, transformers' class, and a line that uses it. */
+const uses: Readonly<Record<TaskType, { pipeline: string; model: string; line: string }>> = {
+  SEQ_CLS: {
+    pipeline: 'text-classification',
+    model: 'AutoModelForSequenceClassification',
+    line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
+  },
+  TOKEN_CLS: {
+    pipeline: 'token-classification',
+    model: 'AutoModelForTokenClassification',
+    line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
+  },
+  QUESTION_ANS: {
+    pipeline: 'question-answering',
+    model: 'AutoModelForQuestionAnswering',
+    line: 'output = model(**tokenizer("a question", "a passage", return_tensors="pt"))  # start_logits, end_logits',
+  },
+  CAUSAL_LM: {
+    pipeline: 'text-generation',
+    model: 'AutoModelForCausalLM',
+    line: 'text = tokenizer.decode(model.generate(**tokenizer("a prompt", return_tensors="pt"), max_new_tokens=64)[0])',
+  },
+};
+
+function pythonUse({ baseModel, revision: of, labels, taskType }: ModelCardInput): string {
   const base = JSON.stringify(baseModel);
+  const { model, line } = uses[taskType];
   const revision = of ? `, revision=${JSON.stringify(of)}` : '';
+  const outputs = taskType === 'SEQ_CLS' || taskType === 'TOKEN_CLS' ? `, num_labels=${labels.length || 1}` : '';
   const names = labels.length > 0 ? `\nlabels = ${JSON.stringify(labels)}` : '';
   return [
     '```python',
     'from peft import PeftModel',
-    'from transformers import AutoModelForSequenceClassification, AutoTokenizer',
+    `from transformers import ${model}, AutoTokenizer`,
     '',
-    `base = AutoModelForSequenceClassification.from_pretrained(${base}, num_labels=${labels.length || 1}${revision})`,
+    `base = ${model}.from_pretrained(${base}${outputs}${revision})`,
     'model = PeftModel.from_pretrained(base, "path/to/this/folder").eval()',
     `tokenizer = AutoTokenizer.from_pretrained(${base}${revision})${names}`,
-    'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
+    line,
     '```',
   ].join('\n');
 }

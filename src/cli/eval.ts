@@ -18,7 +18,19 @@ export function evalCommand(terminal: Terminal): Command {
     .requiredOption('--adapter <folder>', 'run folder or adapter folder')
     .addOption(new Option('--split <split>', 'which split').choices(['train', 'dev', 'test']).default('dev'));
   addCommonFlags(command);
-  addTrainFlags(command, ['task', 'dataDir', 'textColumn', 'pairColumn', 'labelColumn', 'maxLength', 'threads']);
+  addTrainFlags(command, [
+    'task',
+    'dataDir',
+    'textColumn',
+    'pairColumn',
+    'labelColumn',
+    'evalExamples',
+    'metrics',
+    'maxLength',
+    'stride',
+    'noAnswerThreshold',
+    'threads',
+  ]);
   return command
     .option('--model <model>', 'base model, where it is not the one that the adapter names')
     .addHelpText('after', '\nExample:\n  $ diffora eval --adapter runs/cola --task cola --data-dir glue --split dev')

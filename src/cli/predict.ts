@@ -2,7 +2,8 @@ import { Command } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { formatCount, formatScore } from '../report/units.js';
-import { type Prediction, predictWithAdapter } from '../train/predict.js';
+import type { Prediction } from '../train/kinds/kind.js';
+import { predictWithAdapter } from '../train/predict.js';
 import { type PredictInput, plainTask, readPredictInput } from '../train/predictInput.js';
 import { predictWithModel } from '../train/predictModel.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
@@ -21,7 +22,9 @@ interface Flags extends CommonFlags {
 
 export function predictCommand(terminal: Terminal): Command {
   const command = new Command('predict')
-    .description('Predict one text, or each row of a file: label, probability (or score) and logits.')
+    .description(
+      'Predict one text, or each row of a file: label, probability (or score) and logits; an answer; or a text.',
+    )
     .option('--adapter <folder>', 'run folder or adapter folder')
     .option('--text <text>', 'the text')
     .option('--pair <text>', 'the second text, for tasks about pairs')
@@ -33,7 +36,7 @@ export function predictCommand(terminal: Terminal): Command {
       "the adapter's base model in another place; without --adapter, a model whose own head runs",
     );
   addCommonFlags(command);
-  addTrainFlags(command, ['maxLength', 'threads']);
+  addTrainFlags(command, ['maxLength', 'stride', 'noAnswerThreshold', 'threads']);
   return command
     .addHelpText(
       'after',
@@ -46,11 +49,11 @@ Example:
     .action(async (flags: Flags) => {
       const { adapter, output, overwrite = false, model } = flags;
       const input = inputOf(flags);
-      const { maxLength, threads = usualThreads } = givenSettings({ ...flags });
+      const { threads = usualThreads, ...settings } = givenSettings({ ...flags });
       if (adapter === undefined) {
         if (model === undefined)
           throw usageError('Give --adapter, or --model for a checkpoint with a head of its own.');
-        await predictOwn(terminal, flags, { model, input, maxLength, threads });
+        await predictOwn(terminal, flags, { model, input, maxLength: settings.maxLength, threads });
         return;
       }
       await perform(terminal, flags, {
@@ -58,7 +61,7 @@ Example:
         run: async (session) => {
           if (output !== undefined) checkOutputFile(output, { overwrite });
           const examples = (task: Parameters<typeof readPredictInput>[1]) => readPredictInput(input, task);
-          const predictions = await predictWithAdapter({ adapter, model, maxLength, threads, examples, ...session });
+          const predictions = await predictWithAdapter({ ...settings, adapter, model, threads, examples, ...session });
           if (output !== undefined) await writeFileAtomic(output, `${jsonLines(predictions)}\n`);
           return predictions;
         },
@@ -114,7 +117,10 @@ function jsonLines(predictions: readonly unknown[]): string {
   return predictions.map((one) => JSON.stringify(one)).join('\n');
 }
 
-/** `spam  0.973`; for regression the score alone. */
-function oneLine({ label, score }: Prediction): string {
+/** `spam  0.973`; for regression the score alone; an answer or a text as it is. */
+function oneLine(prediction: Prediction): string {
+  if ('text' in prediction) return prediction.text;
+  if ('start' in prediction) return prediction.answer === '' ? 'no answer' : prediction.answer;
+  const { label, score } = prediction;
   return typeof label === 'number' ? formatScore(score) : `${label}  ${formatScore(score)}`;
 }

@@ -1,12 +1,12 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openTask } from '../data/tasks/openTask.js';
-import type { Task } from '../data/types.js';
+import type { Example, Task } from '../data/types.js';
 import { fileError } from '../files/errors.js';
-import { loadSplit } from '../train/context.js';
+import { openConfiguredTask } from '../train/context.js';
 import type { Reporter } from '../train/reporter.js';
+import { loadSplit, useSplit } from '../train/splits.js';
 import { codeVersion } from './codeVersion.js';
-import type { CompareConfig, ComparedTask } from './config.js';
+import { type CompareConfig, type ComparedTask, runConfig } from './config.js';
 import { type Cell, cellsOf, type Job, runName, runOf, type TaskData, trialsOf } from './grid.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
@@ -31,7 +31,8 @@ export interface CompareOptions {
 export interface TaskFacts {
   readonly name: string;
   readonly task: Task;
-  /** Class or score of each example of the dev split. */
+  /** Scored examples of the dev split, and the class or score of each where it has one. */
+  readonly examples: number;
   readonly labels: readonly number[];
 }
 
@@ -54,8 +55,8 @@ export interface Comparison {
  */
 export async function compare(options: CompareOptions): Promise<Comparison> {
   const { config, output, reporter } = options;
-  const opened = new Map<string, { task: Task; data: TaskData }>();
-  for (const task of config.tasks) opened.set(task.name, await openData(task, options));
+  const opened = new Map<string, OpenedTask>();
+  for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
   const folder = join(output, 'runs');
   await mkdir(folder, { recursive: true }).catch((error) =>
     Promise.reject(fileError(error, output, 'make the folder')),
@@ -125,19 +126,32 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   }
   const { runs, trials, missing } = grid.collect();
   const tasks = config.tasks.map(({ name }): TaskFacts => {
-    const { task, data } = opened.get(name)!;
-    return { name, task, labels: data.dev.examples.map(({ label }) => label!) };
+    const { task, scored } = opened.get(name)!;
+    return { name, task, ...factsOf(scored) };
   });
   return { config, tasks, runs, trials, missing, trained, found };
 }
 
+interface OpenedTask {
+  readonly task: Task;
+  readonly data: TaskData;
+  /** Examples of the dev split that every run scores. */
+  readonly scored: readonly Example[];
+}
+
 async function openData(
-  { name, settings }: ComparedTask,
+  config: CompareConfig,
+  compared: ComparedTask,
   { dataDir, reporter }: CompareOptions,
-): Promise<{ task: Task; data: TaskData }> {
-  const { textColumn, pairColumn, labelColumn } = settings as Record<string, string | undefined>;
-  const task = await openTask(name, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
-  return { task, data: { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') } };
+): Promise<OpenedTask> {
+  const run = runConfig(config, config.models[0]!, compared, config.methods[0]!, { seed: 1, lr: 1 });
+  const task = await openConfiguredTask({ ...run, dataDir }, reporter);
+  const data = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
+  return { task, data, scored: useSplit(data.dev, run).examples };
+}
+
+function factsOf(examples: readonly Example[]): Pick<TaskFacts, 'examples' | 'labels'> {
+  return { examples: examples.length, labels: examples.flatMap(({ label }) => (label === undefined ? [] : [label])) };
 }
 
 /** What a process that was killed left behind. */

@@ -1,6 +1,7 @@
 import { metric } from '../data/metrics.js';
 import type { MetricName, Task } from '../data/types.js';
 import { randomStream } from '../random.js';
+import { scoreOfSums } from '../train/kinds/sums.js';
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, one) => sum + one, 0) / values.length;
@@ -19,44 +20,57 @@ export interface Interval {
   readonly high: number;
 }
 
-/** What two methods predicted with one seed. */
-export interface PairedPredictions {
-  readonly one: readonly number[];
-  readonly other: readonly number[];
+/** What two methods made of each example with one seed. */
+export interface Pair<T> {
+  readonly one: readonly T[];
+  readonly other: readonly T[];
+}
+
+/** The score of the examples `rows`, which may hold one several times. */
+export type ScoreRows<T> = (made: readonly T[], rows: Int32Array) => number;
+
+/**
+ * A metric of predicted classes or scores.
+ * @param labels class or score of each example
+ */
+export function labelScore(labels: readonly number[], name: MetricName, task: Pick<Task, 'labels'>): ScoreRows<number> {
+  const [drawn, expected] = [new Float64Array(labels.length), new Float64Array(labels.length)];
+  return (predicted, rows) => {
+    for (const [i, row] of rows.entries()) {
+      drawn[i] = predicted[row]!;
+      expected[i] = labels[row]!;
+    }
+    return metric(name, drawn, expected, task.labels.length);
+  };
+}
+
+/** A metric that sums over examples decide. */
+export function sumScore(name: MetricName): ScoreRows<readonly number[]> {
+  return (statistics, rows) => {
+    const sums = new Array<number>(statistics[0]!.length).fill(0);
+    for (const row of rows) for (const [k, value] of statistics[row]!.entries()) sums[k]! += value;
+    return scoreOfSums(name, sums, rows.length);
+  };
 }
 
 const resamples = 2000;
 
 /**
- * Mean over seeds of the metric of `one` minus that of `other`, with a 95 % percentile bootstrap interval (Efron and
+ * Mean over seeds of the score of `one` minus that of `other`, with a 95 % percentile bootstrap interval (Efron and
  * Tibshirani, 1993, chapter 13) that resamples both what chance enters by: the seeds, and the examples of the split, the
  * same for both methods.
- * @param labels class or score of each example
+ * @param examples number of examples of the split
  */
-export function pairedDifference(
-  pairs: readonly PairedPredictions[],
-  labels: readonly number[],
-  name: MetricName,
-  task: Pick<Task, 'labels'>,
-): Interval {
-  const n = labels.length;
+export function pairedDifference<T>(pairs: readonly Pair<T>[], examples: number, score: ScoreRows<T>): Interval {
   const stream = randomStream(0, 'bootstrap');
-  const rows = new Int32Array(n);
-  const [drawn, expected] = [new Float64Array(n), new Float64Array(n)];
-  const score = (predicted: readonly number[]) => {
-    for (let i = 0; i < n; i++) drawn[i] = predicted[rows[i]!]!;
-    return metric(name, drawn, expected, task.labels.length);
-  };
-  const differences = (chosen: readonly PairedPredictions[]) => {
-    for (let i = 0; i < n; i++) expected[i] = labels[rows[i]!]!;
-    return mean(chosen.map(({ one, other }) => score(one) - score(other)));
-  };
-  for (let i = 0; i < n; i++) rows[i] = i;
+  const rows = Int32Array.from({ length: examples }, (_, i) => i);
+  const differences = (chosen: readonly Pair<T>[]) =>
+    mean(chosen.map(({ one, other }) => score(one, rows) - score(other, rows)));
   const observed = differences(pairs);
   const values = new Float64Array(resamples);
   for (let r = 0; r < resamples; r++) {
     const chosen = pairs.map(() => pairs[Math.floor(stream.uniform() * pairs.length)]!);
-    for (let i = 0; i < n; i++) rows[i] = Math.floor(stream.uniform() * n);
+    for (let i = 0; i < examples; i++) rows[i] = Math.floor(stream.uniform() * examples);
     values[r] = differences(chosen);
   }
   values.sort();

@@ -1,7 +1,7 @@
 import type { MetricName } from '../data/types.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison, TaskFacts } from './run.js';
-import { type Interval, mean, pairedDifference, sampleDeviation } from './statistics.js';
+import { type Interval, labelScore, mean, pairedDifference, sampleDeviation, sumScore } from './statistics.js';
 
 /** A score over seeds. */
 export interface MeanScore {
@@ -84,7 +84,7 @@ export function summarise({ config, tasks, runs }: Comparison): TableSummary[] {
         model,
         task: facts.name,
         metrics,
-        examples: facts.labels.length,
+        examples: facts.examples,
         methods,
         best: best?.method,
         runnerUp: runnerUp?.method,
@@ -107,11 +107,17 @@ function meanOf(values: readonly (number | undefined)[]): number | undefined {
 function difference(
   ones: readonly CompareRecord[],
   others: readonly CompareRecord[],
-  { task, labels }: TaskFacts,
+  { task, labels, examples }: TaskFacts,
 ): Interval | undefined {
-  const pairs = ones.flatMap(({ seed, predicted: one }) => {
-    const other = others.find((run) => run.seed === seed)?.predicted;
-    return one !== undefined && other !== undefined ? [{ one, other }] : [];
-  });
-  return pairs.length === 0 ? undefined : pairedDifference(pairs, labels, task.metrics[0]!, task);
+  const pairsOf = <T>(of: (run: CompareRecord) => readonly T[] | undefined) =>
+    ones.flatMap((run) => {
+      const counterpart = others.find(({ seed }) => seed === run.seed);
+      const [one, other] = [of(run), counterpart && of(counterpart)];
+      return one !== undefined && other !== undefined ? [{ one, other }] : [];
+    });
+  const [metric] = task.metrics;
+  const predicted = pairsOf((run) => run.predicted);
+  if (predicted.length > 0) return pairedDifference(predicted, examples, labelScore(labels, metric!, task));
+  const summed = pairsOf((run) => run.statistics);
+  return summed.length === 0 ? undefined : pairedDifference(summed, examples, sumScore(metric!));
 }

@@ -30,6 +30,7 @@ export type WorkerResult = Pick<
   | 'dam'
   | 'curve'
   | 'predicted'
+  | 'statistics'
 >;
 
 export type WorkerMessage =
@@ -46,8 +47,8 @@ async function work({ config, output }: WorkerJob, reporter: Reporter): Promise<
     const { record, run } = await train({ config, output, overwrite: true, reporter });
     const { parameters, steps, seconds } = record;
     const adapterBytes = await weightBytes(join(output, 'adapter'));
-    const predicted = Array.from(run.predicted, (value) => Number(value.toPrecision(6)));
-    return { ...common(config, run), parameters, steps, seconds, adapterBytes, predicted, curve: curveOf(run) };
+    const made = { parameters, steps, seconds, adapterBytes, curve: curveOf(run) };
+    return { ...common(config, run), ...made, ...outcomesOf(run) };
   }
   const started = performance.now();
   const workspace = await openWorkspace(config, reporter);
@@ -65,6 +66,12 @@ function common({ threads }: TrainConfig, { scores, dam, plan }: TrainedRun): Wo
     peakMemoryBytes: peakMemory(),
     ...(dam === undefined ? {} : { dam: { modules: [...dam.modules], gamma: dam.gamma, values: dam.values } }),
   };
+}
+
+function outcomesOf({ predicted, statistics }: TrainedRun): Pick<WorkerResult, 'predicted' | 'statistics'> {
+  const short = (value: number) => Number(value.toPrecision(6));
+  if (predicted !== undefined) return { predicted: Array.from(predicted, short) };
+  return { statistics: statistics!.map((one) => one.map(short)) };
 }
 
 /** Mean training loss of equal stretches of the run. */

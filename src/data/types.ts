@@ -1,3 +1,5 @@
+import type { Offset } from '../tokenize/index.js';
+
 /** An answer that is a part of a passage. */
 export interface Answer {
   readonly text: string;
@@ -112,9 +114,11 @@ export interface EncodedExample {
    * that comes next, so that no shift is left to be done.
    */
   readonly tokenLabels?: Int32Array;
-  /** First and last token of the answer, for question answering. */
+  /** First and last token of the answer, for question answering; twice 0 where it is not in this window. */
   readonly span?: readonly [start: number, end: number];
-  /** Position of the example in its split. */
+  /** The tokens of the passage: position of the first, and where each lies in the passage. */
+  readonly passage?: { readonly first: number; readonly offsets: readonly Offset[] };
+  /** Position of the example in its split. Windows of one example share it. */
   readonly index: number;
 }
 

@@ -101,8 +101,10 @@ export async function trainParameters(
   }
 }
 
-/** What the mean over a batch is taken over: its examples, or their weights. */
+/** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */
 function batchWeight({ batchSize, labels }: Batch, { classWeights }: LossOptions = {}): number {
+  // The mean of language modelling is over tokens.
+  if (labels?.rows !== undefined) return labels.rows.length;
   if (classWeights === undefined) return batchSize;
   const classes = Array.from(labels!.data as BigInt64Array, Number);
   return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);

@@ -61,12 +61,17 @@ function runView({ folder, run, dam, adapter, bytes }: RunInspection, screen: Sc
 
 function adapterView(adapter: AdapterInspection, screen: Screen): string {
   const { parameters, task, targets, headOnly } = adapter;
-  const labels = task.kind === 'regression' ? 'a score' : task.labels.join(', ');
+  const [title, given] = {
+    classification: ['labels', task.labels.join(', ')],
+    regression: ['labels', 'a score'],
+    span: ['answers', 'parts of a passage'],
+    language: ['answers', 'texts'],
+  }[task.kind] as [string, string];
   const count = targets.reduce((sum, { layers }) => sum + Math.max(1, layers.length), 0);
   const facts: Facts = [
     ['adapter', `${adapter.folder} (${formatBytes(adapter.bytes)} on disk)`],
     ['base model', adapter.baseModel],
-    ['labels', `${labels} (task ${task.name})`],
+    [title, `${given} (task ${task.name})`],
   ];
   if (headOnly) {
     const why = 'only the head; the one low-rank pair is zero and there because PEFT asks for one';

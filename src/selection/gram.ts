@@ -1,6 +1,7 @@
 import { EigenvalueDecomposition, Matrix, solve } from 'ml-matrix';
 import { loraPlan } from '../adapters/lora.js';
 import type { EncodedExample, TaskKind } from '../data/types.js';
+import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { openOutputGradients } from '../optimize/outputGradients.js';
 import { adapterParameters, type Parameter } from '../optimize/parameters.js';
@@ -36,6 +37,9 @@ export async function gramMatrices(
   examples: readonly EncodedExample[],
   options: FreshAdapters & { readonly onExample?: (done: number) => void },
 ): Promise<GramMatrices> {
+  if (model.taskType !== 'SEQ_CLS') {
+    throw usageError('The Gram matrix is that of classes or scores; this task has neither. Select another way.');
+  }
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, options.seed);
   // B starts at 0, so that the gradient by A is 0 and adds nothing.

@@ -76,6 +76,7 @@ export async function saveAdapter(
     adaptedModules: plan.placements.map(({ module }) => module.path),
     paragraphs: options.paragraphs,
     labels: task.labels,
+    taskType: model.taskType,
     scores: options.scores,
   });
   if (contents.format === 'peft') {
@@ -169,7 +170,7 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const { baseModel, revision, taskType } = source.adapter;
   const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
   const taskFile = join(folder, 'task.json');
-  const task = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : taskOfHead(head);
+  const task = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : taskOf(taskType, head);
   return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
 }
 
@@ -229,17 +230,25 @@ export function refuseNotFinite(folder: string, parameters: readonly Parameter[]
   }
 }
 
-/** What the adapter's own head tells, where others wrote the folder. */
-function taskOfHead(head: readonly NamedTensor[]): TaskFile {
+/** What the adapter's type and its own head tell, where others wrote the folder. */
+function taskOf(taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
+  const unknown = { format: 'diffora-task/1' as const, name: 'unknown', labels: [], maxLength: 128 };
+  const columns = { text: 'text', label: 'label' };
+  if (taskType === 'QUESTION_ANS') {
+    const asked = { text: 'question', pair: 'context', label: 'answers' };
+    return { ...unknown, kind: 'span', columns: asked, metrics: ['f1', 'exact_match'], maxLength: 384 };
+  }
+  if (taskType === 'CAUSAL_LM') {
+    const generation = { prompt: '{text}', maxNewTokens: 128 };
+    return { ...unknown, kind: 'language', columns, metrics: ['log_likelihood', 'perplexity'], generation };
+  }
   const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
   return {
-    format: 'diffora-task/1',
-    name: 'unknown',
+    ...unknown,
     kind: outputs === 1 ? 'regression' : 'classification',
     labels: outputs === 1 ? [] : Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
-    columns: { text: 'text', label: 'label' },
+    columns,
     metrics: outputs === 1 ? ['pearson', 'spearman'] : ['accuracy'],
-    maxLength: 128,
   };
 }
 

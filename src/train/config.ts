@@ -7,6 +7,7 @@ import {
   adapterMethodNames,
   adapterMethods,
 } from '../adapters/registry.js';
+import { metricNames } from '../data/types.js';
 import { nearestNames, usageError } from '../errors.js';
 import { headParts } from '../models/model.js';
 import { schedules } from '../optimize/schedule.js';
@@ -110,10 +111,18 @@ export const trainSchema = z.strictObject({
   maxGradNorm: z.number().positive().default(1),
   /** Dropout of the base model while training: a rate for every site, or `model` for those of its config.json. */
   dropout: z.union([z.literal('model'), z.number().min(0).lt(1)]).default(0),
-  /** Longest sequence in tokens. */
-  maxLength: z.int().min(4).default(128),
+  /** Longest sequence in tokens; default: the task's, mostly 128. */
+  maxLength: z.int().min(4).optional(),
+  /** Span tasks: tokens that neighbouring windows of a long passage share; default 128, or half a window. */
+  stride: z.int().nonnegative().optional(),
+  /** Span tasks: an answer is left out where there being none has a score higher by more than this. */
+  noAnswerThreshold: z.number().default(0),
+  /** Some of the task's metrics, the first deciding; default: all. */
+  metrics: z.array(z.enum(metricNames)).min(1).optional(),
   /** Use this many training examples, drawn by seed and label. */
   trainExamples: z.int().positive().optional(),
+  /** Score on this many examples, drawn by label, the same for every seed. */
+  evalExamples: z.int().positive().optional(),
   /** Share of the training examples that is held out and scored in the place of the dev split. */
   validationShare: share.optional(),
   seed: z.int().nonnegative().default(1),

@@ -1,10 +1,8 @@
 import { openCheckpoint } from '../checkpoint/open.js';
 import type { ResolvedModel } from '../checkpoint/resolve.js';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { encodeSplit } from '../data/batching.js';
-import { subsample } from '../data/stratify.js';
 import { openTask } from '../data/tasks/openTask.js';
-import type { EncodedExample, Split, SplitName, Task } from '../data/types.js';
+import type { MetricName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model, ModelOptions } from '../models/model.js';
 import { openModel } from '../models/registry.js';
@@ -53,53 +51,16 @@ export function noteNewHead({ head, checkpoint }: Model, reporter: Reporter): vo
   if (made.length > 0) reporter.info(`The head is new, ${checkpoint.name} has none that fits: ${made.join(', ')}`);
 }
 
-/** The task of a configuration. */
-export function openConfiguredTask(config: TrainConfig, reporter: Reporter): Promise<Task> {
-  const { task, dataDir, textColumn, pairColumn, labelColumn } = config;
-  return openTask(task, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
+/** The task of a configuration, with the metrics that are asked for. */
+export async function openConfiguredTask(config: TrainConfig, reporter: Reporter): Promise<Task> {
+  const { dataDir, textColumn, pairColumn, labelColumn, metrics } = config;
+  const task = await openTask(config.task, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
+  return metrics === undefined ? task : { ...task, metrics: chosenMetrics(task, metrics) };
 }
 
-export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => (task.kind === 'regression' ? 1 : task.labels.length);
-
-/** A split as tokens. */
-export interface EncodedSplit {
-  readonly split: Split;
-  readonly encoded: readonly EncodedExample[];
-}
-
-/** Loads a split. @throws DiffoError when it has no rows */
-export async function loadSplit(task: Task, name: SplitName): Promise<Split> {
-  const split = await task.load(name);
-  if (split.examples.length === 0)
-    throw new DiffoError(`${split.source}: the ${name} split of ${task.name} has no rows.`);
-  return split;
-}
-
-/** Encodes a split; the training split is cut to `trainExamples`. */
-export function encodeTaskSplit(
-  { model, tokenizer }: OpenedModel,
-  task: Pick<Task, 'name'>,
-  split: Split,
-  config: Pick<TrainConfig, 'maxLength' | 'trainExamples' | 'seed'>,
-  reporter: Reporter,
-): EncodedSplit {
-  const wanted = split.name === 'train' ? config.trainExamples : undefined;
-  const examples = wanted === undefined ? split.examples : subsample(split.examples, wanted, config.seed);
-  const maxLength = sequenceLimit(model, tokenizer, config.maxLength);
-  const encoded = encodeSplit(tokenizer, examples, {
-    maxLength,
-    warn: (message) => reporter.warn(`${task.name} ${split.name}: ${message}`),
-  });
-  return { split, encoded };
-}
-
-/** @throws DiffoError (usage) when the model or its tokenizer allows less than `maxLength` */
-export function sequenceLimit(model: Model, tokenizer: Tokenizer, maxLength: number): number {
-  const limit = Math.min(model.maxLength, tokenizer.modelMaxLength ?? model.maxLength);
-  if (maxLength > limit) {
-    throw usageError(
-      `--max-length ${maxLength} is more than the ${limit} tokens that ${model.checkpoint.name} allows.`,
-    );
-  }
-  return maxLength;
+/** @throws DiffoError (usage) for a metric that the task does not have */
+export function chosenMetrics({ name, metrics: known }: Task, metrics: readonly MetricName[]): readonly MetricName[] {
+  const strange = metrics.find((metric) => !known.includes(metric));
+  if (strange === undefined) return metrics;
+  throw usageError(`--metrics ${strange}: the task ${name} is not measured so; it has ${known.join(', ')}.`);
 }

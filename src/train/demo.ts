@@ -4,10 +4,11 @@ import { countParameters } from '../optimize/parameters.js';
 import type { Dam } from '../selection/dam.js';
 import { rankForBudget } from '../selection/targets.js';
 import { parseTrainConfig, type TrainConfig } from './config.js';
+import type { Scores } from './kinds/kind.js';
 import type { Reporter } from './reporter.js';
 import { type RunRecord, writeRun } from './runFolder.js';
 import { peakMemory, secondsSince } from './runRecord.js';
-import { type Scores, trainIn } from './trainedRun.js';
+import { trainIn } from './trainedRun.js';
 import { openWorkspace } from './workspace.js';
 
 export interface DemoOptions {

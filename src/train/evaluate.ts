@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs';
 import { isTablePath } from '../data/readers/index.js';
 import { openTask } from '../data/tasks/openTask.js';
 import { TASKS } from '../data/tasks/registry.js';
-import type { SplitName, Task } from '../data/types.js';
+import type { MetricName, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
-import { encodeTaskSplit, loadSplit, openModelByName, outputsOf } from './context.js';
+import { chosenMetrics, openModelByName } from './context.js';
+import type { Scores } from './kinds/kind.js';
 import type { Reporter } from './reporter.js';
-import { type Scores, scoreSplit } from './trainedRun.js';
+import { loadSplit, outputsOf, sequenceLimit, useSplit } from './splits.js';
+import { scoreSplit } from './trainedRun.js';
 
 export interface AdapterOptions {
   /** An adapter folder or a run folder. */
@@ -49,6 +51,10 @@ export interface EvaluateOptions extends AdapterOptions {
   readonly pairColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
   readonly maxLength?: number | undefined;
+  readonly stride?: number | undefined;
+  readonly noAnswerThreshold?: number | undefined;
+  readonly evalExamples?: number | undefined;
+  readonly metrics?: readonly MetricName[] | undefined;
 }
 
 /** `diffora eval`: the task's metrics on a split. */
@@ -58,9 +64,13 @@ export async function evaluateAdapter(
   const { reporter, split: splitName, threads, signal } = options;
   const adapted = await openAdapted(options);
   const { opened, loaded } = adapted;
-  const task = await openTaskOf(loaded, options);
+  const any = await openTaskOf(loaded, options);
+  const task = options.metrics === undefined ? any : { ...any, metrics: chosenMetrics(any, options.metrics) };
   const { name } = task;
-  if (outputsOf(task) !== opened.model.numLabels) {
+  if (task.kind !== loaded.task.kind && loaded.task.name !== 'unknown') {
+    throw usageError(`Task ${name} is of the kind ${task.kind}; ${loaded.folder} was trained for ${loaded.task.kind}.`);
+  }
+  if (task.kind !== 'language' && outputsOf(task) !== opened.model.numLabels) {
     throw usageError(`Task ${name} needs ${outputsOf(task)} outputs; ${loaded.folder} has ${opened.model.numLabels}.`);
   }
   if (`${task.labels}` !== `${loaded.task.labels}` && loaded.task.name !== 'unknown') {
@@ -71,10 +81,13 @@ export async function evaluateAdapter(
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
-  const config = { maxLength: options.maxLength ?? loaded.task.maxLength, seed: 0 };
-  const split = encodeTaskSplit(opened, task, await loadSplit(task, splitName), config, reporter);
-  const { scores } = await scoreSplit({ ...adapted, task }, split, threads, reporter, signal);
-  return { task: name, examples: split.encoded.length, source: split.split.source, scores };
+  const { evalExamples, stride, noAnswerThreshold } = options;
+  const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
+  const split = await loadSplit(task, splitName);
+  const used = useSplit(split, { trainExamples: evalExamples, evalExamples, seed: 0 });
+  const answering = { maxLength, stride, noAnswerThreshold, threads, signal };
+  const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
+  return { task: name, examples: used.examples.length, source: split.source, scores };
 }
 
 /** The task to score on. A data file has the columns that the adapter was trained with, where no others are named. */

@@ -25,24 +25,41 @@ export interface SequenceScore {
 }
 
 /**
- * Log-likelihoods of sequences under a causal model, in their order. The vocabulary's logits stay in the runtime: only
- * one number a token comes out.
+ * Log-likelihoods of sequences under a causal model, in their order.
  * @throws DiffoError for a model that is not causal, or a sequence with nothing to predict
  */
 export async function sequenceLikelihoods(
   model: Model,
-  { plan, parameters }: { readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] },
+  adapted: AdaptedGraph,
   sequences: readonly ScoredSequence[],
+  options: PredictOptions,
+): Promise<SequenceScore[]> {
+  return labelledLikelihoods(model, adapted, sequences.map(asExample), options);
+}
+
+interface AdaptedGraph {
+  readonly plan: AdapterPlan;
+  readonly parameters: readonly Parameter[];
+}
+
+/**
+ * Log-likelihoods of the labelled tokens of encoded examples, in their order. The vocabulary's logits stay in the
+ * runtime: only one number a token comes out.
+ * @throws DiffoError for a model that is not causal
+ */
+export async function labelledLikelihoods(
+  model: Model,
+  { plan, parameters }: AdaptedGraph,
+  examples: readonly EncodedExample[],
   { threads, batchSize = 8, signal, onBatch }: PredictOptions,
 ): Promise<SequenceScore[]> {
   if (model.taskType !== 'CAUSAL_LM') throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
-  const examples = sequences.map(asExample);
   const rows = input('rows', 'int64', ['rows']);
   const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
   const losses = ops.crossEntropy(logits, input('labels', 'int64', ['rows']));
   const session = await openSession({ losses }, { threads });
   const fixedFeeds = parameterFeeds(parameters);
-  const scores: SequenceScore[] = new Array(sequences.length);
+  const scores: SequenceScore[] = new Array(examples.length);
   let done = 0;
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
@@ -50,15 +67,14 @@ export async function sequenceLikelihoods(
       const collated = collate(batch, model.padTokenId, 'language');
       const values = (await session.run({ ...fixedFeeds, ...batchFeeds(collated, true) })).losses!.data as Float32Array;
       let start = 0;
-      for (const { index } of batch) {
-        const { ids, from } = sequences[index]!;
-        const tokens = ids.length - from;
+      for (const { index, tokenLabels } of batch) {
+        const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
         const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
         scores[index] = { logLikelihood: -loss, tokens };
         start += tokens;
       }
       done += batch.length;
-      onBatch?.(done, sequences.length);
+      onBatch?.(done, examples.length);
     }
   } finally {
     await session.release();

@@ -13,8 +13,8 @@ export function lossOptionsOf(
   examples: readonly EncodedExample[],
 ): LossOptions {
   if (labelSmoothing === 0 && classWeights === undefined) return {};
-  if (task.kind === 'regression') {
-    throw usageError(`--label-smoothing and --class-weights are for classes; ${task.name} has scores.`);
+  if (task.kind !== 'classification') {
+    throw usageError(`--label-smoothing and --class-weights are for classes; ${task.name} has none.`);
   }
   if (classWeights === undefined) return { labelSmoothing };
   if (classWeights === 'balanced') {

@@ -14,7 +14,7 @@ export interface MergeOptions extends AdapterOptions {
 
 /**
  * `diffora merge`: a plain checkpoint with what the adapter makes of W0 in its place (LoRA: W0 + (alpha / rank) · B A),
- * and the head, that AutoModelForSequenceClassification loads.
+ * and the head, that transformers' class for its kind of task loads.
  * @throws DiffoError when the base already has an adapter folded in, no weight can hold it, or one is not finite
  */
 export async function mergeAdapter(options: MergeOptions): Promise<{ output: string; tensors: number }> {
@@ -70,13 +70,14 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   return { output: options.output, tensors: tensors.length };
 }
 
-/** The base's config.json with its head: class name, label names, problem type. */
+/** The base's config.json with its head: class name, and of classes label names and problem type. */
 function mergedConfig(
   { model }: Awaited<ReturnType<typeof openAdapted>>['opened'],
   task: Awaited<ReturnType<typeof openAdapted>>['loaded']['task'],
 ) {
-  const labels = task.kind === 'regression' ? ['LABEL_0'] : task.labels;
   const { _name_or_path: _, ...config } = model.checkpoint.config;
+  if (model.taskType !== 'SEQ_CLS') return { ...config, architectures: [model.architecture] };
+  const labels = task.kind === 'regression' ? ['LABEL_0'] : task.labels;
   return {
     ...config,
     architectures: [model.architecture],

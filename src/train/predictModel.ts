@@ -6,18 +6,20 @@ import { generate } from '../generate/generate.js';
 import { argmax } from '../generate/sample.js';
 import type { Model } from '../models/model.js';
 import type { Tokenizer } from '../tokenize/index.js';
-import { type OpenedModel, openModelByName, sequenceLimit } from './context.js';
+import { type OpenedModel, openModelByName } from './context.js';
 import { stopIds } from './generateText.js';
+import type { LabelPrediction } from './kinds/kind.js';
+import { labelPrediction } from './kinds/label.js';
 import { labelNames, ownHead } from './ownHead.js';
-import { type Prediction, predictionOf } from './predict.js';
 import { predictEach } from './predictLogits.js';
 import type { Reporter } from './reporter.js';
+import { sequenceLimit } from './splits.js';
 
 /** What the own head of a checkpoint gives for one text. */
 export type ModelPrediction =
-  | Prediction
+  | LabelPrediction
   /** Token classification: a label and logits for each token. */
-  | { readonly tokens: readonly (Prediction & { readonly token: string })[] }
+  | { readonly tokens: readonly (LabelPrediction & { readonly token: string })[] }
   /** Question answering: the likeliest span, first token before last, and the logits of every token as start and end. */
   | {
       readonly answer: string;
@@ -89,12 +91,12 @@ function read(
   const { taskType, numLabels } = of.model;
   switch (taskType) {
     case 'SEQ_CLS':
-      return predictionOf(Array.from(logits), numLabels === 1 ? [] : labels);
+      return labelPrediction(Array.from(logits), numLabels === 1 ? [] : labels);
     case 'TOKEN_CLS':
       return {
         tokens: ids.map((id, position) => {
           const values = Array.from(logits.subarray(position * numLabels, (position + 1) * numLabels));
-          return { token: tokenizer.decode([id]), ...predictionOf(values, labels) };
+          return { token: tokenizer.decode([id]), ...labelPrediction(values, labels) };
         }),
       };
     case 'QUESTION_ANS':

@@ -3,8 +3,9 @@ import { writeFileAtomic } from '../files/atomic.js';
 import type { Dam } from '../selection/dam.js';
 import { adapterHash, saveAdapter, titleOf } from './adapterFolder.js';
 import type { TrainConfig } from './config.js';
+import type { Scores } from './kinds/kind.js';
 import { parameterRecord, peakMemory, splitRecord, versions } from './runRecord.js';
-import type { Scores, TrainedRun } from './trainedRun.js';
+import type { TrainedRun } from './trainedRun.js';
 import type { Workspace } from './workspace.js';
 
 /** run.json: how a run came about and what it gave (docs/formats.md). */
@@ -48,7 +49,7 @@ export async function writeRun(
   await saveAdapter(adapter, opened.model, run.plan, run.parameters, {
     task,
     tokenizer: opened.tokenizer,
-    maxLength: config.maxLength,
+    maxLength: workspace.maxLength,
     // PEFT takes the revision apart from the name.
     baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
     revision: opened.resolved.revision,
@@ -95,7 +96,7 @@ export function commonRecord(
       family: model.family,
     },
     task: task.name,
-    data: { train: splitRecord(train.split, train.encoded.length), dev: splitRecord(dev.split, dev.encoded.length) },
+    data: { train: splitRecord(train.split, train.examples.length), dev: splitRecord(dev.split, dev.examples.length) },
   };
 }
 

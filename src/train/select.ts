@@ -29,7 +29,7 @@ export async function selectModules(
   reporter: Reporter,
   signal?: AbortSignal,
 ): Promise<Selection> {
-  const { first, second } = splitHalves(train, config.seed);
+  const { first, second } = halvesOf(train, config.seed);
   if (first.length === 0 || second.length === 0) {
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
@@ -66,6 +66,17 @@ export async function selectModules(
     task: task.name,
   };
   return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
+}
+
+/** Windows of one example stay together. */
+function halvesOf(train: readonly EncodedExample[], seed: number) {
+  const leading = train.filter(({ index }, i) => i === 0 || index !== train[i - 1]!.index);
+  const { first } = splitHalves(leading, seed);
+  const inFirst = new Set(first.map(({ index }) => index));
+  return {
+    first: train.filter(({ index }) => inFirst.has(index)),
+    second: train.filter(({ index }) => !inFirst.has(index)),
+  };
 }
 
 /** Trainable numbers of an adapter of the run's method on each module, [layers][modules]. */

@@ -1,35 +1,30 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { computeMetrics, predictedOf } from '../data/metrics.js';
-import type { MetricName, Task } from '../data/types.js';
-import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import type { Parameter } from '../optimize/parameters.js';
 import type { TrainStep } from '../optimize/training.js';
 import type { Dam } from '../selection/dam.js';
 import { placeAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
-import type { EncodedSplit, OpenedModel } from './context.js';
 import { fineTune, trainingSteps } from './fineTune.js';
+import type { Adapted, AnswerOptions, Scored, Scores, TaskAsked } from './kinds/kind.js';
+import { kinds } from './kinds/registry.js';
 import type { RunLog } from './log/log.js';
 import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
-import { predictLogits } from './predictLogits.js';
 import type { Reporter } from './reporter.js';
 import { secondsSince } from './runRecord.js';
 import { readDamFor, type Selection, selectModules } from './select.js';
+import type { UsedSplit } from './splits.js';
 import type { Workspace } from './workspace.js';
 
-export type Scores = Partial<Record<MetricName, number>>;
-
 /** What a training run leaves in memory. */
-export interface TrainedRun {
+export interface TrainedRun extends Omit<Scored, 'note'> {
   readonly plan: AdapterPlan;
   readonly parameters: readonly Parameter[];
   readonly dam: Dam | undefined;
   readonly steps: readonly TrainStep[];
+  /** Of the dev split, as are `predicted` and `statistics`. */
   readonly scores: Scores;
-  /** Class or score of each example of the dev split. */
-  readonly predicted: Int32Array | Float32Array;
   readonly seconds: { readonly select: number; readonly train: number; readonly evaluate: number };
 }
 
@@ -87,16 +82,18 @@ export async function trainIn(
   const trainSeconds = secondsSince(trainingStarted);
 
   const evaluationStarted = performance.now();
-  const { scores, predicted } = await scoreSplit(
-    { ...workspace, plan, parameters },
+  const { threads, stride, noAnswerThreshold } = config;
+  const scored = await scoreSplit(
+    { opened, plan, parameters },
+    task,
     dev,
-    config.threads,
+    { maxLength: workspace.maxLength, threads, stride, noAnswerThreshold, signal },
     reporter,
-    signal,
   );
+  const { scores } = scored;
   log?.scalars(Object.fromEntries(Object.entries(scores).map(([name, score]) => [`dev/${name}`, score])), totalSteps);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
-  return { plan, parameters, dam: selection?.dam, steps, scores, predicted, seconds };
+  return { plan, parameters, dam: selection?.dam, steps, ...scored, seconds };
 }
 
 async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
@@ -106,25 +103,17 @@ async function startingPlan(model: Model, config: TrainConfig, selection: Select
 
 /** Metrics of a split under the parameters of a plan. */
 export async function scoreSplit(
-  of: {
-    opened: OpenedModel;
-    task: Pick<Task, 'kind' | 'labels' | 'metrics'>;
-    plan: AdapterPlan;
-    parameters: readonly Parameter[];
-  },
-  { split, encoded }: EncodedSplit,
-  threads: number,
+  adapted: Adapted,
+  task: TaskAsked,
+  { split, examples }: UsedSplit,
+  options: Omit<AnswerOptions, 'warn' | 'onDone'>,
   reporter: Reporter,
-  signal?: AbortSignal,
-): Promise<{ scores: Scores; predicted: Int32Array | Float32Array }> {
-  const labels = encoded.map(({ label, index }) => {
-    if (label === undefined)
-      throw new DiffoError(`${split.source}: row ${split.examples[index]?.id} has no label to score by.`);
-    return label;
-  });
-  const phase = reporter.phase('evaluate', encoded.length);
-  const onBatch = (done: number) => phase.update(done);
-  const logits = await predictLogits(of.opened.model, of.plan, of.parameters, encoded, { threads, signal, onBatch });
+): Promise<Omit<Scored, 'note'>> {
+  const warn = (message: string) => reporter.warn(`${task.name} ${split.name}: ${message}`);
+  const phase = reporter.phase('evaluate', examples.length);
+  const onDone = (done: number) => phase.update(done);
+  const { note, ...scored } = await kinds[task.kind].score(adapted, task, examples, { ...options, warn, onDone });
   phase.end();
-  return { scores: computeMetrics(of.task, logits, labels), predicted: predictedOf(of.task, logits) };
+  if (note !== undefined) reporter.info(note);
+  return scored;
 }

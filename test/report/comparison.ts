@@ -53,6 +53,7 @@ export function madeUpComparison(): Comparison {
     return {
       name,
       labels,
+      examples: labels.length,
       task: { ...task, name, columns: { text: 'text', label: 'label' }, splits: [], load: unread },
     };
   });

@@ -254,6 +254,7 @@ describe('modelCard', () => {
       facts: { 'trained parameters of the method': 1168, 'trained parameters of the head': 27 },
       adaptedModules: [QUERY],
       paragraphs: ['Trained on CoLA.'],
+      taskType: 'SEQ_CLS' as const,
       labels: ['no', 'yes', 'may"be'],
     };
     const card = modelCard({ ...input, scores: { 'MCC (dev)': 0.41 } });

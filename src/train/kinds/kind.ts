@@ -1,0 +1,96 @@
+import type { AdapterPlan } from '../../adapters/plan.js';
+import type { EncodedExample, Example, MetricName, Task } from '../../data/types.js';
+import type { TaskType } from '../../models/model.js';
+import type { Parameter } from '../../optimize/parameters.js';
+import type { OpenedModel } from '../context.js';
+
+export type Scores = Partial<Record<MetricName, number>>;
+
+/** What of a task is needed to run it, also where no data are at hand. */
+export type TaskAsked = Pick<Task, 'name' | 'kind' | 'labels' | 'metrics' | 'generation'>;
+
+export interface EncodeOptions {
+  readonly maxLength: number;
+  /** Span tasks: tokens that neighbouring windows of a long passage share. */
+  readonly stride?: number | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** A model with what was trained on it. */
+export interface Adapted {
+  readonly opened: OpenedModel;
+  readonly plan: AdapterPlan;
+  readonly parameters: readonly Parameter[];
+}
+
+export interface AnswerOptions extends EncodeOptions {
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of examples that are done. */
+  readonly onDone?: ((done: number) => void) | undefined;
+  /** Span tasks that know no answer: how much likelier than the best span it may be. Default 0. */
+  readonly noAnswerThreshold?: number | undefined;
+}
+
+export interface Scored {
+  readonly scores: Scores;
+  /** Class or score of each example, where that is what the metrics read. */
+  readonly predicted?: Int32Array | Float32Array;
+  /** Else what each example adds to the first metric: the sums decide it (src/train/kinds/sums.ts). */
+  readonly statistics?: readonly (readonly number[])[];
+  /** What a person should know of the scores. */
+  readonly note?: string;
+}
+
+/** A class or a score. */
+export interface LabelPrediction {
+  /** Name of the likeliest class, or the predicted score as text-free number for regression. */
+  readonly label: string | number;
+  /** Probability of that class (softmax), or the predicted score. */
+  readonly score: number;
+  readonly logits: readonly number[];
+}
+
+/** A part of the passage; the empty text, at 0, where it is likelier that the passage does not say. */
+export interface SpanPrediction {
+  readonly answer: string;
+  /** Where it lies in the passage, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+  /** Logit of its first token as a start plus that of its last as an end. */
+  readonly score: number;
+  /** The same of "the passage does not say". */
+  readonly noAnswerScore: number;
+}
+
+/** A written text. */
+export interface WrittenPrediction {
+  readonly text: string;
+  /** What of it counts as the answer, where the task says how to find that. */
+  readonly answer?: string | undefined;
+}
+
+export type Prediction = LabelPrediction | SpanPrediction | WrittenPrediction;
+
+/** A kind of task: the head it needs, how examples become sequences, how they are scored and answered. */
+export interface KindRules {
+  readonly taskType: TaskType;
+  /** Outputs of the head. */
+  outputs(task: Pick<Task, 'labels'>): number;
+  /** Sequences to learn from. */
+  encode(
+    opened: OpenedModel,
+    task: TaskAsked,
+    examples: readonly Example[],
+    options: EncodeOptions,
+  ): Promise<EncodedExample[]>;
+  /** The task's metrics on labelled examples. @throws DiffoError for an example without a label */
+  score(adapted: Adapted, task: TaskAsked, examples: readonly Example[], options: AnswerOptions): Promise<Scored>;
+  /** An answer for each example, in order. */
+  answer(
+    adapted: Adapted,
+    task: TaskAsked,
+    examples: readonly Example[],
+    options: AnswerOptions,
+  ): Promise<Prediction[]>;
+}

@@ -1,0 +1,92 @@
+import { bestNoAnswerThreshold } from '../../data/textMetrics/noAnswerThreshold.js';
+import { exactMatch, tokenF1 } from '../../data/textMetrics/squad.js';
+import type { EncodedExample, Example, MetricName } from '../../data/types.js';
+import { passageWindows } from '../../data/windows.js';
+import { DiffoError } from '../../errors.js';
+import { predictEach } from '../predictLogits.js';
+import { answered, bestSpan, type WindowLogits } from './bestSpan.js';
+import type { Adapted, AnswerOptions, KindRules, Scores, SpanPrediction, TaskAsked } from './kind.js';
+
+/** Answers that are parts of a passage, as SQuAD asks for them. */
+export const spanKind: KindRules = {
+  taskType: 'QUESTION_ANS',
+  outputs: () => 2,
+  encode: async ({ tokenizer }, _task, examples, options) => passageWindows(tokenizer, examples, options),
+  async score(adapted, task, examples, options) {
+    const best = await bestSpans(adapted, examples, options);
+    const threshold = thresholdOf(task, options);
+    const right = examples.map(({ id, answers }) => {
+      if (answers === undefined) throw new DiffoError(`Row ${id} has no answers to score by. Add them or remove it.`);
+      return answers.map(({ text }) => text);
+    });
+    const given = best.map((one) => answered(one, threshold).answer);
+    const each = {
+      f1: given.map((text, i) => tokenF1(text, right[i]!)),
+      exact: given.map((text, i) => exactMatch(text, right[i]!)),
+    };
+    const thresholds = best.map(({ answer, score, noAnswerScore }, i) => ({
+      exact: exactMatch(answer, right[i]!),
+      f1: tokenF1(answer, right[i]!),
+      noAnswerScore: noAnswerScore - score,
+      hasAnswer: right[i]!.length > 0,
+    }));
+    const scores: Scores = {};
+    const notes: string[] = [];
+    for (const name of task.metrics) {
+      const measure = measures[name];
+      if (measure === undefined) throw new Error(`${name} is no metric of spans`);
+      if (name.startsWith('best_')) {
+        const found = bestNoAnswerThreshold(thresholds, measure);
+        scores[name] = found.score;
+        notes.push(`${name} is that of --no-answer-threshold ${found.threshold.toPrecision(4)}`);
+      } else scores[name] = mean(each[measure]);
+    }
+    const statistics = each[measures[task.metrics[0]!]!].map((value) => [value]);
+    return { scores, statistics, ...(notes.length === 0 ? {} : { note: notes.join('; ') }) };
+  },
+  async answer(adapted, task, examples, options) {
+    const best = await bestSpans(adapted, examples, options);
+    return best.map((one) => answered(one, thresholdOf(task, options)));
+  },
+};
+
+/** Where every question has an answer, one is always given. */
+function thresholdOf({ metrics }: TaskAsked, { noAnswerThreshold = 0 }: AnswerOptions): number {
+  return knowsNoAnswer(metrics) ? noAnswerThreshold : Number.POSITIVE_INFINITY;
+}
+
+/** True for a task in which a passage may not say. */
+function knowsNoAnswer(metrics: readonly MetricName[]): boolean {
+  return metrics.some((name) => name.startsWith('best_'));
+}
+
+/** What each metric measures of an answer. */
+const measures: Readonly<Partial<Record<MetricName, 'f1' | 'exact'>>> = {
+  f1: 'f1',
+  exact_match: 'exact',
+  best_f1: 'f1',
+  best_exact_match: 'exact',
+};
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0) / values.length;
+}
+
+async function bestSpans(
+  { opened, plan, parameters }: Adapted,
+  examples: readonly Example[],
+  options: AnswerOptions,
+): Promise<SpanPrediction[]> {
+  const { threads, signal, onDone } = options;
+  const windows = passageWindows(opened.tokenizer, examples, options);
+  const onBatch = (done: number) => onDone?.(Math.floor((examples.length * done) / windows.length));
+  const logits = await predictEach(opened.model, plan, parameters, windows, { threads, signal, onBatch });
+  const ofExample = groupByExample(windows, logits, examples.length);
+  return examples.map(({ pair = '' }, i) => bestSpan(pair, ofExample[i]!));
+}
+
+function groupByExample(windows: readonly EncodedExample[], logits: readonly Float32Array[], examples: number) {
+  const groups: WindowLogits[][] = Array.from({ length: examples }, () => []);
+  for (const [i, window] of windows.entries()) groups[window.index]!.push({ window, logits: logits[i]! });
+  return groups;
+}

@@ -1,0 +1,82 @@
+import { subsample } from '../data/stratify.js';
+import type { EncodedExample, Example, Split, SplitName, Task } from '../data/types.js';
+import { DiffoError, usageError } from '../errors.js';
+import type { Model } from '../models/model.js';
+import type { Tokenizer } from '../tokenize/index.js';
+import type { TrainConfig } from './config.js';
+import type { OpenedModel } from './context.js';
+import type { TaskAsked } from './kinds/kind.js';
+import { kinds } from './kinds/registry.js';
+import type { Reporter } from './reporter.js';
+
+/** Longest sequence of a run and a task that do not say. */
+const usualLength = 128;
+
+/** A split as it is used: all of its examples, or those that were drawn. */
+export interface UsedSplit {
+  readonly split: Split;
+  readonly examples: readonly Example[];
+}
+
+/** A split to be learned from. */
+export interface EncodedSplit extends UsedSplit {
+  readonly encoded: readonly EncodedExample[];
+}
+
+/** Loads a split. @throws DiffoError when it has no rows */
+export async function loadSplit(task: Task, name: SplitName): Promise<Split> {
+  const split = await task.load(name);
+  if (split.examples.length === 0)
+    throw new DiffoError(`${split.source}: the ${name} split of ${task.name} has no rows.`);
+  return split;
+}
+
+/** The training split cut to `trainExamples` by seed, another one to `evalExamples`, the same for all seeds. */
+export function useSplit(
+  split: Split,
+  config: Pick<TrainConfig, 'trainExamples' | 'evalExamples' | 'seed'>,
+): UsedSplit {
+  const [wanted, seed] = split.name === 'train' ? [config.trainExamples, config.seed] : [config.evalExamples, 0];
+  return { split, examples: wanted === undefined ? split.examples : subsample(split.examples, wanted, seed) };
+}
+
+/** Encodes what is used of a split. */
+export async function encodeUsed(
+  opened: OpenedModel,
+  task: TaskAsked,
+  used: UsedSplit,
+  options: { readonly maxLength: number; readonly stride?: number | undefined },
+  reporter: Reporter,
+): Promise<EncodedSplit> {
+  const warn = (message: string) => reporter.warn(`${task.name} ${used.split.name}: ${message}`);
+  const encoded = await kinds[task.kind].encode(opened, task, used.examples, { ...options, warn });
+  return { ...used, encoded };
+}
+
+/** Outputs of the head that a task needs. */
+export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => kinds[task.kind].outputs(task);
+
+/** The longest sequence of a run: as it says, else the task's, as far as the model allows. */
+export function sequenceLength(
+  { model, tokenizer }: OpenedModel,
+  asked: number | undefined,
+  task: Pick<Task, 'maxLength'>,
+): number {
+  if (asked !== undefined) return sequenceLimit(model, tokenizer, asked);
+  return Math.min(task.maxLength ?? usualLength, longestOf(model, tokenizer));
+}
+
+/** @throws DiffoError (usage) when the model or its tokenizer allows less than `maxLength` */
+export function sequenceLimit(model: Model, tokenizer: Tokenizer, maxLength: number): number {
+  const limit = longestOf(model, tokenizer);
+  if (maxLength > limit) {
+    throw usageError(
+      `--max-length ${maxLength} is more than the ${limit} tokens that ${model.checkpoint.name} allows.`,
+    );
+  }
+  return maxLength;
+}
+
+function longestOf(model: Model, tokenizer: Tokenizer): number {
+  return Math.min(model.maxLength, tokenizer.modelMaxLength ?? model.maxLength);
+}

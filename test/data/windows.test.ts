@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Example } from '../../src/data/types.js';
+import { passageWindows } from '../../src/data/windows.js';
+import { loadTokenizer } from '../../src/tokenize/index.js';
+import { REPOSITORY } from '../shared.js';
+
+const tiny = () => loadTokenizer(join(REPOSITORY, 'test/fixtures/tiny-tokenizer'));
+const silent = { warn: (message: string) => expect.fail(`unexpected warning: ${message}`) };
+
+const passage = 'the cat saw the dog and the bird';
+const asked = (answer: string): Example => ({
+  id: '1',
+  text: 'who',
+  pair: passage,
+  answers: [{ text: answer, start: passage.indexOf(answer) }],
+});
+
+describe('passageWindows', () => {
+  it('puts question, passage and special tokens together, and points at the first and the last token of the answer', async () => {
+    const [window, ...more] = passageWindows(await tiny(), [asked('the dog')], { maxLength: 20, ...silent });
+    expect(more).toEqual([]);
+    // [CLS] who [SEP] the cat saw the dog and the bird [SEP]
+    expect(window!.inputIds).toHaveLength(12);
+    expect(window!.passage!.first).toBe(3);
+    expect(window!.span).toEqual([6, 7]);
+    expect(window!.passage!.offsets.map(([from, to]) => passage.slice(from, to))).toEqual(passage.split(' '));
+  });
+
+  it('shows a long passage in windows that share tokens; those without the whole answer point at the first token', async () => {
+    // Room for five tokens of the passage, of which two are those of the window before.
+    const windows = passageWindows(await tiny(), [asked('dog and')], { maxLength: 9, stride: 2, ...silent });
+    const texts = windows.map(({ passage: shown }) =>
+      shown!.offsets.map(([from, to]) => passage.slice(from, to)).join(' '),
+    );
+    expect(texts).toEqual(['the cat saw the dog', 'the dog and the bird']);
+    expect(windows.map(({ span }) => span)).toEqual([
+      [0, 0],
+      [4, 5],
+    ]);
+    expect(windows.map(({ index }) => index)).toEqual([0, 0]);
+  });
+
+  it('points at the first token where the passage does not say, and has no span where nothing is known', async () => {
+    const examples = [
+      { id: '1', text: 'who', pair: passage, answers: [] },
+      { id: '2', text: 'who', pair: passage },
+    ];
+    const [none, unknown] = passageWindows(await tiny(), examples, { maxLength: 20, ...silent });
+    expect(none!.span).toEqual([0, 0]);
+    expect(unknown!.span).toBeUndefined();
+  });
+
+  it('cuts a question that would leave the passage no room, with a warning and the count', async () => {
+    const warnings: string[] = [];
+    const long = { ...asked('the dog'), text: 'who '.repeat(30) };
+    const windows = passageWindows(await tiny(), [long], { maxLength: 13, warn: (message) => warnings.push(message) });
+    expect(warnings).toEqual(['1 of 1 questions are longer than their share of the tokens and were cut.']);
+    for (const { inputIds } of windows) expect(inputIds.length).toBeLessThanOrEqual(13);
+  });
+
+  it('refuses windows that would not move on', async () => {
+    const tokenizer = await tiny();
+    expect(() => passageWindows(tokenizer, [asked('the dog')], { maxLength: 9, stride: 5, ...silent })).toThrow(
+      'Windows of 5 tokens beside a question of 1 cannot share 5: raise --max-length or lower --stride.',
+    );
+  });
+});
