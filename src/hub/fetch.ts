@@ -31,7 +31,8 @@ export const DEFAULT_PATIENCE: Patience = { firstContact: 8_000, stall: 60_000 }
 
 /**
  * A `fetch` for the hub with deadlines. Network faults, timeouts, server errors (5xx) and pages of a proxy or firewall
- * become {@link HubUnreachable}; an abort by `signal` stays an abort.
+ * become {@link HubUnreachable}; an abort by `signal` stays an abort. The token goes to the endpoint alone: the servers
+ * that it sends to for large files are told by the address that one may have the file.
  */
 export function hubFetch(endpoint: string, patience: Patience, signal?: AbortSignal): typeof fetch {
   let limit = patience.firstContact;
@@ -42,7 +43,11 @@ export function hubFetch(endpoint: string, patience: Patience, signal?: AbortSig
     }, limit);
     const signals = [deadline.signal, signal, init?.signal].filter((one) => one !== undefined && one !== null);
     try {
-      const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+      const headers = new Headers(init?.headers);
+      if (new URL(input instanceof Request ? input.url : input).origin !== new URL(endpoint).origin) {
+        headers.delete('authorization');
+      }
+      const response = await fetch(input, { ...init, headers, signal: AbortSignal.any(signals) });
       if (response.status >= 500 || isForeignPage(response)) {
         await response.body?.cancel();
         throw new HubUnreachable(endpoint, `it answers with status ${response.status}`);

@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net';
 
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 
-export interface FakeModel {
+/** A model, or a dataset when its name begins with `datasets/`. */
+export interface FakeRepository {
   readonly files: Readonly<Record<string, Buffer>>;
+  /** The name of its one commit; `main` by default. */
+  readonly revision?: string;
   /** Files above this size count as large: SHA-256 and a redirect, as with Git LFS. */
   readonly lfsFrom?: number;
 }
@@ -19,8 +22,10 @@ export interface HubServer {
   close(): Promise<void>;
 }
 
-/** The routes of the hub that downloading a model takes, on the loopback interface. */
-export async function startHub(models: Readonly<Record<string, FakeModel>>, token?: string): Promise<HubServer> {
+type Repositories = Readonly<Record<string, FakeRepository>>;
+
+/** The routes of the hub that downloading a model or a dataset takes, on the loopback interface. */
+export async function startHub(repositories: Repositories, token?: string): Promise<HubServer> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://hub');
@@ -28,7 +33,7 @@ export async function startHub(models: Readonly<Record<string, FakeModel>>, toke
     if (hub.intercept?.(request, response)) return;
     if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
       json(response, 401, { error: 'Invalid username or password.' });
-    } else answer(models, url, request, response);
+    } else answer(repositories, url, request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const hub: HubServer = {
@@ -48,49 +53,44 @@ function json(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body));
 }
 
-function answer(
-  models: Readonly<Record<string, FakeModel>>,
-  url: URL,
-  request: IncomingMessage,
-  response: ServerResponse,
-) {
-  if (url.pathname === '/api/models') {
+/** What the hub says of every repository. */
+const facts = { private: false, gated: false, downloads: 0, likes: 0, lastModified: '2024-01-01T00:00:00Z' };
+
+function answer(repositories: Repositories, url: URL, request: IncomingMessage, response: ServerResponse) {
+  const listed = /^\/api\/(models|datasets)$/.exec(url.pathname);
+  if (listed) {
     const search = url.searchParams.get('search') ?? '';
-    const found = Object.keys(models).filter((id) => id.includes(search));
+    const ids = Object.keys(repositories).flatMap((key) => {
+      const isDataset = key.startsWith('datasets/');
+      return isDataset === (listed[1] === 'datasets') ? [key.replace('datasets/', '')] : [];
+    });
+    const found = ids.filter((id) => id.includes(search));
     return json(
       response,
       200,
-      found.map((id) => ({
-        _id: id,
-        id,
-        private: false,
-        gated: false,
-        downloads: 0,
-        likes: 0,
-        lastModified: '2024-01-01T00:00:00Z',
-      })),
+      found.map((id) => ({ _id: id, id, ...facts })),
     );
   }
-  const info = /^\/api\/models\/(.+?)\/(revision|paths-info)\/([^/]+)$/.exec(url.pathname);
+  const info = /^\/api\/(?:models\/)?(.+?)\/(revision|paths-info|tree)\/([^/]+)$/.exec(url.pathname);
   const file = /^\/(?!api\/)(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(url.pathname);
-  const model = models[(info ?? file)?.[1] ?? ''];
-  if (!model) return json(response, 401, { error: 'Repository not found' });
+  const repository = repositories[(info ?? file)?.[1] ?? ''];
+  if (!repository) return json(response, 401, { error: 'Repository not found' });
   const revision = decodeURIComponent(info?.[3] ?? file?.[2] ?? '');
-  if (revision !== 'main' && revision !== COMMIT) return json(response, 404, { error: `Invalid rev id: ${revision}` });
-  if (file) return sendFile(model, file[3]!, request, response);
+  if (revision !== (repository.revision ?? 'main') && revision !== COMMIT) {
+    return json(response, 404, { error: `Invalid rev id: ${revision}` });
+  }
+  if (file) return sendFile(repository, file[3]!, request, response);
+  const paths = Object.keys(repository.files);
+  if (info?.[2] === 'tree') {
+    return json(
+      response,
+      200,
+      paths.map((path) => describe(path, repository)),
+    );
+  }
   if (info?.[2] === 'revision') {
-    const siblings = Object.keys(model.files).map((rfilename) => ({ rfilename }));
-    return json(response, 200, {
-      _id: 'x',
-      id: info[1],
-      sha: COMMIT,
-      siblings,
-      private: false,
-      gated: false,
-      downloads: 0,
-      likes: 0,
-      lastModified: '2024-01-01T00:00:00Z',
-    });
+    const siblings = paths.map((rfilename) => ({ rfilename }));
+    return json(response, 200, { _id: 'x', id: info[1], sha: COMMIT, siblings, ...facts });
   }
   let body = '';
   request.on('data', (chunk) => {
@@ -101,21 +101,21 @@ function answer(
     json(
       response,
       200,
-      paths.filter((path) => model.files[path]).map((path) => describe(path, model)),
+      paths.filter((path) => repository.files[path]).map((path) => describe(path, repository)),
     );
   });
 }
 
-function describe(path: string, model: FakeModel) {
-  const data = model.files[path]!;
+function describe(path: string, repository: FakeRepository) {
+  const data = repository.files[path]!;
   const oid = createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
   const lfs = { oid: createHash('sha256').update(data).digest('hex'), size: data.length, pointerSize: 134 };
-  const large = data.length >= (model.lfsFrom ?? 1_000);
+  const large = data.length >= (repository.lfsFrom ?? 1_000);
   return { type: 'file', path, size: data.length, oid, ...(large ? { lfs } : {}) };
 }
 
-function sendFile(model: FakeModel, path: string, request: IncomingMessage, response: ServerResponse): void {
-  const data = model.files[path];
+function sendFile(repository: FakeRepository, path: string, request: IncomingMessage, response: ServerResponse): void {
+  const data = repository.files[path];
   if (!data) {
     response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end('Entry not found');
   } else {

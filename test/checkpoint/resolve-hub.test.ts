@@ -1,11 +1,13 @@
 import { lstat, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { type ResolveOptions, resolveModel } from '../../src/checkpoint/resolve.js';
 import { readTensor } from '../../src/checkpoint/safetensors.js';
-import { COMMIT, type FakeModel, type HubServer, startHub } from './hub-server.js';
+import { COMMIT, type FakeRepository, type HubServer, startHub } from './hub-server.js';
 import { failure, rawFile } from './make.js';
 
 const weights = (name: string, count: number) =>
@@ -16,7 +18,7 @@ const weights = (name: string, count: number) =>
 const text = (value: unknown) => Buffer.from(JSON.stringify(value));
 
 const COUNT = 100_000;
-const MODELS: Record<string, FakeModel> = {
+const MODELS: Record<string, FakeRepository> = {
   'org/tiny': {
     files: {
       'config.json': text({ model_type: 'bert' }),
@@ -172,6 +174,33 @@ describe('resolveModel from the hub', () => {
     const error = await failure(resolveModel('org/old', options({}, { HF_TOKEN: 'secret' })));
     expect(error.message).toContain('HF_TOKEN is not a token of the hub');
     expect(error.message).not.toContain('secret"');
+  });
+
+  it('sends the token to the endpoint alone, not to the server that it sends to for large files', async () => {
+    const data = MODELS['org/tiny']!.files['model.safetensors']!;
+    const received: (string | undefined)[] = [];
+    const store = createServer((request, response) => {
+      received.push(request.headers.authorization);
+      const size = String(data.length);
+      // @huggingface/hub fetches from the store itself, with the token, where it says that it is CloudFront.
+      const headers = { etag: '"x"', 'x-cache': 'Hit from cloudfront', 'content-range': `bytes 0-0/${size}` };
+      if (request.headers.range) response.writeHead(206, headers).end(data.subarray(0, 1));
+      else response.writeHead(200, { ...headers, 'content-length': size }).end(data);
+    });
+    await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = store.address() as AddressInfo;
+      hub.intercept = (request, response) => {
+        if (!request.url?.endsWith('/model.safetensors')) return false;
+        response.writeHead(302, { location: `http://127.0.0.1:${port}/blob` }).end();
+        return true;
+      };
+      await resolveModel('org/tiny', options({}, { HF_TOKEN: 'hf_secret' }));
+      expect(received.length).toBeGreaterThan(1);
+      expect(new Set(received)).toEqual(new Set([undefined]));
+    } finally {
+      await new Promise((resolve) => store.close(resolve));
+    }
   });
 
   it('says that a name is unknown or private and gives similar ones, and leaves the cache alone', async () => {
