@@ -104,9 +104,9 @@ describe('GLUE tasks that cannot be read', () => {
     vi.unstubAllEnvs();
   });
 
-  it('ask for --data-dir, and take DIFFORA_DATA for it', async () => {
+  it('ask offline for --data-dir, and take DIFFORA_DATA for it', async () => {
     vi.stubEnv('DIFFORA_DATA', undefined);
-    const task = await openTask('cola', { warn });
+    const task = await openTask('cola', { warn, env: { HF_HOME: await folderOf({}), HF_HUB_OFFLINE: '1' } });
     expect((await errorOf(task.load('train'))).message).toMatch(/cola.*--data-dir or DIFFORA_DATA/);
     vi.stubEnv('DIFFORA_DATA', await folderOf({ 'cola/dev.tsv': 'a\t1\t\tb\n' }));
     expect((await (await openTask('cola', { warn })).load('dev')).examples).toHaveLength(1);

@@ -14,4 +14,5 @@ export const cola = glueTask({
     train: [{ file: 'train.tsv', header: HEADER }],
     dev: [{ file: 'dev.tsv', header: HEADER }],
   },
+  hub: { config: 'cola' },
 });

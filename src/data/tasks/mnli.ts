@@ -1,9 +1,10 @@
 import { glueTask } from './glue.js';
 
 const COLUMNS = { text: 'sentence1', pair: 'sentence2', label: 'gold_label' };
+const HUB_COLUMNS = { text: 'premise', pair: 'hypothesis', label: 'label' };
 
 /** The same training pairs with either development set: of the genres of the training data, or of others. */
-function mnliTask(name: string, devFile: string) {
+function mnliTask(name: string, part: 'matched' | 'mismatched') {
   return glueTask({
     name,
     kind: 'classification',
@@ -11,12 +12,13 @@ function mnliTask(name: string, devFile: string) {
     columns: { text: 'sentence1', pair: 'sentence2', label: 'label' },
     metrics: ['accuracy'],
     folders: ['mnli', 'MNLI'],
-    files: { train: [{ file: 'train.tsv', columns: COLUMNS }], dev: [{ file: devFile, columns: COLUMNS }] },
+    files: { train: [{ file: 'train.tsv', columns: COLUMNS }], dev: [{ file: `dev_${part}.tsv`, columns: COLUMNS }] },
+    hub: { config: 'mnli', splits: { train: 'train', dev: `validation_${part}` }, columns: HUB_COLUMNS },
   });
 }
 
 /** MNLI (Williams et al., arXiv 1704.05426), matched: 392,702 / 9,815 pairs. */
-export const mnli = mnliTask('mnli', 'dev_matched.tsv');
+export const mnli = mnliTask('mnli', 'matched');
 
 /** MNLI, mismatched: 392,702 / 9,832 pairs. */
-export const mnliMismatched = mnliTask('mnlimm', 'dev_mismatched.tsv');
+export const mnliMismatched = mnliTask('mnlimm', 'mismatched');

@@ -15,4 +15,5 @@ export const mrpc = glueTask({
     dev: [{ file: 'dev.tsv', columns: COLUMNS }],
     test: [{ file: 'msr_paraphrase_test.txt', columns: COLUMNS }],
   },
+  hub: { config: 'mrpc', splits: { train: 'train', dev: 'validation', test: 'test' } },
 });

@@ -9,4 +9,5 @@ export const qnli = glueTask({
   metrics: ['accuracy'],
   folders: ['qnli', 'QNLI'],
   files: { train: [{ file: 'train.tsv' }], dev: [{ file: 'dev.tsv' }] },
+  hub: { config: 'qnli' },
 });

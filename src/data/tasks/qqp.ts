@@ -9,4 +9,5 @@ export const qqp = glueTask({
   metrics: ['accuracy', 'f1'],
   folders: ['qqp', 'QQP'],
   files: { train: [{ file: 'train.tsv' }], dev: [{ file: 'dev.tsv' }] },
+  hub: { config: 'qqp', columns: { text: 'question1', pair: 'question2', label: 'label' } },
 });

@@ -9,4 +9,5 @@ export const rte = glueTask({
   metrics: ['accuracy'],
   folders: ['rte', 'RTE'],
   files: { train: [{ file: 'train.tsv' }], dev: [{ file: 'dev.tsv' }] },
+  hub: { config: 'rte' },
 });

@@ -9,4 +9,5 @@ export const sst2 = glueTask({
   metrics: ['accuracy'],
   folders: ['sst2', 'SST-2'],
   files: { train: [{ file: 'train.tsv' }], dev: [{ file: 'dev.tsv' }] },
+  hub: { config: 'sst2' },
 });

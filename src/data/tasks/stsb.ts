@@ -28,4 +28,5 @@ export const stsb = glueTask({
     dev: [original('sts-dev.tsv'), glue('dev.tsv')],
     test: [original('sts-test.tsv')],
   },
+  hub: { config: 'stsb' },
 });

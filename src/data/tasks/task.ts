@@ -1,7 +1,8 @@
+import type { HubTableOptions } from '../hub/hubTable.js';
 import type { DataOptions, Task } from '../types.js';
 
 /** How a task is to be opened. */
-export interface TaskOptions extends DataOptions {
+export interface TaskOptions extends DataOptions, HubTableOptions {
   /** Columns of one's own data file; see `customTask`. */
   readonly textColumn?: string | undefined;
   readonly pairColumn?: string | undefined;

@@ -9,4 +9,5 @@ export const wnli = glueTask({
   metrics: ['accuracy'],
   folders: ['wnli', 'WNLI'],
   files: { train: [{ file: 'train.tsv' }], dev: [{ file: 'dev.tsv' }] },
+  hub: { config: 'wnli' },
 });
