@@ -7,7 +7,7 @@ import type { DownloadProgress } from '../../hub/download.js';
 import { HubUnreachable, type Patience } from '../../hub/fetch.js';
 import { readParquet } from '../readers/parquet.js';
 import type { Row, Table } from '../readers/table.js';
-import { cachedSplit, downloadSplit, type HubSplit, type LocalSplit } from './parquetSplit.js';
+import { cachedSplit, downloadSplit, type HubSplit, type LocalSplit, OTHER_WAY } from './parquetSplit.js';
 
 export type { HubSplit } from './parquetSplit.js';
 
@@ -22,8 +22,6 @@ export interface HubTableOptions {
   readonly env?: Environment | undefined;
   readonly patience?: Patience | undefined;
 }
-
-const OTHER_WAY = "give the task's files with --data-dir or DIFFORA_DATA";
 
 /**
  * The rows of a split of a dataset on the hub: from the local cache (Python's layout), else from the hub's Parquet files,

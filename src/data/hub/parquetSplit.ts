@@ -11,6 +11,9 @@ const PARQUET_REVISION = 'refs/convert/parquet';
 /** What of a large dataset the hub has converted in part stands in a folder `partial-<split>`. */
 const PARTIAL = 'partial-';
 
+/** What else a user can do, as the end of a sentence. */
+export const OTHER_WAY = "give the task's files with --data-dir or DIFFORA_DATA";
+
 /** A split of a dataset on the hub. */
 export interface HubSplit {
   /** `org/name` of the dataset. */
@@ -85,7 +88,8 @@ function findParts(wanted: HubSplit, files: readonly string[]): { path: string; 
     const parts = tables.filter((file) => file.startsWith(`${path}/`)).sort();
     if (parts.some((part, index) => part !== partOf(path, index))) {
       throw new DiffoError(
-        `${wanted.repository} has ${quoted(parts)}, which are not numbered as Parquet files there are.`,
+        `${wanted.repository} has ${quoted(parts)}, and not 0000.parquet and so on, as the hub names them. Wait for the ` +
+          `hub to convert it again, or ${OTHER_WAY}.`,
       );
     }
     if (parts.length > 0) return { path, parts };
@@ -94,16 +98,12 @@ function findParts(wanted: HubSplit, files: readonly string[]): { path: string; 
 }
 
 function noSuchSplit({ repository, config, split }: HubSplit, tables: readonly string[]): DiffoError {
-  const found = new Map<string, Set<string>>();
-  for (const [itsConfig = '', itsSplit = ''] of tables.map((file) => file.split('/'))) {
-    if (!found.has(itsConfig)) found.set(itsConfig, new Set());
-    found.get(itsConfig)!.add(itsSplit.replace(PARTIAL, ''));
-  }
-  const splits = found.get(config);
-  const [what, there] = splits
-    ? [`no split "${split}" of "${config}"`, splits]
-    : [`no configuration "${config}"`, found.keys()];
-  return new DiffoError(
-    `${repository} has ${what} on the hub; it has ${quoted([...there].sort()) || 'no Parquet files'}.`,
-  );
+  const folders = tables.map((file) => file.split('/'));
+  const splits = folders.flatMap(([its, name = '']) => (its === config ? [name.replace(PARTIAL, '')] : []));
+  const [what, there] =
+    splits.length > 0
+      ? [`no split "${split}" of "${config}"`, splits]
+      : [`no configuration "${config}"`, folders.map(([its = '']) => its)];
+  const names = quoted([...new Set(there)].sort()) || 'no Parquet files';
+  return new DiffoError(`${repository} has ${what} on the hub; it has ${names}. Choose one of those, or ${OTHER_WAY}.`);
 }

@@ -144,6 +144,7 @@ describe('a split that is not to be had', () => {
   ])('lists what there is for %j, and leaves no trace', async (wrong, reason) => {
     const { message } = await errorOf(hubTable({ ...train, ...wrong }, test.options()));
     expect(message).toContain(`nyu-mll/glue has ${reason}`);
+    expect(message).toContain(`Choose one of those, or ${otherWay}`);
     expect(await readdir(test.folder)).toEqual([]);
   });
 
@@ -168,7 +169,7 @@ describe('a split that is not to be had', () => {
     const { 'cola/train/0001.parquet': second } = await glueFiles();
     await test.restart({ 'datasets/nyu-mll/glue': parquetDataset({ 'cola/train/0001.parquet': second! }) });
     expect((await errorOf(hubTable(train, test.options()))).message).toContain(
-      'nyu-mll/glue has "cola/train/0001.parquet", which are not numbered',
+      'nyu-mll/glue has "cola/train/0001.parquet", and not 0000.parquet and so on',
     );
   });
 
