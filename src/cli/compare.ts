@@ -24,7 +24,7 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
     )
     .argument('<config>', 'YAML or JSON: tasks, methods, seeds, budget, learningRates (docs/compare.md)')
     .requiredOption('--output <folder>', 'folder of the comparison')
-    .option('--data-dir <folder>', 'folder with a sub-folder for each known task (default: DIFFORA_DATA)')
+    .option('--data-dir <folder>', 'folder with a sub-folder for each known task (default: DIFFORA_DATA, else the hub)')
     .addOption(new Option('--jobs <count>', 'runs at a time, each a process').default(1).argParser(count('--jobs')))
     .addOption(
       new Option('--threads <count>', 'CPU threads, divided among the jobs')

@@ -15,7 +15,7 @@ const training = 'Training:';
 const flags: Readonly<Record<TrainKey, readonly [group: string, description: string]>> = {
   model: [data, 'hub name or folder of the base model'],
   task: [data, `${[...TASKS.keys()].join(', ')}, or a file: .csv, .tsv, .jsonl, .parquet, or .yaml that describes one`],
-  dataDir: [data, 'folder with a sub-folder for each known task (default: DIFFORA_DATA)'],
+  dataDir: [data, 'folder with a sub-folder for each known task (default: DIFFORA_DATA, else the hub)'],
   textColumn: [data, 'column of the text in a data file (default: text, sentence or sentence1)'],
   pairColumn: [data, 'column of the second text (default: pair or sentence2 where there is one)'],
   labelColumn: [data, 'column of the label (default: label)'],
