@@ -142,10 +142,10 @@ interface OpenedTask {
 async function openData(
   config: CompareConfig,
   compared: ComparedTask,
-  { dataDir, reporter }: CompareOptions,
+  { dataDir, reporter, signal }: CompareOptions,
 ): Promise<OpenedTask> {
   const run = runConfig(config, config.models[0]!, compared, config.methods[0]!, { seed: 1, lr: 1 });
-  const task = await openConfiguredTask({ ...run, dataDir }, reporter);
+  const task = await openConfiguredTask({ ...run, dataDir }, reporter, signal);
   const data = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
   return { task, data, scored: useSplit(data.dev, run).examples };
 }

@@ -8,6 +8,7 @@ import type { Model, ModelOptions } from '../models/model.js';
 import { openModel } from '../models/registry.js';
 import { loadTokenizer, type Tokenizer } from '../tokenize/index.js';
 import type { TrainConfig } from './config.js';
+import { taskReports } from './downloads.js';
 import { findModel } from './findModel.js';
 import type { Reporter } from './reporter.js';
 
@@ -52,9 +53,10 @@ export function noteNewHead({ head, checkpoint }: Model, reporter: Reporter): vo
 }
 
 /** The task of a configuration, with the metrics that are asked for. */
-export async function openConfiguredTask(config: TrainConfig, reporter: Reporter): Promise<Task> {
+export async function openConfiguredTask(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Task> {
   const { dataDir, textColumn, pairColumn, labelColumn, metrics } = config;
-  const task = await openTask(config.task, { dataDir, textColumn, pairColumn, labelColumn, warn: reporter.warn });
+  const columns = { textColumn, pairColumn, labelColumn };
+  const task = await openTask(config.task, { dataDir, ...columns, ...taskReports(reporter, signal) });
   return metrics === undefined ? task : { ...task, metrics: chosenMetrics(task, metrics) };
 }
 

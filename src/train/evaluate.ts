@@ -6,6 +6,7 @@ import type { MetricName, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
 import { chosenMetrics, openModelByName } from './context.js';
+import { taskReports } from './downloads.js';
 import type { Scores } from './kinds/kind.js';
 import type { Reporter } from './reporter.js';
 import { loadSplit, outputsOf, sequenceLimit, useSplit } from './splits.js';
@@ -92,7 +93,7 @@ export async function evaluateAdapter(
 
 /** The task to score on. A data file has the columns that the adapter was trained with, where no others are named. */
 function openTaskOf({ folder, task }: LoadedAdapter, options: EvaluateOptions): Promise<Task> {
-  const { dataDir, textColumn, pairColumn, labelColumn, reporter } = options;
+  const { dataDir, textColumn, pairColumn, labelColumn, reporter, signal } = options;
   const name = options.task ?? task.name;
   if (options.task === undefined && !TASKS.has(name)) {
     throw usageError(`${folder} was trained on data that it does not know the place of; name it with --task.`);
@@ -103,6 +104,6 @@ function openTaskOf({ folder, task }: LoadedAdapter, options: EvaluateOptions): 
     textColumn: textColumn ?? known?.text,
     pairColumn: pairColumn ?? known?.pair,
     labelColumn: labelColumn ?? known?.label,
-    warn: reporter.warn,
+    ...taskReports(reporter, signal),
   });
 }

@@ -31,7 +31,7 @@ export interface Workspace {
 
 /** Opens the model and the task of a configuration and encodes what is learned from. */
 export async function openWorkspace(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
-  const task = await openConfiguredTask(config, reporter);
+  const task = await openConfiguredTask(config, reporter, signal);
   // Data first: what is wrong with them should not have to wait for a download.
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
   const adapter = config.adapter === undefined ? undefined : await openAdapterFor(config.adapter, task, config);

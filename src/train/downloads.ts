@@ -1,0 +1,35 @@
+import type { TaskOptions } from '../data/tasks/task.js';
+import type { DownloadProgress } from '../hub/download.js';
+import type { Phase, Reporter } from './reporter.js';
+
+const megabyte = 1e6;
+
+/** Shows a download as a phase in megabytes; `end` where it may have stopped before its end. */
+export function downloadPhase(reporter: Reporter): { onProgress: (now: DownloadProgress) => void; end: () => void } {
+  let phase: Phase | undefined;
+  let announced = 0;
+  const end = () => {
+    phase?.end();
+    phase = undefined;
+  };
+  return {
+    end,
+    onProgress({ receivedBytes, totalBytes }) {
+      if (totalBytes !== announced) {
+        end();
+        phase = reporter.phase('download (MB)', Math.ceil(totalBytes / megabyte));
+        announced = totalBytes;
+      }
+      phase?.update(Math.floor(receivedBytes / megabyte));
+      if (receivedBytes >= totalBytes) end();
+    },
+  };
+}
+
+/** How a task says where its rows come from, and is stopped. */
+export function taskReports(
+  reporter: Reporter,
+  signal: AbortSignal | undefined,
+): Pick<TaskOptions, 'warn' | 'info' | 'onProgress' | 'signal'> {
+  return { warn: reporter.warn, info: reporter.info, onProgress: downloadPhase(reporter).onProgress, signal };
+}
