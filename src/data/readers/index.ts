@@ -5,8 +5,10 @@ import { readParquet } from './parquet.js';
 import type { Table } from './table.js';
 
 export { type DelimitedOptions, readDelimited } from './delimited.js';
+export { readJson, readJsonList } from './json.js';
 export { readJsonLines } from './jsonl.js';
-export type { Row, Table } from './table.js';
+export { readSquad } from './squad.js';
+export { placeOf, type Row, type Table } from './table.js';
 
 const READERS: Readonly<Record<string, (path: string) => Promise<Table>>> = {
   csv: (path) => readDelimited(path, { format: 'csv' }),

@@ -1,7 +1,9 @@
 /** One row of a data file; values are text in CSV and TSV, any JSON value in JSONL. */
 export interface Row {
-  /** Line of the file the row starts on, from 1. */
+  /** Line of the file the row starts on, from 1; its number where a file has no lines. */
   readonly line: number;
+  /** Where the row is, for messages, where that is not a line: `entry 3`. */
+  readonly place?: string;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
@@ -10,4 +12,9 @@ export interface Table {
   readonly path: string;
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
+}
+
+/** `data.csv, line 3`: where a row is, for messages. */
+export function placeOf(path: string, { line, place }: Row): string {
+  return `${path}, ${place ?? `line ${line}`}`;
 }
