@@ -1,5 +1,6 @@
 import { DiffoError, nearestNames } from '../errors.js';
-import type { Row, Table } from './readers/index.js';
+import { answersOf } from './answers.js';
+import { placeOf, type Row, type Table } from './readers/index.js';
 import type { Example, Task } from './types.js';
 
 /** What of a task is needed to read a row: enough to predict where no data is at hand. */
@@ -7,21 +8,27 @@ export type TaskShape = Pick<Task, 'name' | 'kind' | 'labels' | 'columns'>;
 
 /**
  * A row of a user's file as an example of the task, for `predict --input`. A row without a label (no such column, an
- * empty cell, null) is fine; other columns are ignored.
+ * empty cell, null) is fine, but that an empty cell of a span task says: no answer. Other columns are ignored.
  *
  * @param path file the row came from, for messages
  * @throws DiffoError that names file and line when the text or the pair is missing, or the label is not of the task
  */
 export function rowToExample(task: TaskShape, row: Row, path: string): Example {
   const { text, pair, label } = task.columns;
-  const cell = row.values[label];
-  const where = `${path}, line ${row.line}`;
-  return {
+  const where = placeOf(path, row);
+  const example = {
     id: String(row.line),
     text: textOf(row, text, where),
     ...(pair === undefined ? {} : { pair: textOf(row, pair, where) }),
-    ...(isEmpty(cell) ? {} : { label: parseLabel(task, cell, where) }),
   };
+  return { ...example, ...learnedOf(task, row.values[label], example, where) };
+}
+
+/** What is to be learned, as a cell tells it. */
+function learnedOf(task: TaskShape, cell: unknown, { pair = '' }: Example, where: string): Partial<Example> {
+  if (task.kind === 'span' && cell !== undefined) return { answers: isEmpty(cell) ? [] : answersOf(cell, pair, where) };
+  if (isEmpty(cell)) return {};
+  return task.kind === 'language' ? { references: textsOf(cell, where) } : { label: parseLabel(task, cell, where) };
 }
 
 /**
@@ -35,10 +42,8 @@ export function tableToExamples(table: Table, task: TaskShape, columns: Task['co
   if (table.rows.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
   return table.rows.map((row) => {
     const example = rowToExample({ ...task, columns }, row, table.path);
-    if (example.label === undefined) {
-      throw new DiffoError(
-        `${table.path}, line ${row.line}: column "${columns.label}" is empty. Label or remove the row.`,
-      );
+    if ((example.label ?? example.answers ?? example.references) === undefined) {
+      throw new DiffoError(`${placeOf(table.path, row)}: column "${columns.label}" is empty. Label or remove the row.`);
     }
     return example;
   });
@@ -84,6 +89,15 @@ function textOf(row: Row, column: string, where: string): string {
     );
   }
   throw new DiffoError(`${where}: column "${column}" holds no text but ${JSON.stringify(value).slice(0, 40)}.`);
+}
+
+/** The text that is to be written, or a list of those that count as right. */
+function textsOf(cell: unknown, where: string): string[] {
+  const texts = Array.isArray(cell) ? cell : [cell];
+  if (texts.length > 0 && !texts.some((text) => typeof text === 'object' || isEmpty(text))) return texts.map(String);
+  throw new DiffoError(
+    `${where}: ${JSON.stringify(cell).slice(0, 40)} is no text to be written. Write one, or a list of texts.`,
+  );
 }
 
 /** Class index by name, or by number where names are not numbers; a score for regression. */
