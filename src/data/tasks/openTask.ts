@@ -8,14 +8,14 @@ import { TASKS } from './registry.js';
 import type { TaskOptions } from './task.js';
 
 /**
- * Opens a task: a known name (`cola`; case and hyphens do not matter, so `SST-2` is `sst2`), a data file
+ * Opens a task: a known name (`cola`; case, hyphens and underlines do not matter, so `SST-2` is `sst2`), a data file
  * (`.csv`, `.tsv`, `.jsonl`, with `.gz` too), or a task file (`.yaml`, `.yml`, `.json`; see `readDescription`).
  * Without `dataDir` the environment's `DIFFORA_DATA` holds. A known task reads nothing before its `load`.
  *
  * @throws DiffoError (usage) for a name that is not known, with the nearest; or what is wrong with the file
  */
 export async function openTask(nameOrFile: string, options: TaskOptions): Promise<Task> {
-  const factory = TASKS.get(nameOrFile.toLowerCase().replace(/[-_]/g, ''));
+  const factory = [...TASKS].find(([name]) => plainName(name) === plainName(nameOrFile))?.[1];
   if (factory) {
     const columns = [options.textColumn, options.pairColumn, options.labelColumn];
     if (columns.some((column) => column !== undefined)) {
@@ -37,4 +37,8 @@ export async function openTask(nameOrFile: string, options: TaskOptions): Promis
     `There is no task "${nameOrFile}". Did you mean ${nearestNames(nameOrFile, known, 2).join(' or ')}? Known are ` +
       `${known.join(', ')}; or give a file (${TABLE_ENDINGS.join(', ')}, .yaml, .json).`,
   );
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[-_]/g, '');
 }

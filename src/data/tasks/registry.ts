@@ -5,6 +5,7 @@ import { qnli } from './qnli.js';
 import { qqp } from './qqp.js';
 import { rte } from './rte.js';
 import { spam } from './spam.js';
+import { squad, squad2, xquad } from './squad.js';
 import { sst2 } from './sst2.js';
 import { stsb } from './stsb.js';
 import type { TaskFactory } from './task.js';
@@ -20,7 +21,10 @@ export const TASKS: ReadonlyMap<string, TaskFactory> = new Map([
   ['qqp', qqp],
   ['rte', rte],
   ['spam', spam],
+  ['squad', squad],
+  ['squad2', squad2],
   ['sst2', sst2],
   ['stsb', stsb],
   ['wnli', wnli],
+  ['xquad', xquad],
 ]);
