@@ -1,30 +1,46 @@
+import { arcChallenge } from './arcChallenge.js';
+import { arcEasy } from './arcEasy.js';
+import { boolq } from './boolq.js';
 import { cola } from './cola.js';
+import { hellaswag } from './hellaswag.js';
 import { mnli, mnliMismatched } from './mnli.js';
 import { mrpc } from './mrpc.js';
+import { openbookqa } from './openbookqa.js';
+import { piqa } from './piqa.js';
 import { qnli } from './qnli.js';
 import { qqp } from './qqp.js';
 import { rte } from './rte.js';
+import { siqa } from './siqa.js';
 import { spam } from './spam.js';
 import { squad, squad2, xquad } from './squad.js';
 import { sst2 } from './sst2.js';
 import { stsb } from './stsb.js';
 import type { TaskFactory } from './task.js';
+import { winogrande } from './winogrande.js';
 import { wnli } from './wnli.js';
 
 /** The known tasks by name. */
 export const TASKS: ReadonlyMap<string, TaskFactory> = new Map([
+  ['arc_challenge', arcChallenge],
+  ['arc_easy', arcEasy],
+  ['boolq', boolq],
   ['cola', cola],
+  ['hellaswag', hellaswag],
   ['mnli', mnli],
   ['mnlimm', mnliMismatched],
   ['mrpc', mrpc],
+  ['openbookqa', openbookqa],
+  ['piqa', piqa],
   ['qnli', qnli],
   ['qqp', qqp],
   ['rte', rte],
+  ['siqa', siqa],
   ['spam', spam],
   ['squad', squad],
   ['squad2', squad2],
   ['sst2', sst2],
   ['stsb', stsb],
+  ['winogrande', winogrande],
   ['wnli', wnli],
   ['xquad', xquad],
 ]);
