@@ -2,6 +2,8 @@ import { arcChallenge } from './arcChallenge.js';
 import { arcEasy } from './arcEasy.js';
 import { boolq } from './boolq.js';
 import { cola } from './cola.js';
+import { e2e } from './e2e.js';
+import { gsm8k } from './gsm8k.js';
 import { hellaswag } from './hellaswag.js';
 import { mnli, mnliMismatched } from './mnli.js';
 import { mrpc } from './mrpc.js';
@@ -25,6 +27,8 @@ export const TASKS: ReadonlyMap<string, TaskFactory> = new Map([
   ['arc_easy', arcEasy],
   ['boolq', boolq],
   ['cola', cola],
+  ['e2e', e2e],
+  ['gsm8k', gsm8k],
   ['hellaswag', hellaswag],
   ['mnli', mnli],
   ['mnlimm', mnliMismatched],
