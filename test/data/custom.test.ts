@@ -143,7 +143,7 @@ describe('a task file', () => {
     [
       'labels of a regression',
       `train: train.csv\n${columns}\nkind: regression\nlabels: [a, b]`,
-      /labels but is a regr/,
+      /t\.yaml: "labels" is for kind: classification, but this is a regression/,
     ],
     [
       'scores that are words',

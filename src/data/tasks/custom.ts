@@ -1,22 +1,24 @@
 import { basename } from 'node:path';
 import { DiffoError } from '../../errors.js';
-import { readTable, type Table } from '../readers/index.js';
+import { withChoices } from '../choices.js';
+import { spacedPrompt } from '../prompt.js';
+import { placeOf, readSquad, readTable, type Table } from '../readers/index.js';
 import { isEmpty, labelName, quoted, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
 import { makeSplit } from '../split.js';
 import { holdOut } from '../stratify.js';
-import type { Example, MetricName, Split, SplitName, Task } from '../types.js';
+import type { Example, Generation, Split, SplitName, Task } from '../types.js';
+import { metricsOf } from './customMetrics.js';
 import { type TaskDescription, taskColumns } from './description.js';
 import type { TaskOptions } from './task.js';
 
 /** Share of the training rows held out for validation where there is no dev file. */
 const HELD_OUT = 0.1;
 
-const METRICS: Readonly<Record<Task['kind'], readonly MetricName[]>> = {
-  classification: ['accuracy', 'f1', 'matthews'],
-  regression: ['pearson', 'spearman'],
-  span: ['f1', 'exact_match'],
-  language: ['log_likelihood', 'perplexity', 'exact_match', 'bleu', 'nist', 'rouge_l'],
-};
+/** How a language task of one's own asks, where it does not say: the answer is the line after the text. */
+const GENERATION: Generation = { prompt: '{text}\n', maxNewTokens: 64 };
+
+/** Longest sequence of a span task in tokens, as for SQuAD: passages are long. */
+const SPAN_LENGTH = 384;
 
 /**
  * A task from a data file alone (`.csv`, `.tsv`, `.jsonl`, each with `.gz` too). Columns are those of the options, else
@@ -40,29 +42,30 @@ export async function dataFileTask(path: string, options: TaskOptions): Promise<
 /**
  * A task from a description. All files are read at once, so that a mistake shows before anything is trained.
  *
- * The kind: regression where labels are numbers and not all whole, else classification; class names are the labels that
- * occur in training, sorted (as numbers where they are numbers). Without a dev file a tenth of the training rows is held
- * out for it, stratified by label and chosen by the seed.
+ * The kind: the one named, else regression where labels are numbers and not all whole, else classification; class names
+ * are the labels that occur in training, sorted (as numbers where they are numbers). Files of a span task may have
+ * SQuAD's form (`.json`). Without a dev file a tenth of the training rows is held out for it, stratified by label and
+ * chosen by the seed.
  *
  * @throws DiffoError for a missing column, a label outside the set (file, line, allowed names), a class of one
- *   example, a metric that does not fit the kind
+ *   example, an answer that its passage does not hold, a metric that does not fit the kind
  */
 export async function describedTask(description: TaskDescription, options: TaskOptions): Promise<Task> {
-  const { name, columns } = description;
-  const table = await readTable(description.train);
+  const { name, columns, choices } = description;
+  const table = await readRows(description.train, description.kind);
   for (const column of Object.values(columns)) requireColumn(table, column);
   const kind = description.kind ?? (description.labels ? 'classification' : kindOf(table, columns.label));
-  if (kind === 'regression' && description.labels) {
-    throw new DiffoError(`The task ${name} has labels but is a regression. Leave one of the two out.`);
-  }
-  const labels = kind === 'regression' ? [] : (description.labels ?? labelsOf(table, columns.label));
+  const labels = kind === 'classification' ? (description.labels ?? labelsOf(table, columns.label)) : [];
   const shape: TaskShape = { name, kind, labels, columns };
-  const metrics = description.metrics ?? METRICS[kind];
-  const unfit = metrics.find((metric) => !METRICS[kind].includes(metric));
-  if (unfit)
-    throw new DiffoError(`The metric ${unfit} does not fit a ${kind}. Choose from ${METRICS[kind].join(', ')}.`);
+  const metrics = metricsOf(choices === undefined ? kind : 'choice', description.metrics);
+  const spaced = kind === 'language' ? spacedPrompt(generationOf(description)) : undefined;
+  const examplesOf = (table: Table) => {
+    const examples = tableToExamples(table, shape);
+    const chosen = choices === undefined ? examples : withColumnOfChoices(table, examples, choices);
+    return spaced ? chosen.map(spaced.follow) : chosen;
+  };
 
-  const train = tableToExamples(table, shape);
+  const train = examplesOf(table);
   refuseLonely(train, shape, description.train);
   const splits = new Map<SplitName, Split>();
   const add = (split: SplitName, examples: readonly Example[], source: string) => {
@@ -71,15 +74,43 @@ export async function describedTask(description: TaskDescription, options: TaskO
   };
   if (description.dev) {
     add('train', train, description.train);
-    add('dev', tableToExamples(await readTable(description.dev), shape), description.dev);
+    add('dev', examplesOf(await readRows(description.dev, kind)), description.dev);
   } else {
     const seed = options.seed ?? 0;
     const { kept, heldOut } = holdOut(train, HELD_OUT, seed);
     add('train', kept, `${description.train} (without the rows held out)`);
     add('dev', heldOut, `${description.train} (a tenth held out, seed ${seed})`);
   }
-  if (description.test) add('test', tableToExamples(await readTable(description.test), shape), description.test);
-  return { ...shape, metrics, splits: [...splits.keys()], load: async (split) => loaded(splits, split, name) };
+  if (description.test) add('test', examplesOf(await readRows(description.test, kind)), description.test);
+  return {
+    ...shape,
+    metrics,
+    ...(spaced ? { generation: spaced.generation } : {}),
+    ...(kind === 'span' ? { maxLength: SPAN_LENGTH } : {}),
+    splits: [...splits.keys()],
+    load: async (split) => loaded(splits, split, name),
+  };
+}
+
+/** A data file; of a span task also one of SQuAD's form. */
+function readRows(path: string, kind: Task['kind'] | undefined): Promise<Table> {
+  return kind === 'span' && /\.json(\.gz)?$/i.test(path) ? readSquad(path) : readTable(path);
+}
+
+function generationOf({ prompt, maxNewTokens, answer }: TaskDescription): Generation {
+  return {
+    prompt: prompt ?? GENERATION.prompt,
+    maxNewTokens: maxNewTokens ?? GENERATION.maxNewTokens,
+    ...(answer === undefined ? {} : { answer }),
+  };
+}
+
+function withColumnOfChoices(table: Table, examples: readonly Example[], column: string): Example[] {
+  requireColumn(table, column);
+  return examples.map((example, i) => {
+    const row = table.rows[i]!;
+    return withChoices(example, row.values[column], placeOf(table.path, row));
+  });
 }
 
 function loaded(splits: ReadonlyMap<SplitName, Split>, split: SplitName, name: string): Split {
@@ -110,7 +141,7 @@ function labelsOf(table: Table, column: string): string[] {
 /** A class must have an example to train on and one to validate on. */
 function refuseLonely(train: readonly Example[], task: TaskShape, path: string): void {
   if (train.length < 2) throw new DiffoError(`${path} has one row only. Give at least two.`);
-  if (task.kind === 'regression') return;
+  if (task.kind !== 'classification') return;
   const { labelCounts } = makeSplit('train', train, path, task);
   const lonely = task.labels.filter((label) => labelCounts[label]! < 2);
   if (lonely.length === 0) return;

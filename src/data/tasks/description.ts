@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { DiffoError, nearestNames } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
-import { metricNames, type Task } from '../types.js';
+import { type LearnedKind, learnedKinds, metricNames, type Task } from '../types.js';
 
 const name = z.union([z.string().min(1), z.number(), z.boolean()]).transform(String);
 
@@ -13,15 +13,43 @@ const schema = z.strictObject({
   train: z.string().min(1),
   dev: z.string().min(1).optional(),
   test: z.string().min(1).optional(),
-  columns: z.strictObject({ text: z.string(), pair: z.string().optional(), label: z.string() }),
-  kind: z.enum(['classification', 'regression']).optional(),
+  columns: z
+    .strictObject({
+      text: z.string(),
+      pair: z.string().optional(),
+      label: z.string(),
+      choices: z.string().optional(),
+    })
+    .optional(),
+  kind: z.enum(learnedKinds).optional(),
   labels: z
     .array(name)
     .min(2)
     .refine((names) => new Set(names).size === names.length, 'a label is named twice')
     .optional(),
   metrics: z.array(z.enum(metricNames)).min(1).optional(),
+  prompt: z
+    .string()
+    .refine((prompt) => prompt.includes('{text}'), 'it does not hold {text}, where the text of a row belongs')
+    .optional(),
+  answer: z.string().superRefine(refuseBadExpression).optional(),
+  maxNewTokens: z.int().positive().optional(),
 });
+
+/** What only one kind of task has; `columns.…` among them. */
+const KEYS_OF_A_KIND: Readonly<Record<string, readonly LearnedKind[]>> = {
+  labels: ['classification'],
+  prompt: ['language'],
+  answer: ['language'],
+  maxNewTokens: ['language'],
+  choices: ['language'],
+  pair: ['classification', 'regression', 'span'],
+};
+
+/** SQuAD's columns, which a span task has where it names no others. */
+const SPAN_COLUMNS = { text: 'question', pair: 'context', label: 'answers' };
+
+type NamedColumns = NonNullable<z.infer<typeof schema>['columns']>;
 
 /** A task of one's own: what a task file says, with the paths resolved. */
 export interface TaskDescription {
@@ -30,9 +58,15 @@ export interface TaskDescription {
   readonly dev?: string | undefined;
   readonly test?: string | undefined;
   readonly columns: Task['columns'];
+  /** Column of what may be written, in a language task of multiple choice. */
+  readonly choices?: string | undefined;
   readonly kind?: Task['kind'] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly metrics?: Task['metrics'] | undefined;
+  /** What of a language task's `Generation` is not as usual. */
+  readonly prompt?: string | undefined;
+  readonly answer?: string | undefined;
+  readonly maxNewTokens?: number | undefined;
 }
 
 /** True when the path ends as a task file does. */
@@ -42,9 +76,9 @@ export function isDescriptionPath(path: string): boolean {
 
 /**
  * Reads a task file (YAML or JSON): `train`, `dev`, `test` (data files, relative to the task file), `columns` (`text`,
- * `pair`, `label`), `kind`, `labels`, `metrics`, `name`.
+ * `pair`, `label`, `choices`), `kind`, `labels`, `metrics`, `name`, `prompt`, `answer`, `maxNewTokens`.
  *
- * @throws DiffoError that names file and key: an unknown key, a missing one, a wrong value
+ * @throws DiffoError that names file and key: an unknown key, a missing one, a wrong value, one of another kind
  */
 export async function readDescription(path: string): Promise<TaskDescription> {
   let text: string;
@@ -68,7 +102,11 @@ export async function readDescription(path: string): Promise<TaskDescription> {
     const telling = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
     throw new DiffoError(`${path}: ${faultOf(telling)}`, { cause: result.error });
   }
-  const { columns, ...rest } = result.data;
+  const { columns: named, ...rest } = result.data;
+  const columns: NamedColumns | undefined = named ?? (rest.kind === 'span' ? SPAN_COLUMNS : undefined);
+  if (!columns)
+    throw new DiffoError(`${path}: "columns" is missing or wrong: write {text: …, label: …} with their names.`);
+  refuseUnfit(path, rest.kind, [...Object.keys(result.data), ...Object.keys(columns)]);
   const at = (file: string | undefined) => (file === undefined ? undefined : resolve(dirname(path), file));
   return {
     ...rest,
@@ -77,6 +115,7 @@ export async function readDescription(path: string): Promise<TaskDescription> {
     dev: at(rest.dev),
     test: at(rest.test),
     columns: taskColumns(columns.text, columns.pair, columns.label),
+    choices: columns.choices,
   };
 }
 
@@ -88,10 +127,30 @@ export function taskColumns(text: string, pair: string | undefined, label: strin
 function faultOf(issue: z.core.$ZodIssue): string {
   const where = issue.path.length === 0 ? 'the task' : `"${issue.path.join('.')}"`;
   if (issue.code === 'unrecognized_keys') {
-    const known = issue.path[0] === 'columns' ? ['text', 'pair', 'label'] : Object.keys(schema.shape);
+    const known = issue.path[0] === 'columns' ? ['text', 'pair', 'label', 'choices'] : Object.keys(schema.shape);
     const key = issue.keys[0]!;
     const [nearest] = nearestNames(key, known, 1);
     return `${where} has the unknown key "${key}". Did you mean "${nearest}"? Known are ${known.join(', ')}.`;
   }
   return `${where} is missing or wrong: ${issue.message}.`;
+}
+
+function refuseUnfit(path: string, kind: LearnedKind | undefined, keys: readonly string[]): void {
+  for (const key of keys) {
+    const kinds = KEYS_OF_A_KIND[key];
+    if (!kinds || kinds.includes(kind ?? 'classification')) continue;
+    const found = kind === undefined ? 'the file names no kind' : `this is a ${kind}`;
+    throw new DiffoError(`${path}: "${key}" is for kind: ${kinds.join(' or ')}, but ${found}. Change one of the two.`);
+  }
+  if (kind === 'span' && !keys.includes('pair')) {
+    throw new DiffoError(`${path}: "columns.pair" is missing. Name the column of the passages that hold the answers.`);
+  }
+}
+
+function refuseBadExpression(answer: string, context: z.RefinementCtx<string>): void {
+  try {
+    new RegExp(answer);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : String(error));
+  }
 }
