@@ -56,8 +56,8 @@ export interface Generation {
   /** Tokens that an answer may have. */
   readonly maxNewTokens: number;
   /**
-   * Regular expression: the answer is its first match (group 1 where it has one) in the written text, in lower case and
-   * without commas within numbers; without a match there is no answer. Left out, the answer is the whole text, trimmed.
+   * Regular expression: the answer is its first match (group 1 where it has one) in the written text, without
+   * commas within numbers; without a match there is no answer. Left out, the answer is the whole text, trimmed.
    */
   readonly answer?: string | undefined;
 }

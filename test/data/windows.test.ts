@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openTask } from '../../src/data/tasks/openTask.js';
 import type { Example } from '../../src/data/types.js';
 import { passageWindows } from '../../src/data/windows.js';
 import { loadTokenizer } from '../../src/tokenize/index.js';
-import { REPOSITORY } from '../shared.js';
+import { hasShared, REPOSITORY, sharedDir } from '../shared.js';
 
 const tiny = () => loadTokenizer(join(REPOSITORY, 'test/fixtures/tiny-tokenizer'));
 const silent = { warn: (message: string) => expect.fail(`unexpected warning: ${message}`) };
@@ -64,5 +65,29 @@ describe('passageWindows', () => {
     expect(() => passageWindows(tokenizer, [asked('the dog')], { maxLength: 9, stride: 5, ...silent })).toThrow(
       'Windows of 5 tokens beside a question of 1 cannot share 5: raise --max-length or lower --stride.',
     );
+  });
+});
+
+describe.skipIf(!hasShared('data', 'xquad') || !hasShared('models'))('windows of XQuAD (needs ../shared)', () => {
+  it('hold every answer whole somewhere, at its place', async () => {
+    const tokenizer = await loadTokenizer(sharedDir('models', 'bert_uncased_tokenizer'));
+    const task = await openTask('xquad', { dataDir: sharedDir('data'), ...silent });
+    const { examples } = await task.load('dev');
+    const windows = passageWindows(tokenizer, examples, { maxLength: 96, stride: 40, ...silent });
+    const found = new Set<number>();
+    for (const { span, passage: shown, index } of windows) {
+      if (span![0] === 0) continue;
+      const { answers, pair } = examples[index]!;
+      const [from, to] = [shown!.offsets[span![0] - shown!.first]![0], shown!.offsets[span![1] - shown!.first]![1]];
+      // Tokens may reach beyond an answer that begins or ends within a word.
+      expect(pair!.slice(from, to)).toContain(answers![0]!.text.trim());
+      expect(to - from - answers![0]!.text.length).toBeLessThan(24);
+      found.add(index);
+    }
+    const short = examples.flatMap(({ answers }, i) =>
+      tokenizer.encodePlain(answers![0]!.text).length < 36 ? [i] : [],
+    );
+    expect(short.length).toBeGreaterThan(1150);
+    for (const i of short) expect(found.has(i), examples[i]!.id).toBe(true);
   });
 });

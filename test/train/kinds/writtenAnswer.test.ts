@@ -6,8 +6,8 @@ describe('writtenAnswer', () => {
     expect(writtenAnswer('  Two words. \n', undefined)).toBe('Two words.');
   });
 
-  it('is the first match, in lower case', () => {
-    expect(writtenAnswer('the correct answer is Answer2, not answer3', 'answer[1-5]')).toBe('answer2');
+  it('is the first match', () => {
+    expect(writtenAnswer('the correct answer is answer2, not answer3', 'answer[1-5]')).toBe('answer2');
     expect(writtenAnswer('I cannot say', 'answer[1-5]')).toBeUndefined();
   });
 
