@@ -1,12 +1,14 @@
+/** Exit code of the command line: 2 for wrong usage, 1 for failure, 128 and the signal's number for SIGINT and SIGTERM. */
+export type ExitCode = 1 | 2 | 130 | 143;
+
 /**
  * An error that a user can act on. Its message is one or two sentences: where (file, key, line), what is wrong,
  * what to do. The command line prints the message alone; anything else that is thrown is a defect of diffora.
  */
 export class DiffoError extends Error {
-  /** Exit code of the command line: 2 for wrong usage, 1 for failure. */
-  readonly exitCode: 1 | 2;
+  readonly exitCode: ExitCode;
 
-  constructor(message: string, options: { exitCode?: 1 | 2; cause?: unknown } = {}) {
+  constructor(message: string, options: { exitCode?: ExitCode; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'DiffoError';
     this.exitCode = options.exitCode ?? 1;

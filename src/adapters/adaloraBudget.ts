@@ -1,5 +1,9 @@
+import * as z from 'zod';
 import { usageError } from '../errors.js';
 import type { StepControl, TensorValues } from './plan.js';
+
+/** Ranks that stay, pair by pair; missing before the first allocation. */
+const stateSchema = z.object({ kept: z.array(z.array(z.boolean())).optional() });
 
 /** How the total of ranks falls over a run. */
 export interface BudgetSchedule {
@@ -66,7 +70,7 @@ export function rankAllocation(
     uncertainty.set(name, spread);
   };
   const score = (name: string, i: number) => sensitivity.get(name)![i]! * uncertainty.get(name)![i]!;
-  let kept: readonly boolean[][] | undefined;
+  let kept: boolean[][] | undefined;
   const mask = (values: TensorValues) => {
     for (const [t, { e }] of triplets.entries()) {
       const singular = values(e);
@@ -81,7 +85,24 @@ export function rankAllocation(
     mask(values);
   };
   const end = schedule.totalSteps - schedule.final;
+  const averages = { sensitivity, uncertainty };
   return {
+    state: () => ({
+      arrays: Object.fromEntries(
+        Object.entries(averages).flatMap(([kind, arrays]) =>
+          [...arrays].map(([name, array]) => [`${kind}/${name}`, array]),
+        ),
+      ),
+      values: { kept },
+    }),
+    restore(state) {
+      kept = stateSchema.parse(state.values).kept;
+      for (const [kind, arrays] of Object.entries(averages)) {
+        for (const [name, array] of Object.entries(state.arrays)) {
+          if (name.startsWith(`${kind}/`)) arrays.set(name.slice(kind.length + 1), array.slice());
+        }
+      }
+    },
     afterStep(step, values, gradients) {
       if (step > end) return mask(values);
       if (step < end) {

@@ -2,6 +2,7 @@ import { elementCount } from '../checkpoint/dtype.js';
 import { usageError } from '../errors.js';
 import type { Tensor } from '../graph/index.js';
 import type { AdaptableModule, LinearCall, Model } from '../models/model.js';
+import type { Resumable } from '../state.js';
 import type { AdapterContents } from './contents.js';
 
 /** A tensor that a method brings. Its name is that of a graph input. */
@@ -40,8 +41,8 @@ export interface AdapterGraph {
 /** Values of tensors by name. */
 export type TensorValues = (name: string) => Float32Array;
 
-/** Changes tensors between steps: AdaLoRA's allocation of ranks. */
-export interface StepControl {
+/** Changes tensors between steps: AdaLoRA's allocation of ranks. What it remembers is saved with a run. */
+export interface StepControl extends Resumable {
   /** Call after every optimiser step, with the gradients of that step by tensor. `step` counts from 1. */
   afterStep(step: number, values: TensorValues, gradients: TensorValues): void;
 }

@@ -40,7 +40,7 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
       const { output, dataDir, jobs, threads, anyCode, reportOnly } = flags;
       const config = parseCompareConfig(await readConfigFile(file), file);
       await perform(terminal, flags, {
-        kept: output,
+        kept: () => `what is finished stays in ${output}, and the same command goes on`,
         run: async ({ reporter, signal }) => {
           const options = { config, output, dataDir, jobs, threads, anyCode, reporter };
           const comparison = await compare({ ...options, reportOnly, signal });

@@ -11,12 +11,18 @@ export interface CommonFlags {
   readonly quiet?: boolean;
 }
 
+/** What a command's work gets. */
+export interface Session {
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
 export interface Job<T> {
   /** File or folder to be written, for the message after Ctrl-C. */
   readonly output?: string | undefined;
-  /** Folder in which finished parts stay after Ctrl-C, in the place of `output`. */
-  readonly kept?: string | undefined;
-  readonly run: (session: { reporter: Reporter; signal: AbortSignal }) => Promise<T>;
+  /** What stays after Ctrl-C, as the end of a sentence; undefined where nothing does. */
+  readonly kept?: (() => string | undefined) | undefined;
+  readonly run: (session: Session) => Promise<T>;
   /** The result for people. */
   readonly text: (result: T) => string | Promise<string>;
   /** What went wrong although there is a result, for the exit code and a last line on stderr. */

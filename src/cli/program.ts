@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { DiffoError, nearestNames } from '../errors.js';
+import { DiffoError, type ExitCode, nearestNames } from '../errors.js';
 import { versions } from '../train/runRecord.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
@@ -28,15 +28,18 @@ const commands = [
 /**
  * Runs the command line.
  * @param args arguments after the program's name
- * @returns the exit code: 0 success, 1 failure, 2 wrong usage. A failure is told on stderr; stdout then has nothing,
+ * @returns the exit code: 0 success, 1 failure, 2 wrong usage, 130 and 143 after SIGINT and SIGTERM. A failure is told on stderr; stdout then has nothing,
  *   also with `--json`, but for a comparison of which some runs failed
  */
-export async function runProgram(args: readonly string[], terminal: Terminal): Promise<0 | 1 | 2> {
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<0 | ExitCode> {
   const program = new Command('diffora')
     .description('Fine-tune Hugging Face transformers, and learn from the data where to adapt them (DiffoRA).')
     .version(versions().diffora!, '--version', 'print the version')
     .addHelpText('after', '\nExample:\n  $ diffora demo\n  $ diffora train --help')
-    .addHelpText('after', '\nExit code 0 on success, 1 on failure, 2 on wrong usage.');
+    .addHelpText(
+      'after',
+      '\nExit code 0 on success, 1 on failure, 2 on wrong usage, 130 after Ctrl-C, 143 after SIGTERM.',
+    );
   for (const make of commands) program.addCommand(make(terminal));
   for (const command of [program, ...program.commands]) prepare(command, program, terminal);
   try {

@@ -71,7 +71,7 @@ function usedSettings(config: TrainConfig): readonly TrainKey[] {
   return [...ofMethod, 'share', ...ofChoice];
 }
 
-/** The settings in a YAML or JSON file, unchecked. @throws DiffoError that names the file */
+/** The settings in a YAML or JSON file, or those that a run.json records, unchecked. @throws DiffoError that names the file */
 export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   const text = await readFile(file, 'utf8').catch((error) => Promise.reject(fileError(error, file, 'read')));
   let value: unknown;
@@ -83,5 +83,9 @@ export async function readConfigFile(file: string): Promise<Record<string, unkno
     throw new DiffoError(`${file} is not valid YAML or JSON: ${reason} Mend the file.`, { cause: error });
   }
   if (!isJsonObject(value)) throw usageError(`${file} must hold settings, a "name: value" a line.`);
+  // run.json has the settings of its run whole.
+  if (typeof value.format === 'string' && value.format.startsWith('diffora-run/') && isJsonObject(value.config)) {
+    return value.config;
+  }
   return value;
 }

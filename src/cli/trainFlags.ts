@@ -10,6 +10,7 @@ const method = 'Method:';
 const selection = 'Where adapters go:';
 const search = 'DiffoRA search:';
 const training = 'Training:';
+const saving = 'Checkpoints:';
 
 /** Heading and description of the flag of each setting. Types, ranges and defaults come from the schema. */
 const flags: Readonly<Record<TrainKey, readonly [group: string, description: string]>> = {
@@ -76,6 +77,11 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   schedule: [training, 'how the rate goes after that: falls to 0 linearly or as a cosine, or stays'],
   maxGradNorm: [training, 'gradients are clipped to this global norm'],
   dropout: [training, 'dropout of the base model: a rate, or model for its own'],
+  evalSteps: [training, 'score the dev split, or the held-out share, every so many steps'],
+  earlyStopping: [training, 'stop after so many evaluations in a row that are no better (patience)'],
+  keepBest: [training, 'write the adapter of the best evaluation, not the last (default: with --eval-steps)'],
+  saveSteps: [saving, 'steps between two checkpoints in DIR/checkpoints (default: none, all or nothing)'],
+  keepCheckpoints: [saving, 'checkpoints that stay while the run goes on'],
   seed: [training, 'of data order, initialisation and dropout'],
   log: [training, `logs beside metrics.jsonl, with commas: ${logNames.join(', ')}`],
   logDir: [training, 'folder of logs that are files (default: the output with -logs)'],
@@ -99,6 +105,13 @@ export function addTrainFlags(command: Command, keys: readonly TrainKey[]): void
     const shape = shapes[key]!;
     const usual = shape.default === undefined ? '' : ` (default: ${String(shape.default)})`;
     const choices = hasManyChoices(shape) ? `: ${shape.enum!.join(', ')}` : '';
+    if (shape.type === 'boolean') {
+      command.addOption(new Option(flagOf(key), `${description}${usual}`).helpGroup(group));
+      command.addOption(
+        new Option(flagOf(key).replace('--', '--no-'), `the contrary of ${flagOf(key)}`).helpGroup(group),
+      );
+      continue;
+    }
     const option = new Option(`${flagOf(key)} <${placeholder(shape)}>`, `${description}${choices}${usual}`);
     command.addOption(option.helpGroup(group).argParser((text) => parseSetting(key, text)));
   }
@@ -111,7 +124,7 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Parti
 
 /** The part of JSON Schema that the settings use. */
 interface Shape {
-  readonly type?: 'string' | 'number' | 'integer' | 'array' | 'object';
+  readonly type?: 'string' | 'number' | 'integer' | 'array' | 'object' | 'boolean';
   readonly default?: unknown;
   readonly const?: string;
   readonly enum?: readonly string[];
@@ -134,7 +147,14 @@ function placeholder(shape: Shape): string {
   if (shape.anyOf !== undefined) return shape.anyOf.map(placeholder).join('|');
   if (shape.const !== undefined) return shape.const;
   if (shape.enum !== undefined) return shape.enum.join('|');
-  const names = { string: 'text', number: 'number', integer: 'count', array: 'names', object: 'name=number' } as const;
+  const names = {
+    string: 'text',
+    number: 'number',
+    integer: 'count',
+    array: 'names',
+    object: 'name=number',
+    boolean: '',
+  } as const;
   return names[shape.type ?? 'string'];
 }
 

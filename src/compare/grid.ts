@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Split } from '../data/types.js';
-import type { TrainConfig } from '../train/config.js';
+import { freeSettings, type TrainConfig } from '../train/config.js';
 import { type CompareConfig, type ComparedMethod, type ComparedTask, runConfig } from './config.js';
 
 /** One model on one task with one method: what gets a learning rate, and then a run for each seed. */
@@ -62,7 +62,8 @@ function makeJob(
 
 /** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */
 function keyOf(kind: Job['kind'], config: TrainConfig, data: TaskData, code: string): string {
-  const { threads: _, dataDir: __, log: ___, logDir: ____, ...decisive } = config;
+  const free: ReadonlySet<string> = new Set(['threads', ...freeSettings]);
+  const decisive = Object.fromEntries(Object.entries(config).filter(([key]) => !free.has(key)));
   const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
 }

@@ -52,7 +52,7 @@ async function work({ config, output }: WorkerJob, reporter: Reporter): Promise<
   }
   const started = performance.now();
   const workspace = await openWorkspace(config, reporter);
-  const run = await trainIn(workspace, config, reporter);
+  const run = await trainIn(workspace, config, { reporter });
   const parameters = parameterRecord(workspace.opened.model, run.plan, run.parameters);
   return { ...common(config, run), parameters, seconds: { ...run.seconds, total: secondsSince(started) } };
 }

@@ -19,6 +19,15 @@ function partialPrefix(path: string): string {
   return `.${basename(path)}.partial-${process.pid}-`;
 }
 
+/** Removes what any process has left unfinished of `path`. Only for a caller that alone writes there. */
+export async function removeAbandoned(path: string): Promise<void> {
+  const full = resolve(path);
+  const folder = dirname(full);
+  const names: string[] = await readdir(folder).catch(() => []);
+  const left = names.filter((name) => name.startsWith(`.${basename(full)}.partial-`));
+  for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
+}
+
 /** Removes at once what this process has written of `path` so far, for a process that may not wait to be cleaned up. */
 export function removePartialsNow(path: string): void {
   const full = resolve(path);
@@ -107,12 +116,22 @@ export async function withOutputFolder<T>(
   }
   try {
     const result = await fill(partial);
+    await syncFolder(partial);
     await moveIntoPlace(partial, target, replace);
+    await syncFolder(dirname(target));
     return result;
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     throw withFinalName(fileError(error, target, 'write the folder'), partial, target);
   }
+}
+
+/** Flushes the names in a folder to the disk: a file's own fsync does not keep its name. */
+export async function syncFolder(folder: string): Promise<void> {
+  // Windows opens no folders, and some network file systems flush none; names are then as durable as the system has them.
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
 }
 
 /** `mkdir -p`. Node 20's own `recursive` never returns where the file system answers ENOENT, as /proc does. */

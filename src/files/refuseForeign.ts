@@ -7,10 +7,10 @@ import { fileError } from './errors.js';
 /**
  * Guards against `--overwrite` on the wrong folder, which would be deleted with all that is in it.
  *
- * @param marker a file that an output of the same kind has
+ * @param markers files of which an output of the same kind has one
  * @throws DiffoError when the folder exists, is not empty, and lacks the marker or holds the current folder
  */
-export async function refuseForeign(folder: string, marker: string): Promise<void> {
+export async function refuseForeign(folder: string, ...markers: readonly string[]): Promise<void> {
   const target = resolve(folder);
   const isThere = await stat(target).then(
     (found) => found.isDirectory(),
@@ -19,9 +19,9 @@ export async function refuseForeign(folder: string, marker: string): Promise<voi
   if (!isThere) return;
   const entries = await readdir(target).catch((error) => Promise.reject(fileError(error, target, 'read')));
   if (entries.length === 0) return;
-  if (!existsSync(join(target, marker))) {
+  if (!markers.some((marker) => existsSync(join(target, marker)))) {
     throw new DiffoError(
-      `${target} has no ${marker}, so it was not written by this command and is not overwritten. Choose another path.`,
+      `${target} has no ${markers.join(' or ')}, so it was not written by this command and is not overwritten. Choose another path.`,
     );
   }
   if (!relative(target, process.cwd()).startsWith('..')) {

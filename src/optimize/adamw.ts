@@ -1,3 +1,5 @@
+import * as z from 'zod';
+import { arraysState, type Resumable } from '../state.js';
 import type { Parameter } from './parameters.js';
 
 export interface AdamWOptions {
@@ -10,19 +12,34 @@ export interface AdamWOptions {
 
 export const adamWDefaults: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
-/** An optimiser over a fixed list of parameters. */
-export interface Optimizer {
+/** An optimiser over a fixed list of parameters. Its state is that of its moments, not the parameters. */
+export interface Optimizer extends Resumable {
   /** Updates every parameter in place from its gradient (same order, same sizes). */
   step(gradients: readonly Float32Array[], learningRate: number): void;
 }
+
+const stateSchema = z.object({ steps: z.int() });
 
 /** AdamW (arXiv 1711.05101, algorithm 2), with PyTorch's bias correction. Moments are float32, sums float64. */
 export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOptions> = {}): Optimizer {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamWDefaults, ...options };
   const first = parameters.map(({ values }) => new Float32Array(values.length));
   const second = parameters.map(({ values }) => new Float32Array(values.length));
+  const moments = arraysState(
+    Object.fromEntries(
+      parameters.flatMap(({ name }, i) => [
+        [`first/${name}`, first[i]!],
+        [`second/${name}`, second[i]!],
+      ]),
+    ),
+  );
   let steps = 0;
   return {
+    state: () => ({ ...moments.state(), values: { steps } }),
+    restore(state) {
+      moments.restore(state);
+      steps = stateSchema.parse(state.values).steps;
+    },
     step(gradients, learningRate) {
       steps++;
       const secondCorrection = 1 / Math.sqrt(1 - beta2 ** steps);

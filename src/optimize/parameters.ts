@@ -6,6 +6,7 @@ import type { HeadTensor, Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 import { randomStream } from '../random.js';
 import type { Value } from '../runtime/session.js';
+import { arraysState, type Resumable } from '../state.js';
 
 /** A tensor that is fed to the graph. Its values are fed in place and, unless it is frozen, updated in place. */
 export interface Parameter {
@@ -70,6 +71,11 @@ export function parameterFeeds(parameters: readonly Parameter[]): Record<string,
 /** Those that are trained. */
 export function trainedOf(parameters: readonly Parameter[]): Parameter[] {
   return parameters.filter(({ frozen }) => frozen !== true);
+}
+
+/** The values of parameters, as a checkpoint has them. */
+export function valuesState(parameters: readonly Parameter[]): Resumable {
+  return arraysState(Object.fromEntries(parameters.map(({ name, values }) => [name, values])));
 }
 
 /** Numbers that are trained. */

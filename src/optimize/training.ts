@@ -2,11 +2,12 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { type Resumable, type Stage, together } from '../state.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
 import { type GradientStep, openGradientStep } from './gradientStep.js';
 import type { LossOptions } from './loss.js';
-import { type Parameter, trainedOf } from './parameters.js';
+import { type Parameter, trainedOf, valuesState } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
@@ -41,11 +42,22 @@ export interface TrainingOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep) => void) | undefined;
+  /** Looks at the run between steps. */
+  readonly watch?: Watch | undefined;
+  /** Place of the training in the checkpoints of a run; left out, nothing is saved. */
+  readonly stage?: Stage | undefined;
+}
+
+/** What looks at a run between steps, such as an evaluation; what it remembers is saved with the run. */
+export interface Watch extends Resumable {
+  /** Called after `steps` steps, and again with the same number where a run is resumed there. True ends the training. */
+  after(steps: number): Promise<boolean>;
 }
 
 /**
  * Trains parameters in place: AdamW, a schedule with warm-up, global-norm clipping, and after each step what the
- * plan's method does to its tensors.
+ * plan's method does to its tensors. All that the next step depends on is in the state of the stage, or follows from
+ * the seed and the number of the step: batches, dropout, learning rate.
  * @throws DiffoError when the loss is no longer finite
  */
 export async function trainParameters(
@@ -62,6 +74,24 @@ export async function trainParameters(
   const trained = trainedOf(parameters);
   const optimizer = adamW(trained, { weightDecay: options.weightDecay });
   const control = plan.control?.(totalSteps);
+  const { watch, stage } = options;
+  const memory = together({ parameters: valuesState(trained), optimizer, control, watch });
+  const found = stage?.found;
+  if (found !== undefined) memory.restore(found.state);
+  if (found?.last === true) return;
+  const afterStep = async (steps: number): Promise<boolean> => {
+    let enough: boolean | undefined;
+    try {
+      enough = await watch?.after(steps);
+    } catch (error) {
+      // Ctrl-C in an evaluation: the step before it is not to be lost.
+      await stage?.reached(steps, memory.state, false);
+      throw error;
+    }
+    const last = enough === true || steps === totalSteps;
+    await stage?.reached(steps, memory.state, last);
+    return last;
+  };
   const gradientStep = await openGradientStep(model, {
     kind,
     loss: options.loss,
@@ -76,7 +106,9 @@ export async function trainParameters(
   const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, options.loss));
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
-    for (let step = 0; step < totalSteps; step++) {
+    const first = found?.step ?? 0;
+    if (first > 0 && (await afterStep(first))) return;
+    for (let step = first; step < totalSteps; step++) {
       signal?.throwIfAborted();
       const batches = parts === 1 ? [stream.at(step)] : stream.partsAt(step, Math.ceil(batchSize / parts));
       const loss = await accumulated.run(batches, step * parts);
@@ -95,6 +127,7 @@ export async function trainParameters(
         (name) => accumulated.gradients[indices.get(name)!]!,
       );
       onStep?.({ step, totalSteps, loss, learningRate, gradientNorm });
+      if (await afterStep(step + 1)) break;
     }
   } finally {
     await gradientStep.release();

@@ -31,9 +31,9 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
       if (!quiet) print(line);
     },
     warn: (line) => print(`Warning: ${line}`),
-    phase: (name, total) => {
+    phase: (name, total, from = 0) => {
       if (quiet) return { update: () => {}, end: () => {} };
-      const progress: Progress = { name, total, done: 0, detail: '', started: now(), now };
+      const progress: Progress = { name, total, from, done: from, detail: '', started: now(), now };
       if (stream.isTTY !== true) return lines(progress, print);
       const own = drawnBar(progress, stream);
       bar = own;
@@ -61,6 +61,8 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
 interface Progress {
   readonly name: string;
   readonly total: number;
+  /** Units that were done before; rates are of the others. */
+  readonly from?: number;
   done: number;
   detail: string;
   readonly started: number;
@@ -71,15 +73,16 @@ const secondsOf = ({ started, now }: Progress) => Math.max((now() - started) / 1
 
 /** Parts of a line from the most to the least important, as far as they are known. */
 function partsOf(progress: Progress): string[] {
-  const { done, total, detail } = progress;
-  if (done === 0) return [];
-  const rate = done / secondsOf(progress);
+  const { done, total, detail, from = 0 } = progress;
+  if (done === from) return [];
+  const rate = (done - from) / secondsOf(progress);
   const left = done < total ? [`${formatSeconds(Math.ceil((total - done) / rate))} left`] : [];
   return [...left, formatRate(rate), ...(detail === '' ? [] : [detail])];
 }
 
 function summary(progress: Progress): string {
-  const { name, done, detail } = progress;
+  const { name, detail, from = 0 } = progress;
+  const done = progress.done - from;
   const seconds = secondsOf(progress);
   const parts = [`${formatCount(done)} in ${formatSeconds(seconds)}`, formatRate(done / seconds), detail];
   return `${name}: ${parts.filter((part) => part !== '').join(', ')}`;

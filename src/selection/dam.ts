@@ -19,6 +19,18 @@ const ratio = z.number();
 const matrix = z.array(z.array(ratio));
 const binary = z.array(z.array(z.union([z.literal(0), z.literal(1)])));
 
+/** A step of the search, as dam.json records it. */
+export const searchStepSchema = z.strictObject({
+  step: z.int(),
+  validationLoss: ratio,
+  trainLoss: ratio,
+  /** 1 where nothing has been learned, 0 where the matrix is binary. */
+  entropy: ratio,
+  /** Standard deviation of the logits: how far the search has moved entries apart. */
+  spread: ratio,
+});
+export type SearchStep = Readonly<z.infer<typeof searchStepSchema>>;
+
 /** dam.json: the Differential Adaptation Matrix with all that it came from (docs/formats.md). */
 export const damSchema = z.strictObject({
   format: z.literal('diffora-dam/2'),
@@ -59,9 +71,7 @@ export const damSchema = z.strictObject({
       seeds: z.array(z.strictObject({ seed: z.int(), gamma: binary })),
       agreement: ratio.optional(),
       /** One record for every step of the first seed. */
-      history: z.array(
-        z.strictObject({ step: z.int(), validationLoss: ratio, trainLoss: ratio, entropy: ratio, spread: ratio }),
-      ),
+      history: z.array(searchStepSchema),
     })
     .optional(),
   /** The base model and the task that it was learned on. */

@@ -1,9 +1,12 @@
+import * as z from 'zod';
+import type { Resumable } from '../state.js';
+
 /** How the logits of the matrix are moved. */
 export const damOptimizers = ['adam', 'gradient', 'mirror'] as const;
 export type DamOptimizerName = (typeof damOptimizers)[number];
 
-/** Moves logits in place by the gradients of the validation loss. */
-export interface DamOptimizer {
+/** Moves logits in place by the gradients of the validation loss. Its state is that of its moments. */
+export interface DamOptimizer extends Resumable {
   step(logits: Float64Array, byGates: ArrayLike<number>, byLogits: ArrayLike<number>): void;
 }
 
@@ -12,6 +15,9 @@ const beta2 = 0.999;
 const epsilon = 1e-8;
 /** Of Adam, as in DARTS (arXiv 1806.09055, section 3). */
 const weightDecay = 1e-3;
+
+const moments = z.array(z.number());
+const stateSchema = z.object({ steps: z.int(), first: moments, second: moments });
 
 /**
  * - `adam`: Adam with betas 0.5 and 0.999 and weight decay 1e-3 by the logits (DARTS). Its own scale for every entry
@@ -25,6 +31,13 @@ export function damOptimizer(name: DamOptimizerName, length: number, rate: numbe
   const second = new Float64Array(length);
   let steps = 0;
   return {
+    state: () => ({ arrays: {}, values: { steps, first: Array.from(first), second: Array.from(second) } }),
+    restore({ values }) {
+      const saved = stateSchema.parse(values);
+      first.set(saved.first);
+      second.set(saved.second);
+      steps = saved.steps;
+    },
     step(logits, byGates, byLogits) {
       steps++;
       const decay = name === 'adam' ? weightDecay : 0;

@@ -11,13 +11,15 @@ export async function jointRun(
   const { model, kind, halves, settings, signal } = context;
   const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
   const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
-  const phase = context.phase('joint run', settings.steps);
+  const stage = context.stage?.('joint run');
+  const phase = context.phase('joint run', settings.steps, stage?.found?.step);
   await trainParameters(model, plan, parameters, halves.train, {
     ...settings,
     kind,
     steps: () => settings.steps,
     learningRate: settings.lr,
     signal,
+    stage,
     onStep: ({ step, loss }) => phase.update(step + 1, `loss ${loss.toFixed(3)}`),
   });
   phase.end();

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { loraPlan } from '../adapters/lora.js';
 import type { EncodedExample, TaskKind } from '../data/types.js';
 import { ops, type Tensor } from '../graph/index.js';
@@ -5,9 +6,10 @@ import type { AdaptableModule, Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../optimize/gradientStep.js';
-import { adapterParameters, type Parameter, parameter } from '../optimize/parameters.js';
+import { adapterParameters, type Parameter, parameter, valuesState } from '../optimize/parameters.js';
 import { scheduleFactor } from '../optimize/schedule.js';
-import type { SearchOrder } from './dam.js';
+import { type Resumable, type Stage, together } from '../state.js';
+import { type SearchOrder, type SearchStep, searchStepSchema } from './dam.js';
 import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
 import { type DamStart, gradientNorms, logitsFrom } from './damStart.js';
 import { entropyGradient, type Group, gumbelNoise, type Relaxation, relax, relaxedEntropy } from './relax.js';
@@ -38,18 +40,11 @@ export interface SearchOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: (record: SearchStep) => void;
+  /** Place of the search in the checkpoints of a run; left out, nothing is saved. */
+  readonly stage?: Stage | undefined;
 }
 
-/** A step of the search, as dam.json records it. */
-export interface SearchStep {
-  readonly step: number;
-  readonly validationLoss: number;
-  readonly trainLoss: number;
-  /** 1 where nothing has been learned, 0 where the matrix is binary. */
-  readonly entropy: number;
-  /** Standard deviation of the logits: how far the search has moved entries apart. */
-  readonly spread: number;
-}
+const progressSchema = z.object({ logits: z.array(z.number()), history: z.array(searchStepSchema) });
 
 export interface SearchResult {
   /** [layers][modules] */
@@ -86,10 +81,27 @@ export async function searchDam(
   const gates = parameter('dam.gates', [model.layers, model.modules.length], new Float32Array(length));
   const trainBatches = new BatchStream(halves.train, { ...options, padTokenId: model.padTokenId });
   const validationBatches = new BatchStream(halves.validation, { ...options, padTokenId: model.padTokenId });
+  const found = options.stage?.found;
   const logits =
-    options.start === 'zero'
+    options.start === 'zero' || found !== undefined
       ? new Float64Array(length)
       : logitsFrom(await gradientNorms(model, head, trainBatches, options), groups);
+  const weightOptimizer = adamW(weights);
+  const logitOptimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
+  const history: SearchStep[] = [];
+  const memory = together({
+    weights: valuesState(weights),
+    weightOptimizer,
+    logitOptimizer,
+    progress: progressState(logits, history),
+  });
+  const result = (): SearchResult => {
+    const columns = model.modules.length;
+    const relaxed = rows(relax(options.relax, logits, groups).gates, columns);
+    return { logits: rows(logits, columns), relaxed, history, adapters };
+  };
+  if (found !== undefined) memory.restore(found.state);
+  if (found?.last === true) return result();
   const shared = {
     kind,
     plan,
@@ -109,10 +121,7 @@ export async function searchDam(
       ? await openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
       : await openPlainGradient(model, { ...shared, wrt: [gates] });
   try {
-    const weightOptimizer = adamW(weights);
-    const logitOptimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
-    const history: SearchStep[] = [];
-    for (let step = 0; step < options.steps; step++) {
+    for (let step = found?.step ?? 0; step < options.steps; step++) {
       options.signal?.throwIfAborted();
       const rate = options.learningRate * scheduleFactor('linear', step + 1, options.steps + 1, options.warmupSteps);
       const trainBatch = trainBatches.at(step);
@@ -135,10 +144,9 @@ export async function searchDam(
       const record = { step, validationLoss, trainLoss, entropy, spread: spreadOf(logits) };
       history.push(record);
       options.onStep?.(record);
+      await options.stage?.reached(step + 1, memory.state, step + 1 === options.steps);
     }
-    const columns = model.modules.length;
-    const relaxed = rows(relax(options.relax, logits, groups).gates, columns);
-    return { logits: rows(logits, columns), relaxed, history, adapters };
+    return result();
   } finally {
     await weightStep.release();
     await gateStep.release();
@@ -154,6 +162,18 @@ export async function searchDam(
       byLogits[i]! += pulled[i]!;
     }
   }
+}
+
+/** The logits and what has been recorded of them. */
+function progressState(logits: Float64Array, history: SearchStep[]): Resumable {
+  return {
+    state: () => ({ arrays: {}, values: { logits: Array.from(logits), history } }),
+    restore({ values }) {
+      const saved = progressSchema.parse(values);
+      logits.set(saved.logits);
+      history.push(...saved.history);
+    },
+  };
 }
 
 /** First order: the gradient of the validation loss by the gates as the weights are. */

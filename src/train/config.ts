@@ -125,6 +125,16 @@ export const trainSchema = z.strictObject({
   evalExamples: z.int().positive().optional(),
   /** Share of the training examples that is held out and scored in the place of the dev split. */
   validationShare: share.optional(),
+  /** Score the dev split, or what is held out, every this many steps of training. */
+  evalSteps: z.int().positive().optional(),
+  /** Stop after this many evaluations in a row that are no better than the best. */
+  earlyStopping: z.int().positive().optional(),
+  /** Write the adapter of the best evaluation, not of the last step; default: where there are evaluations. */
+  keepBest: z.boolean().optional(),
+  /** Steps of search, joint run and training between two checkpoints; left out, a run is written whole or not at all. */
+  saveSteps: z.int().positive().optional(),
+  /** Checkpoints that stay while the run goes on. */
+  keepCheckpoints: z.int().positive().default(2),
   seed: z.int().nonnegative().default(1),
   /** Where the numbers of the run go while it goes on, beside metrics.jsonl. */
   log: z.array(z.enum(logNames)).default([]),
@@ -132,6 +142,15 @@ export const trainSchema = z.strictObject({
   logDir: z.string().optional(),
   threads: z.int().positive().default(availableParallelism()),
 });
+
+/** Settings that decide no bit of what a run gives. */
+export const freeSettings = [
+  'dataDir',
+  'log',
+  'logDir',
+  'saveSteps',
+  'keepCheckpoints',
+] as const satisfies readonly TrainKey[];
 
 export type TrainKey = keyof typeof trainSchema.shape;
 export type TrainConfigInput = z.input<typeof trainSchema>;
@@ -181,7 +200,7 @@ function withMethodDefaults(config: z.output<typeof trainSchema>): TrainConfig {
 
 /** @throws DiffoError (usage) for settings that exclude each other */
 function refuseConflicts(config: z.output<typeof trainSchema>, where: string): void {
-  const { method, select, dam, adapter, start, parameters, ranks, alphas } = config;
+  const { method, select, dam, adapter, start, parameters, ranks, alphas, evalSteps, earlyStopping, keepBest } = config;
   const refuse = (what: string) => {
     throw usageError(`${where}: ${what}`);
   };
@@ -205,6 +224,10 @@ function refuseConflicts(config: z.output<typeof trainSchema>, where: string): v
   }
   if (parameters !== undefined && select === 'uniform') {
     refuse('select uniform solves for ranks itself. Take budget with it, or parameters without select.');
+  }
+  if (evalSteps === undefined && (earlyStopping !== undefined || keepBest === true)) {
+    const what = earlyStopping !== undefined ? 'earlyStopping counts' : 'keepBest compares';
+    refuse(`${what} evaluations, and there are none. Give evalSteps, the steps between two of them.`);
   }
   if (start === 'search' && parameters !== undefined) {
     refuse('start search takes over pairs of the rank of the search, and parameters changes it. Leave one out.');

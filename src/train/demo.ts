@@ -1,5 +1,4 @@
 import { adapterSize } from '../adapters/plan.js';
-import { withOutputFolder } from '../files/atomic.js';
 import { countParameters } from '../optimize/parameters.js';
 import type { Dam } from '../selection/dam.js';
 import { rankForBudget } from '../selection/targets.js';
@@ -7,6 +6,7 @@ import { parseTrainConfig, type TrainConfig } from './config.js';
 import type { Scores } from './kinds/kind.js';
 import type { Reporter } from './reporter.js';
 import { type RunRecord, writeRun } from './runFolder.js';
+import { withRunOutput } from './runOutput.js';
 import { peakMemory, secondsSince } from './runRecord.js';
 import { trainIn } from './trainedRun.js';
 import { openWorkspace } from './workspace.js';
@@ -64,33 +64,30 @@ export async function runDemo({
 }: DemoOptions): Promise<DemoResult> {
   const started = performance.now();
   const config = parseTrainConfig({ ...settings, method: 'diffora', seed, threads }, 'demo');
-  return withOutputFolder(
-    output,
-    async (folder) => {
-      const workspace = await openWorkspace(config, reporter, signal);
-      const rows: DemoRow[] = [];
-      const compare = async (name: string, one: TrainConfig) => {
-        reporter.info(`${name}:`);
-        const methodStarted = performance.now();
-        const run = await trainIn(workspace, one, reporter, signal);
-        const seconds = secondsSince(methodStarted);
-        rows.push({ name, parameters: countParameters(run.parameters), scores: run.scores, seconds });
-        return run;
-      };
-      await compare('head only', { ...config, method: 'head' });
-      const diffora = await compare('DiffoRA', config);
-      const rank = rankForBudget(workspace.opened.model.adaptable, adapterSize(diffora.plan));
-      await compare(`LoRA on all modules, rank ${rank}`, { ...config, method: 'lora', rank, alpha: 2 * rank });
-      const seconds = secondsSince(started);
-      const record = await writeRun(folder, {
-        workspace,
-        run: diffora,
-        config,
-        command: 'demo',
-        seconds: { ...diffora.seconds, total: seconds },
-      });
-      return { rows, dam: diffora.dam!, record, seconds, peakMemoryBytes: peakMemory(), output };
-    },
-    { existing: overwrite ? 'replace' : 'refuse' },
-  );
+  return withRunOutput(output, { overwrite, checkpoints: false }, async ({ finish }) => {
+    const workspace = await openWorkspace(config, reporter, signal);
+    const rows: DemoRow[] = [];
+    const compare = async (name: string, one: TrainConfig) => {
+      reporter.info(`${name}:`);
+      const methodStarted = performance.now();
+      const run = await trainIn(workspace, one, { reporter, signal });
+      const seconds = secondsSince(methodStarted);
+      rows.push({ name, parameters: countParameters(run.parameters), scores: run.scores, seconds });
+      return run;
+    };
+    await compare('head only', { ...config, method: 'head' });
+    const diffora = await compare('DiffoRA', config);
+    const rank = rankForBudget(workspace.opened.model.adaptable, adapterSize(diffora.plan));
+    await compare(`LoRA on all modules, rank ${rank}`, { ...config, method: 'lora', rank, alpha: 2 * rank });
+    const seconds = secondsSince(started);
+    const of = {
+      workspace,
+      run: diffora,
+      config,
+      command: 'demo',
+      seconds: { ...diffora.seconds, total: seconds },
+    } as const;
+    const record = await finish((folder) => writeRun(folder, of));
+    return { rows, dam: diffora.dam!, record, seconds, peakMemoryBytes: peakMemory(), output };
+  });
 }

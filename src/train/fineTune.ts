@@ -3,7 +3,8 @@ import type { EncodedExample, TaskKind } from '../data/types.js';
 import type { Model } from '../models/model.js';
 import type { LossOptions } from '../optimize/loss.js';
 import type { Parameter } from '../optimize/parameters.js';
-import { type TrainStep, trainParameters } from '../optimize/training.js';
+import { type TrainStep, trainParameters, type Watch } from '../optimize/training.js';
+import type { Stage } from '../state.js';
 import { dropoutRateOf, type TrainConfig } from './config.js';
 
 export interface FineTuneOptions {
@@ -12,6 +13,8 @@ export interface FineTuneOptions {
   readonly config: TrainConfig;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep) => void) | undefined;
+  readonly watch?: Watch | undefined;
+  readonly stage?: Stage | undefined;
 }
 
 /** Trains the parameters of a plan and its head in place, as a configuration says. */
@@ -20,18 +23,15 @@ export function fineTune(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { kind, loss, config, signal, onStep }: FineTuneOptions,
+  { config, ...options }: FineTuneOptions,
 ): Promise<void> {
   return trainParameters(model, plan, parameters, examples, {
     ...config,
-    kind,
-    loss,
+    ...options,
     steps: (stepsPerEpoch) => trainingSteps(config, stepsPerEpoch),
     parts: config.accumulate,
     learningRate: config.lr,
     dropoutRate: dropoutRateOf(config),
-    signal,
-    onStep,
   });
 }
 

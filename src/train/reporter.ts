@@ -4,8 +4,8 @@ export interface Reporter {
   info(line: string): void;
   /** One line about something that may not be meant. */
   warn(line: string): void;
-  /** Announces work of `total` units (steps, examples, bytes). */
-  phase(name: string, total: number): Phase;
+  /** Announces work of `total` units (steps, examples, bytes), of which `from` were done before. */
+  phase(name: string, total: number, from?: number): Phase;
 }
 
 export interface Phase {

@@ -27,7 +27,8 @@ export interface RunRecord {
   /** Of adapter/adapter_model.safetensors. */
   readonly adapter?: { readonly sha256: string };
   readonly scores?: { readonly dev: Scores };
-  readonly steps: { readonly search: number; readonly train: number };
+  /** `best`: the step after which the adapter that is written was. */
+  readonly steps: { readonly search: number; readonly train: number; readonly best?: number };
   readonly seconds: Readonly<Record<string, number>>;
   readonly peakMemoryBytes: number;
 }
@@ -64,13 +65,17 @@ export async function writeRun(
     parameters,
     adapter: { sha256: await adapterHash(adapter) },
     scores: { dev: run.scores },
-    steps: { search: run.dam?.search?.steps ?? 0, train: run.steps.length },
+    steps: {
+      search: run.dam?.search?.steps ?? 0,
+      train: run.steps.length,
+      ...(run.bestStep === undefined ? {} : { best: run.bestStep }),
+    },
     seconds,
     peakMemoryBytes: peakMemory(),
   };
   if (run.dam !== undefined) await writeFileAtomic(join(folder, 'dam.json'), damText(run.dam));
   const searchLines = run.dam?.search?.history.map((step) => ({ phase: 'search', ...step })) ?? [];
-  const lines = [...searchLines, ...run.steps.map((step) => ({ phase: 'train', ...step }))];
+  const lines = [...searchLines, ...run.metrics];
   await writeFileAtomic(join(folder, 'metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
   return record;

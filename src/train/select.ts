@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { adapterSize, type Where } from '../adapters/plan.js';
 import { adapterMethods } from '../adapters/registry.js';
 import { splitHalves } from '../data/stratify.js';
@@ -5,19 +6,20 @@ import type { EncodedExample, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import type { Parameter } from '../optimize/parameters.js';
-import { type Dam, readDam } from '../selection/dam.js';
+import { type Dam, damSchema, readDam } from '../selection/dam.js';
 import { matrixOf } from '../selection/damStart.js';
 import { discretise } from '../selection/discretise.js';
 import { selectionMethods } from '../selection/registry.js';
+import type { Codec } from './checkpoint/journal.js';
 import { adapterMethodName, dropoutRateOf, type TrainConfig } from './config.js';
-import type { Reporter } from './reporter.js';
+import type { RunContext } from './runContext.js';
 
 export interface Selection {
   readonly dam: Dam;
   /** Ranks by module path, where all modules are kept and the budget is held by the ranks. */
   readonly ranks?: Readonly<Record<string, number>> | undefined;
-  /** A, B and the head as the method left them; none when the matrix was read from a file. */
-  readonly trained: readonly Parameter[];
+  /** Values of A, B and the head as the method left them; none when the matrix was read from a file. */
+  readonly trained: readonly Pick<Parameter, 'name' | 'values'>[];
 }
 
 /** Decides where adapters go, from two halves of the training data alone. */
@@ -26,8 +28,7 @@ export async function selectModules(
   task: Task,
   train: readonly EncodedExample[],
   config: TrainConfig,
-  reporter: Reporter,
-  signal?: AbortSignal,
+  { reporter, signal, journal }: RunContext,
 ): Promise<Selection> {
   const { first, second } = halvesOf(train, config.seed);
   if (first.length === 0 || second.length === 0) {
@@ -47,7 +48,8 @@ export async function selectModules(
     },
     allowance,
     signal,
-    phase: (phaseName, total) => reporter.phase(phaseName, total),
+    phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
+    stage: journal?.stage,
   });
   const dam: Dam = {
     format: 'diffora-dam/2',
@@ -66,6 +68,22 @@ export async function selectModules(
     task: task.name,
   };
   return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
+}
+
+const savedSchema = z.object({ dam: damSchema, ranks: z.record(z.string(), z.number()).optional() });
+
+/** A selection in a checkpoint; what was trained is kept where the fine-tuning starts from it. */
+export function savedSelection({ start }: Pick<TrainConfig, 'start'>): Codec<Selection> {
+  return {
+    encode: ({ dam, ranks, trained }) => ({
+      arrays: Object.fromEntries(start === 'search' ? trained.map(({ name, values }) => [name, values]) : []),
+      values: { dam, ranks },
+    }),
+    decode: ({ arrays, values }) => ({
+      ...savedSchema.parse(values),
+      trained: Object.entries(arrays).map(([name, array]) => ({ name, values: array })),
+    }),
+  };
 }
 
 /** Windows of one example stay together. */

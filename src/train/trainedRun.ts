@@ -1,6 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
-import type { Parameter } from '../optimize/parameters.js';
+import { type Parameter, trainedOf } from '../optimize/parameters.js';
 import type { TrainStep } from '../optimize/training.js';
 import type { Dam } from '../selection/dam.js';
 import { placeAdapter } from './adapterFolder.js';
@@ -8,13 +8,14 @@ import { hasMatrix, type TrainConfig } from './config.js';
 import { fineTune, trainingSteps } from './fineTune.js';
 import type { Adapted, AnswerOptions, Scored, Scores, TaskAsked } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
-import type { RunLog } from './log/log.js';
 import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
-import type { Reporter } from './reporter.js';
+import { type Reporter, silent } from './reporter.js';
+import type { RunContext } from './runContext.js';
 import { secondsSince } from './runRecord.js';
-import { readDamFor, type Selection, selectModules } from './select.js';
+import { readDamFor, type Selection, savedSelection, selectModules } from './select.js';
 import type { UsedSplit } from './splits.js';
+import { type MetricsLine, trainingWatch } from './watch.js';
 import type { Workspace } from './workspace.js';
 
 /** What a training run leaves in memory. */
@@ -23,19 +24,18 @@ export interface TrainedRun extends Omit<Scored, 'note'> {
   readonly parameters: readonly Parameter[];
   readonly dam: Dam | undefined;
   readonly steps: readonly TrainStep[];
+  /** Steps and evaluations in order. */
+  readonly metrics: readonly MetricsLine[];
+  /** Step whose values were taken, where the best evaluation's are. */
+  readonly bestStep: number | undefined;
   /** Of the dev split, as are `predicted` and `statistics`. */
   readonly scores: Scores;
   readonly seconds: { readonly select: number; readonly train: number; readonly evaluate: number };
 }
 
 /** Selects (DiffoRA), fine-tunes and scores on the dev split. Nothing is written. */
-export async function trainIn(
-  workspace: Workspace,
-  config: TrainConfig,
-  reporter: Reporter,
-  signal?: AbortSignal,
-  log?: RunLog,
-): Promise<TrainedRun> {
+export async function trainIn(workspace: Workspace, config: TrainConfig, context: RunContext): Promise<TrainedRun> {
+  const { reporter, signal, log, journal } = context;
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
   const loss = lossOptionsOf(config, task, train.encoded);
@@ -46,9 +46,12 @@ export async function trainIn(
   } else if (workspace.adapter === undefined && hasMatrix(config)) {
     // What cannot be planned is to be known before a search, not after it.
     planRun(model, { ...config, parameters: undefined }, undefined);
-    selection = await selectModules(model, task, train.encoded, config, reporter, signal);
+    const choose = () => selectModules(model, task, train.encoded, config, context);
+    selection = await (journal?.once('selection', savedSelection(config), choose) ?? choose());
   }
-  for (const { step, trainLoss, validationLoss, entropy } of selection?.dam.search?.history ?? []) {
+  const stage = journal?.stage('train');
+  const searched = stage?.found === undefined ? selection?.dam.search?.history : [];
+  for (const { step, trainLoss, validationLoss, entropy } of searched ?? []) {
     log?.scalars(
       { 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy },
       step,
@@ -59,17 +62,40 @@ export async function trainIn(
   const { plan, parameters } = workspace.adapter
     ? placeAdapter(workspace.adapter, model)
     : await startingPlan(model, config, selection);
-  const steps: TrainStep[] = [];
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
-  const phase = reporter.phase('train', totalSteps);
+  const { threads, stride, noAnswerThreshold, evalSteps } = config;
+  const answers = { maxLength: workspace.maxLength, threads, stride, noAnswerThreshold, signal };
+  const score = (to: Reporter) => scoreSplit({ opened, plan, parameters }, task, dev, answers, to);
+  const watch = trainingWatch(
+    trainedOf(parameters),
+    totalSteps,
+    evalSteps === undefined
+      ? undefined
+      : {
+          every: evalSteps,
+          patience: config.earlyStopping,
+          keepBest: config.keepBest ?? true,
+          metric: task.metrics[0]!,
+          // What there is to warn of is said of the scores at the end.
+          score: async () => (await score(silent)).scores,
+          onScores: (scores, steps) => {
+            const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+            reporter.info(`step ${steps}: ${shown.join(', ')}`);
+            log?.scalars(devScalars(scores), steps);
+          },
+        },
+  );
+  const phase = reporter.phase('train', totalSteps, stage?.found?.step);
   await fineTune(model, plan, parameters, train.encoded, {
     kind: task.kind,
     loss,
     config,
     signal,
+    watch,
+    stage,
     onStep: (step) => {
-      steps.push(step);
+      watch.record(step);
       phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
       const { loss: value, learningRate, gradientNorm } = step;
       log?.scalars(
@@ -79,21 +105,21 @@ export async function trainIn(
     },
   });
   phase.end();
+  const bestStep = watch.takeBest();
+  if (bestStep !== undefined) reporter.info(`The adapter is that of the best evaluation, after step ${bestStep + 1}.`);
   const trainSeconds = secondsSince(trainingStarted);
 
   const evaluationStarted = performance.now();
-  const { threads, stride, noAnswerThreshold } = config;
-  const scored = await scoreSplit(
-    { opened, plan, parameters },
-    task,
-    dev,
-    { maxLength: workspace.maxLength, threads, stride, noAnswerThreshold, signal },
-    reporter,
-  );
+  const scored = await score(reporter);
   const { scores } = scored;
-  log?.scalars(Object.fromEntries(Object.entries(scores).map(([name, score]) => [`dev/${name}`, score])), totalSteps);
+  const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
+  log?.scalars(devScalars(scores), (bestStep ?? steps.length - 1) + 1);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
-  return { plan, parameters, dam: selection?.dam, steps, ...scored, seconds };
+  return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
+}
+
+function devScalars(scores: Scores): Record<string, number> {
+  return Object.fromEntries(Object.entries(scores).map(([name, value]) => [`dev/${name}`, value]));
 }
 
 async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {

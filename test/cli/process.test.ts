@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REPOSITORY } from '../shared.js';
@@ -38,7 +38,10 @@ async function writing(): Promise<void> {
 }
 
 describe('Ctrl-C', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends training in one sentence and leaves nothing: %s', async (signal) => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends training in one sentence and leaves nothing: %s', async (signal, exitCode) => {
     const output = folder.path('run');
     const flags = ['--search-steps', '1000000', '--output', output];
     const { child, ended } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
@@ -46,8 +49,29 @@ describe('Ctrl-C', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     child.kill(signal);
     const { code, stdout, stderr } = await ended;
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
     expect(stderr.trimEnd().split('\n').at(-1)).toBe(`Interrupted; nothing was written to ${output}.`);
+    expect(await readdir(folder.path('.'))).toEqual(['reviews.csv']);
+  });
+
+  it('saves the step that it is at where checkpoints are kept, and says how to go on', async () => {
+    const output = folder.path('kept');
+    const flags = ['--search-steps', '1000000', '--save-steps', '1000000', '--output', output];
+    const { child, ended } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    const saved = async () =>
+      (await readdir(join(output, 'checkpoints')).catch(() => [])).filter((one) => /^step-/.test(one));
+    while ((await saved()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    child.kill('SIGTERM');
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stdout }, stderr).toEqual({ code: 143, stdout: '' });
+    const steps = (await saved()).map((name) => Number(name.slice('step-'.length)));
+    const newest = join(output, 'checkpoints', `step-${Math.max(...steps)}`);
+    expect(Math.max(...steps)).toBeGreaterThan(0);
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe(
+      `Interrupted; ${newest} is saved, and diffora train --resume --output ${output} goes on from there.`,
+    );
+    await rm(output, { recursive: true });
     expect(await readdir(folder.path('.'))).toEqual(['reviews.csv']);
   });
 
@@ -69,7 +93,7 @@ describe('Ctrl-C', () => {
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(child.exitCode).toBeNull();
     child.kill('SIGINT');
-    expect((await ended).code).toBe(1);
+    expect((await ended).code).toBe(130);
     expect(await readdir(folder.path('.'))).toEqual(['reviews.csv']);
   });
 });

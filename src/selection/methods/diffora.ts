@@ -60,7 +60,8 @@ export const diffora: SelectionMethod = {
 async function searchOnce(context: SelectionContext, name: string) {
   const { model, kind, halves, settings, allowance, signal } = context;
   const head = await freshHead(context);
-  const phase = context.phase(name, settings.steps);
+  const stage = context.stage?.(name);
+  const phase = context.phase(name, settings.steps, stage?.found?.step);
   const result = await searchDam(model, head, halves, {
     ...settings,
     kind,
@@ -72,6 +73,7 @@ async function searchOnce(context: SelectionContext, name: string) {
     warmupSteps: Math.ceil(settings.warmupRatio * settings.steps),
     damLearningRate: settings.damLr,
     signal,
+    stage,
     onStep: ({ step, validationLoss, entropy }) =>
       phase.update(step + 1, `validation loss ${validationLoss.toFixed(3)}, entropy ${entropy.toFixed(3)}`),
   });

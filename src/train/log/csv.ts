@@ -7,14 +7,14 @@ import { inOrder, type LogTarget } from './log.js';
 /** A table that any program reads while the run goes on: tag, step, value. */
 export const csv: LogTarget = {
   title: 'CSV (scalars.csv)',
-  async open({ folder, warn }) {
+  async open({ folder, isResumed = false, warn }) {
     const path = join(folder, 'scalars.csv');
     try {
       await makeFolders(folder);
-      const file = await open(path, 'w');
+      const file = await open(path, isResumed ? 'a' : 'w');
       const queue = inOrder(path, warn);
       const write = (text: string) => queue.add(() => file.appendFile(text));
-      write('tag,step,value\n');
+      if ((await file.stat()).size === 0) write('tag,step,value\n');
       return {
         scalars: (values, step) => {
           write(

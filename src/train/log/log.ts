@@ -14,6 +14,8 @@ export interface LogContext {
   /** Name of the run. */
   readonly name: string;
   readonly config: TrainConfig;
+  /** The run goes on from a checkpoint; steps after it may have been logged before. */
+  readonly isResumed?: boolean;
   readonly warn: (message: string) => void;
 }
 

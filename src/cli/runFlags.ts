@@ -1,0 +1,102 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { usageError } from '../errors.js';
+import { refuseForeign } from '../files/refuseForeign.js';
+import { checkpointName, checkpointsOf, stepOf } from '../train/checkpoint/format.js';
+import { newestManifest } from '../train/checkpoint/read.js';
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../train/config.js';
+import { readRunFile } from '../train/runFile.js';
+import { isComplete } from '../train/runOutput.js';
+import { type CommonFlags, type Job, perform, type Session } from './perform.js';
+import type { Terminal } from './terminal.js';
+import { readConfigFile, readTrainConfig } from './trainConfig.js';
+
+/** The flags of commands that make a run folder. */
+export interface RunFlags extends CommonFlags {
+  readonly output: string;
+  readonly overwrite?: boolean;
+  readonly resume?: boolean;
+  readonly config?: string;
+}
+
+export function addRunFlags(command: Command): void {
+  command
+    .requiredOption('--output <folder>', 'run folder to be made')
+    .option('--overwrite', 'replace a run folder that is there, once the new one is complete')
+    .option('--resume', 'go on from the newest checkpoint in --output; needs no other flags')
+    .option('--config <file>', 'YAML or JSON with settings, or the run.json of a run; flags win over it');
+}
+
+/**
+ * The configuration of a run: that of the flags and the file; with `--resume` that which the run was started with, and
+ * over it what is given.
+ * @throws DiffoError (usage) where nothing was saved and too little is given to start from the beginning
+ */
+export async function readRunConfig(
+  { output, config: file, resume }: RunFlags,
+  given: Partial<TrainConfigInput>,
+  usual: Partial<TrainConfigInput> = {},
+  fixed: Partial<TrainConfigInput> = {},
+): Promise<TrainConfig> {
+  const saved = resume === true ? await newestManifest(checkpointsOf(output)) : undefined;
+  if (saved !== undefined) {
+    const fromFile = file === undefined ? {} : await readConfigFile(file);
+    return parseTrainConfig({ ...saved.config, ...fromFile, ...given }, file ?? 'The flags');
+  }
+  if (resume === true && file === undefined && given.task === undefined) {
+    throw usageError(
+      `Nothing was saved in ${output} yet, so there is nothing to resume. Give the settings of the run to start it from the beginning.`,
+    );
+  }
+  return readTrainConfig(file, { ...usual, ...given }, fixed);
+}
+
+interface RunJob<T> extends Required<Pick<Job<T>, 'text' | 'json'>> {
+  readonly command: 'train' | 'select';
+  readonly readConfig: () => Promise<TrainConfig>;
+  readonly run: (config: TrainConfig, session: Session) => Promise<T>;
+}
+
+/** Does the work of a run, or says of one to be resumed that it is complete. */
+export async function performRun<T>(
+  terminal: Terminal,
+  flags: RunFlags,
+  { command, readConfig, run, text, json }: RunJob<T>,
+): Promise<void> {
+  const { output, overwrite = false, resume = false } = flags;
+  if (resume && (await isComplete(output))) {
+    await perform(terminal, flags, {
+      run: () => readRunFile(output),
+      text: () => `${output} is complete; there is nothing to resume.`,
+      json: (record) => ({ ...record, output }),
+    });
+    return;
+  }
+  const config = await readConfig();
+  await perform<T>(terminal, flags, {
+    text,
+    json,
+    output,
+    kept: () => savedPart(output, command),
+    run: async (session) => {
+      if (overwrite) await refuseForeign(output, 'run.json', 'checkpoints');
+      return run(config, session);
+    },
+  });
+}
+
+/** What is left of a run that was broken off; undefined where nothing is. */
+function savedPart(output: string, command: string): string | undefined {
+  const folder = checkpointsOf(output);
+  try {
+    const steps = readdirSync(folder)
+      .map(stepOf)
+      .filter((step) => step !== undefined);
+    if (steps.length === 0) return undefined;
+    const newest = join(folder, checkpointName(Math.max(...steps)));
+    return `${newest} is saved, and diffora ${command} --resume --output ${output} goes on from there`;
+  } catch {
+    return undefined;
+  }
+}

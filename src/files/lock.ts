@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import * as z from 'zod';
+import { DiffoError } from '../errors.js';
+import { makeFolders } from './atomic.js';
+import { errorCode, fileError } from './errors.js';
+
+const holderSchema = z.object({
+  pid: z.int(),
+  host: z.string(),
+  /** Boot and start of the process, where the system tells: a pid is given out again. */
+  started: z.string().optional(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** Where the lock of a file or folder is: beside it, hidden, so that the folder itself may be replaced. */
+export function lockPath(path: string): string {
+  const full = resolve(path);
+  return join(dirname(full), `.${basename(full)}.lock`);
+}
+
+/**
+ * Does work while this process alone writes to `path`. The lock is a file that names its holder; it is made complete under
+ * another name and linked into place, which fails where there is one. The lock of a process that has died does not count.
+ *
+ * @throws DiffoError that names the process that holds it
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const lock = lockPath(path);
+  try {
+    await makeFolders(dirname(lock));
+  } catch (error) {
+    throw fileError(error, resolve(path), 'make the folder');
+  }
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
+  await acquire(lock, own, path);
+  // A second Ctrl-C ends the process at once.
+  const onExit = () => rmSync(lock, { force: true });
+  process.on('exit', onExit);
+  try {
+    return await work();
+  } finally {
+    process.off('exit', onExit);
+    await rm(lock, { force: true });
+  }
+}
+
+async function acquire(lock: string, own: string, path: string): Promise<void> {
+  const claim = `${lock}.${process.pid}-${randomBytes(4).toString('hex')}`;
+  try {
+    await writeFile(claim, own, { flag: 'wx' });
+    for (;;) {
+      const taken = await claimed(claim, lock, own);
+      if (taken) return;
+      const text = await readFile(lock, 'utf8').catch((error) => {
+        if (errorCode(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (text === undefined) continue;
+      refuseLiving(text, lock, path);
+      await removeStale(lock, text);
+    }
+  } catch (error) {
+    throw fileError(error, resolve(path), 'lock');
+  } finally {
+    await rm(claim, { force: true });
+  }
+}
+
+/** Puts the claim into the place of the lock. @returns false where there is a lock */
+async function claimed(claim: string, lock: string, own: string): Promise<boolean> {
+  try {
+    await link(claim, lock);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    // File systems without hard links: the lock is there, if for an instant without its content.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errorCode(error) ?? '')) throw error;
+  }
+  return writeFile(lock, own, { flag: 'wx' }).then(
+    () => true,
+    (error) => {
+      if (errorCode(error) === 'EEXIST') return false;
+      throw error;
+    },
+  );
+}
+
+/** Two processes may find the same dead lock: what is taken away is looked at again, and a living one is put back. */
+async function removeStale(lock: string, seen: string): Promise<void> {
+  const aside = `${lock}.${process.pid}-${randomBytes(4).toString('hex')}`;
+  try {
+    await rename(lock, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  if ((await readFile(aside, 'utf8')) !== seen) await link(aside, lock).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+function refuseLiving(text: string, lock: string, path: string): void {
+  const holder = parseHolder(text);
+  if (holder === undefined) {
+    throw new DiffoError(`${lock} is no lock of diffora. If nothing writes to ${path}, delete that file.`);
+  }
+  if (holder.host !== hostname()) {
+    throw new DiffoError(
+      `${path} is being written by process ${holder.pid} on ${holder.host}. If that process has ended, delete ${lock}.`,
+    );
+  }
+  if (!isAlive(holder)) return;
+  const who = holder.pid === process.pid ? 'this process' : `process ${holder.pid} on this machine (${holder.host})`;
+  throw new DiffoError(`${path} is being written by ${who}. Wait for it to end, or choose another folder.`);
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    return holderSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive({ pid, started }: Holder): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // A process of another user cannot be signalled, but it is there.
+    if (errorCode(error) !== 'EPERM') return false;
+  }
+  const now = startOf(pid);
+  return started === undefined || now === undefined || now === started;
+}
+
+/** Boot id and start of a process in clock ticks since then; undefined where there is no /proc. */
+function startOf(pid: number): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name, field 2, may hold spaces and brackets; the start is field 22 (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended, and its parent has only not looked yet.
+    return fields[0] === 'Z' ? `${boot} ended` : `${boot} ${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,150 @@
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { readFully } from '../../checkpoint/safetensors.js';
+import type { Checkpoint as ModelCheckpoint } from '../../checkpoint/types.js';
+import type { EncodedExample } from '../../data/types.js';
+import { DiffoError, usageError } from '../../errors.js';
+import { fileError } from '../../files/errors.js';
+import { freeSettings, type TrainConfig } from '../config.js';
+import { versions } from '../runRecord.js';
+import type { Workspace } from '../workspace.js';
+import { fileSha256, type Identity, type Manifest } from './format.js';
+
+/** Bytes of a tensor that are hashed at its start, its middle and its end. */
+const sampleBytes = 4096;
+
+/** Hashes of all that a run reads beside its configuration. */
+export async function identityOf(workspace: Workspace, config: TrainConfig): Promise<Identity> {
+  const { opened, task, train, dev, adapter } = workspace;
+  const { name, kind, labels, columns, metrics, generation } = task;
+  const { checkpoint } = opened.model;
+  return {
+    train: { source: train.split.source, sha256: train.split.hash },
+    dev: { source: dev.split.source, sha256: dev.split.hash },
+    task: { source: name, sha256: sha256Of({ name, kind, labels, columns, metrics, generation }) },
+    model: { source: checkpoint.folder, sha256: await weightsHash(checkpoint) },
+    tokens: { source: checkpoint.folder, sha256: tokensHash(train.encoded) },
+    ...(adapter === undefined ? {} : { adapter: { source: adapter.folder, sha256: adapter.sha256 } }),
+    ...(config.dam === undefined ? {} : { dam: { source: config.dam, sha256: await fileHash(config.dam) } }),
+  };
+}
+
+const wasStarted = 'Put back what it was started with, or start again with --overwrite.';
+
+/** What has changed, as a sentence. */
+const changes: Readonly<Record<string, (now: string, before: string) => string>> = {
+  train: (now) => `The training examples have changed since the run was started (${now}).`,
+  dev: (now) => `The dev examples have changed since the run was started (${now}).`,
+  task: (now) => `Labels, columns, metrics or prompt of the task ${now} have changed since the run was started.`,
+  model: (now) => `The weights or the config.json in ${now} are not those that the run was started with.`,
+  tokens: (now) => `The tokenizer in ${now} gives other tokens than when the run was started.`,
+  adapter: (now) => `The adapter in ${now} is not the one that the run was started from.`,
+  dam: (now) => `${now} has changed since the run was started.`,
+};
+
+/** @throws DiffoError that names what is no longer what the run was started on */
+export function refuseChangedInputs(saved: Identity, now: Identity): void {
+  for (const [key, sentence] of Object.entries(changes)) {
+    const [before, after] = [saved[key], now[key]];
+    if (before?.sha256 === after?.sha256) continue;
+    throw new DiffoError(`${sentence((after ?? before)!.source, before?.source ?? '')} ${wasStarted}`);
+  }
+}
+
+/**
+ * Holds the configuration of a resumed run to that of the checkpoint.
+ * @throws DiffoError (usage) that names the settings that differ, or the version of diffora
+ */
+export function refuseChangedConfig(
+  { manifest, path }: { readonly manifest: Manifest; readonly path: string },
+  command: Manifest['command'],
+  config: TrainConfig,
+  warn: (message: string) => void,
+): void {
+  if (manifest.command !== command) {
+    throw usageError(
+      `${path} belongs to a run of \`diffora ${manifest.command}\`. Resume it with that command, or choose another --output.`,
+    );
+  }
+  const now = versions();
+  if (manifest.versions.diffora !== now.diffora) {
+    throw new DiffoError(
+      `${path} was written by diffora ${manifest.versions.diffora}, and this is ${now.diffora}, which may compute otherwise. Resume with that version, or start again with --overwrite.`,
+    );
+  }
+  const others = Object.entries(now).filter(([name, version]) => manifest.versions[name] !== version);
+  for (const [name, version] of others) {
+    warn(
+      `The run was started with ${name} ${manifest.versions[name]} and goes on with ${version}: last bits may differ.`,
+    );
+  }
+  const before: Readonly<Record<string, unknown>> = manifest.config;
+  const after: Readonly<Record<string, unknown>> = { ...config };
+  const free: ReadonlySet<string> = new Set(freeSettings);
+  const same = (key: string) => JSON.stringify(before[key]) === JSON.stringify(after[key]);
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => !free.has(key));
+  const differing = keys.filter((key) => !same(key));
+  if (differing.includes('threads')) {
+    warn(
+      `The run was started with ${before.threads} threads and goes on with ${after.threads}: last bits may differ from those of a run without a break.`,
+    );
+  }
+  const refused = differing.filter((key) => key !== 'threads');
+  if (refused.length === 0) return;
+  const shown = (value: unknown) => (value === undefined ? 'not set' : JSON.stringify(value));
+  const list = refused.map((key) => `${key} is ${shown(after[key])} and was ${shown(before[key])}`);
+  throw usageError(
+    `Settings differ from those that the run was started with: ${list.join('; ')}. Leave them out to resume, or start again with --overwrite.`,
+  );
+}
+
+/**
+ * Hash of a model: its config.json and for every tensor name, type, shape and 12 KiB of its bytes (start, middle, end;
+ * all of it where it has no more). Another model, a fine-tuned or a merged one differs there; a few bytes changed on
+ * purpose elsewhere are not seen, and a 7B model takes milliseconds in the place of minutes.
+ */
+export async function weightsHash({ config, metadata, tensors }: ModelCheckpoint): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([config, metadata]));
+  const files = new Map<string, FileHandle>();
+  try {
+    for (const name of [...tensors.keys()].sort()) {
+      const { dtype, shape, file, offset, length } = tensors.get(name)!;
+      hash.update(JSON.stringify([name, dtype, shape]));
+      const handle = files.get(file) ?? (await openFile(file));
+      files.set(file, handle);
+      const last = Math.max(0, length - sampleBytes);
+      const starts = length <= 3 * sampleBytes ? [0] : [0, Math.floor(last / 2), last];
+      const bytes = new Uint8Array(length <= 3 * sampleBytes ? length : sampleBytes);
+      for (const start of starts) {
+        await readFully(handle, bytes, offset + start);
+        hash.update(bytes);
+      }
+    }
+  } finally {
+    for (const handle of files.values()) await handle.close();
+  }
+  return hash.digest('hex');
+}
+
+const openFile = (file: string): Promise<FileHandle> =>
+  open(file, 'r').catch((error) => Promise.reject(fileError(error, file, 'read')));
+
+/** Hash of encoded examples: what a tokenizer and a prompt make of the rows. */
+function tokensHash(examples: readonly EncodedExample[]): string {
+  const hash = createHash('sha256');
+  for (const { inputIds, tokenTypeIds, tokenLabels, label, span, index } of examples) {
+    hash.update(JSON.stringify([inputIds.length, label ?? null, span ?? null, index]));
+    updateInts(hash, inputIds);
+    updateInts(hash, tokenTypeIds);
+    if (tokenLabels !== undefined) updateInts(hash, tokenLabels);
+  }
+  return hash.digest('hex');
+}
+
+function updateInts(hash: Hash, { buffer, byteOffset, byteLength }: Int32Array): void {
+  hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+const sha256Of = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex');
+
+const fileHash = (file: string) => fileSha256(file).catch((error) => Promise.reject(fileError(error, file, 'read')));
