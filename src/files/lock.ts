@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -35,8 +35,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   } catch (error) {
     throw fileError(error, resolve(path), 'make the folder');
   }
-  const own = JSON.stringify({ pid: process.pid, host: hostname(), started: startOf(process.pid) });
-  await acquire(lock, own, path);
+  await acquire(lock, path);
   // A second Ctrl-C ends the process at once.
   const onExit = () => rmSync(lock, { force: true });
   process.on('exit', onExit);
@@ -48,20 +47,23 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
-async function acquire(lock: string, own: string, path: string): Promise<void> {
+/** Puts a lock in place. @param path what the lock is for, in messages */
+async function acquire(lock: string, path: string): Promise<void> {
   const claim = `${lock}.${process.pid}-${randomBytes(4).toString('hex')}`;
+  const own = JSON.stringify({
+    pid: process.pid,
+    host: hostname(),
+    started: startOf(process.pid),
+    token: randomBytes(8).toString('hex'),
+  });
   try {
-    await writeFile(claim, own, { flag: 'wx' });
     for (;;) {
-      const taken = await claimed(claim, lock, own);
-      if (taken) return;
-      const text = await readFile(lock, 'utf8').catch((error) => {
-        if (errorCode(error) === 'ENOENT') return undefined;
-        throw error;
-      });
+      await writeFile(claim, own);
+      if (await claimed(claim, lock, own)) return;
+      const text = await readLock(lock);
       if (text === undefined) continue;
       refuseLiving(text, lock, path);
-      await removeStale(lock, text);
+      if (await takenOver(claim, lock, text, path)) return;
     }
   } catch (error) {
     throw fileError(error, resolve(path), 'lock');
@@ -89,17 +91,28 @@ async function claimed(claim: string, lock: string, own: string): Promise<boolea
   );
 }
 
-/** Two processes may find the same dead lock: what is taken away is looked at again, and a living one is put back. */
-async function removeStale(lock: string, seen: string): Promise<void> {
-  const aside = `${lock}.${process.pid}-${randomBytes(4).toString('hex')}`;
+/**
+ * Replaces the lock of a dead process. Several may find it dead, so whoever replaces it holds a lock for that one lock,
+ * named after its text, which is never used again; under it nobody else can have changed the file.
+ * @returns false where another was faster
+ */
+async function takenOver(claim: string, lock: string, dead: string, path: string): Promise<boolean> {
+  const takeover = `${lock}.${createHash('sha256').update(dead).digest('hex').slice(0, 12)}`;
+  await acquire(takeover, path);
   try {
-    await rename(lock, aside);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw error;
+    if ((await readLock(lock)) !== dead) return false;
+    await rename(claim, lock);
+    return true;
+  } finally {
+    await rm(takeover, { force: true });
   }
-  if ((await readFile(aside, 'utf8')) !== seen) await link(aside, lock).catch(() => undefined);
-  await rm(aside, { force: true });
+}
+
+async function readLock(lock: string): Promise<string | undefined> {
+  return readFile(lock, 'utf8').catch((error) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
 }
 
 function refuseLiving(text: string, lock: string, path: string): void {

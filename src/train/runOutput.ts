@@ -63,7 +63,11 @@ export function withRunOutput<T>(
     } catch (error) {
       throw fileError(error, target, 'make the folder');
     }
-    return make({ checkpoints: folder, finish: (fill) => finishIn(target, folder, fill) });
+    return make({ checkpoints: folder, finish: (fill) => finishIn(target, folder, fill) }).catch(async (error) => {
+      // What ended before the first checkpoint leaves nothing; folders that are not empty stay.
+      for (const made of [folder, target]) await rmdir(made).catch(() => undefined);
+      throw error;
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SelectionName } from '../../src/selection/registry.js';
 import { methods, type TrainConfigInput } from '../../src/train/config.js';
 import { silent } from '../../src/train/reporter.js';
 import { train } from '../../src/train/run.js';
@@ -68,12 +69,18 @@ describe('N steps are k steps, a break and N − k steps, to the bit', () => {
     ]);
   });
 
-  it.each([
-    ['leave-one-out', ['joint run', 2], ['ablations', 3]],
-    ['output-norm', ['joint run', 4]],
-    ['gradient-norm', ['train', 2]],
-    ['gram', ['Gram matrices', 2]],
-  ] as const)('in the selection %s', async (select, ...stops) => {
+  it.each<[SelectionName, readonly Stop[]]>([
+    [
+      'leave-one-out',
+      [
+        ['joint run', 2],
+        ['ablations', 3],
+      ],
+    ],
+    ['output-norm', [['joint run', 4]]],
+    ['gradient-norm', [['train', 2]]],
+    ['gram', [['Gram matrices', 2]]],
+  ])('in the selection %s', async (select, stops) => {
     await expectSameBytes({ method: 'lora', select, start: select === 'leave-one-out' ? 'search' : 'fresh' }, stops);
   });
 

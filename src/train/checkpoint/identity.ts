@@ -23,7 +23,7 @@ export async function identityOf(workspace: Workspace, config: TrainConfig): Pro
     dev: { source: dev.split.source, sha256: dev.split.hash },
     task: { source: name, sha256: sha256Of({ name, kind, labels, columns, metrics, generation }) },
     model: { source: checkpoint.folder, sha256: await weightsHash(checkpoint) },
-    tokens: { source: checkpoint.folder, sha256: tokensHash(train.encoded) },
+    tokens: { source: checkpoint.folder, sha256: await tokensHash(opened.tokenizer.files, train.encoded) },
     ...(adapter === undefined ? {} : { adapter: { source: adapter.folder, sha256: adapter.sha256 } }),
     ...(config.dam === undefined ? {} : { dam: { source: config.dam, sha256: await fileHash(config.dam) } }),
   };
@@ -37,7 +37,8 @@ const changes: Readonly<Record<string, (now: string, before: string) => string>>
   dev: (now) => `The dev examples have changed since the run was started (${now}).`,
   task: (now) => `Labels, columns, metrics or prompt of the task ${now} have changed since the run was started.`,
   model: (now) => `The weights or the config.json in ${now} are not those that the run was started with.`,
-  tokens: (now) => `The tokenizer in ${now} gives other tokens than when the run was started.`,
+  tokens: (now) =>
+    `The tokenizer in ${now}, or what it makes of the training examples, has changed since the run was started.`,
   adapter: (now) => `The adapter in ${now} is not the one that the run was started from.`,
   dam: (now) => `${now} has changed since the run was started.`,
 };
@@ -129,9 +130,10 @@ export async function weightsHash({ config, metadata, tensors }: ModelCheckpoint
 const openFile = (file: string): Promise<FileHandle> =>
   open(file, 'r').catch((error) => Promise.reject(fileError(error, file, 'read')));
 
-/** Hash of encoded examples: what a tokenizer and a prompt make of the rows. */
-function tokensHash(examples: readonly EncodedExample[]): string {
+/** Hash of a tokenizer's files and of encoded examples: what tokenizer and prompt make of the rows. */
+async function tokensHash(files: readonly string[], examples: readonly EncodedExample[]): Promise<string> {
   const hash = createHash('sha256');
+  for (const file of files) hash.update(await fileHash(file));
   for (const { inputIds, tokenTypeIds, tokenLabels, label, span, index } of examples) {
     hash.update(JSON.stringify([inputIds.length, label ?? null, span ?? null, index]));
     updateInts(hash, inputIds);

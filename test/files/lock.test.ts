@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { lockPath, withLock } from '../../src/files/lock.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diffora-lock-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+let target: string;
+let count = 0;
+beforeEach(() => {
+  target = join(folder, `case-${count++}`, 'run');
+});
+
+const hold = (work: () => Promise<unknown> = async () => undefined) => withLock(target, work);
+/** A lock as another process would have left it. */
+async function leave(holder: object | string): Promise<void> {
+  await hold();
+  await writeFile(lockPath(target), typeof holder === 'string' ? holder : JSON.stringify(holder));
+}
+
+it('is there while the work goes on, and leaves nothing, also where the work fails', async () => {
+  await hold(async () => expect(existsSync(lockPath(target))).toBe(true));
+  await expect(hold(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  expect(await readdir(join(target, '..'))).toEqual([]);
+});
+
+it('refuses a second holder, naming process and machine', async () => {
+  await hold(async () => {
+    await expect(hold()).rejects.toThrow(`${target} is being written by this process.`);
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    await rm(lockPath(target));
+    await writeFile(lockPath(target), JSON.stringify({ pid: child.pid, host: hostname() }));
+    await expect(hold()).rejects.toThrow(`being written by process ${child.pid} on this machine (${hostname()})`);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+});
+
+it('of a process that was killed does not count', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  await leave({ pid: child.pid, host: hostname() });
+  await expect(hold(async () => 'mine')).resolves.toBe('mine');
+});
+
+it.skipIf(!existsSync('/proc/self/stat'))('of a dead process whose number another has now does not count', async () => {
+  let own = '';
+  await hold(async () => {
+    own = await readFile(lockPath(target), 'utf8');
+  });
+  const holder = JSON.parse(own);
+  expect(holder).toMatchObject({
+    pid: process.pid,
+    host: hostname(),
+    started: expect.stringMatching(/^[0-9a-f-]{36} \d+$/),
+  });
+  await leave({ ...holder, started: `${holder.started}0` });
+  await expect(hold(async () => 'mine')).resolves.toBe('mine');
+  await leave(holder);
+  await expect(hold()).rejects.toThrow('being written');
+});
+
+it('of another machine counts, for nobody can see whether it is alive', async () => {
+  await leave({ pid: 1, host: 'elsewhere' });
+  await expect(hold()).rejects.toThrow(
+    `being written by process 1 on elsewhere. If that process has ended, delete ${lockPath(target)}.`,
+  );
+});
+
+it('that cannot be read is left alone', async () => {
+  await leave('not a lock');
+  await expect(hold()).rejects.toThrow('is no lock of diffora');
+  expect(await readFile(lockPath(target), 'utf8')).toBe('not a lock');
+});
+
+it('is given to one of many that find a dead one', async () => {
+  for (let round = 0; round < 20; round++) {
+    await leave({ pid: process.pid, host: hostname(), started: 'of an earlier process' });
+    let [inside, won] = [0, 0];
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 8 }, () =>
+        hold(async () => {
+          won++;
+          expect(++inside).toBe(1);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          inside--;
+        }),
+      ),
+    );
+    expect(won).toBeGreaterThan(0);
+    for (const one of outcomes) if (one.status === 'rejected') expect(String(one.reason)).toContain('being written');
+  }
+});
