@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
@@ -40,6 +40,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   const onExit = () => rmSync(lock, { force: true });
   process.on('exit', onExit);
   try {
+    await removeLitter(lock);
     return await work();
   } finally {
     process.off('exit', onExit);
@@ -105,6 +106,19 @@ async function takenOver(claim: string, lock: string, dead: string, path: string
     return true;
   } finally {
     await rm(takeover, { force: true });
+  }
+}
+
+/** What processes that were killed have left of claims. Only for the holder of the lock. */
+async function removeLitter(lock: string): Promise<void> {
+  const folder = dirname(lock);
+  const names: string[] = await readdir(folder).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(`${basename(lock)}.`))) {
+    const path = join(folder, name);
+    const pid = /\.(\d+)-[0-9a-f]{8}$/.exec(name)?.[1];
+    const holder = parseHolder((await readLock(path).catch(() => undefined)) ?? '');
+    const left = holder ?? (pid === undefined ? undefined : { pid: Number(pid), host: hostname() });
+    if (left !== undefined && left.host === hostname() && !isAlive(left)) await rm(path, { force: true });
   }
 }
 

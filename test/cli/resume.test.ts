@@ -100,7 +100,7 @@ describe('train --resume', () => {
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('last bits may differ') });
   });
 
-  it('names data, task, model, tokenizer, adapter and matrix that have changed', async () => {
+  it('names data, model, tokenizer, matrix and adapter that have changed', async () => {
     const own = folder.path('own');
     await mkdir(own);
     await cp(tinyModel, join(own, 'model'), { recursive: true });
@@ -150,6 +150,17 @@ describe('train --resume', () => {
     await changed(join(own, 'model', 'tokenizer.json'), replaced('{', '{ "extra": 1,'), 'The tokenizer in');
     await changed(dam, replaced('"seed": 1', '"seed": 2'), `${dam} has changed`);
     expect((await resume(output)).code).toBe(0);
+    const onward = join(own, 'onward');
+    const adapter = join(own, 'adapter');
+    await trainUntil(['train', 5], { config: quickConfig(task, { adapter, saveSteps: 3 }), output: onward });
+    await writeFile(
+      join(adapter, 'adapter_model.safetensors'),
+      flipped(await readFile(join(adapter, 'adapter_model.safetensors'))),
+    );
+    expect(await resume(onward)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not the one that the run was started from'),
+    });
   });
 
   it('refuses a checkpoint of another version or format', async () => {

@@ -67,6 +67,16 @@ it.skipIf(!existsSync('/proc/self/stat'))('of a dead process whose number anothe
   await expect(hold()).rejects.toThrow('being written');
 });
 
+it('takes away what a killed process has left of its claim', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  await hold();
+  await writeFile(`${lockPath(target)}.${child.pid}-0123abcd`, '');
+  await writeFile(`${lockPath(target)}.${process.pid}-0123abcd`, '');
+  await hold();
+  expect(await readdir(join(target, '..'))).toEqual([`.run.lock.${process.pid}-0123abcd`]);
+});
+
 it('of another machine counts, for nobody can see whether it is alive', async () => {
   await leave({ pid: 1, host: 'elsewhere' });
   await expect(hold()).rejects.toThrow(
