@@ -4,7 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REPOSITORY } from '../shared.js';
-import { quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
@@ -54,14 +54,19 @@ describe('Ctrl-C', () => {
     expect(await readdir(folder.path('.'))).toEqual(['reviews.csv']);
   });
 
-  it('saves the step that it is at where checkpoints are kept, and says how to go on', async () => {
+  it('saves the step that it is at where checkpoints are kept, and says how to go on; meanwhile it is alone', async () => {
     const output = folder.path('kept');
     const flags = ['--search-steps', '1000000', '--save-steps', '1000000', '--output', output];
     const { child, ended } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
     const saved = async () =>
       (await readdir(join(output, 'checkpoints')).catch(() => [])).filter((one) => /^step-/.test(one));
     while ((await saved()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const second = await diffora('train', '--resume', '--output', output);
+    expect(second).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`${output} is being written by process ${child.pid} on this machine`),
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
     child.kill('SIGTERM');
     const { code, stdout, stderr } = await ended;
     expect({ code, stdout }, stderr).toEqual({ code: 143, stdout: '' });

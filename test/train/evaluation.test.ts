@@ -59,6 +59,34 @@ describe('evaluations while training goes on', () => {
     });
   });
 
+  it('go on from their state: the best, its values and how long it has been', async () => {
+    const one = parameter('w', [1], new Float32Array(1));
+    const scores = [0.3, 0.2, 0.1];
+    const make = () =>
+      trainingWatch([one], 9, {
+        every: 1,
+        metric: 'accuracy',
+        keepBest: true,
+        patience: 2,
+        score: async () => ({ accuracy: scores.shift()! }),
+        onScores: () => {},
+      });
+    const first = make();
+    one.values[0] = 1;
+    expect(await first.after(1)).toBe(false);
+    one.values[0] = 2;
+    expect(await first.after(2)).toBe(false);
+    const saved = JSON.parse(JSON.stringify(first.state().values));
+    const second = make();
+    second.restore({ arrays: first.state().arrays, values: saved });
+    // The evaluation of the step that the state is of is not repeated.
+    expect(await second.after(2)).toBe(false);
+    expect(await second.after(3)).toBe(true);
+    expect(second.lines.map(({ step }) => step)).toEqual([0, 1, 2]);
+    expect(second.takeBest()).toBe(0);
+    expect(one.values[0]).toBe(1);
+  });
+
   it.each([{ earlyStopping: 2 }, { keepBest: true }])('are needed for %o', (settings) => {
     expect(() => parseTrainConfig({ task: 'cola', ...settings }, 'flags')).toThrow('Give evalSteps');
   });

@@ -37,7 +37,10 @@ const nightly = process.env.DIFFORA_NIGHTLY === '1';
 describe('N steps are k steps, a break and N − k steps, to the bit', () => {
   it.each(methods)('--method %s, with dropout, in and between epochs', async (method) => {
     const rank = method === 'vera' ? 8 : 2;
-    const own = method === 'adalora' ? { adaloraTinit: 1, adaloraTfinal: 3, adaloraDeltaT: 2 } : {};
+    const own =
+      method === 'adalora'
+        ? { adaloraInitRank: 12, adaloraTinit: 1, adaloraTfinal: 3, adaloraDeltaT: 2, lr: 0.02 }
+        : {};
     const steps = nightly ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [3, 7];
     await expectSameBytes(
       { method, rank, dropout: 0.1, ...own },
