@@ -69,7 +69,8 @@ async function acquire(lock: string, path: string): Promise<void> {
   } catch (error) {
     throw fileError(error, resolve(path), 'lock');
   } finally {
-    await rm(claim, { force: true });
+    // Where it could not be made it cannot be taken away, and that is the error to be told.
+    await rm(claim, { force: true }).catch(() => undefined);
   }
 }
 

@@ -43,7 +43,7 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
         end: () => {
           own.hide();
           bar = undefined;
-          if (total > 1) print(summary(progress));
+          if (isWorthALine(progress)) print(summary(progress));
         },
       };
     },
@@ -80,6 +80,9 @@ function partsOf(progress: Progress): string[] {
   return [...left, formatRate(rate), ...(detail === '' ? [] : [detail])];
 }
 
+/** One unit is not, nor is what was all done before. */
+const isWorthALine = ({ total, done, from = 0 }: Progress) => total > 1 && (from === 0 || done > from);
+
 function summary(progress: Progress): string {
   const { name, detail, from = 0 } = progress;
   const done = progress.done - from;
@@ -104,7 +107,7 @@ function lines(progress: Progress, print: (line: string) => void): Phase {
       print(`${name} ${formatCount(done)}/${formatCount(total)} (${percent} %), ${partsOf(progress).join(', ')}`);
     },
     end: () => {
-      if (progress.total > 1) print(summary(progress));
+      if (isWorthALine(progress)) print(summary(progress));
     },
   };
 }

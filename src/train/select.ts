@@ -18,8 +18,8 @@ export interface Selection {
   readonly dam: Dam;
   /** Ranks by module path, where all modules are kept and the budget is held by the ranks. */
   readonly ranks?: Readonly<Record<string, number>> | undefined;
-  /** Values of A, B and the head as the method left them; none when the matrix was read from a file. */
-  readonly trained: readonly Pick<Parameter, 'name' | 'values'>[];
+  /** A, B and the head as the method left them; none when the matrix was read from a file or a checkpoint. */
+  readonly trained: readonly Parameter[];
 }
 
 /** Decides where adapters go, from two halves of the training data alone. */
@@ -72,19 +72,14 @@ export async function selectModules(
 
 const savedSchema = z.object({ dam: damSchema, ranks: z.record(z.string(), z.number()).optional() });
 
-/** A selection in a checkpoint; what was trained is kept where the fine-tuning starts from it. */
-export function savedSelection({ start }: Pick<TrainConfig, 'start'>): Codec<Selection> {
-  return {
-    encode: ({ dam, ranks, trained }) => ({
-      arrays: Object.fromEntries(start === 'search' ? trained.map(({ name, values }) => [name, values]) : []),
-      values: { dam, ranks },
-    }),
-    decode: ({ arrays, values }) => ({
-      ...savedSchema.parse(values),
-      trained: Object.entries(arrays).map(([name, array]) => ({ name, values: array })),
-    }),
-  };
-}
+/**
+ * A selection in a checkpoint. What it trained is not in there: the fine-tuning that may start from it has begun by then,
+ * and its own tensors are.
+ */
+export const savedSelection: Codec<Selection> = {
+  encode: ({ dam, ranks }) => ({ arrays: {}, values: { dam, ranks } }),
+  decode: ({ values }) => ({ ...savedSchema.parse(values), trained: [] }),
+};
 
 /** Windows of one example stay together. */
 function halvesOf(train: readonly EncodedExample[], seed: number) {

@@ -15,7 +15,7 @@ import type { RunContext } from './runContext.js';
 import { secondsSince } from './runRecord.js';
 import { readDamFor, type Selection, savedSelection, selectModules } from './select.js';
 import type { UsedSplit } from './splits.js';
-import { type MetricsLine, trainingWatch } from './watch.js';
+import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
 import type { Workspace } from './workspace.js';
 
 /** What a training run leaves in memory. */
@@ -47,7 +47,7 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     // What cannot be planned is to be known before a search, not after it.
     planRun(model, { ...config, parameters: undefined }, undefined);
     const choose = () => selectModules(model, task, train.encoded, config, context);
-    selection = await (journal?.once('selection', savedSelection(config), choose) ?? choose());
+    selection = await (journal?.once('selection', savedSelection, choose) ?? choose());
   }
   const stage = journal?.stage('train');
   const searched = stage?.found === undefined ? selection?.dam.search?.history : [];
@@ -64,28 +64,12 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     : await startingPlan(model, config, selection);
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
-  const { threads, stride, noAnswerThreshold, evalSteps } = config;
+  const { threads, stride, noAnswerThreshold } = config;
   const answers = { maxLength: workspace.maxLength, threads, stride, noAnswerThreshold, signal };
   const score = (to: Reporter) => scoreSplit({ opened, plan, parameters }, task, dev, answers, to);
-  const watch = trainingWatch(
-    trainedOf(parameters),
-    totalSteps,
-    evalSteps === undefined
-      ? undefined
-      : {
-          every: evalSteps,
-          patience: config.earlyStopping,
-          keepBest: config.keepBest ?? true,
-          metric: task.metrics[0]!,
-          // What there is to warn of is said of the scores at the end.
-          score: async () => (await score(silent)).scores,
-          onScores: (scores, steps) => {
-            const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-            reporter.info(`step ${steps}: ${shown.join(', ')}`);
-            log?.scalars(devScalars(scores), steps);
-          },
-        },
-  );
+  // What there is to warn of is said of the scores at the end.
+  const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);
+  const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
   const phase = reporter.phase('train', totalSteps, stage?.found?.step);
   await fineTune(model, plan, parameters, train.encoded, {
     kind: task.kind,
@@ -116,6 +100,28 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   log?.scalars(devScalars(scores), (bestStep ?? steps.length - 1) + 1);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
   return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
+}
+
+/** The evaluations that a configuration asks for while it trains. */
+function evaluationOf(
+  { evalSteps, earlyStopping, keepBest = true }: TrainConfig,
+  { metrics }: TaskAsked,
+  score: () => Promise<Scores>,
+  { reporter, log }: RunContext,
+): EvaluationOptions | undefined {
+  if (evalSteps === undefined) return undefined;
+  return {
+    every: evalSteps,
+    patience: earlyStopping,
+    keepBest,
+    metric: metrics[0]!,
+    score,
+    onScores: (scores, steps) => {
+      const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+      reporter.info(`step ${steps}: ${shown.join(', ')}`);
+      log?.scalars(devScalars(scores), steps);
+    },
+  };
 }
 
 function devScalars(scores: Scores): Record<string, number> {

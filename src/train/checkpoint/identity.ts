@@ -29,10 +29,10 @@ export async function identityOf(workspace: Workspace, config: TrainConfig): Pro
   };
 }
 
-const wasStarted = 'Put back what it was started with, or start again with --overwrite.';
+const putBack = 'Put back what it was started with, or start again with --overwrite.';
 
 /** What has changed, as a sentence. */
-const changes: Readonly<Record<string, (now: string, before: string) => string>> = {
+const changes: Readonly<Record<string, (now: string) => string>> = {
   train: (now) => `The training examples have changed since the run was started (${now}).`,
   dev: (now) => `The dev examples have changed since the run was started (${now}).`,
   task: (now) => `Labels, columns, metrics or prompt of the task ${now} have changed since the run was started.`,
@@ -48,7 +48,7 @@ export function refuseChangedInputs(saved: Identity, now: Identity): void {
   for (const [key, sentence] of Object.entries(changes)) {
     const [before, after] = [saved[key], now[key]];
     if (before?.sha256 === after?.sha256) continue;
-    throw new DiffoError(`${sentence((after ?? before)!.source, before?.source ?? '')} ${wasStarted}`);
+    throw new DiffoError(`${sentence((after ?? before)!.source)} ${putBack}`);
   }
 }
 

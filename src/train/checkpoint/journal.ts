@@ -56,8 +56,8 @@ export class Journal {
   });
 
   /**
-   * Does work whose stages are of no more use once it is done: its result, the next checkpoint having it, takes their
-   * place. A result that is there already is taken.
+   * Does work whose stages are of no more use once it is done: its result takes their place from the next checkpoint on,
+   * which is one of the stage that comes after. A result that is there already is taken.
    */
   async once<T>(name: string, codec: Codec<T>, work: () => Promise<T>): Promise<T> {
     const found = this.stages.get(name);
