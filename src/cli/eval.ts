@@ -28,7 +28,7 @@ export function evalCommand(terminal: Terminal): Command {
     'metrics',
     'maxLength',
     'stride',
-    'noAnswerThreshold',
+    'nullScoreDiffThreshold',
     'threads',
   ]);
   return command

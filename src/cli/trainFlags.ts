@@ -25,7 +25,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   metrics: [data, "some of the task's metrics, with commas, the first deciding (default: all)"],
   maxLength: [data, "longest sequence in tokens; longer ones are cut (default: the task's, mostly 128)"],
   stride: [data, 'answers in passages: tokens that neighbouring windows of a long passage share (default: 128)'],
-  noAnswerThreshold: [data, 'answers in passages: no answer where its score is higher by more than this'],
+  nullScoreDiffThreshold: [data, 'answers in passages: no answer where its score is higher by more than this'],
   method: [method, 'what is trained (diffora is lora with --select diffora)'],
   adapter: [method, 'go on from this adapter folder: its method, modules, ranks and head'],
   head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],

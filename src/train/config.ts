@@ -116,7 +116,7 @@ export const trainSchema = z.strictObject({
   /** Span tasks: tokens that neighbouring windows of a long passage share; default 128, or half a window. */
   stride: z.int().nonnegative().optional(),
   /** Span tasks: an answer is left out where there being none has a score higher by more than this. */
-  noAnswerThreshold: z.number().default(0),
+  nullScoreDiffThreshold: z.number().default(0),
   /** Some of the task's metrics, the first deciding; default: all. */
   metrics: z.array(z.enum(metricNames)).min(1).optional(),
   /** Use this many training examples, drawn by seed and label. */

@@ -53,7 +53,7 @@ export interface EvaluateOptions extends AdapterOptions {
   readonly labelColumn?: string | undefined;
   readonly maxLength?: number | undefined;
   readonly stride?: number | undefined;
-  readonly noAnswerThreshold?: number | undefined;
+  readonly nullScoreDiffThreshold?: number | undefined;
   readonly evalExamples?: number | undefined;
   readonly metrics?: readonly MetricName[] | undefined;
 }
@@ -82,11 +82,11 @@ export async function evaluateAdapter(
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
-  const { evalExamples, stride, noAnswerThreshold } = options;
+  const { evalExamples, stride, nullScoreDiffThreshold } = options;
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
   const split = await loadSplit(task, splitName);
   const used = useSplit(split, { trainExamples: evalExamples, evalExamples, seed: 0 });
-  const answering = { maxLength, stride, noAnswerThreshold, threads, signal };
+  const answering = { maxLength, stride, nullScoreDiffThreshold, threads, signal };
   const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
   return { task: name, examples: used.examples.length, source: split.source, scores };
 }

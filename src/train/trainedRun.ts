@@ -82,12 +82,12 @@ export async function trainIn(
   const trainSeconds = secondsSince(trainingStarted);
 
   const evaluationStarted = performance.now();
-  const { threads, stride, noAnswerThreshold } = config;
+  const { threads, stride, nullScoreDiffThreshold } = config;
   const scored = await scoreSplit(
     { opened, plan, parameters },
     task,
     dev,
-    { maxLength: workspace.maxLength, threads, stride, noAnswerThreshold, signal },
+    { maxLength: workspace.maxLength, threads, stride, nullScoreDiffThreshold, signal },
     reporter,
   );
   const { scores } = scored;
