@@ -21,6 +21,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   labelColumn: [data, 'column of the label (default: label)'],
   trainExamples: [data, 'use this many training examples, drawn by seed and label (default: all)'],
   validationShare: [data, 'score on this share of the training data, held out, and not on dev'],
+  validationSeed: [data, 'chooses which examples those are (default: the seed)'],
   evalExamples: [data, 'score on this many examples, the same for every seed (default: all)'],
   metrics: [data, "some of the task's metrics, with commas, the first deciding (default: all)"],
   maxLength: [data, "longest sequence in tokens; longer ones are cut (default: the task's, mostly 128)"],

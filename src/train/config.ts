@@ -125,6 +125,8 @@ export const trainSchema = z.strictObject({
   evalExamples: z.int().positive().optional(),
   /** Share of the training examples that is held out and scored in the place of the dev split. */
   validationShare: share.optional(),
+  /** Chooses which examples those are; default: the seed. */
+  validationSeed: z.int().nonnegative().optional(),
   seed: z.int().nonnegative().default(1),
   /** Where the numbers of the run go while it goes on, beside metrics.jsonl. */
   log: z.array(z.enum(logNames)).default([]),
