@@ -59,6 +59,23 @@ export function holdOutSplit(
   };
 }
 
+const shownClasses = 8;
+
+/** `1,200 train (824 ham, 376 spam)`: examples that are used, and of each class how many. */
+export function countsOf(
+  { kind, labels }: Pick<Task, 'kind' | 'labels'>,
+  name: string,
+  { examples }: UsedSplit,
+): string {
+  const total = `${examples.length.toLocaleString('en-US')} ${name}`;
+  if (kind !== 'classification') return total;
+  const counts = labels.map(() => 0);
+  for (const { label } of examples) if (label !== undefined) counts[label]!++;
+  const shown = labels.slice(0, shownClasses).map((label, i) => `${counts[i]!.toLocaleString('en-US')} ${label}`);
+  const more = labels.length > shownClasses ? [`and ${labels.length - shownClasses} more classes`] : [];
+  return `${total} (${[...shown, ...more].join(', ')})`;
+}
+
 /** Encodes what is used of a split. */
 export async function encodeUsed(
   opened: OpenedModel,

@@ -7,6 +7,7 @@ import { noteNewHead, type OpenedModel, openConfiguredTask, openModelByName } fr
 import { kinds } from './kinds/registry.js';
 import type { Reporter } from './reporter.js';
 import {
+  countsOf,
   type EncodedSplit,
   encodeUsed,
   holdOutSplit,
@@ -45,6 +46,7 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
     config.validationShare === undefined
       ? { train: useSplit(trainSplit, config), dev: useSplit(devSplit, config) }
       : holdOutSplit(trainSplit, config);
+  reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
   const maxLength = sequenceLength(opened, config.maxLength, task);
   const { stride } = config;
   return {
