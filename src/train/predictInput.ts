@@ -1,8 +1,8 @@
 import { readTable } from '../data/readers/index.js';
-import { quoted, rowToExample } from '../data/rows.js';
+import { rowToExample } from '../data/rows.js';
 import { taskColumns } from '../data/tasks/description.js';
 import type { Example } from '../data/types.js';
-import { DiffoError, usageError } from '../errors.js';
+import { DiffoError, quoted, usageError } from '../errors.js';
 import type { TaskFile } from './adapterFolder.js';
 
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
@@ -24,7 +24,7 @@ export const plainTask: TaskFile = {
  * @throws DiffoError that names the file and, where a row lacks its text, the line
  */
 export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
-  const columns = taskColumns(task.columns.text, task.columns.pair, task.columns.label);
+  const columns = taskColumns(task.columns);
   if ('text' in input) {
     const { text, pair } = input;
     if (pair === undefined && columns.pair !== undefined) {
