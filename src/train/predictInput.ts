@@ -21,9 +21,9 @@ export const plainTask: TaskFile = {
 
 /**
  * The examples of an input, in its order. Rows of a known task may have any form that it reads; what was learned, such as
- * the attributes of E2E on a line, is made of them. Labels are not looked at: files to be predicted often have none, or
- * `-1`.
- * @throws DiffoError that names the file and, where a row lacks its text, the line
+ * the attributes of E2E on a line, is made of them. Labels may be missing or `-1`, and are not told.
+ *
+ * @throws DiffoError that names the file and, where a row lacks its text or has no form of a known task, the line
  */
 export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
   const { columns } = task;

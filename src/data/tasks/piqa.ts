@@ -2,7 +2,11 @@ import * as z from 'zod';
 import { commonsenseTask } from './commonsense.js';
 import { numberedFrom, originalForm, worded } from './multipleChoice.js';
 
-/** PIQA (Bisk et al., arXiv 1911.11641): which of two ways leads to a goal? 16,113 / 1,838 questions. */
+/**
+ * PIQA (Bisk et al., arXiv 1911.11641): which of two ways leads to a goal? 16,113 / 1,838 questions.
+ *
+ * Not seen on the hub itself but in others' code: that its Parquet files lie in a folder `plain_text`.
+ */
 export const piqa = commonsenseTask({
   name: 'piqa',
   folder: 'piqa',

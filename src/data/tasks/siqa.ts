@@ -9,6 +9,8 @@ import { numberedFrom, originalForm, worded } from './multipleChoice.js';
  * Social IQa (Sap et al., arXiv 1904.09728): why, what next, how does one feel? 33,410 / 1,954 questions. Its own files
  * serve as well: `train.jsonl` and, for the test, `dev.jsonl`, from which LLM-Adapters made its test.json, row by row;
  * each with the right answers, 1 to 3, in `train-labels.lst` and `dev-labels.lst` beside it.
+ *
+ * Not seen on the hub itself but in others' code: that its Parquet files lie in a folder `default`.
  */
 export const siqa = commonsenseTask({
   name: 'siqa',
