@@ -20,7 +20,7 @@ const labels = 2;
 const learningRate = 1e-4;
 const seed = 1;
 
-const [folder, shapeText, threadsText] = process.argv.slice(2) as [string, string, string];
+const [folder, shapeText, threadsText, checkpointing] = process.argv.slice(2) as [string, string, string, string?];
 const shape = shapeSchema.parse(JSON.parse(shapeText));
 const threads = Number(threadsText);
 
@@ -33,6 +33,7 @@ const gradientStep = await openGradientStep(model, {
   parameters,
   wrt: parameters,
   dropoutSeed: seed,
+  gradientCheckpointing: checkpointing === 'checkpointing',
   threads,
   largestBatch: { batch: shape.batch, seq: shape.sequence },
 });

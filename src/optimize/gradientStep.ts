@@ -22,6 +22,8 @@ export interface GradientStepOptions {
   readonly dropoutSeed?: number;
   /** Rate of every site, in the place of the rates in the model's config.json. */
   readonly dropoutRate?: number | undefined;
+  /** Keep the residual stream alone and compute each layer's activations again in the backward pass. Default false. */
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
   /** Largest batch that will be met. */
   readonly largestBatch: { readonly batch: number; readonly seq: number };
@@ -45,6 +47,7 @@ export async function openGradientStep(model: Model, options: GradientStepOption
     plan,
     parameters: inputs,
     rows: labelRows(options.kind),
+    gradientCheckpointing: options.gradientCheckpointing,
     ...(gates === undefined ? {} : { gate: gates(inputs) }),
     ...(sites === undefined
       ? {}
