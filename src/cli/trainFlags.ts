@@ -69,6 +69,10 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   maxSteps: [training, 'end after this many steps if that is sooner'],
   batchSize: [training, 'examples in a step'],
   accumulate: [training, 'parts that a batch is cut into, one after the other: less memory, the same gradients'],
+  gradientCheckpointing: [
+    training,
+    'compute activations again in the backward pass: less memory, slower, same gradients',
+  ],
   lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
   labelSmoothing: [training, 'share of a target that is spread over all classes'],
   classWeights: [training, 'weights of the classes: spam=2,ham=1, or balanced (inverse to their counts)'],
@@ -100,8 +104,10 @@ export function addTrainFlags(command: Command, keys: readonly TrainKey[]): void
     const shape = shapes[key]!;
     const usual = shape.default === undefined ? '' : ` (default: ${String(shape.default)})`;
     const choices = hasManyChoices(shape) ? `: ${shape.enum!.join(', ')}` : '';
-    const option = new Option(`${flagOf(key)} <${placeholder(shape)}>`, `${description}${choices}${usual}`);
-    command.addOption(option.helpGroup(group).argParser((text) => parseSetting(key, text)));
+    const isSwitch = shape.type === 'boolean';
+    const value = isSwitch ? '' : ` <${placeholder(shape)}>`;
+    const option = new Option(`${flagOf(key)}${value}`, `${description}${choices}${usual}`).helpGroup(group);
+    command.addOption(isSwitch ? option : option.argParser((text) => parseSetting(key, text)));
   }
 }
 
@@ -112,7 +118,8 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Parti
 
 /** The part of JSON Schema that the settings use. */
 interface Shape {
-  readonly type?: 'string' | 'number' | 'integer' | 'array' | 'object';
+  /** A boolean is a flag without a value. */
+  readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
   readonly default?: unknown;
   readonly const?: string;
   readonly enum?: readonly string[];
@@ -135,7 +142,14 @@ function placeholder(shape: Shape): string {
   if (shape.anyOf !== undefined) return shape.anyOf.map(placeholder).join('|');
   if (shape.const !== undefined) return shape.const;
   if (shape.enum !== undefined) return shape.enum.join('|');
-  const names = { string: 'text', number: 'number', integer: 'count', array: 'names', object: 'name=number' } as const;
+  const names = {
+    string: 'text',
+    boolean: 'true|false',
+    number: 'number',
+    integer: 'count',
+    array: 'names',
+    object: 'name=number',
+  } as const;
   return names[shape.type ?? 'string'];
 }
 

@@ -28,6 +28,8 @@ export interface TrainingOptions {
   readonly batchSize: number;
   /** Parts that a batch is cut into, run one after the other: memory falls, gradients are the same. Default 1. */
   readonly parts?: number;
+  /** See GradientStepOptions. */
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
   /** Peak learning rate. */
   readonly learningRate: number;
@@ -70,6 +72,7 @@ export async function trainParameters(
     wrt: trained,
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
+    gradientCheckpointing: options.gradientCheckpointing,
     threads,
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });

@@ -99,6 +99,8 @@ export const trainSchema = z.strictObject({
   batchSize: z.int().positive().default(16),
   /** Parts that a batch is cut into, run one after the other. */
   accumulate: z.int().positive().default(1),
+  /** Compute the activations of a layer again in the backward pass, in the place of keeping them. */
+  gradientCheckpointing: z.boolean().default(false),
   /** Default by method: 5e-4 for LoRA. */
   lr: z.number().positive().optional(),
   /** Classification: share of a target that is spread over all classes. */
