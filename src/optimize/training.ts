@@ -1,4 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
+import { IGNORED_LABEL } from '../data/labels.js';
 import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
@@ -76,7 +77,7 @@ export async function trainParameters(
     threads,
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
-  const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, options.loss));
+  const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, kind, options.loss));
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
     for (let step = 0; step < totalSteps; step++) {
@@ -105,9 +106,10 @@ export async function trainParameters(
 }
 
 /** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */
-function batchWeight({ batchSize, labels }: Batch, { classWeights }: LossOptions = {}): number {
-  // The mean of language modelling is over tokens.
-  if (labels?.rows !== undefined) return labels.rows.length;
+function batchWeight({ batchSize, labels }: Batch, kind: TaskKind, { classWeights }: LossOptions = {}): number {
+  if (kind === 'language') return labels!.rows!.length;
+  if (kind === 'tokens')
+    return (labels!.data as BigInt64Array).filter((label) => label !== BigInt(IGNORED_LABEL)).length;
   if (classWeights === undefined) return batchSize;
   const classes = Array.from(labels!.data as BigInt64Array, Number);
   return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);
