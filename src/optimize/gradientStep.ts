@@ -40,6 +40,26 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
+  const { parameters, wrt } = options;
+  const { outputs, sites } = gradientGraph(model, options);
+  const session = await openSession(outputs, { threads: options.threads });
+  sites?.reserve(options.largestBatch);
+
+  const into: Record<string, Value> = { loss: { data: new Float32Array(1), shape: [] } };
+  for (const one of wrt) into[gradientName(one)] = { data: new Float32Array(one.values.length), shape: one.shape };
+  const fixedFeeds = parameterFeeds(parameters);
+  return {
+    gradients: wrt.map((one) => into[gradientName(one)]!.data as Float32Array),
+    async run(batch, step) {
+      await session.run({ ...fixedFeeds, ...batchFeeds(batch, true), ...sites?.feeds(step) }, into);
+      return into.loss!.data[0] as number;
+    },
+    release: () => session.release(),
+  };
+}
+
+/** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */
+export function gradientGraph(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
   const { parameters, wrt, dropoutSeed, dropoutRate, plan, gates } = options;
   const inputs = parameterInputs(parameters);
   const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
@@ -59,21 +79,8 @@ export async function openGradientStep(model: Model, options: GradientStepOption
     loss,
     wrt.map(({ name }) => inputs.get(name)!),
   );
-  const outputs = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
-  const session = await openSession({ loss, ...outputs }, { threads: options.threads });
-  sites?.reserve(options.largestBatch);
-
-  const into: Record<string, Value> = { loss: { data: new Float32Array(1), shape: [] } };
-  for (const one of wrt) into[gradientName(one)] = { data: new Float32Array(one.values.length), shape: one.shape };
-  const fixedFeeds = parameterFeeds(parameters);
-  return {
-    gradients: wrt.map((one) => into[gradientName(one)]!.data as Float32Array),
-    async run(batch, step) {
-      await session.run({ ...fixedFeeds, ...batchFeeds(batch, true), ...sites?.feeds(step) }, into);
-      return into.loss!.data[0] as number;
-    },
-    release: () => session.release(),
-  };
+  const named = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
+  return { outputs: { loss, ...named } as Readonly<Record<string, Tensor>>, sites };
 }
 
 const gradientName = ({ name }: Parameter) => `gradient of ${name}`;
