@@ -232,6 +232,23 @@ describe('recompute', () => {
     expect(nodesInOrder([outputs[4]!]).some(({ primitive }) => primitive === 'after')).toBe(false);
   });
 
+  it.each([
+    ['takes gradients that depend on nothing', (state: Tensor) => state, 0],
+    ['needs no loss among the outputs', (state: Tensor) => ops.mul(state, state), 1],
+  ] as const)('%s', async (_, last, firstOutput) => {
+    const build = (marked: boolean) => {
+      const inner = ops.tanh(ops.exp(ops.matmul(x, weights[0]!)));
+      const state = marked ? ops.boundary(inner, { index: 5, of: 'value' }) : inner;
+      const loss = ops.sum(last(state), { axes: [0, 1], keepDims: false });
+      return [loss, ...grad(loss, [weights[0]!])].slice(firstOutput);
+    };
+    const stream = randomStream(2, 'recompute');
+    const feeds = { x: normals(stream, [4, 4]), w0: normals(stream, [4, 4]) };
+    expect(count(recompute(build(true)), 'after')).toBe(1);
+    const run = (marked: boolean) => evaluate(Object.fromEntries(build(marked).entries()), feeds);
+    expect(await run(true)).toEqual(await run(false));
+  });
+
   it('leaves a graph without boundaries alone, and one without gradients but for the marks', () => {
     const plain = network(false);
     expect(recompute(plain)).toEqual(plain);

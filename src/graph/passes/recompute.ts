@@ -17,10 +17,12 @@ export function recompute(outputs: readonly Tensor[]): Tensor[] {
   const boundaries = order.filter((node) => boundaryOf(node)?.of === 'value');
   if (boundaries.length === 0) return [...outputs];
   const segments = segmentsOf(boundaries);
-  const stages = stagesOf(order, boundaries.length);
+  const end = 1 + Math.max(...boundaries.map((node) => boundaryOf(node)!.index));
+  const stages = stagesOf(order, end);
   const stageOf = (node: Node) => stages.get(node) ?? forward;
   const kept = readElsewhere(segments);
   const results = stageResults(order, outputs, stageOf);
+  const reached = order.filter((node) => boundaryOf(node)?.of === 'gradient');
   const replaced = new Map<Tensor, Tensor>();
   const current = (tensor: Tensor) => replaced.get(tensor) ?? tensor;
 
@@ -37,7 +39,9 @@ export function recompute(outputs: readonly Tensor[]): Tensor[] {
   /** Copies of what the stage reads from the insides of its segment; other tensors as they are. */
   function copierOfStage(stage: number): (tensor: Tensor) => Tensor {
     const before = Math.min(...[...results.keys()].filter((other) => other > stage));
-    const done = ops.done([...new Set(results.get(before)!.map(current))]);
+    const gradients = reached.filter((node) => boundaryOf(node)!.index === stage).map(({ inputs }) => inputs[0]!);
+    const earlier = gradients.filter((tensor) => (stages.get(nodeOf(tensor)!) ?? forward) > stage);
+    const done = ops.done([...new Set([...earlier, ...(results.get(before) ?? [])].map(current))]);
     const copies = new Map<Tensor, Tensor>();
     const copied = (tensor: Tensor): Tensor => {
       const node = nodeOf(tensor);
@@ -79,7 +83,7 @@ export function recompute(outputs: readonly Tensor[]): Tensor[] {
       continue;
     }
     const stage = stageOf(node);
-    const inputs = node.inputs.map(stage < boundaries.length ? copierOf(stage) : current);
+    const inputs = node.inputs.map(stage < end ? copierOf(stage) : current);
     if (inputs.every((tensor, i) => tensor === node.inputs[i])) continue;
     const rebuilt = apply(node.primitive, inputs, node.attrs as never);
     for (const [i, output] of node.outputs.entries()) replaced.set(output, rebuilt[i]!);
@@ -106,16 +110,16 @@ function segmentsOf(boundaries: readonly Node[]): Map<Node, number> {
 }
 
 /**
- * The stages of a step after the last boundary, last one first: `count` is the end of the forward pass and the start of
+ * The stages of a step after the last boundary, last one first: `end` is the end of the forward pass and the start of
  * the backward pass, `i` what comes when the gradient has reached boundary i. A stage reads higher ones only.
  */
-function stagesOf(order: readonly Node[], count: number): Map<Node, number> {
+function stagesOf(order: readonly Node[], end: number): Map<Node, number> {
   const stages = new Map<Node, number>();
   for (const node of order) {
     const mark = boundaryOf(node);
     let stage = Math.min(forward, ...node.inputs.map((tensor) => stages.get(nodeOf(tensor)!) ?? forward));
     if (mark?.of === 'gradient') stage = Math.min(stage, mark.index);
-    if (mark?.of === 'value' && mark.index === count - 1) stage = Math.min(stage, count);
+    if (mark?.of === 'value' && mark.index === end - 1) stage = Math.min(stage, end);
     stages.set(node, stage);
   }
   return stages;
