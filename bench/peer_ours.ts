@@ -12,15 +12,16 @@ import { matchTargets } from '../src/selection/targets.js';
 import { type PeerShape, type Ready, shapeSchema } from './peer_shape.js';
 
 /**
- * This project's side of `npm run bench:peer`: `peer_ours.ts FOLDER SHAPE THREADS`. It speaks as bench/peer_torch.py
- * does: a line of JSON when it is ready, then an answer to each `step N` and `quit`. As there, a step is forward,
- * backward and AdamW, and the batch is made once.
+ * This project's side of `npm run bench:peer`: `peer_ours.ts FOLDER SHAPE THREADS [checkpointing]`. It speaks as
+ * bench/peer_torch.py does: a line of JSON when it is ready, then an answer to each `step N` and `quit`. As there, a step
+ * is forward, backward and AdamW, and the batch is made once. `small` is a step of one sequence of 8 tokens, after which
+ * all weights have been read and next to no activations: it answers with the memory of the process.
  */
 const labels = 2;
 const learningRate = 1e-4;
 const seed = 1;
 
-const [folder, shapeText, threadsText] = process.argv.slice(2) as [string, string, string];
+const [folder, shapeText, threadsText, checkpointing] = process.argv.slice(2) as [string, string, string, string?];
 const shape = shapeSchema.parse(JSON.parse(shapeText));
 const threads = Number(threadsText);
 
@@ -33,6 +34,7 @@ const gradientStep = await openGradientStep(model, {
   parameters,
   wrt: parameters,
   dropoutSeed: seed,
+  gradientCheckpointing: checkpointing === 'checkpointing',
   threads,
   largestBatch: { batch: shape.batch, seq: shape.sequence },
 });
@@ -40,11 +42,12 @@ const optimizer = adamW(parameters, { weightDecay: 0.01 });
 const batch = fullBatch(shape);
 
 let done = 0;
-async function step(): Promise<{ seconds: number; loss: number }> {
-  const start = performance.now();
-  const loss = await gradientStep.run(batch, done++);
+async function step(of = batch): Promise<{ seconds: number; cpuSeconds: number; loss: number }> {
+  const [start, cpuStart] = [performance.now(), process.cpuUsage()];
+  const loss = await gradientStep.run(of, done++);
   optimizer.step(gradientStep.gradients, learningRate);
-  return { seconds: (performance.now() - start) / 1000, loss };
+  const { user, system } = process.cpuUsage(cpuStart);
+  return { seconds: (performance.now() - start) / 1000, cpuSeconds: (user + system) / 1e6, loss };
 }
 
 const answer = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -58,9 +61,15 @@ const ready: Ready = {
 answer(ready);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break;
-  const runs = [];
+  if (line === 'small') {
+    await step(fullBatch({ ...shape, batch: 1, sequence: 8 }));
+    answer({ rssBytes: process.memoryUsage.rss() });
+    continue;
+  }
+  const runs: Awaited<ReturnType<typeof step>>[] = [];
   for (let i = Number(line.split(' ')[1]); i > 0; i--) runs.push(await step());
-  answer({ seconds: runs.map(({ seconds }) => seconds), loss: runs.at(-1)?.loss });
+  const of = (key: 'seconds' | 'cpuSeconds') => runs.map((run) => run[key]);
+  answer({ seconds: of('seconds'), cpuSeconds: of('cpuSeconds'), loss: runs.at(-1)?.loss });
 }
 // Kilobytes on every system: libuv converts.
 answer({ peakRssBytes: process.resourceUsage().maxRSS * 1024 });

@@ -29,6 +29,12 @@ export function nearestNames(wanted: string, candidates: readonly string[], coun
     .map((entry) => entry.name);
 }
 
+/** `"a", "b"`: the first twenty of a list, for messages. */
+export function quoted(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map((name) => `"${name}"`);
+  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
+}
+
 /** Levenshtein distance, two rows at a time. */
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -33,7 +33,7 @@ export type { SelectionMethod } from './selection/method.js';
 export { type SelectionName, selectionMethods } from './selection/registry.js';
 export type { TaskFile } from './train/adapterFolder.js';
 export { type Method, methods, parseTrainConfig, type TrainConfig, type TrainConfigInput } from './train/config.js';
-export { type AdapterOptions, type EvaluateOptions, evaluateAdapter } from './train/evaluate.js';
+export { type AdapterOptions, type EvaluateOptions, type Evaluation, evaluateAdapter } from './train/evaluate.js';
 export { type GeneratedText, type GenerateTextOptions, generateText } from './train/generateText.js';
 export { type GramInspection, type GramOptions, inspectGram } from './train/gram.js';
 export {

@@ -80,7 +80,8 @@ const uses: Readonly<Record<TaskType, { pipeline: string; model: string; line: s
   QUESTION_ANS: {
     pipeline: 'question-answering',
     model: 'AutoModelForQuestionAnswering',
-    line: 'output = model(**tokenizer("a question", "a passage", return_tensors="pt"))  # start_logits, end_logits',
+    // PeftModelForQuestionAnswering.forward of PEFT 0.21 takes token_type_ids and does not pass them on.
+    line: 'output = model.base_model(**tokenizer("a question", "a passage", return_tensors="pt"))  # start_logits, end_logits',
   },
   CAUSAL_LM: {
     pipeline: 'text-generation',
@@ -93,7 +94,10 @@ function pythonUse({ baseModel, revision: of, labels, taskType }: ModelCardInput
   const base = JSON.stringify(baseModel);
   const { model, line } = uses[taskType];
   const revision = of ? `, revision=${JSON.stringify(of)}` : '';
-  const outputs = taskType === 'SEQ_CLS' || taskType === 'TOKEN_CLS' ? `, num_labels=${labels.length || 1}` : '';
+  const count = { SEQ_CLS: labels.length || 1, TOKEN_CLS: labels.length, QUESTION_ANS: 2, CAUSAL_LM: undefined }[
+    taskType
+  ];
+  const outputs = count === undefined ? '' : `, num_labels=${count}`;
   const names = labels.length > 0 ? `\nlabels = ${JSON.stringify(labels)}` : '';
   return [
     '```python',

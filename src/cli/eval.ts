@@ -9,14 +9,14 @@ import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly adapter: string;
-  readonly split: 'train' | 'dev' | 'test';
+  readonly split?: 'train' | 'dev' | 'test';
 }
 
 export function evalCommand(terminal: Terminal): Command {
   const command = new Command('eval')
-    .description("Score an adapter on a split of a task, by the task's metrics.")
+    .description("Score an adapter on a split of a task, or on all rows of a file, by the task's metrics.")
     .requiredOption('--adapter <folder>', 'run folder or adapter folder')
-    .addOption(new Option('--split <split>', 'which split').choices(['train', 'dev', 'test']).default('dev'));
+    .addOption(new Option('--split <split>', 'which split of a task (default: dev)').choices(['train', 'dev', 'test']));
   addCommonFlags(command);
   addTrainFlags(command, [
     'task',
@@ -28,27 +28,33 @@ export function evalCommand(terminal: Terminal): Command {
     'metrics',
     'maxLength',
     'stride',
-    'noAnswerThreshold',
+    'nullScoreDiffThreshold',
     'threads',
   ]);
   return command
     .option('--model <model>', 'base model, where it is not the one that the adapter names')
-    .addHelpText('after', '\nExample:\n  $ diffora eval --adapter runs/cola --task cola --data-dir glue --split dev')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ diffora eval --adapter runs/cola --task cola --data-dir glue --split dev
+  $ diffora eval --adapter runs/squad --task my-questions.jsonl`,
+    )
     .action(async (flags: Flags) => {
       const { adapter, split } = flags;
       const settings = givenSettings({ ...flags });
       await perform(terminal, flags, {
         run: (session) =>
           evaluateAdapter({ ...settings, adapter, split, threads: settings.threads ?? usualThreads, ...session }),
-        text: ({ task, examples, source, scores }) =>
+        text: ({ task, split, examples, source, scores }) =>
           formatFacts(
             [
-              [`${task} ${split}`, formatScores(scores)],
+              [split === undefined ? task : `${task} ${split}`, formatScores(scores)],
               ['examples', `${formatCount(examples)} of ${source}`],
             ],
             terminal.screen,
           ),
-        json: (result) => ({ ...result, split, adapter }),
+        json: (result) => ({ ...result, adapter }),
       });
     });
 }

@@ -28,7 +28,7 @@ export function predictCommand(terminal: Terminal): Command {
     .option('--adapter <folder>', 'run folder or adapter folder')
     .option('--text <text>', 'the text')
     .option('--pair <text>', 'the second text, for tasks about pairs')
-    .option('--input <file>', "a .jsonl, .csv or .tsv file with the task's columns")
+    .option('--input <file>', "a file of rows with the task's columns: .jsonl, .csv, .tsv, .parquet or .json")
     .option('--output <file>', 'write a JSON object a line, in the order of the input (default: to stdout)')
     .option('--overwrite', 'replace an output file that is there')
     .option(
@@ -36,7 +36,7 @@ export function predictCommand(terminal: Terminal): Command {
       "the adapter's base model in another place; without --adapter, a model whose own head runs",
     );
   addCommonFlags(command);
-  addTrainFlags(command, ['maxLength', 'stride', 'noAnswerThreshold', 'threads']);
+  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads']);
   return command
     .addHelpText(
       'after',

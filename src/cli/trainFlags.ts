@@ -22,11 +22,12 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   labelColumn: [data, 'column of the label (default: label)'],
   trainExamples: [data, 'use this many training examples, drawn by seed and label (default: all)'],
   validationShare: [data, 'score on this share of the training data, held out, and not on dev'],
+  validationSeed: [data, 'chooses which examples those are (default: the seed)'],
   evalExamples: [data, 'score on this many examples, the same for every seed (default: all)'],
   metrics: [data, "some of the task's metrics, with commas, the first deciding (default: all)"],
   maxLength: [data, "longest sequence in tokens; longer ones are cut (default: the task's, mostly 128)"],
   stride: [data, 'answers in passages: tokens that neighbouring windows of a long passage share (default: 128)'],
-  noAnswerThreshold: [data, 'answers in passages: no answer where its score is higher by more than this'],
+  nullScoreDiffThreshold: [data, 'answers in passages: no answer where its score is higher by more than this'],
   method: [method, 'what is trained (diffora is lora with --select diffora)'],
   adapter: [method, 'go on from this adapter folder: its method, modules, ranks and head'],
   head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],
@@ -69,6 +70,10 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   maxSteps: [training, 'end after this many steps if that is sooner'],
   batchSize: [training, 'examples in a step'],
   accumulate: [training, 'parts that a batch is cut into, one after the other: less memory, the same gradients'],
+  gradientCheckpointing: [
+    training,
+    'compute activations again in the backward pass: less memory, slower, same gradients',
+  ],
   lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
   labelSmoothing: [training, 'share of a target that is spread over all classes'],
   classWeights: [training, 'weights of the classes: spam=2,ham=1, or balanced (inverse to their counts)'],
@@ -124,7 +129,8 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Parti
 
 /** The part of JSON Schema that the settings use. */
 interface Shape {
-  readonly type?: 'string' | 'number' | 'integer' | 'array' | 'object' | 'boolean';
+  /** A boolean is a flag without a value. */
+  readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
   readonly default?: unknown;
   readonly const?: string;
   readonly enum?: readonly string[];
@@ -149,11 +155,11 @@ function placeholder(shape: Shape): string {
   if (shape.enum !== undefined) return shape.enum.join('|');
   const names = {
     string: 'text',
+    boolean: 'true|false',
     number: 'number',
     integer: 'count',
     array: 'names',
     object: 'name=number',
-    boolean: '',
   } as const;
   return names[shape.type ?? 'string'];
 }

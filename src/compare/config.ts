@@ -31,9 +31,11 @@ const compareSchema = z.strictObject({
   tolerance: z.number().positive().default(0.02),
   /** Learning rates tried for every method that has no list of its own. One: nothing is tried. */
   learningRates: rates.default([2e-4, 5e-4, 1e-3]),
+  /** `validation`: runs are scored on held-out training examples, the same for all, and the dev split is left alone. */
+  scoreOn: z.enum(['dev', 'validation']).default('dev'),
   /** Share of the training examples held out to choose the learning rate on. */
   validationShare: z.number().gt(0).lt(1).default(0.1),
-  /** Seed of the trials. */
+  /** Seed of the trials, and of what is held out. */
   trialSeed: z.int().nonnegative().default(1),
   /** Name of the method that the others are compared with; default: the last. */
   reference: z.string().optional(),
@@ -64,6 +66,7 @@ export interface CompareConfig {
   readonly seeds: readonly number[];
   readonly budget: number;
   readonly tolerance: number;
+  readonly scoreOn: 'dev' | 'validation';
   readonly validationShare: number;
   readonly trialSeed: number;
   readonly reference: string;
@@ -71,7 +74,7 @@ export interface CompareConfig {
 }
 
 /** Settings that the comparison itself lays down. */
-const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'model', 'task'] as const;
+const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validationSeed', 'model', 'task'] as const;
 
 /**
  * Checks a comparison and every run that it asks for.
@@ -100,6 +103,11 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     const counts = `${uneven.name} has ${uneven.learningRates.length}, ${first!.name} has ${first!.learningRates.length}`;
     throw usageError(`${file}: every method gets the same number of learning rates: ${counts}.`);
   }
+  if (rest.scoreOn === 'validation' && first!.learningRates.length > 1) {
+    throw usageError(
+      `${file}: with scoreOn validation the rates would be chosen by what is scored. Give each method one learning rate.`,
+    );
+  }
   const reference = rest.reference ?? methods.at(-1)!.name;
   if (!methods.some(({ name }) => name === reference)) {
     const names = methods.map(({ name }) => name);
@@ -123,13 +131,26 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   return config;
 }
 
+/** What tells runs of a cell apart, and what of the training examples is held out. */
+export interface RunOf {
+  readonly seed: number;
+  readonly lr: number;
+  readonly validationShare?: number;
+  readonly validationSeed?: number;
+}
+
+/** What is held out of every run; nothing where the dev split is scored. */
+export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig): Omit<RunOf, 'seed' | 'lr'> {
+  return scoreOn === 'dev' ? {} : { validationShare, validationSeed: trialSeed };
+}
+
 /** What one run of the comparison trains. */
 export function runConfig(
   config: CompareConfig,
   model: string,
   task: ComparedTask,
   method: ComparedMethod,
-  of: { readonly seed: number; readonly lr: number; readonly validationShare?: number },
+  of: RunOf,
   file = 'The comparison',
 ): TrainConfig {
   const all = {

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Split } from '../data/types.js';
 import { freeSettings, type TrainConfig } from '../train/config.js';
-import { type CompareConfig, type ComparedMethod, type ComparedTask, runConfig } from './config.js';
+import {
+  type CompareConfig,
+  type ComparedMethod,
+  type ComparedTask,
+  heldOut,
+  type RunOf,
+  runConfig,
+} from './config.js';
 
 /** One model on one task with one method: what gets a learning rate, and then a run for each seed. */
 export interface Cell {
@@ -45,17 +52,10 @@ export function runOf(
   data: TaskData,
   code: string,
 ) {
-  return makeJob('run', config, cell, of, data, code);
+  return makeJob('run', config, cell, { ...of, ...heldOut(config) }, data, code);
 }
 
-function makeJob(
-  kind: Job['kind'],
-  compare: CompareConfig,
-  cell: Cell,
-  of: { readonly seed: number; readonly lr: number; readonly validationShare?: number },
-  data: TaskData,
-  code: string,
-): Job {
+function makeJob(kind: Job['kind'], compare: CompareConfig, cell: Cell, of: RunOf, data: TaskData, code: string): Job {
   const config = runConfig(compare, cell.model, cell.task, cell.method, of);
   return { kind, cell, seed: of.seed, config, key: keyOf(kind, config, data, code) };
 }

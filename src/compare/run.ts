@@ -4,9 +4,9 @@ import type { Example, Task } from '../data/types.js';
 import { fileError } from '../files/errors.js';
 import { openConfiguredTask } from '../train/context.js';
 import type { Reporter } from '../train/reporter.js';
-import { loadSplit, useSplit } from '../train/splits.js';
+import { holdOutSplit, loadSplit, useSplit } from '../train/splits.js';
 import { codeVersion } from './codeVersion.js';
-import { type CompareConfig, type ComparedTask, runConfig } from './config.js';
+import { type CompareConfig, type ComparedTask, heldOut, runConfig } from './config.js';
 import { type Cell, cellsOf, type Job, runName, runOf, type TaskData, trialsOf } from './grid.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
@@ -135,7 +135,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
 interface OpenedTask {
   readonly task: Task;
   readonly data: TaskData;
-  /** Examples of the dev split that every run scores. */
+  /** Examples that every run scores: of the dev split, or held out of the training split. */
   readonly scored: readonly Example[];
 }
 
@@ -144,10 +144,15 @@ async function openData(
   compared: ComparedTask,
   { dataDir, reporter, signal }: CompareOptions,
 ): Promise<OpenedTask> {
-  const run = runConfig(config, config.models[0]!, compared, config.methods[0]!, { seed: 1, lr: 1 });
+  const run = runConfig(config, config.models[0]!, compared, config.methods[0]!, {
+    seed: config.seeds[0]!,
+    lr: 1,
+    ...heldOut(config),
+  });
   const task = await openConfiguredTask({ ...run, dataDir }, reporter, signal);
   const data = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
-  return { task, data, scored: useSplit(data.dev, run).examples };
+  const used = config.scoreOn === 'dev' ? useSplit(data.dev, run) : holdOutSplit(data.train, run).dev;
+  return { task, data, scored: used.examples };
 }
 
 function factsOf(examples: readonly Example[]): Pick<TaskFacts, 'examples' | 'labels'> {

@@ -62,10 +62,11 @@ export function evaluationBatches(
  * Pads a batch to its longest row and lays it out as the model's inputs.
  *
  * @param kind what the labels are; left out, or with an unlabelled row, the batch has none
+ * @param length tokens of a row where the longest has fewer
  */
-export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: TaskKind): Batch {
+export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: TaskKind, length = 0): Batch {
   const batchSize = examples.length;
-  const sequenceLength = Math.max(0, ...examples.map(({ inputIds }) => inputIds.length));
+  const sequenceLength = Math.max(length, ...examples.map(({ inputIds }) => inputIds.length));
   const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));
   const attentionMask = new BigInt64Array(batchSize * sequenceLength);
   const tokenTypeIds = new BigInt64Array(batchSize * sequenceLength);

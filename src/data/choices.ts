@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { DiffoError } from '../errors.js';
-import { quoted } from './rows.js';
+import { DiffoError, quoted } from '../errors.js';
 import type { Example } from './types.js';
 
 const list = z.array(z.string().min(1)).min(2);

@@ -5,19 +5,22 @@ import type { Example, Generation } from './types.js';
  * same text, but cut where tokenisers cut it, which join a space to the word that follows. What is asked in
  * generation is then what was learned from. Whoever compares texts trims them.
  *
- * @returns the generation whose prompt ends in no space, and what makes the examples fit it
+ * @returns the generation whose prompt ends in no space, those being its `lead`
  */
-export function spacedPrompt(generation: Generation): {
-  generation: Generation;
-  follow: (example: Example) => Example;
-} {
+export function spacedPrompt(generation: Generation): Generation {
   const prompt = generation.prompt.replace(/ +$/, '');
-  const space = generation.prompt.slice(prompt.length);
-  const spaced = (texts: readonly string[]) => texts.map((text) => space + text);
-  const follow = ({ references, choices, ...example }: Example): Example => ({
-    ...example,
-    ...(references === undefined ? {} : { references: spaced(references) }),
-    ...(choices === undefined ? {} : { choices: spaced(choices) }),
-  });
-  return { generation: { ...generation, prompt }, follow };
+  const lead = generation.prompt.slice(prompt.length);
+  return lead === '' ? generation : { ...generation, prompt, lead };
+}
+
+/** An example whose texts begin with the lead of how they are asked for. */
+export function withLead(example: Example, { lead }: Generation): Example {
+  if (lead === undefined) return example;
+  const { references, choices, ...rest } = example;
+  const led = (texts: readonly string[]) => texts.map((text) => lead + text);
+  return {
+    ...rest,
+    ...(references === undefined ? {} : { references: led(references) }),
+    ...(choices === undefined ? {} : { choices: led(choices) }),
+  };
 }

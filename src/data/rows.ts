@@ -1,5 +1,6 @@
-import { DiffoError, nearestNames } from '../errors.js';
+import { DiffoError, nearestNames, quoted } from '../errors.js';
 import { answersOf } from './answers.js';
+import { withChoices } from './choices.js';
 import { placeOf, type Row, type Table } from './readers/index.js';
 import type { Example, Task } from './types.js';
 
@@ -32,7 +33,7 @@ function learnedOf(task: TaskShape, cell: unknown, { pair = '' }: Example, where
 }
 
 /**
- * All rows of a table as examples, each with a label.
+ * All rows of a table as examples, each with a label, and with its choices where the columns name them.
  *
  * @param columns names of the columns in this file, where they are not the task's
  * @throws DiffoError that names the file, and the line where there is one
@@ -40,12 +41,13 @@ function learnedOf(task: TaskShape, cell: unknown, { pair = '' }: Example, where
 export function tableToExamples(table: Table, task: TaskShape, columns: Task['columns'] = task.columns): Example[] {
   for (const name of Object.values(columns)) requireColumn(table, name);
   if (table.rows.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
+  const { choices } = columns;
   return table.rows.map((row) => {
     const example = rowToExample({ ...task, columns }, row, table.path);
     if ((example.label ?? example.answers ?? example.references) === undefined) {
       throw new DiffoError(`${placeOf(table.path, row)}: column "${columns.label}" is empty. Label or remove the row.`);
     }
-    return example;
+    return choices === undefined ? example : withChoices(example, row.values[choices], placeOf(table.path, row));
   });
 }
 
@@ -65,12 +67,6 @@ export function labelName(cell: unknown): string {
   return String(cell)
     .trim()
     .replace(/^(-?\d+)\.0+$/, '$1');
-}
-
-/** `"a", "b"`: the first twenty of a list, for messages. */
-export function quoted(names: readonly string[]): string {
-  const shown = names.slice(0, 20).map((name) => `"${name}"`);
-  return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
 }
 
 /** True for a cell that holds nothing. */

@@ -1,4 +1,5 @@
 import type { Offset } from '../tokenize/index.js';
+import type { Table } from './readers/table.js';
 
 /** An answer that is a part of a passage. */
 export interface Answer {
@@ -53,6 +54,8 @@ export type LearnedKind = (typeof learnedKinds)[number];
 export interface Generation {
   /** What stands before the answer, `{text}` being the text of the example. The reference follows at once. */
   readonly prompt: string;
+  /** Spaces that a reference begins with, which the prompt was written to end in; see `spacedPrompt`. */
+  readonly lead?: string | undefined;
   /** Tokens that an answer may have. */
   readonly maxNewTokens: number;
   /**
@@ -68,8 +71,17 @@ export interface Task {
   readonly kind: LearnedKind;
   /** Label names by class index; empty but for classification. */
   readonly labels: readonly string[];
-  /** Column names a user's row has (for `predict --input`). */
-  readonly columns: { readonly text: string; readonly pair?: string; readonly label: string };
+  /** Column names a user's row has (for `predict --input`). `choices`: what may be written, in multiple choice. */
+  readonly columns: {
+    readonly text: string;
+    readonly pair?: string;
+    readonly label: string;
+    readonly choices?: string;
+  };
+  /** Tells a table in these columns, where rows of the task go about in other forms; a row stays a row. */
+  readonly inColumns?: ((table: Table) => Table) | undefined;
+  /** What is scored of labelled examples, where that is not each by itself. */
+  readonly toScore?: ((examples: readonly Example[]) => readonly Example[]) | undefined;
   /** Metrics to report; the first decides which run is better. */
   readonly metrics: readonly MetricName[];
   /** Language tasks have one. */
@@ -80,6 +92,9 @@ export interface Task {
   readonly splits: readonly SplitName[];
   load(split: SplitName): Promise<Split>;
 }
+
+/** What of a task is known where its data are not at hand: task.json beside an adapter. */
+export type LearnedTask = Omit<Task, 'splits' | 'load' | 'inColumns' | 'toScore'>;
 
 /**
  * The larger, the better, but for perplexity. `exact_match` and `f1` of span tasks are SQuAD's, `best_…` those at the

@@ -1,4 +1,5 @@
 import { type AttrsOf, type NoAttrs, noAttrs, type Primitive } from './primitive.js';
+import type { BoundaryAttrs } from './primitives/boundary.js';
 import { type PrimitiveName, type Primitives, primitives } from './primitives/index.js';
 import type { MatmulAttrs } from './primitives/matmul.js';
 import type { PadAttrs } from './primitives/pad.js';
@@ -63,6 +64,9 @@ export const ops = {
   softmax: (x: Tensor) => one('softmax', x),
   logSoftmax: (x: Tensor) => one('logSoftmax', x),
   gather: (table: Tensor, indices: Tensor) => one('gather', table, indices),
+  done: (tensors: readonly Tensor[]) => one('done', ...tensors),
+  after: (x: Tensor, done: Tensor) => one('after', x, done),
+  boundary: (x: Tensor, attrs: BoundaryAttrs) => apply('boundary', [x], attrs)[0]!,
 
   matmul: (a: Tensor, b: Tensor, attrs: Partial<MatmulAttrs> = {}) =>
     apply('matmul', [a, b], { transA: false, transB: false, alpha: 1, ...attrs })[0]!,

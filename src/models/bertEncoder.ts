@@ -107,6 +107,7 @@ export function encode(
   let state = hooks.dropout(normal, config.hidden_dropout_prob);
   const maskBias = paddingBias(inputs);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    state = hooks.startLayer(state);
     // Where only the first token of the last layer is read, the others stop at its keys and values.
     const stops = options.wanted === 'first' && layer === config.num_hidden_layers - 1;
     const queries = stops ? firstTokens(state, { batch, seq }) : state;

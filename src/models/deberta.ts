@@ -240,6 +240,7 @@ function encode(settings: Settings, inputs: BatchInputs, hooks: BuildHooks, opti
   const relative = config.relative_attention ? relativeEmbeddings(config, hooks) : undefined;
   let state = embedded;
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    state = hooks.startLayer(state);
     const path = `${prefix}.encoder.layer.${layer}`;
     const stops = options.wanted === 'first' && layer === config.num_hidden_layers - 1;
     const convolves = layer === 0 && config.conv_kernel_size > 0;

@@ -126,6 +126,7 @@ function encode(inputs: BatchInputs, config: Config, hooks: BuildHooks, wanted: 
   let state = hooks.dropout(layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, epsilon, hooks), config.dropout);
   const maskBias = paddingBias(inputs);
   for (let layer = 0; layer < config.n_layers; layer++) {
+    state = hooks.startLayer(state);
     const stops = wanted === 'first' && layer === config.n_layers - 1;
     const queries = stops ? firstTokens(state, { batch, seq }) : state;
     const at = { state, queries, batch, seq, maskBias };

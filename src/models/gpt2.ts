@@ -146,6 +146,7 @@ function encode(config: Config, inputs: BatchInputs, hooks: BuildHooks, masksPad
   const bias = masksPadding ? ops.where(ops.greater(isToken, constant(0)), causal, constant(masked)) : causal;
   let state = embed(config, inputs.inputIds, places, hooks);
   for (let layer = 0; layer < config.n_layer; layer++) {
+    state = hooks.startLayer(state);
     state = block(config, layer, { state, batch, seq, total: seq, bias }, hooks).state;
   }
   return layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks);

@@ -213,6 +213,7 @@ function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tenso
   const positions = positionsOf(decoder, places, places);
   let state = embed(decoder, inputs.inputIds, hooks);
   for (let layer = 0; layer < decoder.config.num_hidden_layers; layer++) {
+    state = hooks.startLayer(state);
     state = decoderLayer(decoder, layer, { state, batch, seq, positions }, hooks).state;
   }
   return rmsNorm('model.norm', state, decoder, hooks);

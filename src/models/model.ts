@@ -55,6 +55,8 @@ export interface BuildHooks {
   weight(name: string): Tensor;
   /** The output of a linear module [rows, out], bias included. */
   adapt(call: LinearCall): Tensor;
+  /** The residual stream before a layer [batch*seq, hidden], as it is: recomputation starts from there. */
+  startLayer(state: Tensor): Tensor;
   /**
    * The end of a sub-layer. y [rows, hidden] is the output of the module `path` after dropout; `close` adds the
    * residual and applies the norm that follows, if one does.

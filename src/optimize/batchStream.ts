@@ -33,12 +33,16 @@ export class BatchStream {
     return collate(this.examplesAt(step), padTokenId, kind);
   }
 
-  /** The batch of a step in parts of at most `size` examples, each padded for itself. */
+  /**
+   * The batch of a step in parts of at most `size` examples, each padded for itself; for answers in passages as the
+   * whole, since padding stands in the softmax over the positions.
+   */
   partsAt(step: number, size: number): Batch[] {
     const { padTokenId, kind } = this.options;
     const examples = this.examplesAt(step);
+    const length = kind === 'span' ? Math.max(...examples.map(({ inputIds }) => inputIds.length)) : 0;
     return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) =>
-      collate(examples.slice(i * size, (i + 1) * size), padTokenId, kind),
+      collate(examples.slice(i * size, (i + 1) * size), padTokenId, kind, length),
     );
   }
 

@@ -22,6 +22,8 @@ export interface GradientStepOptions {
   readonly dropoutSeed?: number;
   /** Rate of every site, in the place of the rates in the model's config.json. */
   readonly dropoutRate?: number | undefined;
+  /** Keep the residual stream alone and compute each layer's activations again in the backward pass. Default false. */
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
   /** Largest batch that will be met. */
   readonly largestBatch: { readonly batch: number; readonly seq: number };
@@ -38,26 +40,9 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
-  const { parameters, wrt, dropoutSeed, dropoutRate, plan, gates } = options;
-  const inputs = parameterInputs(parameters);
-  const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
-  const logits = modelLogits(model, {
-    plan,
-    parameters: inputs,
-    rows: labelRows(options.kind),
-    ...(gates === undefined ? {} : { gate: gates(inputs) }),
-    ...(sites === undefined
-      ? {}
-      : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
-  });
-  const objective = taskLoss(logits, options.kind, options.loss);
-  const loss = plan.penalty === undefined ? objective : ops.add(objective, plan.penalty(inputs));
-  const gradients = grad(
-    loss,
-    wrt.map(({ name }) => inputs.get(name)!),
-  );
-  const outputs = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
-  const session = await openSession({ loss, ...outputs }, { threads: options.threads });
+  const { parameters, wrt } = options;
+  const { outputs, sites } = gradientGraph(model, options);
+  const session = await openSession(outputs, { threads: options.threads });
   sites?.reserve(options.largestBatch);
 
   const into: Record<string, Value> = { loss: { data: new Float32Array(1), shape: [] } };
@@ -71,6 +56,31 @@ export async function openGradientStep(model: Model, options: GradientStepOption
     },
     release: () => session.release(),
   };
+}
+
+/** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */
+export function gradientGraph(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
+  const { parameters, wrt, dropoutSeed, dropoutRate, plan, gates } = options;
+  const inputs = parameterInputs(parameters);
+  const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
+  const logits = modelLogits(model, {
+    plan,
+    parameters: inputs,
+    rows: labelRows(options.kind),
+    gradientCheckpointing: options.gradientCheckpointing,
+    ...(gates === undefined ? {} : { gate: gates(inputs) }),
+    ...(sites === undefined
+      ? {}
+      : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
+  });
+  const objective = taskLoss(logits, options.kind, options.loss);
+  const loss = plan.penalty === undefined ? objective : ops.add(objective, plan.penalty(inputs));
+  const gradients = grad(
+    loss,
+    wrt.map(({ name }) => inputs.get(name)!),
+  );
+  const named = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
+  return { outputs: { loss, ...named } as Readonly<Record<string, Tensor>>, sites };
 }
 
 const gradientName = ({ name }: Parameter) => `gradient of ${name}`;

@@ -16,6 +16,8 @@ export interface ModelGraphOptions {
   /** The same within adapters, whose rates are their own. */
   readonly adapterDropout?: (x: Tensor, rate: number) => Tensor;
   readonly observe?: AdapterGraph['observe'];
+  /** Mark the start of every layer, so that the backward pass computes a layer's activations anew. */
+  readonly gradientCheckpointing?: boolean | undefined;
 }
 
 /**
@@ -31,6 +33,7 @@ export function buildHooks(model: Model, options: ModelGraphOptions): BuildHooks
   const { plan, parameters, gate, dropout, adapterDropout, observe } = options;
   const adapters: AdapterGraph = { parameters, gate, observe, dropout: adapterDropout ?? ((x) => x) };
   const weights = new Map<string, Tensor>();
+  let layer = 0;
   return {
     weight(name) {
       const trained = parameters.get(name);
@@ -48,6 +51,8 @@ export function buildHooks(model: Model, options: ModelGraphOptions): BuildHooks
       const y = call.bias === undefined ? call.product : ops.add(call.product, call.bias);
       return plan.adapt?.(call, y, adapters) ?? y;
     },
+    startLayer: (state) =>
+      options.gradientCheckpointing === true ? ops.boundary(state, { index: layer++, of: 'value' }) : state,
     endSubLayer: (path, y, close) => plan.endSubLayer?.(path, y, close, adapters) ?? close(y),
     dropout: dropout ?? ((x) => x),
   };

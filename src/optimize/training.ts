@@ -1,4 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
+import { IGNORED_LABEL } from '../data/labels.js';
 import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
@@ -29,6 +30,8 @@ export interface TrainingOptions {
   readonly batchSize: number;
   /** Parts that a batch is cut into, run one after the other: memory falls, gradients are the same. Default 1. */
   readonly parts?: number;
+  /** See GradientStepOptions. */
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
   /** Peak learning rate. */
   readonly learningRate: number;
@@ -100,10 +103,11 @@ export async function trainParameters(
     wrt: trained,
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
+    gradientCheckpointing: options.gradientCheckpointing,
     threads,
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
-  const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, options.loss));
+  const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, kind, options.loss));
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
     const first = found?.step ?? 0;
@@ -135,9 +139,10 @@ export async function trainParameters(
 }
 
 /** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */
-function batchWeight({ batchSize, labels }: Batch, { classWeights }: LossOptions = {}): number {
-  // The mean of language modelling is over tokens.
-  if (labels?.rows !== undefined) return labels.rows.length;
+function batchWeight({ batchSize, labels }: Batch, kind: TaskKind, { classWeights }: LossOptions = {}): number {
+  if (kind === 'language') return labels!.rows!.length;
+  if (kind === 'tokens')
+    return (labels!.data as BigInt64Array).filter((label) => label !== BigInt(IGNORED_LABEL)).length;
   if (classWeights === undefined) return batchSize;
   const classes = Array.from(labels!.data as BigInt64Array, Number);
   return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);

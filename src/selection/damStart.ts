@@ -22,6 +22,7 @@ export interface FreshAdapters {
   readonly rank: number;
   readonly alpha: number;
   readonly seed: number;
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,6 +47,7 @@ export async function gradientNorms(
     plan,
     parameters: [...adapters, ...head],
     wrt,
+    gradientCheckpointing: options.gradientCheckpointing,
     threads,
     largestBatch: batches.largest,
   });

@@ -31,6 +31,7 @@ export interface SelectionSettings {
   readonly weightDecay: number;
   readonly maxGradNorm: number;
   readonly dropoutRate: number | undefined;
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
   readonly threads: number;
 }

@@ -36,6 +36,7 @@ export interface SearchOptions {
   readonly maxGradNorm: number;
   /** In the place of the model's own dropout rates, while A, B and the head learn. */
   readonly dropoutRate?: number | undefined;
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
@@ -107,6 +108,7 @@ export async function searchDam(
     plan,
     parameters: [...weights, gates],
     gates: (inputs: ReadonlyMap<string, Tensor>) => moduleGates(model, inputs.get(gates.name)!),
+    gradientCheckpointing: options.gradientCheckpointing,
     threads,
     largestBatch: trainBatches.largest,
   };

@@ -15,6 +15,8 @@ export interface UnrolledOptions {
   readonly weights: readonly Parameter[];
   readonly gates: Parameter;
   readonly gateTensors: (inputs: ReadonlyMap<string, Tensor>) => (module: AdaptableModule) => Tensor;
+  /** Of both losses; the mixed second derivative is computed without. */
+  readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
   readonly largestBatch: { readonly batch: number; readonly seq: number };
 }

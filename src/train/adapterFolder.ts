@@ -10,6 +10,7 @@ import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapt
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
+import { taskColumns } from '../data/tasks/description.js';
 import { learnedKinds, metricNames, type Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
@@ -25,10 +26,22 @@ const taskFileSchema = z.strictObject({
   name: z.string(),
   kind: z.enum(learnedKinds),
   labels: z.array(z.string()),
-  columns: z.strictObject({ text: z.string(), pair: z.string().optional(), label: z.string() }),
+  columns: z
+    .strictObject({
+      text: z.string(),
+      pair: z.string().optional(),
+      label: z.string(),
+      choices: z.string().optional(),
+    })
+    .transform(taskColumns),
   metrics: z.array(z.enum(metricNames)).min(1),
   generation: z
-    .strictObject({ prompt: z.string(), maxNewTokens: z.int().positive(), answer: z.string().optional() })
+    .strictObject({
+      prompt: z.string(),
+      lead: z.string().optional(),
+      maxNewTokens: z.int().positive(),
+      answer: z.string().optional(),
+    })
     .optional(),
   maxLength: z.int().positive(),
 });

@@ -99,6 +99,8 @@ export const trainSchema = z.strictObject({
   batchSize: z.int().positive().default(16),
   /** Parts that a batch is cut into, run one after the other. */
   accumulate: z.int().positive().default(1),
+  /** Compute the activations of a layer again in the backward pass, in the place of keeping them. */
+  gradientCheckpointing: z.boolean().default(false),
   /** Default by method: 5e-4 for LoRA. */
   lr: z.number().positive().optional(),
   /** Classification: share of a target that is spread over all classes. */
@@ -116,7 +118,7 @@ export const trainSchema = z.strictObject({
   /** Span tasks: tokens that neighbouring windows of a long passage share; default 128, or half a window. */
   stride: z.int().nonnegative().optional(),
   /** Span tasks: an answer is left out where there being none has a score higher by more than this. */
-  noAnswerThreshold: z.number().default(0),
+  nullScoreDiffThreshold: z.number().default(0),
   /** Some of the task's metrics, the first deciding; default: all. */
   metrics: z.array(z.enum(metricNames)).min(1).optional(),
   /** Use this many training examples, drawn by seed and label. */
@@ -125,6 +127,8 @@ export const trainSchema = z.strictObject({
   evalExamples: z.int().positive().optional(),
   /** Share of the training examples that is held out and scored in the place of the dev split. */
   validationShare: share.optional(),
+  /** Chooses which examples those are; default: the seed. */
+  validationSeed: z.int().nonnegative().optional(),
   /** Score the dev split, or what is held out, every this many steps of training. */
   evalSteps: z.int().positive().optional(),
   /** Stop after this many evaluations in a row that are no better than the best. */

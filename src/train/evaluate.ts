@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { isTablePath } from '../data/readers/index.js';
+import { holdsRows } from '../data/readers/index.js';
 import { openTask } from '../data/tasks/openTask.js';
 import { TASKS } from '../data/tasks/registry.js';
+import { rowsToScore } from '../data/tasks/rowsToScore.js';
 import type { MetricName, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
@@ -46,26 +47,40 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
 
 export interface EvaluateOptions extends AdapterOptions {
   readonly task?: string | undefined;
-  readonly split: SplitName;
+  /** Default `dev`; a file of rows has no splits, all of it is scored. */
+  readonly split?: SplitName | undefined;
   readonly dataDir?: string | undefined;
   readonly textColumn?: string | undefined;
   readonly pairColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
   readonly maxLength?: number | undefined;
   readonly stride?: number | undefined;
-  readonly noAnswerThreshold?: number | undefined;
+  readonly nullScoreDiffThreshold?: number | undefined;
   readonly evalExamples?: number | undefined;
   readonly metrics?: readonly MetricName[] | undefined;
 }
 
-/** `diffora eval`: the task's metrics on a split. */
-export async function evaluateAdapter(
-  options: EvaluateOptions,
-): Promise<{ task: string; examples: number; source: string; scores: Scores }> {
-  const { reporter, split: splitName, threads, signal } = options;
+export interface Evaluation {
+  readonly task: string;
+  /** Undefined where all rows of a file were scored. */
+  readonly split?: SplitName | undefined;
+  readonly examples: number;
+  readonly source: string;
+  readonly scores: Scores;
+}
+
+/** `diffora eval`: the task's metrics on a split, or on all rows of a file. */
+export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluation> {
+  const { reporter, threads, signal } = options;
   const adapted = await openAdapted(options);
   const { opened, loaded } = adapted;
-  const any = await openTaskOf(loaded, options);
+  const file = options.task !== undefined && (await holdsRows(options.task)) ? options.task : undefined;
+  if (file !== undefined && options.split !== undefined) {
+    throw usageError(`All rows of ${file} are scored; leave --split out, or name its parts in a task file.`);
+  }
+  const { textColumn, pairColumn, labelColumn } = options;
+  const columns = { textColumn, pairColumn, labelColumn, warn: reporter.warn };
+  const any = file === undefined ? await openTaskOf(loaded, options) : await rowsToScore(file, loaded.task, columns);
   const task = options.metrics === undefined ? any : { ...any, metrics: chosenMetrics(any, options.metrics) };
   const { name } = task;
   if (task.kind !== loaded.task.kind && loaded.task.name !== 'unknown') {
@@ -79,31 +94,26 @@ export async function evaluateAdapter(
       `Task ${name} has the labels ${task.labels.join(', ')}; ${loaded.folder} has ${loaded.task.labels.join(', ')}.`,
     );
   }
+  const splitName = file !== undefined ? 'test' : (options.split ?? 'dev');
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
-  const { evalExamples, stride, noAnswerThreshold } = options;
+  const { evalExamples, stride, nullScoreDiffThreshold } = options;
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
   const split = await loadSplit(task, splitName);
   const used = useSplit(split, { trainExamples: evalExamples, evalExamples, seed: 0 });
-  const answering = { maxLength, stride, noAnswerThreshold, threads, signal };
+  const answering = { maxLength, stride, nullScoreDiffThreshold, threads, signal };
   const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
-  return { task: name, examples: used.examples.length, source: split.source, scores };
+  const scored = { task: name, examples: used.examples.length, source: split.source, scores };
+  return file !== undefined ? scored : { ...scored, split: splitName };
 }
 
-/** The task to score on. A data file has the columns that the adapter was trained with, where no others are named. */
+/** The task to score on: the one that is named, else the one that was learned, where that is a known one. */
 function openTaskOf({ folder, task }: LoadedAdapter, options: EvaluateOptions): Promise<Task> {
   const { dataDir, textColumn, pairColumn, labelColumn, reporter, signal } = options;
   const name = options.task ?? task.name;
   if (options.task === undefined && !TASKS.has(name)) {
     throw usageError(`${folder} was trained on data that it does not know the place of; name it with --task.`);
   }
-  const known = isTablePath(name) && task.name !== 'unknown' ? task.columns : undefined;
-  return openTask(name, {
-    dataDir,
-    textColumn: textColumn ?? known?.text,
-    pairColumn: pairColumn ?? known?.pair,
-    labelColumn: labelColumn ?? known?.label,
-    ...taskReports(reporter, signal),
-  });
+  return openTask(name, { dataDir, textColumn, pairColumn, labelColumn, ...taskReports(reporter, signal) });
 }

@@ -76,13 +76,23 @@ function mergedConfig(
   task: Awaited<ReturnType<typeof openAdapted>>['loaded']['task'],
 ) {
   const { _name_or_path: _, ...config } = model.checkpoint.config;
-  if (model.taskType !== 'SEQ_CLS') return { ...config, architectures: [model.architecture] };
-  const labels = task.kind === 'regression' ? ['LABEL_0'] : task.labels;
+  const architectures = [model.architecture];
+  if (model.taskType === 'CAUSAL_LM') return { ...config, architectures };
+  // transformers gives a question-answering head as many outputs as there are labels.
+  const unnamed = {
+    regression: ['LABEL_0'],
+    span: ['LABEL_0', 'LABEL_1'],
+    classification: undefined,
+    language: undefined,
+  };
+  const labels = unnamed[task.kind] ?? task.labels;
   return {
     ...config,
-    architectures: [model.architecture],
+    architectures,
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-    problem_type: task.kind === 'regression' ? 'regression' : 'single_label_classification',
+    ...(task.kind === 'span'
+      ? {}
+      : { problem_type: task.kind === 'regression' ? 'regression' : 'single_label_classification' }),
   };
 }

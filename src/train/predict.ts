@@ -8,14 +8,14 @@ import { sequenceLimit } from './splits.js';
 export interface PredictAdapterOptions extends AdapterOptions {
   readonly maxLength?: number | undefined;
   readonly stride?: number | undefined;
-  readonly noAnswerThreshold?: number | undefined;
+  readonly nullScoreDiffThreshold?: number | undefined;
   /** Makes the examples once the task of the adapter is known. */
   readonly examples: (task: TaskFile) => Promise<readonly Example[]>;
 }
 
 /** `diffora predict`: a prediction for each example, in order. */
 export async function predictWithAdapter(options: PredictAdapterOptions): Promise<Prediction[]> {
-  const { reporter, threads, signal, stride, noAnswerThreshold } = options;
+  const { reporter, threads, signal, stride, nullScoreDiffThreshold } = options;
   const adapted = await openAdapted(options);
   const { model, tokenizer } = adapted.opened;
   const { task } = adapted.loaded;
@@ -25,7 +25,7 @@ export async function predictWithAdapter(options: PredictAdapterOptions): Promis
   const predictions = await kinds[task.kind].answer(adapted, task, examples, {
     maxLength,
     stride,
-    noAnswerThreshold,
+    nullScoreDiffThreshold,
     threads,
     signal,
     warn: reporter.warn,

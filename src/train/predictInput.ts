@@ -1,8 +1,8 @@
-import { readTable } from '../data/readers/index.js';
-import { quoted, rowToExample } from '../data/rows.js';
-import { taskColumns } from '../data/tasks/description.js';
+import { readRows, type Table } from '../data/readers/index.js';
+import { rowToExample } from '../data/rows.js';
+import { knownTask } from '../data/tasks/knownTask.js';
 import type { Example } from '../data/types.js';
-import { DiffoError, usageError } from '../errors.js';
+import { DiffoError, quoted, usageError } from '../errors.js';
 import type { TaskFile } from './adapterFolder.js';
 
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
@@ -20,11 +20,14 @@ export const plainTask: TaskFile = {
 };
 
 /**
- * The examples of an input, in its order. Labels are not looked at: files to be predicted often have none, or `-1`.
- * @throws DiffoError that names the file and, where a row lacks its text, the line
+ * The examples of an input, in its order. Rows of a known task may have any form that it reads; what was learned, such as
+ * the attributes of E2E on a line, is made of them. Labels may be missing or `-1`, and are not told.
+ *
+ * @throws DiffoError that names the file and, where a row lacks its text or has no form of a known task, the line
  */
 export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
-  const columns = taskColumns(task.columns.text, task.columns.pair, task.columns.label);
+  const { columns } = task;
+  const inColumns = (table: Table) => knownTask(task)?.inColumns?.(table) ?? table;
   if ('text' in input) {
     const { text, pair } = input;
     if (pair === undefined && columns.pair !== undefined) {
@@ -33,9 +36,13 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
     if (pair !== undefined && columns.pair === undefined && task.name !== 'unknown') {
       throw usageError(`Task ${task.name} is about single texts; leave --pair out.`);
     }
-    return [{ id: '1', text, ...(pair === undefined ? {} : { pair }) }];
+    const single = { ...task, columns: { text: columns.text, label: columns.label } };
+    const row = { line: 1, values: { [columns.text]: text } };
+    const told = inColumns({ path: '--text', columns: [columns.text], rows: [row] });
+    const [example] = told.rows.map((row) => rowToExample(single, row, told.path));
+    return [{ ...example!, ...(pair === undefined ? {} : { pair }) }];
   }
-  const table = await readTable(input.file);
+  const table = inColumns(await readRows(input.file));
   for (const column of columns.pair === undefined ? [columns.text] : [columns.text, columns.pair]) {
     if (table.columns.includes(column)) continue;
     const found = table.columns.length === 0 ? 'no rows' : `only ${quoted(table.columns)}`;
@@ -45,6 +52,6 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
   }
   return table.rows.map((row) => {
     const { [columns.label]: _, ...values } = row.values;
-    return rowToExample({ ...task, columns }, { ...row, values }, input.file);
+    return rowToExample(task, { ...row, values }, input.file);
   });
 }

@@ -1,4 +1,4 @@
-import { subsample } from '../data/stratify.js';
+import { holdOut, subsample } from '../data/stratify.js';
 import type { EncodedExample, Example, Split, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
@@ -32,12 +32,48 @@ export async function loadSplit(task: Task, name: SplitName): Promise<Split> {
 }
 
 /** The training split cut to `trainExamples` by seed, another one to `evalExamples`, the same for all seeds. */
-export function useSplit(
+export function useSplit(split: Split, config: Drawing): UsedSplit {
+  const { examples } = split;
+  return { split, examples: split.name === 'train' ? forTraining(examples, config) : forScoring(examples, config) };
+}
+
+type Drawing = Pick<TrainConfig, 'trainExamples' | 'evalExamples' | 'seed'>;
+
+const forTraining = (examples: readonly Example[], { trainExamples, seed }: Drawing) =>
+  subsample(examples, trainExamples ?? examples.length, seed);
+
+const forScoring = (examples: readonly Example[], { evalExamples }: Drawing) =>
+  subsample(examples, evalExamples ?? examples.length, 0);
+
+/** A part of the training split in the place of the dev split, which is left alone. What is trained on is drawn from the rest. */
+export function holdOutSplit(
   split: Split,
-  config: Pick<TrainConfig, 'trainExamples' | 'evalExamples' | 'seed'>,
-): UsedSplit {
-  const [wanted, seed] = split.name === 'train' ? [config.trainExamples, config.seed] : [config.evalExamples, 0];
-  return { split, examples: wanted === undefined ? split.examples : subsample(split.examples, wanted, seed) };
+  config: Drawing & Pick<TrainConfig, 'validationShare' | 'validationSeed'>,
+): { train: UsedSplit; dev: UsedSplit } {
+  const { validationShare: share, validationSeed: seed = config.seed } = config;
+  const { kept, heldOut } = holdOut(split.examples, share!, seed);
+  const source = `${split.source} (share ${share} held out, seed ${seed})`;
+  return {
+    train: { split, examples: forTraining(kept, config) },
+    dev: { split: { ...split, source }, examples: forScoring(heldOut, config) },
+  };
+}
+
+const shownClasses = 8;
+
+/** `1,200 train (824 ham, 376 spam)`: examples that are used, and of each class how many. */
+export function countsOf(
+  { kind, labels }: Pick<Task, 'kind' | 'labels'>,
+  name: string,
+  { examples }: UsedSplit,
+): string {
+  const total = `${examples.length.toLocaleString('en-US')} ${name}`;
+  if (kind !== 'classification') return total;
+  const counts = labels.map(() => 0);
+  for (const { label } of examples) if (label !== undefined) counts[label]!++;
+  const shown = labels.slice(0, shownClasses).map((label, i) => `${counts[i]!.toLocaleString('en-US')} ${label}`);
+  const more = labels.length > shownClasses ? [`and ${labels.length - shownClasses} more classes`] : [];
+  return `${total} (${[...shown, ...more].join(', ')})`;
 }
 
 /** Encodes what is used of a split. */

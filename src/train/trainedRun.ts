@@ -64,8 +64,8 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     : await startingPlan(model, config, selection);
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
-  const { threads, stride, noAnswerThreshold } = config;
-  const answers = { maxLength: workspace.maxLength, threads, stride, noAnswerThreshold, signal };
+  const { threads, stride, nullScoreDiffThreshold } = config;
+  const answers = { maxLength: workspace.maxLength, threads, stride, nullScoreDiffThreshold, signal };
   const score = (to: Reporter) => scoreSplit({ opened, plan, parameters }, task, dev, answers, to);
   // What there is to warn of is said of the scores at the end.
   const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);

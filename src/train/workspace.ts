@@ -1,4 +1,3 @@
-import { holdOut } from '../data/stratify.js';
 import type { Task } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { restrictColumns } from '../selection/targets.js';
@@ -8,8 +7,10 @@ import { noteNewHead, type OpenedModel, openConfiguredTask, openModelByName } fr
 import { kinds } from './kinds/registry.js';
 import type { Reporter } from './reporter.js';
 import {
+  countsOf,
   type EncodedSplit,
   encodeUsed,
+  holdOutSplit,
   loadSplit,
   outputsOf,
   sequenceLength,
@@ -41,9 +42,11 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
   if (adapter === undefined) noteNewHead(any.model, reporter);
   const restricted = adapter === undefined && hasMatrix(config) && config.select !== 'list';
   const opened = restricted ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
-  const used = useSplit(trainSplit, config);
   const { train, dev } =
-    config.validationShare === undefined ? { train: used, dev: useSplit(devSplit, config) } : withoutDev(used, config);
+    config.validationShare === undefined
+      ? { train: useSplit(trainSplit, config), dev: useSplit(devSplit, config) }
+      : holdOutSplit(trainSplit, config);
+  reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
   const maxLength = sequenceLength(opened, config.maxLength, task);
   const { stride } = config;
   return {
@@ -54,16 +57,6 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
     maxLength,
     adapter,
   };
-}
-
-/** A part of the training data in the place of the dev split, which is left alone. */
-function withoutDev(
-  { split, examples }: UsedSplit,
-  { validationShare, seed }: Pick<TrainConfig, 'validationShare' | 'seed'>,
-): { train: UsedSplit; dev: UsedSplit } {
-  const { kept, heldOut } = holdOut(examples, validationShare!, seed);
-  const source = `${split.source} (share ${validationShare} held out, seed ${seed})`;
-  return { train: { split, examples: kept }, dev: { split: { ...split, source }, examples: heldOut } };
 }
 
 /** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */

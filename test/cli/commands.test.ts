@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, taskFileOf, temporaryFolder, tinyModel, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -127,11 +127,48 @@ describe('select', () => {
 });
 
 describe('eval', () => {
-  it("gives the run's own dev scores again, its columns known from the adapter", async () => {
-    const { stdout } = await diffora('eval', '--adapter', runOf('diffora'), '--task', task, '--json', '--threads', '1');
-    const { scores, examples } = JSON.parse(stdout);
+  const evaluate = async (...args: string[]) => {
+    const { stdout, stderr } = await diffora(
+      'eval',
+      '--adapter',
+      runOf('diffora'),
+      '--json',
+      '--threads',
+      '1',
+      ...args,
+    );
+    expect(stdout, stderr).not.toBe('');
+    return JSON.parse(stdout);
+  };
+
+  it("gives the run's own dev scores again where a task file has that split", async () => {
+    const { scores, examples, split } = await evaluate('--task', await taskFileOf(task));
     expect(scores).toEqual((await jsonOf(folder.path('diffora', 'run.json'))).scores.dev);
-    expect(examples).toBe(4);
+    expect([examples, split]).toEqual([4, 'dev']);
+  });
+
+  it('scores all rows of a data file, its columns and labels known from the adapter', async () => {
+    const all = await evaluate('--task', task);
+    expect(all).toMatchObject({ task: 'reviews', examples: 40, source: task });
+    expect(all).not.toHaveProperty('split');
+    const one = folder.path('one.jsonl');
+    await writeFile(one, '{"review":"no, thanks 1","stars":"bad"}\n');
+    const predicted = await diffora('predict', '--adapter', runOf('diffora'), '--input', one);
+    const { scores, examples } = await evaluate('--task', one);
+    expect([examples, scores.accuracy]).toEqual([1, JSON.parse(predicted.stdout).label === 'bad' ? 1 : 0]);
+  });
+
+  it('refuses a split of a data file, and a label that the adapter has not', async () => {
+    const args = ['eval', '--adapter', runOf('lora'), '--quiet', '--task'];
+    const split = await diffora(...args, task, '--split', 'test');
+    expect(split).toMatchObject({ code: 2, stderr: expect.stringMatching(/All rows of .* are scored; leave --split/) });
+    const odd = folder.path('odd.csv');
+    await writeFile(odd, 'review,stars\nfine,good\nodd,ugly\n');
+    const { code, stderr } = await diffora(...args, odd);
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('odd.csv, line 3: the label "ugly"'),
+    });
   });
 
   it('asks for the data where the adapter does not know its place', async () => {

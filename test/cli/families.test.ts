@@ -1,8 +1,8 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectClose, oraclePath } from '../fixtures.js';
-import { diffora, temporaryFolder, writeReviews } from './run.js';
+import { expectClose } from '../fixtures.js';
+import { diffora, letterModel, temporaryFolder, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -14,17 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-/** A tiny checkpoint of the family oracle with a tokenizer of letters, which has no more ids than it has rows. */
-async function modelOf(name: string): Promise<string> {
-  const model = folder.path(`model-${name}`);
-  await cp(oraclePath('families', name), model, { recursive: true });
-  const letters = [...'abcdefghijklmnopqrstuvwxyz'];
-  const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', ...letters, ...letters.map((one) => `##${one}`)];
-  await writeFile(join(model, 'vocab.txt'), `${vocabulary.join('\n')}\n`);
-  const config = { tokenizer_class: 'BertTokenizer', pad_token: '[PAD]', model_max_length: 18 };
-  await writeFile(join(model, 'tokenizer_config.json'), JSON.stringify(config));
-  return model;
-}
+const modelOf = (name: string) => letterModel(name, folder.path(`model-${name}`));
 
 const families = ['bert', 'roberta', 'xlm-roberta', 'distilbert', 'deberta-v3', 'llama', 'mistral', 'qwen2', 'gpt2'];
 

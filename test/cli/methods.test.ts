@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { selectionNames } from '../../src/selection/registry.js';
 import { methods } from '../../src/train/config.js';
-import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
+import { diffora, quickRun, taskFileOf, temporaryFolder, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -30,7 +30,7 @@ describe.each(methods)('train --method %s', (method) => {
     expect(record.parameters.trainable).toBe(
       record.parameters.adapter + record.parameters.replaced + record.parameters.head,
     );
-    const evaluated = await diffora('eval', '--adapter', run, '--task', task, '--json');
+    const evaluated = await diffora('eval', '--adapter', run, '--task', await taskFileOf(task), '--json');
     expect(JSON.parse(evaluated.stdout).scores, evaluated.stderr).toEqual(record.scores.dev);
     const inspected = await diffora('inspect', run);
     expect(inspected.code, inspected.stderr).toBe(0);

@@ -32,6 +32,14 @@ it('gives the same bytes for the same seed, dropout on, whatever is printed', as
   expect(await train('json', ...flags, '--json')).toEqual(first);
 });
 
+it('gives the same bytes with --gradient-checkpointing', async () => {
+  const flags = ['--seed', '7', '--dropout', '0.2'];
+  const kept = await train('kept', ...flags);
+  expect(await train('recomputed', ...flags, '--gradient-checkpointing')).toEqual(kept);
+  const { config } = JSON.parse(await readFile(folder.path('recomputed', 'run.json'), 'utf8'));
+  expect(config.gradientCheckpointing).toBe(true);
+});
+
 it('gives other bytes for another seed', async () => {
   const [one, two] = [await train('one', '--seed', '1'), await train('two', '--seed', '2')];
   for (const [i, file] of files.entries()) expect(one[i]!.equals(two[i]!), file).toBe(false);

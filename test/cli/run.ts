@@ -1,12 +1,23 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { runProgram } from '../../src/cli/program.js';
 import { oraclePath } from '../fixtures.js';
 
 /** A BERT of three layers, 32 wide, with its tokenizer. */
 export const tinyModel = oraclePath('tiny-bert-backbone');
+
+/** Writes a checkpoint of the family oracle with a tokenizer of letters, which has no more ids than it has rows. */
+export async function letterModel(name: string, model: string): Promise<string> {
+  await cp(oraclePath('families', name), model, { recursive: true });
+  const letters = [...'abcdefghijklmnopqrstuvwxyz'];
+  const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', ...letters, ...letters.map((one) => `##${one}`)];
+  await writeFile(join(model, 'vocab.txt'), `${vocabulary.join('\n')}\n`);
+  const config = { tokenizer_class: 'BertTokenizer', pad_token: '[PAD]', model_max_length: 18 };
+  await writeFile(join(model, 'tokenizer_config.json'), JSON.stringify(config));
+  return model;
+}
 
 export interface Outcome {
   readonly code: number;
@@ -42,6 +53,13 @@ export async function temporaryFolder(): Promise<{
 export async function writeReviews(file: string): Promise<void> {
   const rows = Array.from({ length: 20 }, (_, i) => `"no, thanks ${i}",bad\nthe cat sat on the mat ${i},good\n`);
   await writeFile(file, `review,stars\n${rows.join('')}`);
+}
+
+/** A task file beside a data file with the columns of {@link writeReviews}, `columns` where they are others: its path. */
+export async function taskFileOf(file: string, columns = '{ text: review, label: stars }'): Promise<string> {
+  const description = file.replace(/\.\w+$/, '.yaml');
+  await writeFile(description, `train: ${basename(file)}\ncolumns: ${columns}\n`);
+  return description;
 }
 
 /** Flags of a run over these rows that takes less than a second. */

@@ -48,6 +48,12 @@ describe('a comparison', () => {
       { methods: ['lora', { method: 'head', learningRates: [1] }] },
       'every method gets the same number',
     ],
+    ['rates chosen by what is scored', { scoreOn: 'validation' }, 'Give each method one learning rate'],
+    [
+      'what is scored among the settings of a method',
+      { methods: [{ method: 'lora', metrics: ['f1'] }] },
+      'for all methods',
+    ],
     ['a seed twice', { seeds: [1, 1] }, 'a seed is named twice'],
     [
       'conflicts of a method',

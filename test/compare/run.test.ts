@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { holdOut } from '../../src/data/stratify.js';
+import { openTask } from '../../src/data/tasks/openTask.js';
 import { diffora, temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
 import { REPOSITORY } from '../shared.js';
 
@@ -113,6 +115,28 @@ describe('compare', { timeout: 240_000 }, () => {
     const markdown = await readFile(folder.path('failing', 'results.md'), 'utf8');
     expect(markdown).toContain('failed:');
     expect((await run('failing')).stdout).toContain('2 runs and trials trained');
+  });
+
+  it('scores held-out training examples, the same for every seed, where dev is to be left alone', async () => {
+    const methods = [{ name: 'head only', method: 'head' }, { method: 'diffora' }];
+    const change = { methods, learningRates: [1e-2], scoreOn: 'validation', validationShare: 0.25 };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stderr } = await run('validation');
+    expect(code, stderr).toBe(0);
+    const markdown = await readFile(folder.path('validation', 'results.md'), 'utf8');
+    // 36 rows are left of 40 when a tenth is the dev split; a quarter of each class of 18 is held out.
+    expect(markdown).toContain('(10 examples scored)');
+    expect(markdown).toContain('on 25 % of the training examples, held out (dev was not read)');
+    const task = await openTask(folder.path('reviews.csv'), {
+      textColumn: 'review',
+      labelColumn: 'stars',
+      warn: expect.fail,
+    });
+    const { heldOut } = holdOut((await task.load('train')).examples, 0.25, 1);
+    for (const { predicted, scores } of await records('validation', 'results.jsonl')) {
+      const right = heldOut.filter(({ label }, i) => label === predicted[i]);
+      expect(scores.accuracy).toBe(right.length / heldOut.length);
+    }
   });
 
   it('names the line of records that are not its own', async () => {

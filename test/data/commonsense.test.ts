@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { openTask, type SplitName, type Task } from '../../src/data/index.js';
+import { type Row, readJsonList } from '../../src/data/readers/index.js';
 import { hasShared, sharedDir } from '../shared.js';
 import { errorOf, folderOf } from './files.js';
 
@@ -145,7 +146,7 @@ describe("Social IQa's own files", () => {
       'a text that is none',
       lines.replace('"run"', '5'),
       '1\n1\n',
-      /dev\.jsonl, line 1: column "answerA" holds no text/,
+      /dev\.jsonl, line 1: column "answerA": .*expected string.* Mend or remove the row/,
     ],
   ])('are refused for %s', async (_, rows, labels, reason) => {
     const files = {
@@ -211,5 +212,64 @@ describe.skipIf(!hasShared('data/commonsense'))('the real commonsense files', ()
     const dataDir = await folderOf({ 'boolq/train.json': gunzipSync(bytes) });
     expect((await (await open('boolq', dataDir)).load('dev')).hash).toBe(packed.hash);
     expect(packed.hash).toBe('956b52f787a0f01d6c33957d9716e3617886a010256a02597ae667ea04359aa8');
+  });
+
+  /** The hub's row that an entry was made of, as the set's template tells it; undefined where it does not. */
+  const originalOf: Record<string, (text: string, answer: string) => Row['values'] | undefined> = {
+    boolq: (text, answer) => {
+      const [, question] = /^Please answer .* true or false, question: (.*)\?\n\nAnswer format: .*$/s.exec(text) ?? [];
+      return question === undefined ? undefined : { question, answer: answer === 'true' };
+    },
+    piqa: (text, answer) => {
+      const [, goal, sol1, sol2] = /question: (.*)\n\nSolution1: (.*)\n\nSolution2: (.*)\n\nAnswer/s.exec(text) ?? [];
+      return { goal, sol1, sol2, label: Number(answer.at(-1)) - 1 };
+    },
+    siqa: (text, answer) => {
+      const { question: asked, choices } = listed(text);
+      // Which words are the context is not told; the first will do.
+      const [, context, question] = /^(\S+) (.*)$/s.exec(asked) ?? [];
+      const [answerA, answerB, answerC] = choices;
+      return { context, question, answerA, answerB, answerC, label: answer.at(-1) };
+    },
+    winogrande: (text, answer) => {
+      const [, sentence, option1, option2] = /sentence: (.*)\n\nOption1: (.*) Option2: (.*) Answer f/s.exec(text) ?? [];
+      return { sentence, option1, option2, answer: answer.at(-1) };
+    },
+    arc_easy: (text, answer) => ({ question: listed(text).question, ...lettered(text, answer) }),
+    arc_challenge: (text, answer) => ({ question: listed(text).question, ...lettered(text, answer) }),
+    openbookqa: (text, answer) => ({ question_stem: listed(text).question, ...lettered(text, answer) }),
+  };
+  const listed = (text: string) => {
+    const [, question = '', list = ''] = /question: (.*)\n\nAnswer1: (.*)\n\nAnswer f/s.exec(text) ?? [];
+    return { question, choices: list.split(/ Answer[2-5]: /) };
+  };
+  const lettered = (text: string, answer: string) => {
+    const { choices } = listed(text);
+    const label = choices.map((_, i) => 'ABCDE'[i]!);
+    return { choices: { text: choices, label }, answerKey: label[Number(answer.at(-1)) - 1] };
+  };
+
+  it.each([
+    ['boolq', 'boolq/train.json.gz', 9427],
+    ['boolq', 'boolq/test.json', 3270],
+    ['piqa', 'piqa/test.json', 1838],
+    ['siqa', 'social_i_qa/test.json', 1954],
+    ['winogrande', 'winogrande/test.json', 1267],
+    ['arc_easy', 'ARC-Easy/train.json', 2251],
+    ['arc_easy', 'ARC-Easy/test.json', 2376],
+    ['arc_challenge', 'ARC-Challenge/train.json', 1119],
+    ['arc_challenge', 'ARC-Challenge/test.json', 1172],
+    ['openbookqa', 'openbookqa/train.json', 4957],
+    ['openbookqa', 'openbookqa/test.json', 500],
+  ] as const)('%s: every instruction of %s, taken apart, is told again as it was: %i', async (name, file, count) => {
+    const { path, rows } = await readJsonList(sharedDir('data/commonsense', file));
+    const originals = rows.map(({ line, values }) => {
+      return { line, values: originalOf[name]!(values.instruction as string, values.answer as string)! };
+    });
+    const task = await open(name, 'nowhere');
+    const told = task.inColumns!({ path, columns: Object.keys(originals[0]!.values), rows: originals });
+    const plain = ({ values: { instruction, output } }: Row) => ({ instruction, output });
+    expect(told.rows.map(plain)).toEqual(rows.map(plain));
+    expect(told.rows).toHaveLength(count);
   });
 });

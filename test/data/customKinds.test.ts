@@ -128,7 +128,7 @@ describe("a language task of one's own", () => {
   it('asks as it is told, the space before the answer being part of it', async () => {
     const asked = `prompt: "{text} = "\nanswer: '-?\\d+'\nmaxNewTokens: 8\nmetrics: [exact_match]`;
     const task = await open(`${yaml}\n${asked}`, files);
-    expect(task.generation).toEqual({ prompt: '{text} =', answer: '-?\\d+', maxNewTokens: 8 });
+    expect(task.generation).toEqual({ prompt: '{text} =', lead: ' ', answer: '-?\\d+', maxNewTokens: 8 });
     expect(task.metrics).toEqual(['exact_match']);
     expect((await task.load('dev')).examples[0]!.references).toEqual([' 4']);
   });
@@ -148,7 +148,7 @@ describe("a language task of one's own", () => {
     it('knows which one is right, and scores that', async () => {
       const task = await open(`${chosen}\nprompt: '{text} '`, rows(['no', 'yes'], ['yes', 'no', 'perhaps']));
       expect(task.metrics).toEqual(['accuracy', 'log_likelihood', 'perplexity']);
-      expect(task.columns).toEqual({ text: 'ask', label: 'told' });
+      expect(task.columns).toEqual({ text: 'ask', label: 'told', choices: 'may' });
       expect((await task.load('train')).examples).toEqual([
         { id: '1', text: 'Is it?', references: [' yes'], choices: [' no', ' yes'], label: 1 },
         { id: '2', text: 'Is it?', references: [' yes'], choices: [' yes', ' no', ' perhaps'], label: 0 },

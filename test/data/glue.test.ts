@@ -122,7 +122,9 @@ describe('GLUE tasks that cannot be read', () => {
     const nowhere = await open('mrpc', join(empty, 'none'));
     expect((await errorOf(nowhere.load('train'))).message).toContain(`${join(empty, 'none')} does not exist`);
     const cola = await open('cola', empty);
-    expect((await errorOf(cola.load('test'))).message).toContain('cola has no labelled test split');
+    expect((await errorOf(cola.load('test'))).message).toBe(
+      'The task cola has no labelled test split, only train and dev. Choose another split.',
+    );
   });
 
   it.each([

@@ -143,7 +143,7 @@ describe('XQuAD', () => {
     expect(task.splits).toEqual(['dev']);
     expect((await task.load('dev')).examples).toHaveLength(1);
     expect((await errorOf(task.load('train'))).message).toBe(
-      'The task xquad has no train split, only dev. Train on a task like it, and score that on this one.',
+      'The task xquad has no labelled train split, only dev. Train on a task like it, and score that on this one.',
     );
   });
 

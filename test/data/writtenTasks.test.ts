@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openTask } from '../../src/data/index.js';
-import { spacedPrompt } from '../../src/data/prompt.js';
+import { spacedPrompt, withLead } from '../../src/data/prompt.js';
 import { hasShared, sharedDir } from '../shared.js';
 import { errorOf, folderOf } from './files.js';
 
@@ -9,22 +9,23 @@ const open = (name: string, dataDir: string) => openTask(name, { dataDir, warn }
 
 describe('a prompt', () => {
   it('that ends in spaces gives them to what is written after it', () => {
-    const { generation, follow } = spacedPrompt({ prompt: 'Q: {text}\nA:  ', maxNewTokens: 3, answer: 'x' });
-    expect(generation).toEqual({ prompt: 'Q: {text}\nA:', maxNewTokens: 3, answer: 'x' });
-    expect(follow({ id: '1', text: 'a ', references: ['b'], choices: ['b', 'c'], label: 0 })).toEqual({
+    const generation = spacedPrompt({ prompt: 'Q: {text}\nA:  ', maxNewTokens: 3, answer: 'x' });
+    expect(generation).toEqual({ prompt: 'Q: {text}\nA:', lead: '  ', maxNewTokens: 3, answer: 'x' });
+    const example = { id: '1', text: 'a ', references: ['b'], choices: ['b', 'c'], label: 0 };
+    expect(withLead(example, generation)).toEqual({
       id: '1',
       text: 'a ',
       references: ['  b'],
       choices: ['  b', '  c'],
       label: 0,
     });
-    expect(follow({ id: '1', text: 'a' })).toEqual({ id: '1', text: 'a' });
+    expect(withLead({ id: '1', text: 'a' }, generation)).toEqual({ id: '1', text: 'a' });
   });
 
   it('that ends in a new line keeps it', () => {
-    const { generation, follow } = spacedPrompt({ prompt: '{text}\n', maxNewTokens: 3 });
-    expect(generation.prompt).toBe('{text}\n');
-    expect(follow({ id: '1', text: 'a', references: ['b'] }).references).toEqual(['b']);
+    const generation = spacedPrompt({ prompt: '{text}\n', maxNewTokens: 3 });
+    expect(generation).toEqual({ prompt: '{text}\n', maxNewTokens: 3 });
+    expect(withLead({ id: '1', text: 'a', references: ['b'] }, generation).references).toEqual(['b']);
   });
 });
 

@@ -23,6 +23,9 @@ const real = (shape: readonly (number | string)[]) => shape.map((dim) => (typeof
 
 const cases: Readonly<Record<string, Case>> = {
   add: { build: ([a, b]) => ops.add(a!, b!), wrt: [['batch', 'seq', 4], [4]] },
+  after: { build: ([x]) => ops.after(ops.mul(x!, x!), ops.done([x!])), wrt: [['batch', 4]] },
+  boundary: { build: ([x]) => ops.tanh(ops.boundary(ops.tanh(x!), { index: 0, of: 'value' })), wrt: [['batch', 4]] },
+  done: { build: ([x]) => ops.add(ops.mul(x!, x!), ops.cast(ops.done([x!, x!]), 'float32')), wrt: [['batch', 4]] },
   sub: {
     build: ([a, b]) => ops.sub(a!, b!),
     wrt: [

@@ -4,11 +4,12 @@ import { commonSubexpressions } from '../../src/graph/passes/commonSubexpression
 import { foldTransposes } from '../../src/graph/passes/foldTransposes.js';
 import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
 import { optimize } from '../../src/graph/passes/index.js';
-import { nodeOf, nodesInOrder } from '../../src/graph/tensor.js';
+import { recompute } from '../../src/graph/passes/recompute.js';
+import { type Node, nodeOf, nodesInOrder } from '../../src/graph/tensor.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
 import type { Value } from '../../src/runtime/session.js';
 import { expectClose } from '../fixtures.js';
-import { evaluate, floats } from './evaluate.js';
+import { evaluate, floats, int64s } from './evaluate.js';
 import { nodeByNode } from './nodeByNode.js';
 
 const matrix = (name: string, ...shape: (number | string)[]) => input(name, 'float32', shape);
@@ -165,6 +166,94 @@ describe('fuseGemm', () => {
   it('leaves products of more than two axes alone', () => {
     const batched = [ops.add(ops.matmul(matrix('batched', 2, 4, 3), w, { transB: true }), bias)];
     expect(fuseGemm(batched)).toEqual(batched);
+  });
+});
+
+describe('recompute', () => {
+  const weights = [0, 1, 2, 3].map((layer) => matrix(`w${layer}`, 4, 4));
+  const [x, mask] = [matrix('x', 'batch', 4), matrix('mask', 'batch', 1)];
+  const [pool, offsets] = [matrix('pool', 40), input('offsets', 'int64', [4])];
+
+  /** Layers that share a mask and have a stretch of a pool each; boundaries between them. */
+  function network(marked: boolean): Tensor[] {
+    const shared = ops.exp(mask);
+    let state = x;
+    for (const [index, weight] of weights.entries()) {
+      if (marked) state = ops.boundary(state, { index, of: 'value' });
+      const inner = ops.gelu(ops.mul(ops.matmul(ops.tanh(state), weight), shared));
+      state = ops.add(state, ops.mul(inner, ops.window(pool, offsets, index, ['batch', 4])));
+    }
+    const loss = ops.mean(ops.mul(state, state), { axes: [0, 1], keepDims: false });
+    return [loss, ...grad(loss, weights)];
+  }
+
+  /** True of nodes that lead to `target`. */
+  const leadTo = (target: Tensor) => {
+    const nodes = new Set(nodesInOrder([target]));
+    return (node: Node) => nodes.has(node);
+  };
+
+  it('leaves the numbers as they are, to the bit', async () => {
+    const stream = randomStream(1, 'recompute');
+    const feeds: Record<string, Value> = {
+      x: normals(stream, [3, 4]),
+      mask: normals(stream, [3, 1]),
+      pool: normals(stream, [40]),
+      offsets: int64s([4], [0, 7, 3, 20]),
+    };
+    for (const { origin } of weights) if (origin.kind === 'input') feeds[origin.name] = normals(stream, [4, 4]);
+    const named = (outputs: readonly Tensor[]) => Object.fromEntries(outputs.map((tensor, i) => [`${i}`, tensor]));
+    expect(await evaluate(named(network(true)), feeds)).toEqual(await evaluate(named(network(false)), feeds));
+  });
+
+  it('keeps where segments start, and what they share', () => {
+    const outputs = recompute(network(true));
+    const order = nodesInOrder(outputs);
+    const forward = new Set(nodesInOrder([outputs[0]!]));
+    const states = order.filter((node) => forward.has(node) && node.primitive === 'add');
+    const beforeLast = new Set(nodesInOrder(states[2]!.outputs));
+    const backward = order.filter((node) => !forward.has(node));
+    const read = new Set(backward.flatMap(({ inputs }) => inputs.map((tensor) => nodeOf(tensor)!)));
+    const kept = order.filter((node) => beforeLast.has(node) && read.has(node));
+    expect(kept.map(({ primitive }) => primitive).sort()).toEqual(['add', 'add', 'exp']);
+    expect(kept.filter((node) => states.slice(0, 2).includes(node))).toHaveLength(2);
+  });
+
+  it('lets every copy wait for the gradients of the segments behind it', () => {
+    const outputs = recompute(network(true));
+    const order = nodesInOrder(outputs);
+    expect(count(outputs, 'boundary')).toBe(0);
+    expect(count(outputs, 'done')).toBe(3);
+    // The gradient of layer 3 is there before layer 2 is computed again, and so on.
+    for (const layer of [0, 1, 2]) {
+      const waits = order.filter((node) => node.primitive === 'done' && leadTo(outputs[1 + layer]!)(node));
+      expect(waits.some((node) => node.inputs.includes(outputs[2 + layer]!))).toBe(true);
+    }
+    expect(nodesInOrder([outputs[4]!]).some(({ primitive }) => primitive === 'after')).toBe(false);
+  });
+
+  it.each([
+    ['takes gradients that depend on nothing', (state: Tensor) => state, 0],
+    ['needs no loss among the outputs', (state: Tensor) => ops.mul(state, state), 1],
+  ] as const)('%s', async (_, last, firstOutput) => {
+    const build = (marked: boolean) => {
+      const inner = ops.tanh(ops.exp(ops.matmul(x, weights[0]!)));
+      const state = marked ? ops.boundary(inner, { index: 5, of: 'value' }) : inner;
+      const loss = ops.sum(last(state), { axes: [0, 1], keepDims: false });
+      return [loss, ...grad(loss, [weights[0]!])].slice(firstOutput);
+    };
+    const stream = randomStream(2, 'recompute');
+    const feeds = { x: normals(stream, [4, 4]), w0: normals(stream, [4, 4]) };
+    expect(count(recompute(build(true)), 'after')).toBe(1);
+    const run = (marked: boolean) => evaluate(Object.fromEntries(build(marked).entries()), feeds);
+    expect(await run(true)).toEqual(await run(false));
+  });
+
+  it('leaves a graph without boundaries alone, and one without gradients but for the marks', () => {
+    const plain = network(false);
+    expect(recompute(plain)).toEqual(plain);
+    const forward = recompute(network(true).slice(0, 1));
+    expect(primitivesOf(forward)).toEqual(primitivesOf(plain.slice(0, 1)));
   });
 });
 

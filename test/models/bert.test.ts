@@ -169,6 +169,7 @@ describe('BERT without adapters', () => {
         seen.set(path, x);
         return ops.add(product, bias!);
       },
+      startLayer: (state) => state,
       endSubLayer: (_, y, close) => close(y),
       dropout: (x) => x,
     });

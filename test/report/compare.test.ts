@@ -30,7 +30,7 @@ describe('results.md', () => {
     expect(markdown).toMatch(/\| head only \|.*\| 0 \| −100\.0 % \* \|/);
     expect(markdown).toMatch(/\| DiffoRA \|.*\| 990 \| −1\.0 % \|/);
     expect(markdown).toContain('- head only, seed 1, failed: out of luck');
-    expect(markdown).toContain('1 runs are still missing');
+    expect(markdown).toContain('1 run is still missing');
   });
 });
 

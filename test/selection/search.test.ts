@@ -101,6 +101,13 @@ describe('the bi-level search', () => {
     expect(again).toEqual(one);
   });
 
+  it.each<Partial<SearchOptions>>([{ order: 'first', start: 'gradient-norm', dropoutRate: 0.2 }, { order: 'second' }])(
+    'with %j has the same bits where activations are computed again',
+    async (changes) => {
+      expect(await search({ ...changes, gradientCheckpointing: true })).toEqual(await search(changes));
+    },
+  );
+
   it('starts from gradient norms: in each row of mean 0 and spread 0.5', async () => {
     const zero = await search({ steps: 1 });
     const { logits } = await search({ steps: 1, start: 'gradient-norm', damLearningRate: 1e-9 });

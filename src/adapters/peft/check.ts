@@ -1,10 +1,16 @@
 import { DiffoError } from '../../errors.js';
+import type { TaskType } from '../../models/model.js';
 import { rankOf } from './config.js';
 import { peftKinds } from './kinds.js';
 import type { PeftAdapter } from './types.js';
 
-/** PEFT adds these to `modules_to_save` of every SEQ_CLS adapter, whichever of them the model has. */
-const HEADS_OF_PEFT = ['classifier', 'score'];
+/** What PEFT adds to `modules_to_save` of every adapter of a type, whichever of them the model has. */
+const headsOfPeft: Readonly<Record<TaskType, readonly string[]>> = {
+  SEQ_CLS: ['classifier', 'score'],
+  TOKEN_CLS: ['classifier', 'score'],
+  QUESTION_ANS: ['qa_outputs'],
+  CAUSAL_LM: [],
+};
 
 const SHOWN_ROWS = 12;
 
@@ -26,9 +32,13 @@ export function entriesInUse(modulesToSave: readonly string[], saved: readonly s
 }
 
 /** Finds saved tensors that no entry covers, and entries without tensors. */
-export function checkSaved(modulesToSave: readonly string[], saved: readonly string[]): Misfit[] {
+export function checkSaved(
+  { taskType, modulesToSave }: Pick<PeftAdapter, 'taskType' | 'modulesToSave'>,
+  saved: readonly string[],
+): Misfit[] {
+  const heads = headsOfPeft[taskType];
   const used = entriesInUse(modulesToSave, saved);
-  const idle = modulesToSave.filter((entry) => !used.includes(entry) && !HEADS_OF_PEFT.includes(entry));
+  const idle = modulesToSave.filter((entry) => !used.includes(entry) && !heads.includes(entry));
   const misfits: Misfit[] = [
     ...saved
       .filter((tensor) => !modulesToSave.some((entry) => isSavedBy(entry, tensor)))
@@ -36,8 +46,8 @@ export function checkSaved(modulesToSave: readonly string[], saved: readonly str
     ...idle.map((entry): Misfit => ({ fault: 'missing', what: `${entry}.* of modules_to_save` })),
   ];
   // PEFT creates the head's copy at loading in any case, and would leave it at the base model's random values.
-  if (!HEADS_OF_PEFT.some((head) => saved.some((tensor) => isSavedBy(head, tensor)))) {
-    misfits.push({ fault: 'missing', what: 'classifier.* (the head of a SEQ_CLS adapter)' });
+  if (heads.length > 0 && !heads.some((head) => saved.some((tensor) => isSavedBy(head, tensor)))) {
+    misfits.push({ fault: 'missing', what: `${heads[0]}.* (the head of a ${taskType} adapter)` });
   }
   return misfits;
 }
@@ -86,7 +96,7 @@ export function checkAdapter(adapter: PeftAdapter, where: string): void {
       .map((module): Misfit => ({ fault: 'left over', what: `${module}, which target_modules does not name` })),
     ...checkShapes(adapter),
     ...checkSaved(
-      adapter.modulesToSave,
+      adapter,
       adapter.saved.map((tensor) => tensor.name),
     ),
   ]);

@@ -32,11 +32,7 @@ export async function readPeftAdapter(folder: string): Promise<ReadAdapter> {
   const { tensors } = await readSafetensorsHeader(join(folder, ADAPTER_WEIGHTS_FILE));
   const { modules: found, shared, saved, biases, misfits } = sortOut([...tensors.values()], config);
   const matched = `${found.size} modules: ${[...found.keys()].slice(0, 3).join(', ')}${found.size > 3 ? ', …' : ''}; ${saved.size} tensors of the head`;
-  const all = [
-    ...misfits,
-    ...checkTargets(config.target, [...found.keys()]),
-    ...checkSaved(config.modulesToSave, [...saved.keys()]),
-  ];
+  const all = [...misfits, ...checkTargets(config.target, [...found.keys()]), ...checkSaved(config, [...saved.keys()])];
   report(folder, all, matched);
   const { target: _, ...fields } = config;
   const modules = new Map<string, Record<string, NamedTensor>>();

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import { DiffoError } from '../../errors.js';
+import { DiffoError, quoted } from '../../errors.js';
 import { type Environment, hubCacheFolder } from '../../files/caches.js';
 import { absenceMark, cachedCommit, isFile, repositoryFolder } from '../../hub/cache.js';
 import { fillSnapshot, type HubOptions } from '../../hub/download.js';
-import { quoted } from '../rows.js';
 
 /** The revision on which the hub keeps every dataset as Parquet: `<config>/<split>/0000.parquet`, `0001.parquet`, … */
 const PARQUET_REVISION = 'refs/convert/parquet';

@@ -1,7 +1,10 @@
 import { usageError } from '../../errors.js';
+import { isJsonObject } from '../../files/json.js';
 import { readDelimited } from './delimited.js';
+import { readJson, readJsonList } from './json.js';
 import { readJsonLines } from './jsonl.js';
 import { readParquet } from './parquet.js';
+import { readSquad } from './squad.js';
 import type { Table } from './table.js';
 
 export { type DelimitedOptions, readDelimited } from './delimited.js';
@@ -35,6 +38,23 @@ export function readTable(path: string): Promise<Table> {
   if (!reader)
     throw usageError(`${path} is no data file known here: name it ${TABLE_ENDINGS.join(', ')}, or those with .gz.`);
   return reader(path);
+}
+
+/**
+ * Reads a file of rows: as {@link readTable}, or a `.json` (`.json.gz`) that is a list of objects or has SQuAD's form.
+ *
+ * @throws DiffoError as the reader of that form
+ */
+export async function readRows(path: string): Promise<Table> {
+  if (endingOf(path) !== 'json') return readTable(path);
+  return Array.isArray(await readJson(path)) ? readJsonList(path) : readSquad(path);
+}
+
+/** True for a file that {@link readRows} takes; JSON may also describe a task. */
+export async function holdsRows(path: string): Promise<boolean> {
+  if (endingOf(path) !== 'json') return isTablePath(path);
+  const content = await readJson(path).catch(() => undefined);
+  return Array.isArray(content) || (isJsonObject(content) && 'data' in content);
 }
 
 function endingOf(path: string): string {

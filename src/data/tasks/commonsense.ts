@@ -1,9 +1,9 @@
 import { DiffoError } from '../../errors.js';
-import { withChoices } from '../choices.js';
 import { placeOf, type Row, readJsonList, type Table } from '../readers/index.js';
-import { requireColumn, rowToExample, type TaskShape } from '../rows.js';
-import type { Example, Generation, SplitName } from '../types.js';
-import { fileTask } from './fileTask.js';
+import { isEmpty, requireColumn } from '../rows.js';
+import type { Generation, SplitName } from '../types.js';
+import { fileTask, type HubSource } from './fileTask.js';
+import type { OriginalForm, Question } from './multipleChoice.js';
 import type { TaskFactory } from './task.js';
 
 /**
@@ -20,6 +20,8 @@ const PROMPT = `Below is an instruction that describes a task. Write a response 
 ### Response:
 `;
 
+const COLUMNS = { text: 'instruction', label: 'output', choices: 'choices' };
+
 /** All that tells one commonsense set from another. */
 export interface CommonsenseDefinition {
   readonly name: string;
@@ -27,8 +29,13 @@ export interface CommonsenseDefinition {
   readonly folder: string;
   /** Regular expression of an answer: `extract_answer` of commomsense_evaluate.py. */
   readonly answer: string;
-  /** Another form that the set goes about in: its folder, its files, and how one becomes LLM-Adapters' entries. */
-  readonly original?: {
+  /** The rows of its authors, which the hub has, and what LLM-Adapters makes of one: its instruction. */
+  readonly original: OriginalForm;
+  readonly instruction: (question: Question) => string;
+  /** `test` is what LLM-Adapters scored: of sets whose test labels are held back it is the validation split. */
+  readonly hub: HubSource;
+  /** Files of its authors. */
+  readonly originalFiles?: {
     readonly folder: string;
     readonly files: Partial<Record<SplitName, string>>;
     readonly read: (path: string) => Promise<Table>;
@@ -37,12 +44,17 @@ export interface CommonsenseDefinition {
 
 /**
  * Makes the factory of a commonsense set as LLM-Adapters (Hu et al., arXiv 2304.01933) wrote it: `train.json` and
- * `test.json`, lists of `{instruction, input, output, answer}`, below `commonsense/` or not. What may be written is
- * "the correct answer is …" with each word of the instruction's last line, "Answer format: …".
+ * `test.json`, lists of `{instruction, input, output, answer}`, below `commonsense/` or not; or the same entries made of
+ * its authors' rows. What may be written is "the correct answer is …" with each word of the instruction's last line,
+ * "Answer format: …".
  */
-export function commonsenseTask({ name, folder, answer, original }: CommonsenseDefinition): TaskFactory {
-  const folders = [folder, ...(original ? [original.folder] : [])];
-  const filesOf = (split: SplitName) => [`${split}.json`, ...(original?.files[split] ? [original.files[split]] : [])];
+export function commonsenseTask(definition: CommonsenseDefinition): TaskFactory {
+  const { name, folder, answer, hub, originalFiles } = definition;
+  const folders = [folder, ...(originalFiles ? [originalFiles.folder] : [])];
+  const filesOf = (split: SplitName) => [
+    `${split}.json`,
+    ...(originalFiles?.files[split] ? [originalFiles.files[split]] : []),
+  ];
   const generation: Generation = { prompt: PROMPT, maxNewTokens: 32, answer };
   return fileTask({
     name,
@@ -54,31 +66,55 @@ export function commonsenseTask({ name, folder, answer, original }: CommonsenseD
     maxLength: 256,
     folders: folders.flatMap((each) => [`commonsense/${each}`, each]),
     files: { train: filesOf('train'), test: filesOf('test') },
-    read: async (path) => {
-      const isOriginal = original && /\.jsonl(\.gz)?$/.test(path);
-      return commonsenseExamples(await (isOriginal ? original.read(path) : readJsonList(path)), name);
-    },
+    read: (path) => (originalFiles && /\.jsonl(\.gz)?$/.test(path) ? originalFiles.read(path) : readEntries(path)),
+    hub,
+    inColumns: (table) => inColumns(table, definition),
   });
 }
 
-const COLUMNS = { text: 'instruction', label: 'output' };
-
-function commonsenseExamples(table: Table, name: string): Example[] {
+async function readEntries(path: string): Promise<Table> {
+  const table = await readJsonList(path);
   for (const column of ['instruction', 'input', 'output', 'answer']) requireColumn(table, column);
-  const shape: TaskShape = { name, kind: 'language', labels: [], columns: COLUMNS };
-  return table.rows.map((row) => toExample(shape, row, table.path));
+  return table;
 }
 
-function toExample(shape: TaskShape, row: Row, path: string): Example {
-  const where = placeOf(path, row);
-  const { text, ...example } = rowToExample(shape, row, path);
-  const { input, output, answer } = row.values;
-  const words = /Answer format: (\S+)$/.exec(text)?.[1]?.split('/');
+/** Entries with their choices, from LLM-Adapters' or from the authors' rows; another table as it is. */
+function inColumns(table: Table, definition: CommonsenseDefinition): Table {
+  const isOriginal = definition.original.columns.every((column) => table.columns.includes(column));
+  if (!isOriginal && !table.columns.includes(COLUMNS.text)) return table;
+  const rows = table.rows.map((row) => {
+    const values = isOriginal ? entryOf(row, table.path, definition) : row.values;
+    return { ...row, values: withWords(values, placeOf(table.path, row)) };
+  });
+  return { ...table, columns: Object.values(COLUMNS), rows };
+}
+
+/** The entry that LLM-Adapters makes of a row; without an output where the row does not tell what is right. */
+function entryOf(row: Row, path: string, { original, instruction }: CommonsenseDefinition): Row['values'] {
+  const question = original.question(row, path);
+  const entry = { instruction: instruction(question), input: '' };
+  if (question.right === undefined) return entry;
+  const answer = wordsOf(entry.instruction)?.[question.right];
+  if (answer !== undefined) return { ...entry, output: outputOf(answer), answer };
+  throw new DiffoError(`${placeOf(path, row)}: the label names none of the choices. Correct it, or leave it empty.`);
+}
+
+function withWords({ instruction, input, output, answer }: Row['values'], where: string): Row['values'] {
+  if (typeof instruction !== 'string') return { instruction, output };
+  const words = wordsOf(instruction);
   if (!words) throw new DiffoError(`${where}: the instruction does not end in "Answer format: a/b/…". Mend the entry.`);
-  if (output !== `the correct answer is ${answer}`) {
-    throw new DiffoError(`${where}: the output is not "the correct answer is ${answer}". Correct output or answer.`);
+  if (!isEmpty(answer) && output !== outputOf(answer)) {
+    throw new DiffoError(`${where}: the output is not "${outputOf(answer)}". Correct output or answer.`);
   }
-  const whole = input ? `${text}\n\n### Input:\n${input}` : text;
-  const choices = words.map((word) => `the correct answer is ${word}`);
-  return withChoices({ ...example, text: whole }, choices, where);
+  const whole = input ? `${instruction}\n\n### Input:\n${input}` : instruction;
+  return { instruction: whole, output, choices: words.map(outputOf) };
+}
+
+/** What an instruction says may be answered. */
+function wordsOf(instruction: string): string[] | undefined {
+  return /Answer format: (\S+)$/.exec(instruction)?.[1]?.split('/');
+}
+
+function outputOf(answer: unknown): string {
+  return `the correct answer is ${answer}`;
 }

@@ -1,15 +1,14 @@
 import { basename } from 'node:path';
-import { DiffoError } from '../../errors.js';
-import { withChoices } from '../choices.js';
-import { spacedPrompt } from '../prompt.js';
-import { placeOf, readSquad, readTable, type Table } from '../readers/index.js';
-import { isEmpty, labelName, quoted, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
+import { DiffoError, quoted } from '../../errors.js';
+import { spacedPrompt, withLead } from '../prompt.js';
+import { readRows, readTable, type Table } from '../readers/index.js';
+import { isEmpty, labelName, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
 import { makeSplit } from '../split.js';
 import { holdOut } from '../stratify.js';
 import type { Example, Generation, Split, SplitName, Task } from '../types.js';
 import { metricsOf } from './customMetrics.js';
 import { type TaskDescription, taskColumns } from './description.js';
-import type { TaskOptions } from './task.js';
+import type { ColumnOptions, TaskOptions } from './task.js';
 
 /** Share of the training rows held out for validation where there is no dev file. */
 const HELD_OUT = 0.1;
@@ -27,42 +26,46 @@ const SPAN_LENGTH = 384;
  * @throws DiffoError that lists the columns there are when one is missing; and as {@link describedTask}
  */
 export async function dataFileTask(path: string, options: TaskOptions): Promise<Task> {
-  const table = await readTable(path);
+  const columns = usualColumns(await readTable(path), options);
+  return describedTask({ name: nameOf(path), train: path, columns }, options);
+}
+
+/** The columns that are named, else those usual for a text, its pair where there is one, and the label. */
+export function usualColumns(table: Table, options: ColumnOptions): Task['columns'] {
   const pick = (wanted: string | undefined, usual: readonly string[]) =>
     wanted ?? usual.find((name) => table.columns.includes(name));
   const text = pick(options.textColumn, ['text', 'sentence', 'sentence1']) ?? 'text';
   const pair = pick(options.pairColumn, ['pair', 'sentence2']);
-  const name = basename(path).replace(/\.(csv|tsv|jsonl)(\.gz)?$/i, '');
-  return describedTask(
-    { name, train: path, columns: taskColumns(text, pair, options.labelColumn ?? 'label') },
-    options,
-  );
+  return taskColumns({ text, pair, label: options.labelColumn ?? 'label' });
+}
+
+/** A data file's name without its ending. */
+export function nameOf(path: string): string {
+  return basename(path).replace(/\.(csv|tsv|jsonl|json|parquet)(\.gz)?$/i, '');
 }
 
 /**
  * A task from a description. All files are read at once, so that a mistake shows before anything is trained.
  *
  * The kind: the one named, else regression where labels are numbers and not all whole, else classification; class names
- * are the labels that occur in training, sorted (as numbers where they are numbers). Files of a span task may have
- * SQuAD's form (`.json`). Without a dev file a tenth of the training rows is held out for it, stratified by label and
- * chosen by the seed.
+ * are the labels that occur in training, sorted (as numbers where they are numbers). Without a dev file a tenth of the
+ * training rows is held out for it, stratified by label and chosen by the seed.
  *
  * @throws DiffoError for a missing column, a label outside the set (file, line, allowed names), a class of one
  *   example, an answer that its passage does not hold, a metric that does not fit the kind
  */
 export async function describedTask(description: TaskDescription, options: TaskOptions): Promise<Task> {
-  const { name, columns, choices } = description;
-  const table = await readRows(description.train, description.kind);
+  const { name, columns } = description;
+  const table = await readRows(description.train);
   for (const column of Object.values(columns)) requireColumn(table, column);
   const kind = description.kind ?? (description.labels ? 'classification' : kindOf(table, columns.label));
   const labels = kind === 'classification' ? (description.labels ?? labelsOf(table, columns.label)) : [];
   const shape: TaskShape = { name, kind, labels, columns };
-  const metrics = metricsOf(choices === undefined ? kind : 'choice', description.metrics);
-  const spaced = kind === 'language' ? spacedPrompt(generationOf(description)) : undefined;
+  const metrics = metricsOf(columns.choices === undefined ? kind : 'choice', description.metrics);
+  const generation = kind === 'language' ? spacedPrompt(generationOf(description)) : undefined;
   const examplesOf = (table: Table) => {
     const examples = tableToExamples(table, shape);
-    const chosen = choices === undefined ? examples : withColumnOfChoices(table, examples, choices);
-    return spaced ? chosen.map(spaced.follow) : chosen;
+    return generation ? examples.map((example) => withLead(example, generation)) : examples;
   };
 
   const train = examplesOf(table);
@@ -74,27 +77,22 @@ export async function describedTask(description: TaskDescription, options: TaskO
   };
   if (description.dev) {
     add('train', train, description.train);
-    add('dev', examplesOf(await readRows(description.dev, kind)), description.dev);
+    add('dev', examplesOf(await readRows(description.dev)), description.dev);
   } else {
     const seed = options.seed ?? 0;
     const { kept, heldOut } = holdOut(train, HELD_OUT, seed);
     add('train', kept, `${description.train} (without the rows held out)`);
     add('dev', heldOut, `${description.train} (a tenth held out, seed ${seed})`);
   }
-  if (description.test) add('test', examplesOf(await readRows(description.test, kind)), description.test);
+  if (description.test) add('test', examplesOf(await readRows(description.test)), description.test);
   return {
     ...shape,
     metrics,
-    ...(spaced ? { generation: spaced.generation } : {}),
+    ...(generation ? { generation } : {}),
     ...(kind === 'span' ? { maxLength: SPAN_LENGTH } : {}),
     splits: [...splits.keys()],
     load: async (split) => loaded(splits, split, name),
   };
-}
-
-/** A data file; of a span task also one of SQuAD's form. */
-function readRows(path: string, kind: Task['kind'] | undefined): Promise<Table> {
-  return kind === 'span' && /\.json(\.gz)?$/i.test(path) ? readSquad(path) : readTable(path);
 }
 
 function generationOf({ prompt, maxNewTokens, answer }: TaskDescription): Generation {
@@ -103,14 +101,6 @@ function generationOf({ prompt, maxNewTokens, answer }: TaskDescription): Genera
     maxNewTokens: maxNewTokens ?? GENERATION.maxNewTokens,
     ...(answer === undefined ? {} : { answer }),
   };
-}
-
-function withColumnOfChoices(table: Table, examples: readonly Example[], column: string): Example[] {
-  requireColumn(table, column);
-  return examples.map((example, i) => {
-    const row = table.rows[i]!;
-    return withChoices(example, row.values[column], placeOf(table.path, row));
-  });
 }
 
 function loaded(splits: ReadonlyMap<SplitName, Split>, split: SplitName, name: string): Split {
@@ -126,7 +116,8 @@ function kindOf(table: Table, column: string): Task['kind'] {
   return scores ? 'regression' : 'classification';
 }
 
-function labelsOf(table: Table, column: string): string[] {
+/** Names of the classes that occur, sorted. @throws DiffoError where they are fewer than two */
+export function labelsOf(table: Table, column: string): string[] {
   const cells = table.rows.map(({ values }) => values[column]).filter((cell) => !isEmpty(cell));
   const names = [...new Set(cells.map(labelName))];
   const numeric = names.every((name) => Number.isFinite(Number(name)));
@@ -154,7 +145,7 @@ function refuseLonely(train: readonly Example[], task: TaskShape, path: string):
   );
 }
 
-function warnOfEmpty(examples: readonly Example[], source: string, warn: (message: string) => void): void {
+export function warnOfEmpty(examples: readonly Example[], source: string, warn: (message: string) => void): void {
   const empty = examples.filter(({ text }) => text.trim() === '');
   if (empty.length > 0) {
     warn(`${source}: ${empty.length} of ${examples.length} rows have an empty text (line ${empty[0]!.id} first).`);

@@ -17,15 +17,8 @@ export interface DataFiles {
  *
  * @throws DiffoError that names what was looked for, and the files of other splits that are there
  */
-export function findDataFile(task: DataFiles, split: SplitName, dataDir: string | undefined): string {
-  const { name, folders, files } = task;
+export function findDataFile({ name, folders, files }: DataFiles, split: SplitName, dataDir: string): string {
   const wanted = files[split] ?? [];
-  if (!dataDir) {
-    throw new DiffoError(
-      `The task ${name} reads its data from a folder. Name it with --data-dir or DIFFORA_DATA ` +
-        `(the folder that holds ${folders[0]}/${wanted[0]}).`,
-    );
-  }
   if (!existsSync(dataDir))
     throw new DiffoError(`The data folder ${dataDir} does not exist. Check --data-dir or DIFFORA_DATA.`);
   const found = pathOf(folders, wanted, dataDir);

@@ -49,7 +49,8 @@ const KEYS_OF_A_KIND: Readonly<Record<string, readonly LearnedKind[]>> = {
 /** SQuAD's columns, which a span task has where it names no others. */
 const SPAN_COLUMNS = { text: 'question', pair: 'context', label: 'answers' };
 
-type NamedColumns = NonNullable<z.infer<typeof schema>['columns']>;
+/** Columns as they are written down, `undefined` among them. */
+export type NamedColumns = NonNullable<z.infer<typeof schema>['columns']>;
 
 /** A task of one's own: what a task file says, with the paths resolved. */
 export interface TaskDescription {
@@ -58,8 +59,6 @@ export interface TaskDescription {
   readonly dev?: string | undefined;
   readonly test?: string | undefined;
   readonly columns: Task['columns'];
-  /** Column of what may be written, in a language task of multiple choice. */
-  readonly choices?: string | undefined;
   readonly kind?: Task['kind'] | undefined;
   readonly labels?: readonly string[] | undefined;
   readonly metrics?: Task['metrics'] | undefined;
@@ -114,14 +113,13 @@ export async function readDescription(path: string): Promise<TaskDescription> {
     train: resolve(dirname(path), rest.train),
     dev: at(rest.dev),
     test: at(rest.test),
-    columns: taskColumns(columns.text, columns.pair, columns.label),
-    choices: columns.choices,
+    columns: taskColumns(columns),
   };
 }
 
-/** Columns without an undefined `pair`. */
-export function taskColumns(text: string, pair: string | undefined, label: string): Task['columns'] {
-  return pair === undefined ? { text, label } : { text, pair, label };
+/** Columns without those that are undefined. */
+export function taskColumns({ text, pair, label, choices }: NamedColumns): Task['columns'] {
+  return { text, ...(pair === undefined ? {} : { pair }), label, ...(choices === undefined ? {} : { choices }) };
 }
 
 function faultOf(issue: z.core.$ZodIssue): string {

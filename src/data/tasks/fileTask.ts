@@ -1,47 +1,82 @@
 import { DiffoError } from '../../errors.js';
-import { spacedPrompt } from '../prompt.js';
+import { hubTable } from '../hub/hubTable.js';
+import { spacedPrompt, withLead } from '../prompt.js';
+import type { Table } from '../readers/index.js';
+import { tableToExamples } from '../rows.js';
 import { makeSplit } from '../split.js';
 import { holdOut } from '../stratify.js';
 import type { Example, Split, SplitName, Task } from '../types.js';
 import { type DataFiles, findDataFile } from './dataFile.js';
-import type { TaskFactory } from './task.js';
+import type { TaskFactory, TaskOptions } from './task.js';
 
 /** A set without a dev file has this share of its training rows held out for one. */
 const HELD_OUT = 0.1;
 /** That split is part of the task, like GLUE's, so it never follows `--seed`. */
 const SPLIT_SEED = 20230404;
 
-/** All that tells one task of files from another. */
+/** Where the rows of a task are on the hub. */
+export interface HubSource {
+  /** `org/name` of the dataset. */
+  readonly repository: string;
+  readonly config: string;
+  /** The labelled splits there. */
+  readonly splits: Partial<Record<SplitName, string>>;
+}
+
+/** All that tells one known task from another. */
 export interface FileTaskDefinition extends Omit<Task, 'splits' | 'load'>, DataFiles {
-  readonly name: string;
-  /** The labelled rows of a file. */
-  readonly read: (path: string, split: SplitName) => Promise<readonly Example[]>;
+  /** The rows of a file. */
+  readonly read: (path: string, split: SplitName) => Promise<Table>;
+  /** The labelled rows of a table, of a file or of the hub; left out, those of the columns. */
+  readonly examples?: ((table: Table) => readonly Example[]) | undefined;
+  readonly hub: HubSource;
 }
 
 /**
- * Makes the factory of a task whose files are no table of sentences. Its prompt may end in a space, see `spacedPrompt`.
- * Where no dev file is named, `dev` is a tenth of the training rows, of each label, and `train` the others.
+ * Makes the factory of a known task. Its rows come from the data directory where one is given, else from the hub or its
+ * local cache. Its prompt may end in a space, see `spacedPrompt`. Where no dev file is named, `dev` is a tenth of the
+ * training rows, of each label, and `train` the others.
  */
-export function fileTask({ folders, files, read, ...task }: FileTaskDefinition): TaskFactory {
-  const spaced = task.generation && spacedPrompt(task.generation);
+export function fileTask(definition: FileTaskDefinition): TaskFactory {
+  const { folders: _, files, read, examples: readExamples, hub, ...task } = definition;
+  const generation = task.generation && spacedPrompt(task.generation);
   const holdsOut = files.train !== undefined && files.dev === undefined;
   const splits = (['train', 'dev', 'test'] as const).filter((each) => files[each] || (each === 'dev' && holdsOut));
 
-  const load = async (split: SplitName, dataDir: string | undefined): Promise<Split> => {
+  const examplesOf = (table: Table, split: SplitName): readonly Example[] => {
+    const told = task.inColumns?.(table) ?? table;
+    const rows = readExamples?.(told) ?? tableToExamples(told, task);
+    const scored = split === 'train' ? rows : (task.toScore?.(rows) ?? rows);
+    return generation ? scored.map((example) => withLead(example, generation)) : scored;
+  };
+  const load = async (split: SplitName, options: TaskOptions): Promise<Split> => {
     if (!splits.includes(split)) {
       const cure = split === 'train' ? 'Train on a task like it, and score that on this one' : 'Choose another split';
-      throw new DiffoError(`The task ${task.name} has no ${split} split, only ${splits.join(' and ')}. ${cure}.`);
+      const there = splits.join(' and ');
+      throw new DiffoError(`The task ${task.name} has no labelled ${split} split, only ${there}. ${cure}.`);
     }
     const isPart = holdsOut && split !== 'test';
-    const path = findDataFile({ name: task.name, folders, files }, isPart ? 'train' : split, dataDir);
-    const rows = await read(path, split);
-    const examples = spaced ? rows.map(spaced.follow) : rows;
-    if (!isPart) return makeSplit(split, examples, path, task);
+    const table = await tableOf(definition, isPart ? 'train' : split, options);
+    const examples = examplesOf(table, split);
+    if (!isPart) return makeSplit(split, examples, table.path, task);
     const { kept, heldOut } = holdOut(examples, HELD_OUT, SPLIT_SEED);
     return split === 'train'
-      ? makeSplit(split, kept, `${path} (without the tenth held out)`, task)
-      : makeSplit(split, heldOut, `${path} (a tenth held out, always the same)`, task);
+      ? makeSplit(split, kept, `${table.path} (without the tenth held out)`, task)
+      : makeSplit(split, heldOut, `${table.path} (a tenth held out, always the same)`, task);
   };
-  const shape = { ...task, ...(spaced ? { generation: spaced.generation } : {}), splits };
-  return ({ dataDir }) => ({ ...shape, load: (split) => load(split, dataDir) });
+  const shape = { ...task, ...(generation ? { generation } : {}), splits };
+  return (options) => ({ ...shape, load: (split) => load(split, options) });
+}
+
+/** The rows of a split: of the data directory where there is one, and then never of the hub. */
+async function tableOf(definition: FileTaskDefinition, split: SplitName, options: TaskOptions): Promise<Table> {
+  const { name, hub, read } = definition;
+  if (options.dataDir) return read(findDataFile(definition, split, options.dataDir), split);
+  const { repository, config, splits } = hub;
+  const itsSplit = splits[split];
+  if (itsSplit !== undefined) return hubTable({ repository, config, split: itsSplit }, options);
+  throw new DiffoError(
+    `The task ${name} has no labelled ${split} split on the hub; choose another split, or give its files with ` +
+      '--data-dir or DIFFORA_DATA.',
+  );
 }

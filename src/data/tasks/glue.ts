@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { DiffoError } from '../../errors.js';
-import { hubTable } from '../hub/hubTable.js';
 import { readDelimited, type Table } from '../readers/index.js';
 import { tableToExamples } from '../rows.js';
-import { makeSplit } from '../split.js';
-import type { Split, SplitName, Task } from '../types.js';
-import type { TaskFactory, TaskOptions } from './task.js';
+import type { SplitName, Task } from '../types.js';
+import { fileTask, type HubSource } from './fileTask.js';
+import type { TaskFactory } from './task.js';
 
 /** A file of a GLUE task, in one of the forms it goes about in. Tab-separated, quotes literal, `.gz` allowed. */
 export interface GlueFile {
@@ -22,11 +20,14 @@ export interface GlueFile {
 /** GLUE on the hub. Its classes are numbered in the order of our `labels`. */
 const REPOSITORY = 'nyu-mll/glue';
 
+/** The labelled splits there of most tasks, the labels of `test` being held back. */
+const USUAL_SPLITS = { train: 'train', dev: 'validation' };
+
 /** Where the rows of a task are in {@link REPOSITORY}. */
 export interface GlueHub {
   readonly config: string;
-  /** The labelled splits there; most tasks have two, the labels of `test` being held back. */
-  readonly splits?: Partial<Record<SplitName, string>>;
+  /** The labelled splits there, where they are not train and validation. */
+  readonly splits?: HubSource['splits'];
   /** Names of the columns there, where they are not the task's. */
   readonly columns?: Task['columns'];
 }
@@ -40,42 +41,34 @@ export interface GlueDefinition extends Omit<Task, 'splits' | 'load'> {
   readonly hub: GlueHub;
 }
 
-/**
- * Makes the factory of a GLUE task from its definition. The rows come from the data directory where one is given, else
- * from the hub or its local cache.
- */
-export function glueTask(definition: GlueDefinition): TaskFactory {
-  const { folders, files, hub, ...task } = definition;
-  const splits = (['train', 'dev', 'test'] as const).filter((split) => files[split] !== undefined);
-  return (options) => ({
+/** Makes the factory of a GLUE task from its definition. */
+export function glueTask({ files, hub, ...task }: GlueDefinition): TaskFactory {
+  const forms = Object.values(files).flat();
+  const names = Object.entries(files).map(([split, each]) => [split, each.map(({ file }) => file)]);
+  const columns = [...forms.map((form) => form.columns), hub.columns].map((each) => each ?? task.columns);
+  return fileTask({
     ...task,
-    splits,
-    load: (split) => loadSplit(split, definition, options),
+    files: Object.fromEntries(names),
+    read: (path, split) => readForm(path, files[split] ?? []),
+    hub: { repository: REPOSITORY, config: hub.config, splits: hub.splits ?? USUAL_SPLITS },
+    examples: (table) => {
+      const found = nearestColumns(table, columns);
+      refuseUnlabelled(table, found.label);
+      return tableToExamples(table, task, found);
+    },
   });
 }
 
-async function loadSplit(split: SplitName, definition: GlueDefinition, options: TaskOptions): Promise<Split> {
-  const forms = definition.files[split];
-  if (!forms) {
-    throw new DiffoError(`The task ${definition.name} has no labelled ${split} split; choose another split.`);
-  }
-  const { dataDir } = options;
-  return dataDir ? fromFile(split, definition, forms, dataDir) : fromHub(split, definition, options);
+function readForm(path: string, forms: readonly GlueFile[]): Promise<Table> {
+  const form = forms.find(({ file }) => file === basename(path).replace(/\.gz$/, ''));
+  return readDelimited(path, { format: 'tsv', columns: form?.header, optionalColumns: form?.optionalColumns });
 }
 
-async function fromHub(split: SplitName, definition: GlueDefinition, options: TaskOptions): Promise<Split> {
-  const { name, hub } = definition;
-  const { config, splits = { train: 'train', dev: 'validation' }, columns = definition.columns } = hub;
-  const itsSplit = splits[split];
-  if (itsSplit === undefined) {
-    throw new DiffoError(
-      `The task ${name} has no labelled ${split} split on the hub; choose another split, or give its files with ` +
-        '--data-dir or DIFFORA_DATA.',
-    );
-  }
-  const table = await hubTable({ repository: REPOSITORY, config, split: itsSplit }, options);
-  refuseUnlabelled(table, columns.label);
-  return makeSplit(split, tableToExamples(table, definition, columns), table.path, definition);
+/** Of the names that a task's columns go by those of which a table lacks fewest: none, unless it is to be refused. */
+function nearestColumns(table: Table, names: readonly Task['columns'][]): Task['columns'] {
+  const lacking = (columns: Task['columns']) =>
+    Object.values(columns).filter((name) => !table.columns.includes(name)).length;
+  return names.reduce((best, each) => (lacking(each) < lacking(best) ? each : best));
 }
 
 /** On the hub -1 stands for a label that is held back. */
@@ -84,43 +77,5 @@ function refuseUnlabelled({ path, rows }: Table, column: string): void {
   if (row === undefined) return;
   throw new DiffoError(
     `${path}, line ${row.line}: the row has no label (-1). Give labelled files with --data-dir or DIFFORA_DATA.`,
-  );
-}
-
-async function fromFile(
-  split: SplitName,
-  definition: GlueDefinition,
-  forms: readonly GlueFile[],
-  dataDir: string,
-): Promise<Split> {
-  const { path, form } = findFile(definition, forms, dataDir);
-  const table = await readDelimited(path, {
-    format: 'tsv',
-    columns: form.header,
-    optionalColumns: form.optionalColumns,
-  });
-  const examples = tableToExamples(table, definition, form.columns ?? definition.columns);
-  return makeSplit(split, examples, path, definition);
-}
-
-function findFile(
-  { name, folders }: GlueDefinition,
-  forms: readonly GlueFile[],
-  dataDir: string,
-): { path: string; form: GlueFile } {
-  if (!existsSync(dataDir))
-    throw new DiffoError(`The data folder ${dataDir} does not exist. Check --data-dir or DIFFORA_DATA.`);
-  for (const folder of folders) {
-    for (const form of forms) {
-      for (const ending of ['', '.gz']) {
-        const path = join(dataDir, folder, form.file + ending);
-        if (existsSync(path)) return { path, form };
-      }
-    }
-  }
-  const wanted = forms.map(({ file }) => `${join(dataDir, folders[0]!, file)}[.gz]`).join(' or ');
-  throw new DiffoError(
-    `The task ${name} finds no data: ${wanted} does not exist (the folder may also be called ` +
-      `${folders.slice(1).join(' or ')}). Check --data-dir or DIFFORA_DATA.`,
   );
 }

@@ -1,24 +1,20 @@
 import { readTable } from '../readers/index.js';
-import { type TaskShape, tableToExamples } from '../rows.js';
 import { fileTask } from './fileTask.js';
-
-const SHAPE: TaskShape = {
-  name: 'gsm8k',
-  kind: 'language',
-  labels: [],
-  columns: { text: 'question', label: 'answer' },
-};
 
 /**
  * GSM8K (Cobbe et al., arXiv 2110.14168): word problems of school mathematics, answered in steps and a last line
  * `#### 18`. 7,473 / 1,319 problems. The answer is what `ANS_RE` of the authors' dataset.py finds.
  */
 export const gsm8k = fileTask({
-  ...SHAPE,
+  name: 'gsm8k',
+  kind: 'language',
+  labels: [],
+  columns: { text: 'question', label: 'answer' },
   metrics: ['exact_match', 'log_likelihood'],
   generation: { prompt: 'Question: {text}\nAnswer: ', maxNewTokens: 256, answer: '#### (-?[0-9.,]+)' },
   maxLength: 512,
   folders: ['gsm8k', 'GSM8K'],
   files: { train: ['train.jsonl'], test: ['test.jsonl'] },
-  read: async (path) => tableToExamples(await readTable(path), SHAPE),
+  read: readTable,
+  hub: { repository: 'openai/gsm8k', config: 'main', splits: { train: 'train', test: 'test' } },
 });

@@ -1,5 +1,4 @@
-import { arcChallenge } from './arcChallenge.js';
-import { arcEasy } from './arcEasy.js';
+import { arcChallenge, arcEasy } from './arc.js';
 import { boolq } from './boolq.js';
 import { cola } from './cola.js';
 import { e2e } from './e2e.js';

@@ -1,28 +1,48 @@
+import * as z from 'zod';
 import { DiffoError } from '../../errors.js';
-import { placeOf, type Row, readJsonLines, type Table } from '../readers/index.js';
+import { readJsonLines, type Table } from '../readers/index.js';
 import { readText } from '../readers/text.js';
-import { requireColumn } from '../rows.js';
 import { commonsenseTask } from './commonsense.js';
+import { numberedFrom, originalForm, worded } from './multipleChoice.js';
 
 /**
  * Social IQa (Sap et al., arXiv 1904.09728): why, what next, how does one feel? 33,410 / 1,954 questions. Its own files
- * serve as well: `train.jsonl` and, for the test, `dev.jsonl`, from which LLM-Adapters made its test.json; each with
- * the right answers, 1 to 3, in `train-labels.lst` and `dev-labels.lst` beside it.
+ * serve as well: `train.jsonl` and, for the test, `dev.jsonl`, from which LLM-Adapters made its test.json, row by row;
+ * each with the right answers, 1 to 3, in `train-labels.lst` and `dev-labels.lst` beside it.
+ *
+ * Not seen on the hub itself but in others' code: that its Parquet files lie in a folder `default`.
  */
 export const siqa = commonsenseTask({
   name: 'siqa',
   folder: 'social_i_qa',
   answer: 'answer[1-5]',
-  original: {
+  original: originalForm(
+    {
+      context: z.string(),
+      question: z.string(),
+      answerA: z.string(),
+      answerB: z.string(),
+      answerC: z.string(),
+      label: numberedFrom(1),
+    },
+    ({ context, question, answerA, answerB, answerC, label }) => ({
+      text: `${context} ${question}`,
+      choices: [answerA, answerB, answerC],
+      right: label,
+    }),
+  ),
+  instruction: worded({ ask: 'Please choose the correct answer to the question', word: 'Answer' }),
+  hub: { repository: 'allenai/social_i_qa', config: 'default', splits: { train: 'train', test: 'validation' } },
+  originalFiles: {
     folder: 'social_i_qa_original',
     files: { train: 'train.jsonl', test: 'dev.jsonl' },
     read: readOriginal,
   },
 });
 
+/** Rows with the labels of the file beside theirs. */
 async function readOriginal(path: string): Promise<Table> {
   const table = await readJsonLines(path);
-  for (const column of ['context', 'question', 'answerA', 'answerB', 'answerC']) requireColumn(table, column);
   const labelPath = path.replace(/\.jsonl(\.gz)?$/, '-labels.lst');
   const labels = (await readText(labelPath)).trim().split(/\s+/);
   if (labels.length !== table.rows.length) {
@@ -34,23 +54,6 @@ async function readOriginal(path: string): Promise<Table> {
   if (wrong >= 0) {
     throw new DiffoError(`${labelPath}, line ${wrong + 1}: the label "${labels[wrong]}" is not 1, 2 or 3. Mend it.`);
   }
-  const rows = table.rows.map((row, i) => ({ ...row, values: entryOf(row, labels[i]!, path) }));
-  return { path, columns: ['instruction', 'input', 'output', 'answer'], rows };
-}
-
-/** The entry that LLM-Adapters makes of a row: its test.json is the original's dev.jsonl so written, row by row. */
-function entryOf(row: Row, label: string, path: string): Row['values'] {
-  const [context, question, first, second, third] = ['context', 'question', 'answerA', 'answerB', 'answerC'].map(
-    (column) => {
-      const text = row.values[column];
-      if (typeof text === 'string') return text;
-      throw new DiffoError(`${placeOf(path, row)}: column "${column}" holds no text. Mend or remove the row.`);
-    },
-  );
-  const instruction =
-    `Please choose the correct answer to the question: ${context} ${question}\n\n` +
-    `Answer1: ${first} Answer2: ${second} Answer3: ${third}\n\n` +
-    'Answer format: answer1/answer2/answer3';
-  const answer = `answer${label}`;
-  return { instruction, input: '', output: `the correct answer is ${answer}`, answer };
+  const rows = table.rows.map((row, i) => ({ ...row, values: { ...row.values, label: labels[i] } }));
+  return { path, columns: [...table.columns, 'label'], rows };
 }

@@ -3,10 +3,11 @@ import { placeOf, readSquad, type Table } from '../readers/index.js';
 import { tableToExamples } from '../rows.js';
 import type { Example, MetricName } from '../types.js';
 import type { DataFiles } from './dataFile.js';
-import { fileTask } from './fileTask.js';
+import { fileTask, type HubSource } from './fileTask.js';
 
 interface SquadDefinition extends DataFiles {
   readonly metrics: readonly MetricName[];
+  readonly hub: HubSource;
   /** Questions may have no answer. */
   readonly unanswerable?: boolean;
 }
@@ -18,7 +19,8 @@ function squadTask({ unanswerable = false, ...definition }: SquadDefinition) {
     labels: [],
     columns: COLUMNS,
     maxLength: 384,
-    read: async (path) => squadExamples(await readSquad(path), definition.name, unanswerable),
+    read: readSquad,
+    examples: (table) => squadExamples(table, definition.name, unanswerable),
   });
 }
 
@@ -49,6 +51,7 @@ export const squad = squadTask({
   metrics: ['f1', 'exact_match'],
   folders: ['squad', 'SQuAD'],
   files: { train: ['train-v1.1.json'], dev: ['dev-v1.1.json'] },
+  hub: { repository: 'rajpurkar/squad', config: 'plain_text', splits: { train: 'train', dev: 'validation' } },
 });
 
 /** SQuAD 2.0 (Rajpurkar et al., arXiv 1806.03822): the passage may not say. 130,319 / 11,873 questions. */
@@ -57,6 +60,7 @@ export const squad2 = squadTask({
   metrics: ['f1', 'exact_match', 'best_f1', 'best_exact_match'],
   folders: ['squad', 'SQuAD'],
   files: { train: ['train-v2.0.json'], dev: ['dev-v2.0.json'] },
+  hub: { repository: 'rajpurkar/squad_v2', config: 'squad_v2', splits: { train: 'train', dev: 'validation' } },
   unanswerable: true,
 });
 
@@ -66,4 +70,5 @@ export const xquad = squadTask({
   metrics: ['f1', 'exact_match'],
   folders: ['xquad', 'XQuAD'],
   files: { dev: ['xquad.en.json'] },
+  hub: { repository: 'google/xquad', config: 'xquad.en', splits: { dev: 'validation' } },
 });

@@ -1,12 +1,15 @@
 import type { HubTableOptions } from '../hub/hubTable.js';
 import type { DataOptions, Task } from '../types.js';
 
-/** How a task is to be opened. */
-export interface TaskOptions extends DataOptions, HubTableOptions {
-  /** Columns of one's own data file; see `customTask`. */
+/** Columns of one's own data file. */
+export interface ColumnOptions {
   readonly textColumn?: string | undefined;
   readonly pairColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
+}
+
+/** How a task is to be opened. */
+export interface TaskOptions extends DataOptions, HubTableOptions, ColumnOptions {
   /** Chooses the rows held out of one's own data where it has no dev part. Default 0. */
   readonly seed?: number | undefined;
 }

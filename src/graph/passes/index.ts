@@ -2,8 +2,10 @@ import type { Tensor } from '../tensor.js';
 import { commonSubexpressions } from './commonSubexpressions.js';
 import { foldTransposes } from './foldTransposes.js';
 import { fuseGemm } from './fuseGemm.js';
+import { recompute } from './recompute.js';
 
 /** All passes, in the order they profit from each other. Dead code never reaches the emitted graph. */
 export function optimize(outputs: readonly Tensor[]): Tensor[] {
-  return [commonSubexpressions, foldTransposes, fuseGemm].reduce<Tensor[]>((graph, pass) => pass(graph), [...outputs]);
+  const passes = [commonSubexpressions, foldTransposes, fuseGemm, recompute];
+  return passes.reduce<Tensor[]>((graph, pass) => pass(graph), [...outputs]);
 }

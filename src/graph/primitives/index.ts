@@ -1,9 +1,12 @@
 import { add } from './add.js';
+import { after } from './after.js';
+import { boundary } from './boundary.js';
 import { cast } from './cast.js';
 import { concat } from './concat.js';
 import { cos } from './cos.js';
 import { crossEntropy } from './crossEntropy.js';
 import { div } from './div.js';
+import { done } from './done.js';
 import { erf } from './erf.js';
 import { exp } from './exp.js';
 import { expand } from './expand.js';
@@ -47,11 +50,14 @@ import { window } from './window.js';
  */
 export const primitives = {
   add,
+  after,
+  boundary,
   cast,
   concat,
   cos,
   crossEntropy,
   div,
+  done,
   erf,
   exp,
   expand,

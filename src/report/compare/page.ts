@@ -52,7 +52,7 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
   const failures = failuresOf(methods).map((line) => `<li>${text(line)}</li>`);
   return `<section id="${idOf(table)}">
 <h2>${text(headingOf(table, config))}</h2>
-<p>${formatCount(examples)} dev examples; decided by ${metrics[0]}. ${text(verdict(table))}</p>
+<p>${formatCount(examples)} examples scored; decided by ${metrics[0]}. ${text(verdict(table))}</p>
 ${scoreTable(config, table)}
 ${failures.length === 0 ? '' : `<h3>Failed runs</h3><ul class="failures">${failures.join('')}</ul>`}
 <div class="figures">

@@ -53,7 +53,7 @@ export function resultsMarkdown(config: CompareConfig, tables: readonly TableSum
 
 /** What holds for all tables, in sentences. */
 export function introduction(
-  { budget, tolerance, seeds, methods, validationShare, reference }: CompareConfig,
+  { budget, tolerance, seeds, methods, scoreOn, validationShare, reference }: CompareConfig,
   missing: number,
 ): string {
   const trials = methods[0]!.learningRates.length;
@@ -61,9 +61,13 @@ export function introduction(
     trials === 1
       ? 'The learning rate is fixed for each method.'
       : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out; the dev split was scored once by each run.`;
-  const unfinished = missing === 0 ? '' : ` **${missing} runs are still missing.**`;
+  const scored =
+    scoreOn === 'dev'
+      ? 'on the dev split'
+      : `on ${100 * validationShare} % of the training examples, held out (dev was not read)`;
+  const unfinished = missing === 0 ? '' : ` **${missing === 1 ? '1 run is' : `${missing} runs are`} still missing.**`;
   return (
-    `Mean ± standard deviation over ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`}, on the dev split. ` +
+    `Mean ± standard deviation over ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`}, ${scored}. ` +
     `Budget: ${formatCount(budget)} trained numbers, head apart; a method that misses it by more than ${100 * tolerance} % is marked with *. ${chosen} ` +
     `Differences to ${reference} are paired by seed and example, with 95 % bootstrap intervals over both. The best score is bold only where the interval of its difference to the runner-up leaves 0 out.${unfinished}`
   );
@@ -93,7 +97,7 @@ function tableMarkdown(config: CompareConfig, table: TableSummary): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const failures = failuresOf(methods).map((text) => `- ${text}`);
   return [
-    `## ${task}, ${model} (${formatCount(examples)} dev examples)`,
+    `## ${task}, ${model} (${formatCount(examples)} examples scored)`,
     [line(titles), line(titles.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n'),
     verdict(table),
     ...(failures.length === 0 ? [] : [failures.join('\n')]),

@@ -37,6 +37,7 @@ export const gradientNorm: SelectionMethod = {
       plan: { ...noAdapters, replaced: weights.map(({ name }) => name) },
       parameters: [...weights, ...head],
       wrt: weights,
+      gradientCheckpointing: settings.gradientCheckpointing,
       threads: settings.threads,
       largestBatch: batches.largest,
     });

@@ -29,7 +29,7 @@ export interface AnswerOptions extends EncodeOptions {
   /** Called with the number of examples that are done. */
   readonly onDone?: ((done: number) => void) | undefined;
   /** Span tasks that know no answer: how much likelier than the best span it may be. Default 0. */
-  readonly noAnswerThreshold?: number | undefined;
+  readonly nullScoreDiffThreshold?: number | undefined;
 }
 
 export interface Scored {

@@ -38,7 +38,7 @@ export const spanKind: KindRules = {
       if (name.startsWith('best_')) {
         const found = bestNoAnswerThreshold(thresholds, measure);
         scores[name] = found.score;
-        notes.push(`${name} is that of --no-answer-threshold ${found.threshold.toPrecision(4)}`);
+        notes.push(`${name} is that of --null-score-diff-threshold ${found.threshold.toPrecision(4)}`);
       } else scores[name] = mean(each[measure]);
     }
     const statistics = each[measures[task.metrics[0]!]!].map((value) => [value]);
@@ -51,8 +51,8 @@ export const spanKind: KindRules = {
 };
 
 /** Where every question has an answer, one is always given. */
-function thresholdOf({ metrics }: TaskAsked, { noAnswerThreshold = 0 }: AnswerOptions): number {
-  return knowsNoAnswer(metrics) ? noAnswerThreshold : Number.POSITIVE_INFINITY;
+function thresholdOf({ metrics }: TaskAsked, { nullScoreDiffThreshold = 0 }: AnswerOptions): number {
+  return knowsNoAnswer(metrics) ? nullScoreDiffThreshold : Number.POSITIVE_INFINITY;
 }
 
 /** True for a task in which a passage may not say. */

@@ -1,17 +1,29 @@
 import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import type { HubTableOptions } from '../../../src/data/hub/hubTable.js';
 import { type FakeRepository, type HubServer, startHub } from '../../checkpoint/hub-server.js';
 
-const FIXTURES = join(import.meta.dirname, '../fixtures/glue');
+const FIXTURES = join(import.meta.dirname, '../fixtures');
 
 /** GLUE in small, as test/oracle/parquet_files.py has written it: the files of the hub's Parquet revision. */
-export async function glueFiles(): Promise<Record<string, Buffer>> {
-  const entries = await readdir(FIXTURES, { recursive: true, withFileTypes: true });
+export const glueFiles = () => filesBelow(join(FIXTURES, 'glue'));
+
+/** The other sets in small, by the names that they have on the hub, as written there too. */
+export async function otherDatasets(): Promise<Record<string, FakeRepository>> {
+  const folder = join(FIXTURES, 'datasets');
+  const names = (await readdir(folder, { recursive: true })).filter((path) => path.split(sep).length === 2);
+  const datasets = names.map(async (name) => {
+    return [`datasets/${name}`, parquetDataset(await filesBelow(join(folder, name)))] as const;
+  });
+  return Object.fromEntries(await Promise.all(datasets));
+}
+
+async function filesBelow(folder: string): Promise<Record<string, Buffer>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  const files = paths.sort().map(async (path) => [relative(FIXTURES, path), await readFile(path)] as const);
+  const files = paths.sort().map(async (path) => [relative(folder, path), await readFile(path)] as const);
   return Object.fromEntries(await Promise.all(files));
 }
 
