@@ -1,4 +1,4 @@
-import { DiffoError } from '../errors.js';
+import { DiffoError, usageError } from '../errors.js';
 import type { MetricName, Task } from './types.js';
 
 /**
@@ -42,6 +42,12 @@ export function metric(
   const compute = METRICS[name];
   if (compute === undefined) throw new Error(`${name} is no metric of classes or scores`);
   return compute(predicted, expected, numLabels);
+}
+
+/** @throws DiffoError (usage) where the first metric, which decides which run is better, is one of which less is better */
+export function refuseSmallerFirst([first]: readonly MetricName[], where: string): void {
+  if (first !== 'perplexity') return;
+  throw usageError(`${where}: perplexity cannot decide, since less of it is better. Put log_likelihood before it.`);
 }
 
 /** The column of the largest value of each row of [n, columns], the lowest of equals. */

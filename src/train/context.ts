@@ -1,6 +1,7 @@
 import { openCheckpoint } from '../checkpoint/open.js';
 import type { ResolvedModel } from '../checkpoint/resolve.js';
 import type { Checkpoint } from '../checkpoint/types.js';
+import { refuseSmallerFirst } from '../data/metrics.js';
 import { openTask } from '../data/tasks/openTask.js';
 import type { MetricName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
@@ -62,6 +63,7 @@ export async function openConfiguredTask(config: TrainConfig, reporter: Reporter
 
 /** @throws DiffoError (usage) for a metric that the task does not have */
 export function chosenMetrics({ name, metrics: known }: Task, metrics: readonly MetricName[]): readonly MetricName[] {
+  refuseSmallerFirst(metrics, '--metrics');
   const strange = metrics.find((metric) => !known.includes(metric));
   if (strange === undefined) return metrics;
   throw usageError(`--metrics ${strange}: the task ${name} is not measured so; it has ${known.join(', ')}.`);

@@ -209,6 +209,11 @@ describe("a language task of one's own", () => {
       /"pair" is for kind: classification or regression or span, but this is a language/,
     ],
     [
+      'a deciding metric of which less is better',
+      `${yaml}\nmetrics: [perplexity, log_likelihood]`,
+      /perplexity cannot decide, since less of it is better\. Put log_likelihood before it/,
+    ],
+    [
       'a metric of choices',
       `${yaml}\nmetrics: [accuracy]`,
       /accuracy does not fit a language task without choices\. Choose from log_likelihood, /,

@@ -1,4 +1,5 @@
 import { DiffoError } from '../../errors.js';
+import { refuseSmallerFirst } from '../metrics.js';
 import type { LearnedKind, MetricName } from '../types.js';
 
 interface Metrics {
@@ -28,7 +29,10 @@ export function metricsOf(kind: keyof typeof METRICS, named: readonly MetricName
   const { usual, further } = METRICS[kind];
   const fitting = [...usual, ...further];
   const unfit = named?.find((metric) => !fitting.includes(metric));
-  if (!unfit) return named ?? usual;
+  if (!unfit) {
+    if (named) refuseSmallerFirst(named, 'metrics');
+    return named ?? usual;
+  }
   const task =
     { choice: 'language task with choices', language: 'language task without choices' }[kind as string] ?? kind;
   throw new DiffoError(`The metric ${unfit} does not fit a ${task}. Choose from ${fitting.join(', ')}.`);
