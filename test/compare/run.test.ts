@@ -139,6 +139,34 @@ describe('compare', { timeout: 240_000 }, () => {
     }
   });
 
+  it('compares answers in passages by what each adds to the metric', async () => {
+    const rows = Array.from({ length: 12 }, (_, i) => {
+      const good = ['man', 'film', 'book'][i % 3]!;
+      const context = `the ${good} is good and the dog is bad`;
+      return { question: 'what is good', context, answers: { text: [good], answer_start: [4] } };
+    });
+    await writeFile(folder.path('asked.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeFile(folder.path('asked.yaml'), 'kind: span\ntrain: asked.jsonl\ndev: asked.jsonl\n');
+    const change = {
+      tasks: [folder.path('asked.yaml')],
+      methods: ['head', 'lora'],
+      learningRates: [2e-2],
+      settings: { epochs: 20, batchSize: 6, maxLength: 24, evalExamples: 9 },
+    };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stderr } = await run('spans');
+    expect(code, stderr).toBe(0);
+    for (const { statistics, scores, predicted } of await records('spans', 'results.jsonl')) {
+      expect(predicted).toBeUndefined();
+      expect(statistics).toHaveLength(9);
+      const sum = statistics.reduce((total: number, [value]: [number]) => total + value, 0);
+      expect(sum / 9).toBeCloseTo(scores.f1, 5);
+    }
+    expect(await readFile(folder.path('spans', 'results.md'), 'utf8')).toMatch(
+      /\| head only \| \S+ ± \S+ .*\(.* to .*\)/,
+    );
+  });
+
   it('names the line of records that are not its own', async () => {
     await appendFile(folder.path('failing', 'records.jsonl'), '{"format":"other"}\n');
     const { code, stderr } = await run('failing');
