@@ -58,12 +58,12 @@ export async function openConfiguredTask(config: TrainConfig, reporter: Reporter
   const { dataDir, textColumn, pairColumn, labelColumn, metrics } = config;
   const columns = { textColumn, pairColumn, labelColumn };
   const task = await openTask(config.task, { dataDir, ...columns, ...taskReports(reporter, signal) });
+  if (metrics !== undefined) refuseSmallerFirst(metrics, '--metrics');
   return metrics === undefined ? task : { ...task, metrics: chosenMetrics(task, metrics) };
 }
 
 /** @throws DiffoError (usage) for a metric that the task does not have */
 export function chosenMetrics({ name, metrics: known }: Task, metrics: readonly MetricName[]): readonly MetricName[] {
-  refuseSmallerFirst(metrics, '--metrics');
   const strange = metrics.find((metric) => !known.includes(metric));
   if (strange === undefined) return metrics;
   throw usageError(`--metrics ${strange}: the task ${name} is not measured so; it has ${known.join(', ')}.`);
