@@ -1,79 +1,113 @@
-import { createHash } from 'node:crypto';
-import type { Split } from '../data/types.js';
-import { freeSettings, type TrainConfig } from '../train/config.js';
-import {
-  type CompareConfig,
-  type ComparedMethod,
-  type ComparedTask,
-  heldOut,
-  type RunOf,
-  runConfig,
-} from './config.js';
+import type { CompareConfig } from './config.js';
+import { type Cell, cellsOf, type Job, runOf, type TaskData, trialsOf } from './jobs.js';
+import type { RecordStore } from './recordStore.js';
+import type { CompareRecord } from './records.js';
+import type { Comparison } from './run.js';
 
-/** One model on one task with one method: what gets a learning rate, and then a run for each seed. */
-export interface Cell {
-  readonly model: string;
-  readonly task: ComparedTask;
-  readonly method: ComparedMethod;
-}
+/** What is to be trained, in an order in which a table fills evenly: all cells with the first seed, then the second. */
+export class Grid {
+  private readonly started = new Set<string>();
+  private readonly ended = new Set<string>();
+  private readonly trials = new Map<Cell, Job[]>();
+  private readonly cells: readonly Cell[];
+  private wakers: (() => void)[] = [];
 
-export interface TaskData {
-  readonly train: Split;
-  readonly dev: Split;
-}
+  constructor(
+    private readonly config: CompareConfig,
+    private readonly dataOf: (task: string) => TaskData,
+    private readonly code: string,
+    private readonly records: RecordStore,
+  ) {
+    this.cells = cellsOf(config);
+    for (const cell of this.cells) this.trials.set(cell, trialsOf(config, cell, dataOf(cell.task.name), code));
+  }
 
-/** Something to be trained. */
-export interface Job {
-  readonly kind: 'trial' | 'run';
-  readonly cell: Cell;
-  readonly seed: number;
-  readonly config: TrainConfig;
-  /** Hash of all that decides what the job gives. */
-  readonly key: string;
-}
+  get size(): number {
+    const trials = [...this.trials.values()].reduce((sum, { length }) => sum + length, 0);
+    return trials + this.cells.length * this.config.seeds.length;
+  }
 
-/** Every cell in the order of the tables: models, tasks, methods. */
-export function cellsOf({ models, tasks, methods }: CompareConfig): Cell[] {
-  return models.flatMap((model) => tasks.flatMap((task) => methods.map((method) => ({ model, task, method }))));
-}
+  /** Trials and runs that are done; a run without its trials cannot be known. */
+  countDone(): number {
+    const trials = [...this.trials.values()].flat().filter((job) => this.isDone(job)).length;
+    return trials + this.runs().filter((job) => job !== undefined && this.isDone(job)).length;
+  }
 
-/** The trials of a cell's learning rates; none where there is nothing to choose. */
-export function trialsOf(config: CompareConfig, cell: Cell, data: TaskData, code: string): Job[] {
-  const { learningRates } = cell.method;
-  if (learningRates.length === 1) return [];
-  const { trialSeed: seed, validationShare } = config;
-  return learningRates.map((lr) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code));
-}
+  /** Something that can start now. */
+  next(): Job | undefined {
+    for (const seed of this.config.seeds) {
+      for (const cell of this.cells) {
+        const job = this.trials.get(cell)!.find((one) => this.isOpen(one)) ?? this.openRun(cell, seed);
+        if (job === undefined) continue;
+        this.started.add(job.key);
+        return job;
+      }
+    }
+    return undefined;
+  }
 
-export function runOf(
-  config: CompareConfig,
-  cell: Cell,
-  of: { seed: number; lr: number },
-  data: TaskData,
-  code: string,
-) {
-  return makeJob('run', config, cell, { ...of, ...heldOut(config) }, data, code);
-}
+  /** True when runs wait for trials that are under way. */
+  isWaiting(): boolean {
+    return this.runs().some((job) => job === undefined);
+  }
 
-function makeJob(kind: Job['kind'], compare: CompareConfig, cell: Cell, of: RunOf, data: TaskData, code: string): Job {
-  const config = runConfig(compare, cell.model, cell.task, cell.method, of);
-  return { kind, cell, seed: of.seed, config, key: keyOf(kind, config, data, code) };
-}
+  /** Resolves when the next job ends. */
+  change(): Promise<void> {
+    return new Promise((resolve) => this.wakers.push(resolve));
+  }
 
-/** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */
-function keyOf(kind: Job['kind'], config: TrainConfig, data: TaskData, code: string): string {
-  const free: ReadonlySet<string> = new Set(['threads', ...freeSettings]);
-  const decisive = Object.fromEntries(Object.entries(config).filter(([key]) => !free.has(key)));
-  const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
-}
+  finish(job: Job, record: CompareRecord): void {
+    this.records.add(record);
+    this.ended.add(job.key);
+    this.wake();
+  }
 
-function sorted(value: object): [string, unknown][] {
-  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-}
+  wake(): void {
+    for (const resolve of this.wakers.splice(0)) resolve();
+  }
 
-/** A folder name for a run, readable and safe. */
-export function runName({ cell, seed }: Job): string {
-  const parts = [cell.model.split('/').at(-1)!, cell.task.name.split('/').at(-1)!, cell.method.name, `seed ${seed}`];
-  return parts.map((part) => part.replace(/[^A-Za-z0-9.]+/g, '-').toLowerCase()).join('_');
+  collect(): Pick<Comparison, 'runs' | 'trials' | 'missing'> {
+    const recordsOf = (jobs: readonly (Job | undefined)[]) =>
+      jobs.flatMap((job) => (job === undefined ? [] : (this.records.get(job) ?? [])));
+    const runs = recordsOf(this.runs());
+    const trials = recordsOf([...this.trials.values()].flat());
+    return { runs, trials, missing: this.cells.length * this.config.seeds.length - runs.length };
+  }
+
+  private openRun(cell: Cell, seed: number): Job | undefined {
+    const job = this.run(cell, seed);
+    return job !== undefined && this.isOpen(job) ? job : undefined;
+  }
+
+  private runs(): (Job | undefined)[] {
+    return this.cells.flatMap((cell) => this.config.seeds.map((seed) => this.run(cell, seed)));
+  }
+
+  /** Undefined as long as the learning rate is not known. */
+  private run(cell: Cell, seed: number): Job | undefined {
+    const lr = this.chosenRate(cell);
+    return lr === undefined
+      ? undefined
+      : runOf(this.config, cell, { seed, lr }, this.dataOf(cell.task.name), this.code);
+  }
+
+  /** The rate with the best first metric on the held-out training examples; the earlier of equals. */
+  private chosenRate(cell: Cell): number | undefined {
+    const trials = this.trials.get(cell)!;
+    if (trials.length === 0) return cell.method.learningRates[0]!;
+    if (!trials.every((job) => this.isDone(job) || this.ended.has(job.key))) return undefined;
+    const scores = trials.map((job) => {
+      const record = this.records.get(job);
+      return Object.values(record?.scores ?? {})[0] ?? Number.NEGATIVE_INFINITY;
+    });
+    return trials[scores.indexOf(Math.max(...scores))]!.config.lr;
+  }
+
+  private isDone(job: Job): boolean {
+    return this.records.get(job)?.status === 'done';
+  }
+
+  private isOpen(job: Job): boolean {
+    return !this.isDone(job) && !this.started.has(job.key);
+  }
 }

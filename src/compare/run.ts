@@ -7,8 +7,10 @@ import type { Reporter } from '../train/reporter.js';
 import { holdOutSplit, loadSplit, useSplit } from '../train/splits.js';
 import { codeVersion } from './codeVersion.js';
 import { type CompareConfig, type ComparedTask, heldOut, runConfig } from './config.js';
-import { type Cell, cellsOf, type Job, runName, runOf, type TaskData, trialsOf } from './grid.js';
+import { Grid } from './grid.js';
+import { type Job, runName, type TaskData } from './jobs.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
+import { RecordStore } from './recordStore.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
 
 export interface CompareOptions {
@@ -163,145 +165,6 @@ function factsOf(examples: readonly Example[]): Pick<TaskFacts, 'examples' | 'la
 async function removeUnfinished(folder: string): Promise<void> {
   const unfinished = (await readdir(folder)).filter((name) => /^\..*\.partial-/.test(name));
   await Promise.all(unfinished.map((name) => rm(join(folder, name), { recursive: true, force: true })));
-}
-
-/** Records by key. */
-class RecordStore {
-  private readonly byKey = new Map<string, CompareRecord>();
-  private readonly byName = new Map<string, CompareRecord>();
-
-  constructor(
-    records: readonly CompareRecord[],
-    private readonly anyCode: boolean,
-  ) {
-    for (const record of records) this.add(record);
-  }
-
-  add(record: CompareRecord): void {
-    this.byKey.set(record.key, record);
-    this.byName.set(nameOf(record), record);
-  }
-
-  /** The record of a job, failed ones too. */
-  get(job: Job): CompareRecord | undefined {
-    const found = this.byKey.get(job.key);
-    if (found !== undefined || !this.anyCode) return found;
-    const { kind, cell, seed, config } = job;
-    const { model, task, method } = cell;
-    return this.byName.get(nameOf({ kind, model, task: task.name, method: method.name, seed, lr: config.lr }));
-  }
-}
-
-type Named = Pick<CompareRecord, 'kind' | 'model' | 'task' | 'method' | 'seed' | 'lr'>;
-const nameOf = ({ kind, model, task, method, seed, lr }: Named) =>
-  JSON.stringify([kind, model, task, method, seed, lr]);
-
-/** What is to be trained, in an order in which a table fills evenly: all cells with the first seed, then the second. */
-class Grid {
-  private readonly started = new Set<string>();
-  private readonly ended = new Set<string>();
-  private readonly trials = new Map<Cell, Job[]>();
-  private readonly cells: readonly Cell[];
-  private wakers: (() => void)[] = [];
-
-  constructor(
-    private readonly config: CompareConfig,
-    private readonly dataOf: (task: string) => TaskData,
-    private readonly code: string,
-    private readonly records: RecordStore,
-  ) {
-    this.cells = cellsOf(config);
-    for (const cell of this.cells) this.trials.set(cell, trialsOf(config, cell, dataOf(cell.task.name), code));
-  }
-
-  get size(): number {
-    const trials = [...this.trials.values()].reduce((sum, { length }) => sum + length, 0);
-    return trials + this.cells.length * this.config.seeds.length;
-  }
-
-  /** Trials and runs that are done; a run without its trials cannot be known. */
-  countDone(): number {
-    const trials = [...this.trials.values()].flat().filter((job) => this.isDone(job)).length;
-    return trials + this.runs().filter((job) => job !== undefined && this.isDone(job)).length;
-  }
-
-  /** Something that can start now. */
-  next(): Job | undefined {
-    for (const seed of this.config.seeds) {
-      for (const cell of this.cells) {
-        const job = this.trials.get(cell)!.find((one) => this.isOpen(one)) ?? this.openRun(cell, seed);
-        if (job === undefined) continue;
-        this.started.add(job.key);
-        return job;
-      }
-    }
-    return undefined;
-  }
-
-  /** True when runs wait for trials that are under way. */
-  isWaiting(): boolean {
-    return this.runs().some((job) => job === undefined);
-  }
-
-  /** Resolves when the next job ends. */
-  change(): Promise<void> {
-    return new Promise((resolve) => this.wakers.push(resolve));
-  }
-
-  finish(job: Job, record: CompareRecord): void {
-    this.records.add(record);
-    this.ended.add(job.key);
-    this.wake();
-  }
-
-  wake(): void {
-    for (const resolve of this.wakers.splice(0)) resolve();
-  }
-
-  collect(): Pick<Comparison, 'runs' | 'trials' | 'missing'> {
-    const recordsOf = (jobs: readonly (Job | undefined)[]) =>
-      jobs.flatMap((job) => (job === undefined ? [] : (this.records.get(job) ?? [])));
-    const runs = recordsOf(this.runs());
-    const trials = recordsOf([...this.trials.values()].flat());
-    return { runs, trials, missing: this.cells.length * this.config.seeds.length - runs.length };
-  }
-
-  private openRun(cell: Cell, seed: number): Job | undefined {
-    const job = this.run(cell, seed);
-    return job !== undefined && this.isOpen(job) ? job : undefined;
-  }
-
-  private runs(): (Job | undefined)[] {
-    return this.cells.flatMap((cell) => this.config.seeds.map((seed) => this.run(cell, seed)));
-  }
-
-  /** Undefined as long as the learning rate is not known. */
-  private run(cell: Cell, seed: number): Job | undefined {
-    const lr = this.chosenRate(cell);
-    return lr === undefined
-      ? undefined
-      : runOf(this.config, cell, { seed, lr }, this.dataOf(cell.task.name), this.code);
-  }
-
-  /** The rate with the best first metric on the held-out training examples; the earlier of equals. */
-  private chosenRate(cell: Cell): number | undefined {
-    const trials = this.trials.get(cell)!;
-    if (trials.length === 0) return cell.method.learningRates[0]!;
-    if (!trials.every((job) => this.isDone(job) || this.ended.has(job.key))) return undefined;
-    const scores = trials.map((job) => {
-      const record = this.records.get(job);
-      return Object.values(record?.scores ?? {})[0] ?? Number.NEGATIVE_INFINITY;
-    });
-    return trials[scores.indexOf(Math.max(...scores))]!.config.lr;
-  }
-
-  private isDone(job: Job): boolean {
-    return this.records.get(job)?.status === 'done';
-  }
-
-  private isOpen(job: Job): boolean {
-    return !this.isDone(job) && !this.started.has(job.key);
-  }
 }
 
 function recordOf({ kind, cell, seed, config, key }: Job, outcome: WorkerOutcome, data: TaskData, code: string) {
