@@ -1,7 +1,9 @@
 import { Command } from 'commander';
+import { estimateView } from '../report/estimateView.js';
 import { runView } from '../report/runView.js';
+import { estimateRun } from '../train/estimate.js';
 import { train } from '../train/run.js';
-import { addCommonFlags } from './perform.js';
+import { addCommonFlags, perform } from './perform.js';
 import { addRunFlags, performRun, type RunFlags, readRunConfig } from './runFlags.js';
 import type { Terminal } from './terminal.js';
 import { idleSettings } from './trainConfig.js';
@@ -12,6 +14,7 @@ export function trainCommand(terminal: Terminal): Command {
     'Fine-tune a model on a task, by DiffoRA or another of thirteen methods. Writes a run folder.',
   );
   addRunFlags(command);
+  command.option('--dry-run', 'open model and data, say steps, size and memory of the run, and end');
   addCommonFlags(command);
   addTrainFlags(command, trainKeys);
   return command
@@ -24,9 +27,17 @@ Example:
   $ diffora train --config runs/cola/run.json --output runs/again
   $ diffora train --resume --output runs/cola`,
     )
-    .action(async (flags: RunFlags) => {
+    .action(async (flags: RunFlags & { readonly dryRun?: boolean }) => {
       const { output, overwrite = false, resume = false } = flags;
       const given = givenSettings({ ...flags });
+      if (flags.dryRun === true) {
+        const config = await readRunConfig(flags, given);
+        await perform(terminal, flags, {
+          run: ({ reporter, signal }) => estimateRun(config, reporter, signal),
+          text: (estimate) => estimateView(estimate, terminal.screen),
+        });
+        return;
+      }
       await performRun(terminal, flags, {
         command: 'train',
         readConfig: () => readRunConfig(flags, given),

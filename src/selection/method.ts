@@ -91,6 +91,8 @@ export interface Selected {
 /** A way to decide where adapters go. */
 export interface SelectionMethod {
   readonly title: string;
+  /** Training graphs with adapters on all modules that it holds at a time: what its memory is estimated by. */
+  readonly graphs: 0 | 1 | 2;
   /** Where it comes from. */
   readonly source: string;
   /** The settings of a run that it reads beside targets, rank and those of training. */

@@ -7,6 +7,7 @@ import { type SearchResult, searchDam } from '../search.js';
 /** DiffoRA (arXiv 2502.08905): a relaxed matrix learned on one half of the data while the adapters learn on the other. */
 export const diffora: SelectionMethod = {
   title: 'DiffoRA',
+  graphs: 2,
   source: 'arXiv 2502.08905',
   settings: [
     ...allowanceSettings,

@@ -17,6 +17,7 @@ const svdIterations = 4;
  */
 export const gradientNorm: SelectionMethod = {
   title: 'gradient norm',
+  graphs: 1,
   source: 'DESIGN 2.2; compare arXiv 2407.05000',
   settings: allowanceSettings,
   async select(context) {

@@ -11,6 +11,7 @@ const sampleSize = 48;
  */
 export const gramGreedy: SelectionMethod = {
   title: 'Gram (greedy)',
+  graphs: 1,
   source: 'DESIGN 2.3; arXiv 2502.08905',
   settings: allowanceSettings,
   async select(context) {

@@ -4,6 +4,7 @@ import { diffora } from './diffora.js';
 /** A control: what DiffoRA would leave out. */
 export const inverted: SelectionMethod = {
   title: 'inverted DiffoRA',
+  graphs: 2,
   source: 'control',
   settings: diffora.settings,
   async select(context) {

@@ -13,6 +13,7 @@ const validationBatches = 8;
 /** After a short run of LoRA on all modules: how much the validation loss rises when one module's adapter is switched off. */
 export const leaveOneOut: SelectionMethod = {
   title: 'leave one out',
+  graphs: 1,
   source: 'DESIGN 2.2',
   settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
   async select(context) {

@@ -5,6 +5,7 @@ import { matchTargets } from '../targets.js';
 /** A fixed list: exactly the modules that the targets name. */
 export const list: SelectionMethod = {
   title: 'fixed list',
+  graphs: 0,
   source: '',
   settings: [],
   async select({ model, settings }) {

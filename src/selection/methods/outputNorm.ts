@@ -18,6 +18,7 @@ const sampleSize = 64;
  */
 export const outputNorm: SelectionMethod = {
   title: 'output norm (LoRA-drop)',
+  graphs: 1,
   source: 'arXiv 2402.07721',
   settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
   share: 'column',

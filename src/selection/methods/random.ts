@@ -5,6 +5,7 @@ import { allowanceSettings, type SelectionMethod } from '../method.js';
 /** A control: modules drawn by the seed. */
 export const random: SelectionMethod = {
   title: 'random',
+  graphs: 0,
   source: 'control',
   settings: allowanceSettings,
   async select({ model, settings }) {

@@ -6,6 +6,7 @@ import type { SelectionMethod } from '../method.js';
 /** A control: all modules, and the budget held by lower ranks. */
 export const uniform: SelectionMethod = {
   title: 'uniform',
+  graphs: 0,
   source: 'control',
   settings: ['keep', 'budget'],
   async select({ model, allowance, settings }) {

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await writeReviews(folder.path('reviews.csv'));
+});
+afterAll(() => folder.remove());
+
+async function estimate(...flags: string[]) {
+  const output = folder.path('run');
+  const task = quickRun(folder.path('reviews.csv'));
+  const { code, stdout, stderr } = await diffora('train', ...task, '--output', output, '--dry-run', '--json', ...flags);
+  expect(code, stderr).toBe(0);
+  expect(existsSync(output)).toBe(false);
+  return JSON.parse(stdout);
+}
+
+describe('a dry run', () => {
+  it('says steps, size and memory, and writes nothing', async () => {
+    const found = await estimate('--method', 'lora');
+    // 36 rows in batches of 8, two epochs; rank 2 on 3 layers of 4 · (32 + 32), (32 + 64) and (64 + 32), and the head.
+    expect(found).toMatchObject({ examples: { train: 36, dev: 4 }, trainSteps: 10, takenBy: 'training' });
+    expect(found.trainable).toBe(2 * 3 * (4 * 64 + 2 * 96) + 32 * 32 + 32 + 2 * 32 + 2);
+    expect(found.memoryBytes).toBeGreaterThan(100e6);
+    expect(found.memoryBytes).toBeLessThan(400e6);
+  });
+
+  it('has less memory for parts of a batch, and for activations that are computed again', async () => {
+    const whole = await estimate('--method', 'lora');
+    for (const flags of [['--accumulate', '4'], ['--gradient-checkpointing']]) {
+      expect((await estimate('--method', 'lora', ...flags)).memoryBytes).toBeLessThan(whole.memoryBytes);
+    }
+  });
+
+  it('counts the two graphs of a search', async () => {
+    const [lora, diffora, random] = [
+      await estimate('--method', 'lora'),
+      await estimate(),
+      await estimate('--method', 'lora', '--select', 'random'),
+    ];
+    expect(diffora.takenBy).toBe('selection');
+    expect(diffora.memoryBytes).toBeGreaterThan(lora.memoryBytes);
+    expect(random).toMatchObject({ takenBy: 'training', memoryBytes: lora.memoryBytes });
+  });
+
+  it('is told in words', async () => {
+    const flags = [...quickRun(folder.path('reviews.csv')), '--output', folder.path('run'), '--dry-run'];
+    const { stdout } = await diffora('train', ...flags);
+    expect(stdout).toMatch(/memory +about \d+ MB, most in selection; /);
+    expect(stdout).toContain('nothing: this was a dry run');
+  });
+});
