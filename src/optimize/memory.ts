@@ -25,12 +25,23 @@ export interface StepMemory {
  * Estimates the peak memory of a process that trains with this step, from its graph; nothing is compiled or run.
  * Batches are of the size of `largestBatch`.
  */
-export function estimateStepMemory(model: Model, options: Omit<GradientStepOptions, 'threads'>): StepMemory {
+export function estimateStepMemory(
+  model: Model,
+  options: Omit<GradientStepOptions, 'threads'> & {
+    /** Labelled tokens of a batch of language modelling; default: all. */
+    readonly rows?: number | undefined;
+  },
+): StepMemory {
   const { outputs, sites } = gradientGraph(model, options);
   const { batch, seq } = options.largestBatch;
   sites?.reserve(options.largestBatch);
   const masks = sites?.feeds(0) ?? {};
-  const sizes: Sizes = { batch, seq, rows: batch * seq, dropout_sites: masks.dropout_offsets?.data.length ?? 0 };
+  const sizes: Sizes = {
+    batch,
+    seq,
+    rows: options.rows ?? batch * seq,
+    dropout_sites: masks.dropout_offsets?.data.length ?? 0,
+  };
   const graph = optimize(Object.values(outputs));
   const trained = options.wrt.reduce((sum, { values }) => sum + values.byteLength, 0);
   const given = [...options.parameters.map(({ values }) => values), ...Object.values(masks).map(({ data }) => data)];

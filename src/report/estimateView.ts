@@ -6,14 +6,13 @@ import { formatBytes, formatCount } from './units.js';
 /** What `train --dry-run` prints. */
 export function estimateView(estimate: RunEstimate, screen: Screen): string {
   const { examples, longest, trainSteps, trainable, memoryBytes, takenBy, availableBytes } = estimate;
-  const available = availableBytes === undefined ? '' : `; ${formatBytes(availableBytes)} are free`;
   return formatFacts(
     [
       ['task', `${estimate.task} (${formatCount(examples.train)} train, ${formatCount(examples.dev)} dev)`],
       ['model', estimate.model],
       ['steps', `${formatCount(trainSteps)} of training; the longest sequence has ${formatCount(longest)} tokens`],
       ['to train', `${formatCount(trainable)} parameters${takenBy === 'selection' ? ' at most' : ''}`],
-      ['memory', `about ${formatBytes(memoryBytes)}, most in ${takenBy}${available}`],
+      ['memory', `about ${formatBytes(memoryBytes)}, most in ${takenBy}; ${formatBytes(availableBytes)} are free`],
       ['written', 'nothing: this was a dry run'],
     ],
     screen,

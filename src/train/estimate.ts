@@ -1,10 +1,16 @@
+import { freemem, totalmem } from 'node:os';
 import { loraPlan } from '../adapters/lora.js';
 import type { AdapterPlan } from '../adapters/plan.js';
+import { elementCount } from '../checkpoint/dtype.js';
+import { IGNORED_LABEL } from '../data/labels.js';
 import type { EncodedExample, Example } from '../data/types.js';
+import { DiffoError } from '../errors.js';
+import { backboneTensor } from '../models/weights.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { estimateStepMemory } from '../optimize/memory.js';
-import { adapterParameters, countParameters, headParameters, trainedOf } from '../optimize/parameters.js';
+import { countParameters, parameter, parametersOf, trainedOf } from '../optimize/parameters.js';
 import { matchTargets } from '../selection/targets.js';
+import { placeAdapter } from './adapterFolder.js';
 import { adapterMethodName, dropoutRateOf, selectionMethodOf, type TrainConfig } from './config.js';
 import { trainingSteps } from './fineTune.js';
 import { planRun } from './plan.js';
@@ -27,8 +33,8 @@ export interface RunEstimate {
   /** Peak of the process in bytes, to about a fifth; and the part of the run that takes it. */
   readonly memoryBytes: number;
   readonly takenBy: 'selection' | 'training';
-  /** What the system can give now; undefined where Node.js does not know (before 20.13). */
-  readonly availableBytes: number | undefined;
+  /** What the system can give now. */
+  readonly availableBytes: number;
 }
 
 /** `diffora train --dry-run`: opens model and data and estimates the run. Nothing is trained or written. */
@@ -40,24 +46,26 @@ export async function estimateRun(config: TrainConfig, reporter: Reporter, signa
  * Steps, size and memory of a run, from its graphs; nothing is compiled. Where modules are chosen first, training is
  * counted with adapters on all of them.
  */
-export async function estimateIn(workspace: Workspace, config: TrainConfig): Promise<RunEstimate> {
+export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstimate {
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
-  const { longest, stepsPerEpoch, stepOf } = await graphsOf(workspace, config);
-  const selection = config.dam === undefined ? selectionMethodOf(config) : undefined;
-  const plan =
-    selection === undefined
+  const { longest, stepsPerEpoch, stepOf } = graphsOf(workspace, config);
+  const isChosen = config.dam !== undefined || workspace.adapter !== undefined;
+  const selection = isChosen ? undefined : selectionMethodOf(config);
+  const plan = workspace.adapter
+    ? placeAdapter(workspace.adapter, model).plan
+    : selection === undefined
       ? planRun(model, { ...config, dam: undefined }, undefined)
       : planRun(
           model,
           { ...config, method: adapterMethodName(config), select: undefined, parameters: undefined },
           undefined,
         );
-  const training = await stepOf(plan, config.accumulate);
+  const training = stepOf(plan, config.accumulate);
   let selecting = 0;
   if (selection !== undefined && selection.graphs > 0) {
     const all = loraPlan(config, { own: matchTargets(model, config.targets), shared: [] });
-    const { memory } = await stepOf(all, 1);
+    const { memory } = stepOf(all, 1);
     selecting = memory.total + (selection.graphs - 1) * (memory.weights + memory.activations);
   }
   const beside = besideBytes + exampleBytes(train.examples, train.encoded) + exampleBytes(dev.examples, []);
@@ -70,20 +78,55 @@ export async function estimateIn(workspace: Workspace, config: TrainConfig): Pro
     trainable: training.trainable,
     memoryBytes: beside + Math.max(training.memory.total, selecting),
     takenBy: selecting > training.memory.total ? 'selection' : 'training',
-    availableBytes: process.availableMemory?.(),
+    availableBytes: freeMemory(),
   };
 }
 
-async function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
+/** Estimates are right to about a fifth, so that what is refused surely does not fit. */
+const certainty = 0.8;
+
+/**
+ * Keeps a run from starting that would be ended for want of memory.
+ * @throws DiffoError with the batch size that would fit
+ */
+export function refuseTooLarge(workspace: Workspace, config: TrainConfig, free = freeMemory()): void {
+  const needed = (batchSize: number) => estimateIn(workspace, { ...config, batchSize }).memoryBytes;
+  const bytes = needed(config.batchSize);
+  if (certainty * bytes <= free) return;
+  const gigabytes = (value: number) => `${(value / 1e9).toPrecision(3)} GB`;
+  let size = config.batchSize;
+  do size = Math.floor(size / 2);
+  while (size > 0 && needed(size) > free);
+  const shorter = 'Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model';
+  const parts = Math.ceil(config.batchSize / Math.max(1, size));
+  // A search takes its batches whole.
+  const same =
+    workspace.adapter === undefined && selectionMethodOf(config) !== undefined
+      ? ''
+      : ` (or --accumulate ${parts}, for the same steps)`;
+  const cure = size === 0 ? `${shorter}.` : `--batch-size ${size} would fit${same}.`;
+  throw new DiffoError(`This run takes about ${gigabytes(bytes)} of memory, and ${gigabytes(free)} are free. ${cure}`);
+}
+
+/** What can be had without swapping; outside Linux, where caches count as taken, all that the machine has. */
+function freeMemory(): number {
+  return process.platform === 'linux' ? (process.availableMemory?.() ?? freemem()) : totalmem();
+}
+
+function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
   const { model } = opened;
   const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
     ...config,
     padTokenId: model.padTokenId,
     kind: task.kind,
   });
-  const head = await headParameters(model.head, config.seed);
-  const stepOf = async (plan: AdapterPlan, parts: number) => {
-    const parameters = [...(await adapterParameters(plan, model, config.seed)), ...head];
+  const head = model.head.map(({ name, shape }) => parameter(name, shape, emptyOf(shape)));
+  const labelled = train.encoded.reduce((most, { tokenLabels }) => Math.max(most, countLabelled(tokenLabels)), 0);
+  const stepOf = (plan: AdapterPlan, parts: number) => {
+    const own = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));
+    const shapeOf = (name: string) => own.get(name) ?? backboneTensor(model, name).shape;
+    const parameters = [...parametersOf(plan, model, (name) => emptyOf(shapeOf(name))), ...head];
+    const batch = Math.ceil(largest.batch / parts);
     const memory = estimateStepMemory(model, {
       kind: task.kind,
       plan,
@@ -92,11 +135,21 @@ async function graphsOf({ opened, task, train }: Workspace, config: TrainConfig)
       dropoutSeed: config.seed,
       dropoutRate: dropoutRateOf(config),
       gradientCheckpointing: config.gradientCheckpointing,
-      largestBatch: { batch: Math.ceil(largest.batch / parts), seq: largest.seq },
+      largestBatch: { batch, seq: largest.seq },
+      rows: labelled === 0 ? undefined : batch * labelled,
     });
     return { memory, trainable: countParameters(parameters) };
   };
   return { longest: largest.seq, stepsPerEpoch, stepOf };
+}
+
+/** Values that nobody reads: memory that is not touched is not taken. */
+function emptyOf(shape: readonly number[]): Float32Array {
+  return new Float32Array(elementCount(shape));
+}
+
+function countLabelled(labels: Int32Array | undefined): number {
+  return labels?.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0) ?? 0;
 }
 
 /** Objects of an example, its text and its tokens. */

@@ -7,6 +7,7 @@ import { identityOf, refuseChangedConfig, refuseChangedInputs } from './checkpoi
 import { Journal } from './checkpoint/journal.js';
 import { type Checkpoint, newestCheckpoint } from './checkpoint/read.js';
 import type { TrainConfig } from './config.js';
+import { refuseTooLarge } from './estimate.js';
 import { joined, type RunLog } from './log/log.js';
 import { logTargets } from './log/registry.js';
 import type { Reporter } from './reporter.js';
@@ -99,12 +100,12 @@ function withSavedRun<T>(
   return withRunOutput(output, { overwrite, resume, checkpoints: every !== undefined }, async (place) => {
     const folder = place.checkpoints;
     if (folder === undefined || every === undefined) {
-      const workspace = await openWorkspace(config, reporter, signal);
+      const workspace = await openFitting(config, reporter, signal);
       return work({ workspace, journal: undefined, isResumed: false, finish: place.finish });
     }
     const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
     if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
-    const workspace = await openWorkspace(config, reporter, signal);
+    const workspace = await openFitting(config, reporter, signal);
     const identity = await identityOf(workspace, config);
     if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
     if (resume) reporter.info(startingPoint(found, output));
@@ -113,6 +114,12 @@ function withSavedRun<T>(
     await journal.begin();
     return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish });
   });
+}
+
+async function openFitting(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
+  const workspace = await openWorkspace(config, reporter, signal);
+  refuseTooLarge(workspace, config);
+  return workspace;
 }
 
 function startingPoint(found: Checkpoint | undefined, output: string): string {
