@@ -40,7 +40,7 @@ const recordSchema = z.looseObject({
   curve: z.array(z.tuple([z.number(), z.number()])).optional(),
   /** Class or score for each example of the dev split. */
   predicted: z.array(z.number()).optional(),
-  /** In the place of `predicted`: what each example adds to the first metric (src/train/kinds/sums.ts). */
+  /** In the place of `predicted`: what each example adds to the first metric (src/data/textMetrics/sums.ts). */
   statistics: z.array(z.array(z.number())).optional(),
 });
 export type CompareRecord = z.output<typeof recordSchema>;

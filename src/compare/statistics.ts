@@ -1,7 +1,7 @@
 import { metric } from '../data/metrics.js';
+import { scoreOfSums } from '../data/textMetrics/sums.js';
 import type { MetricName, Task } from '../data/types.js';
 import { randomStream } from '../random.js';
-import { scoreOfSums } from '../train/kinds/sums.js';
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, one) => sum + one, 0) / values.length;

@@ -10,7 +10,7 @@ import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapt
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
-import { taskColumns } from '../data/tasks/description.js';
+import { columnsSchema, taskColumns } from '../data/tasks/description.js';
 import { learnedKinds, metricNames, type Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
@@ -26,14 +26,7 @@ const taskFileSchema = z.strictObject({
   name: z.string(),
   kind: z.enum(learnedKinds),
   labels: z.array(z.string()),
-  columns: z
-    .strictObject({
-      text: z.string(),
-      pair: z.string().optional(),
-      label: z.string(),
-      choices: z.string().optional(),
-    })
-    .transform(taskColumns),
+  columns: columnsSchema.transform(taskColumns),
   metrics: z.array(z.enum(metricNames)).min(1),
   generation: z
     .strictObject({

@@ -10,7 +10,7 @@ import { chosenMetrics, openModelByName } from './context.js';
 import { taskReports } from './downloads.js';
 import type { Scores } from './kinds/kind.js';
 import type { Reporter } from './reporter.js';
-import { loadSplit, outputsOf, sequenceLimit, useSplit } from './splits.js';
+import { forScoring, loadSplit, outputsOf, sequenceLimit } from './splits.js';
 import { scoreSplit } from './trainedRun.js';
 
 export interface AdapterOptions {
@@ -101,7 +101,7 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
   const { evalExamples, stride, nullScoreDiffThreshold } = options;
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
   const split = await loadSplit(task, splitName);
-  const used = useSplit(split, { trainExamples: evalExamples, evalExamples, seed: 0 });
+  const used = { split, examples: forScoring(split.examples, { evalExamples }) };
   const answering = { maxLength, stride, nullScoreDiffThreshold, threads, signal };
   const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
   const scored = { task: name, examples: used.examples.length, source: split.source, scores };

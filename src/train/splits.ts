@@ -42,7 +42,8 @@ type Drawing = Pick<TrainConfig, 'trainExamples' | 'evalExamples' | 'seed'>;
 const forTraining = (examples: readonly Example[], { trainExamples, seed }: Drawing) =>
   subsample(examples, trainExamples ?? examples.length, seed);
 
-const forScoring = (examples: readonly Example[], { evalExamples }: Drawing) =>
+/** Those that are scored: all, or `evalExamples` of them, the same for every seed. */
+export const forScoring = (examples: readonly Example[], { evalExamples }: Pick<Drawing, 'evalExamples'>) =>
   subsample(examples, evalExamples ?? examples.length, 0);
 
 /** A part of the training split in the place of the dev split, which is left alone. What is trained on is drawn from the rest. */

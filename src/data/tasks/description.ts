@@ -8,19 +8,20 @@ import { type LearnedKind, learnedKinds, metricNames, type Task } from '../types
 
 const name = z.union([z.string().min(1), z.number(), z.boolean()]).transform(String);
 
+/** Names of the columns of a task, in a task file and in task.json. */
+export const columnsSchema = z.strictObject({
+  text: z.string(),
+  pair: z.string().optional(),
+  label: z.string(),
+  choices: z.string().optional(),
+});
+
 const schema = z.strictObject({
   name: z.string().min(1).optional(),
   train: z.string().min(1),
   dev: z.string().min(1).optional(),
   test: z.string().min(1).optional(),
-  columns: z
-    .strictObject({
-      text: z.string(),
-      pair: z.string().optional(),
-      label: z.string(),
-      choices: z.string().optional(),
-    })
-    .optional(),
+  columns: columnsSchema.optional(),
   kind: z.enum(learnedKinds).optional(),
   labels: z
     .array(name)
@@ -50,7 +51,7 @@ const KEYS_OF_A_KIND: Readonly<Record<string, readonly LearnedKind[]>> = {
 const SPAN_COLUMNS = { text: 'question', pair: 'context', label: 'answers' };
 
 /** Columns as they are written down, `undefined` among them. */
-export type NamedColumns = NonNullable<z.infer<typeof schema>['columns']>;
+export type NamedColumns = z.infer<typeof columnsSchema>;
 
 /** A task of one's own: what a task file says, with the paths resolved. */
 export interface TaskDescription {

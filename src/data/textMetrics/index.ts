@@ -1,8 +1,9 @@
 import type { MetricName } from '../types.js';
-import { bleuScore, bleuStatistics } from './bleu.js';
-import { nistScore, nistStatistics, nistWeights } from './nist.js';
+import { bleuStatistics } from './bleu.js';
+import { nistStatistics, nistWeights } from './nist.js';
 import { rougeL } from './rougeL.js';
 import { exactMatch } from './squad.js';
+import { scoreOfSums, sumsOf } from './sums.js';
 
 export { type AnswerableScores, applyNoAnswerThreshold, bestNoAnswerThreshold } from './noAnswerThreshold.js';
 export { exactMatch, normalizeAnswer, tokenF1 } from './squad.js';
@@ -19,30 +20,27 @@ export type CorpusMetricName = (typeof corpusMetricNames)[number];
 
 /** @param allReferences the references of each example of the corpus; NIST weighs n-grams by them */
 export function corpusMetric(name: CorpusMetricName, allReferences: readonly (readonly string[])[]): CorpusMetric {
-  return METRICS[name](allReferences);
+  return {
+    statistics: STATISTICS[name](allReferences),
+    score: (sums, examples) => scoreOfSums(name, sums, examples),
+  };
 }
 
 /**
  * The score of the examples with these statistics. Without examples BLEU and NIST are 0 and means are NaN, as numpy's.
  */
 export function corpusScore(metric: CorpusMetric, statistics: readonly (readonly number[])[]): number {
-  const sums = (statistics[0] ?? []).map((_, i) => statistics.reduce((sum, example) => sum + example[i]!, 0));
-  return metric.score(sums, statistics.length);
+  return metric.score(sumsOf(statistics), statistics.length);
 }
 
-const METRICS: Readonly<Record<CorpusMetricName, (allReferences: readonly (readonly string[])[]) => CorpusMetric>> = {
-  bleu: () => ({ statistics: bleuStatistics, score: bleuScore }),
+const STATISTICS: Readonly<
+  Record<CorpusMetricName, (allReferences: readonly (readonly string[])[]) => CorpusMetric['statistics']>
+> = {
+  bleu: () => bleuStatistics,
   nist: (allReferences) => {
     const weights = nistWeights(allReferences);
-    return { statistics: (text, references) => nistStatistics(text, references, weights), score: nistScore };
+    return (text, references) => nistStatistics(text, references, weights);
   },
-  rouge_l: () => mean(rougeL),
-  exact_match: () => mean(exactMatch),
+  rouge_l: () => (text, references) => [rougeL(text, references)],
+  exact_match: () => (text, references) => [exactMatch(text, references)],
 };
-
-function mean(value: (text: string, references: readonly string[]) => number): CorpusMetric {
-  return {
-    statistics: (text, references) => [value(text, references)],
-    score: ([sum = 0], examples) => sum / examples,
-  };
-}

@@ -36,7 +36,7 @@ export interface Scored {
   readonly scores: Scores;
   /** Class or score of each example, where that is what the metrics read. */
   readonly predicted?: Int32Array | Float32Array;
-  /** Else what each example adds to the first metric: the sums decide it (src/train/kinds/sums.ts). */
+  /** Else what each example adds to the first metric: the sums decide it (src/data/textMetrics/sums.ts). */
   readonly statistics?: readonly (readonly number[])[];
   /** What a person should know of the scores. */
   readonly note?: string;

@@ -1,5 +1,6 @@
 import { encodePrompt, promptSequences } from '../../data/prompts.js';
 import { corpusMetric } from '../../data/textMetrics/index.js';
+import { scoreOfSums, sumsOf } from '../../data/textMetrics/sums.js';
 import type { Example, Generation, MetricName } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import { choiceLikelihoods } from '../../generate/choices.js';
@@ -9,7 +10,6 @@ import type { OpenedModel } from '../context.js';
 import { stopIds } from '../generateText.js';
 import { labelledLikelihoods } from '../likelihood.js';
 import type { Adapted, AnswerOptions, KindRules, Scored, TaskAsked, WrittenPrediction } from './kind.js';
-import { scoreOfSums } from './sums.js';
 import { writtenAnswer } from './writtenAnswer.js';
 
 /** How a metric of texts comes about. */
@@ -190,8 +190,4 @@ function writtenStatistics(task: TaskAsked, examples: readonly Example[], writte
     }
   }
   return found;
-}
-
-function sumsOf(each: readonly (readonly number[])[]): number[] {
-  return each[0]!.map((_, k) => each.reduce((sum, one) => sum + one[k]!, 0));
 }

@@ -1,6 +1,11 @@
-import { bleuScore } from '../../data/textMetrics/bleu.js';
-import { nistScore } from '../../data/textMetrics/nist.js';
-import type { MetricName } from '../../data/types.js';
+import type { MetricName } from '../types.js';
+import { bleuScore } from './bleu.js';
+import { nistScore } from './nist.js';
+
+/** Sums, over examples, of what each adds to a metric; none without examples. */
+export function sumsOf(each: readonly (readonly number[])[]): number[] {
+  return (each[0] ?? []).map((_, k) => each.reduce((sum, one) => sum + one[k]!, 0));
+}
 
 /**
  * A metric from the sums, over examples, of what each adds to it: so that examples can be drawn again without the texts.
