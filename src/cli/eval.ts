@@ -24,7 +24,7 @@ export function evalCommand(terminal: Terminal): Command {
     'textColumn',
     'pairColumn',
     'labelColumn',
-    'evalExamples',
+    'maxEvalSamples',
     'metrics',
     'maxLength',
     'stride',

@@ -172,7 +172,7 @@ function methodOf(
 ): ComparedMethod {
   const { name, learningRates: own, ...given } = typeof entry === 'string' ? { method: entry } : entry;
   refuseTaken(given, where);
-  const shared = ['metrics', 'evalExamples'].find((key) => key in given);
+  const shared = ['metrics', 'maxEvalSamples'].find((key) => key in given);
   if (shared !== undefined)
     throw usageError(`${where}: "${shared}" is the same for all methods: set it in settings or with a task.`);
   const choice = trainSchema

@@ -122,9 +122,9 @@ export const trainSchema = z.strictObject({
   /** Some of the task's metrics, the first deciding; default: all. */
   metrics: z.array(z.enum(metricNames)).min(1).optional(),
   /** Use this many training examples, drawn by seed and label. */
-  trainExamples: z.int().positive().optional(),
+  maxTrainSamples: z.int().positive().optional(),
   /** Score on this many examples, drawn by label, the same for every seed. */
-  evalExamples: z.int().positive().optional(),
+  maxEvalSamples: z.int().positive().optional(),
   /** Share of the training examples that is held out and scored in the place of the dev split. */
   validationShare: share.optional(),
   /** Chooses which examples those are; default: the seed. */

@@ -42,7 +42,7 @@ export interface DemoResult {
 /** Small enough for five minutes on two cores, large enough that the methods differ. */
 const settings = {
   task: 'spam',
-  trainExamples: 1200,
+  maxTrainSamples: 1200,
   maxLength: 64,
   batchSize: 16,
   epochs: 2,

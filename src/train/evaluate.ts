@@ -56,7 +56,7 @@ export interface EvaluateOptions extends AdapterOptions {
   readonly maxLength?: number | undefined;
   readonly stride?: number | undefined;
   readonly nullScoreDiffThreshold?: number | undefined;
-  readonly evalExamples?: number | undefined;
+  readonly maxEvalSamples?: number | undefined;
   readonly metrics?: readonly MetricName[] | undefined;
 }
 
@@ -98,10 +98,10 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
-  const { evalExamples, stride, nullScoreDiffThreshold } = options;
+  const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
   const split = await loadSplit(task, splitName);
-  const used = { split, examples: forScoring(split.examples, { evalExamples }) };
+  const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
   const answering = { maxLength, stride, nullScoreDiffThreshold, threads, signal };
   const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
   const scored = { task: name, examples: used.examples.length, source: split.source, scores };

@@ -31,20 +31,20 @@ export async function loadSplit(task: Task, name: SplitName): Promise<Split> {
   return split;
 }
 
-/** The training split cut to `trainExamples` by seed, another one to `evalExamples`, the same for all seeds. */
+/** The training split cut to `maxTrainSamples` by seed, another one to `maxEvalSamples`, the same for all seeds. */
 export function useSplit(split: Split, config: Drawing): UsedSplit {
   const { examples } = split;
   return { split, examples: split.name === 'train' ? forTraining(examples, config) : forScoring(examples, config) };
 }
 
-type Drawing = Pick<TrainConfig, 'trainExamples' | 'evalExamples' | 'seed'>;
+type Drawing = Pick<TrainConfig, 'maxTrainSamples' | 'maxEvalSamples' | 'seed'>;
 
-const forTraining = (examples: readonly Example[], { trainExamples, seed }: Drawing) =>
-  subsample(examples, trainExamples ?? examples.length, seed);
+const forTraining = (examples: readonly Example[], { maxTrainSamples, seed }: Drawing) =>
+  subsample(examples, maxTrainSamples ?? examples.length, seed);
 
-/** Those that are scored: all, or `evalExamples` of them, the same for every seed. */
-export const forScoring = (examples: readonly Example[], { evalExamples }: Pick<Drawing, 'evalExamples'>) =>
-  subsample(examples, evalExamples ?? examples.length, 0);
+/** Those that are scored: all, or `maxEvalSamples` of them, the same for every seed. */
+export const forScoring = (examples: readonly Example[], { maxEvalSamples }: Pick<Drawing, 'maxEvalSamples'>) =>
+  subsample(examples, maxEvalSamples ?? examples.length, 0);
 
 /** A part of the training split in the place of the dev split, which is left alone. What is trained on is drawn from the rest. */
 export function holdOutSplit(

@@ -151,7 +151,7 @@ describe('compare', { timeout: 240_000 }, () => {
       tasks: [folder.path('asked.yaml')],
       methods: ['head', 'lora'],
       learningRates: [2e-2],
-      settings: { epochs: 20, batchSize: 6, maxLength: 24, evalExamples: 9 },
+      settings: { epochs: 20, batchSize: 6, maxLength: 24, maxEvalSamples: 9 },
     };
     await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
     const { code, stderr } = await run('spans');

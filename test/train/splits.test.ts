@@ -8,7 +8,7 @@ const split = (name: Split['name']): Split => ({ name, examples, source: 'file',
 describe('what is used of a split', () => {
   it('is drawn by seed for training, and the same for every seed for scoring', () => {
     const of = (name: Split['name'], seed: number) =>
-      useSplit(split(name), { trainExamples: 20, evalExamples: 20, seed }).examples.map(({ id }) => id);
+      useSplit(split(name), { maxTrainSamples: 20, maxEvalSamples: 20, seed }).examples.map(({ id }) => id);
     expect(of('train', 1)).toHaveLength(20);
     expect(of('train', 1)).not.toEqual(of('train', 2));
     expect(of('dev', 1)).toEqual(of('dev', 2));
@@ -16,7 +16,7 @@ describe('what is used of a split', () => {
   });
 
   it('held out of the training examples is never trained on, whatever the seed draws', () => {
-    const config = { validationShare: 0.25, validationSeed: 7, trainExamples: 12 };
+    const config = { validationShare: 0.25, validationSeed: 7, maxTrainSamples: 12 };
     const parts = [1, 2].map((seed) => holdOutSplit(split('train'), { ...config, seed }));
     const [one, other] = parts.map(({ dev }) => dev.examples.map(({ id }) => id));
     expect(one).toEqual(other);
