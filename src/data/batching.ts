@@ -89,6 +89,11 @@ export function collate(examples: readonly EncodedExample[], padTokenId: number,
   };
 }
 
+/** Tokens of examples, special ones counted and padding not. */
+export function tokensOf(examples: readonly EncodedExample[]): number {
+  return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+}
+
 /** Stable: equal lengths keep their order. */
 function sortedByLength(examples: readonly EncodedExample[]): EncodedExample[] {
   return [...examples].sort((a, b) => a.inputIds.length - b.inputIds.length);

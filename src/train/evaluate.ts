@@ -10,8 +10,8 @@ import { chosenMetrics, openModelByName } from './context.js';
 import { taskReports } from './downloads.js';
 import type { Scores } from './kinds/kind.js';
 import type { Reporter } from './reporter.js';
-import { forScoring, loadSplit, outputsOf, sequenceLimit } from './splits.js';
-import { scoreSplit } from './trainedRun.js';
+import { forScoring, loadSplit, outputsOf, scorerOf, sequenceLimit } from './splits.js';
+import { scoreExamples } from './trainedRun.js';
 
 export interface AdapterOptions {
   /** An adapter folder or a run folder. */
@@ -102,8 +102,9 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
-  const answering = { maxLength, stride, nullScoreDiffThreshold, threads, signal };
-  const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
+  const scorer = await scorerOf(opened, task, used, { maxLength, stride }, reporter);
+  const scoring = { nullScoreDiffThreshold, threads, signal };
+  const { scores } = await scoreExamples(scorer, adapted, used.examples.length, scoring, reporter);
   const scored = { task: name, examples: used.examples.length, source: split.source, scores };
   return file !== undefined ? scored : { ...scored, split: splitName };
 }

@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { collate, evaluationBatches } from '../data/batching.js';
+import { collate, evaluationBatches, tokensOf } from '../data/batching.js';
 import { IGNORED_LABEL } from '../data/labels.js';
 import type { EncodedExample } from '../data/types.js';
 import { DiffoError } from '../errors.js';
@@ -61,6 +61,7 @@ export async function labelledLikelihoods(
   const fixedFeeds = parameterFeeds(parameters);
   const scores: SequenceScore[] = new Array(examples.length);
   let done = 0;
+  let tokensDone = 0;
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
@@ -74,7 +75,8 @@ export async function labelledLikelihoods(
         start += tokens;
       }
       done += batch.length;
-      onBatch?.(done, examples.length);
+      tokensDone += tokensOf(batch);
+      onBatch?.(done, tokensDone);
     }
   } finally {
     await session.release();

@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { collate, evaluationBatches } from '../data/batching.js';
+import { collate, evaluationBatches, tokensOf } from '../data/batching.js';
 import type { Batch, EncodedExample } from '../data/types.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
@@ -11,7 +11,8 @@ export interface PredictOptions {
   readonly threads: number;
   readonly batchSize?: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onBatch?: ((done: number, total: number) => void) | undefined;
+  /** Called with the examples that are done, and the tokens in them, padding not counted. */
+  readonly onBatch?: ((done: number, tokens: number) => void) | undefined;
 }
 
 /** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For SEQ_CLS heads. */
@@ -45,6 +46,7 @@ export async function predictEach(
   const session = await openSession({ logits }, { threads });
   const fixedFeeds = parameterFeeds(parameters);
   const results = new Map<EncodedExample, Float32Array>();
+  let tokens = 0;
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
@@ -58,7 +60,8 @@ export async function predictEach(
         const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
         results.set(example, values.slice(i * perExample, i * perExample + length));
       }
-      onBatch?.(results.size, examples.length);
+      tokens += tokensOf(batch);
+      onBatch?.(results.size, tokens);
     }
   } finally {
     await session.release();

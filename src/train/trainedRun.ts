@@ -6,15 +6,13 @@ import type { Dam } from '../selection/dam.js';
 import { placeAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
 import { fineTune, trainingSteps } from './fineTune.js';
-import type { Adapted, AnswerOptions, Scored, Scores, TaskAsked } from './kinds/kind.js';
-import { kinds } from './kinds/registry.js';
+import type { Adapted, Scored, ScoreOptions, Scorer, Scores, TaskAsked } from './kinds/kind.js';
 import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
 import { type Reporter, silent } from './reporter.js';
 import type { RunContext } from './runContext.js';
 import { secondsSince } from './runRecord.js';
 import { readDamFor, type Selection, savedSelection, selectModules } from './select.js';
-import type { UsedSplit } from './splits.js';
 import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
 import type { Workspace } from './workspace.js';
 
@@ -39,6 +37,8 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
   const loss = lossOptionsOf(config, task, train.encoded);
+  // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
+  const scorer = await workspace.scorer();
   const started = performance.now();
   let selection: Selection | undefined;
   if (config.dam !== undefined) {
@@ -64,10 +64,9 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     : await startingPlan(model, config, selection);
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
-  const { threads, stride, nullScoreDiffThreshold } = config;
-  const answers = { maxLength: workspace.maxLength, threads, stride, nullScoreDiffThreshold, signal };
-  const score = (to: Reporter) => scoreSplit({ opened, plan, parameters }, task, dev, answers, to);
-  // What there is to warn of is said of the scores at the end.
+  const { threads, nullScoreDiffThreshold } = config;
+  const scoring = { threads, nullScoreDiffThreshold, signal };
+  const score = (to: Reporter) => scoreExamples(scorer, { opened, plan, parameters }, dev.examples.length, scoring, to);
   const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);
   const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
   const phase = reporter.phase('train', totalSteps, stage?.found?.step);
@@ -133,18 +132,17 @@ async function startingPlan(model: Model, config: TrainConfig, selection: Select
   return { plan, parameters: await startingParameters(model, plan, config, selection) };
 }
 
-/** Metrics of a split under the parameters of a plan. */
-export async function scoreSplit(
+/** Scores examples under the parameters of a plan. */
+export async function scoreExamples(
+  scorer: Scorer,
   adapted: Adapted,
-  task: TaskAsked,
-  { split, examples }: UsedSplit,
-  options: Omit<AnswerOptions, 'warn' | 'onDone'>,
+  examples: number,
+  options: Omit<ScoreOptions, 'onDone'>,
   reporter: Reporter,
 ): Promise<Omit<Scored, 'note'>> {
-  const warn = (message: string) => reporter.warn(`${task.name} ${split.name}: ${message}`);
-  const phase = reporter.phase('evaluate', examples.length);
+  const phase = reporter.phase('evaluate', examples);
   const onDone = (done: number) => phase.update(done);
-  const { note, ...scored } = await kinds[task.kind].score(adapted, task, examples, { ...options, warn, onDone });
+  const { note, ...scored } = await scorer(adapted, { ...options, onDone });
   phase.end();
   if (note !== undefined) reporter.info(note);
   return scored;

@@ -4,6 +4,7 @@ import { restrictColumns } from '../selection/targets.js';
 import { headPartOf, type LoadedAdapter, openAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
 import { noteNewHead, type OpenedModel, openConfiguredTask, openModelByName } from './context.js';
+import type { Scorer } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
 import type { Reporter } from './reporter.js';
 import {
@@ -13,6 +14,7 @@ import {
   holdOutSplit,
   loadSplit,
   outputsOf,
+  scorerOf,
   sequenceLength,
   type UsedSplit,
   useSplit,
@@ -24,6 +26,8 @@ export interface Workspace {
   readonly task: Task;
   readonly train: EncodedSplit;
   readonly dev: UsedSplit;
+  /** Scores `dev`, which is encoded at the first call. */
+  readonly scorer: () => Promise<Scorer>;
   /** Longest sequence in tokens. */
   readonly maxLength: number;
   /** The adapter that a run goes on from. */
@@ -48,12 +52,17 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
       : holdOutSplit(trainSplit, config);
   reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
   const maxLength = sequenceLength(opened, config.maxLength, task);
-  const { stride } = config;
+  const encoding = { maxLength, stride: config.stride };
+  let scorer: Promise<Scorer> | undefined;
   return {
     opened,
     task,
-    train: await encodeUsed(opened, task, train, { maxLength, stride }, reporter),
+    train: await encodeUsed(opened, task, train, encoding, reporter),
     dev,
+    scorer: () => {
+      scorer ??= scorerOf(opened, task, dev, encoding, reporter);
+      return scorer;
+    },
     maxLength,
     adapter,
   };

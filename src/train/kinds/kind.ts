@@ -23,14 +23,19 @@ export interface Adapted {
   readonly parameters: readonly Parameter[];
 }
 
-export interface AnswerOptions extends EncodeOptions {
+export interface ScoreOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the number of examples that are done. */
-  readonly onDone?: ((done: number) => void) | undefined;
+  /** Called with the number of examples that are done, and of tokens that were read or written for them, padding not counted. */
+  readonly onDone?: ((done: number, tokens: number) => void) | undefined;
   /** Span tasks that know no answer: how much likelier than the best span it may be. Default 0. */
   readonly nullScoreDiffThreshold?: number | undefined;
 }
+
+export interface AnswerOptions extends EncodeOptions, ScoreOptions {}
+
+/** Scores examples that are encoded already, under whatever parameters. */
+export type Scorer = (adapted: Adapted, options: ScoreOptions) => Promise<Scored>;
 
 export interface Scored {
   readonly scores: Scores;
@@ -84,8 +89,11 @@ export interface KindRules {
     examples: readonly Example[],
     options: EncodeOptions,
   ): Promise<EncodedExample[]>;
-  /** The task's metrics on labelled examples. @throws DiffoError for an example without a label */
-  score(adapted: Adapted, task: TaskAsked, examples: readonly Example[], options: AnswerOptions): Promise<Scored>;
+  /**
+   * The task's metrics on labelled examples, which are encoded once for however many scorings.
+   * @throws DiffoError for an example without a label
+   */
+  scorer(opened: OpenedModel, task: TaskAsked, examples: readonly Example[], options: EncodeOptions): Promise<Scorer>;
   /** An answer for each example, in order. */
   answer(
     adapted: Adapted,
