@@ -1,6 +1,7 @@
 import type { TaskKind } from '../data/types.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { headParameters, type Parameter } from '../optimize/parameters.js';
+import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
 import type { DamOptimizerName } from './damOptimizer.js';
@@ -65,11 +66,7 @@ export interface SelectionContext {
   readonly allowance: Allowance;
   readonly signal?: AbortSignal | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */
-  readonly phase: (
-    name: string,
-    total: number,
-    from?: number,
-  ) => { update(done: number, detail?: string): void; end(): void };
+  readonly phase: (name: string, total: number, from?: number) => Phase;
   /** Place of a search or a joint run in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: ((name: string) => Stage) | undefined;
 }

@@ -29,7 +29,7 @@ export async function predictWithAdapter(options: PredictAdapterOptions): Promis
     threads,
     signal,
     warn: reporter.warn,
-    onDone: (done) => phase.update(done),
+    onDone: (done, tokens) => phase.update(done, { examples: done, tokens }),
   });
   phase.end();
   return predictions;

@@ -77,9 +77,9 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     signal,
     watch,
     stage,
-    onStep: (step) => {
+    onStep: (step, { examples, tokens }) => {
       watch.record(step);
-      phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
+      phase.update(step.step + 1, { loss: step.loss, examples, tokens });
       const { loss: value, learningRate, gradientNorm } = step;
       log?.scalars(
         { 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm },
@@ -116,8 +116,7 @@ function evaluationOf(
     metric: metrics[0]!,
     score,
     onScores: (scores, steps) => {
-      const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-      reporter.info(`step ${steps}: ${shown.join(', ')}`);
+      reporter.evaluated(steps, scores);
       log?.scalars(devScalars(scores), steps);
     },
   };
@@ -141,7 +140,7 @@ export async function scoreExamples(
   reporter: Reporter,
 ): Promise<Omit<Scored, 'note'>> {
   const phase = reporter.phase('evaluate', examples);
-  const onDone = (done: number) => phase.update(done);
+  const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
   const { note, ...scored } = await scorer(adapted, { ...options, onDone });
   phase.end();
   if (note !== undefined) reporter.info(note);

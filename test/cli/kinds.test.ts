@@ -2,7 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oraclePath } from '../fixtures.js';
-import { diffora, temporaryFolder, tinyModel } from './run.js';
+import { diffora, resultOf, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ const lines = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(r
 async function json(...args: string[]) {
   const { code, stdout, stderr } = await diffora(...args, '--json');
   expect(code, stderr).toBe(0);
-  return JSON.parse(stdout);
+  return resultOf(stdout);
 }
 
 describe('answers in passages from the command line', () => {
