@@ -102,7 +102,7 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
-  const scorer = await scorerOf(opened, task, used, { maxLength, stride }, reporter);
+  const scorer = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
   const scoring = { nullScoreDiffThreshold, threads, signal };
   const { scores } = await scoreExamples(scorer, adapted, used.examples.length, scoring, reporter);
   const scored = { task: name, examples: used.examples.length, source: split.source, scores };

@@ -22,15 +22,16 @@ export async function predictWithAdapter(options: PredictAdapterOptions): Promis
   const examples = await options.examples(task);
   const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? task.maxLength);
   const phase = reporter.phase('predict', examples.length);
-  const predictions = await kinds[task.kind].answer(adapted, task, examples, {
+  const answerer = await kinds[task.kind].answerer(adapted, { threads });
+  const answering = answerer.answer(task, examples, {
     maxLength,
     stride,
     nullScoreDiffThreshold,
-    threads,
     signal,
     warn: reporter.warn,
     onDone: (done, tokens) => phase.update(done, { examples: done, tokens }),
   });
+  const predictions = await answering.finally(answerer.release);
   phase.end();
   return predictions;
 }

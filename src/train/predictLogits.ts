@@ -38,35 +38,58 @@ export async function predictEach(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { threads, batchSize = 32, signal, onBatch }: PredictOptions,
+  options: PredictOptions,
 ): Promise<Float32Array[]> {
+  const predictor = await openPredictor(model, plan, parameters, options);
+  try {
+    return await predictor.each(examples, options);
+  } finally {
+    await predictor.release();
+  }
+}
+
+/** A model with adapters, compiled to predict. */
+export interface Predictor {
+  /** See {@link predictEach}. Parameters are read as they are then; calls may overlap. */
+  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<Float32Array[]>;
+  release(): Promise<void>;
+}
+
+/** Compiles a model with the adapters of a plan, for however many calls. */
+export async function openPredictor(
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  { threads }: Pick<PredictOptions, 'threads'>,
+): Promise<Predictor> {
   const isCausal = model.taskType === 'CAUSAL_LM';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
   const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
   const session = await openSession({ logits }, { threads });
   const fixedFeeds = parameterFeeds(parameters);
-  const results = new Map<EncodedExample, Float32Array>();
-  let tokens = 0;
-  try {
-    for (const batch of evaluationBatches(examples, { batchSize })) {
-      signal?.throwIfAborted();
-      const collated = collate(batch, model.padTokenId);
-      const feeds = { ...fixedFeeds, ...batchFeeds(collated, false) };
-      const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
-      const values = (await session.run({ ...feeds, ...last })).logits!.data as Float32Array;
-      const perExample = values.length / batch.length;
-      for (const [i, example] of batch.entries()) {
-        const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
-        const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
-        results.set(example, values.slice(i * perExample, i * perExample + length));
+  return {
+    async each(examples, { batchSize = 32, signal, onBatch }) {
+      const results = new Map<EncodedExample, Float32Array>();
+      let tokens = 0;
+      for (const batch of evaluationBatches(examples, { batchSize })) {
+        signal?.throwIfAborted();
+        const collated = collate(batch, model.padTokenId);
+        const feeds = { ...fixedFeeds, ...batchFeeds(collated, false) };
+        const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
+        const values = (await session.run({ ...feeds, ...last })).logits!.data as Float32Array;
+        const perExample = values.length / batch.length;
+        for (const [i, example] of batch.entries()) {
+          const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
+          const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
+          results.set(example, values.slice(i * perExample, i * perExample + length));
+        }
+        tokens += tokensOf(batch);
+        onBatch?.(results.size, tokens);
       }
-      tokens += tokensOf(batch);
-      onBatch?.(results.size, tokens);
-    }
-  } finally {
-    await session.release();
-  }
-  return examples.map((example) => results.get(example)!);
+      return examples.map((example) => results.get(example)!);
+    },
+    release: () => session.release(),
+  };
 }
 
 /** Positions of the last tokens in the flattened batch. */

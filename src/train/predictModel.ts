@@ -48,7 +48,7 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
   const { reporter, threads, signal } = options;
   const { model, tokenizer } = await openModelByName(options.model, ownHead, reporter, signal);
   const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? usualLength(model.maxLength, tokenizer));
-  const encoded = encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn });
+  const encoded = await encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn, signal });
   const phase = reporter.phase('predict', encoded.length);
   const onBatch = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
   const plan = noAdapters;

@@ -5,7 +5,7 @@ import type { Model } from '../models/model.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import type { TrainConfig } from './config.js';
 import type { OpenedModel } from './context.js';
-import type { Scorer, TaskAsked } from './kinds/kind.js';
+import type { EncodeOptions, Scorer, TaskAsked } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
 import type { Reporter } from './reporter.js';
 
@@ -82,7 +82,7 @@ export function scorerOf(
   opened: OpenedModel,
   task: TaskAsked,
   used: UsedSplit,
-  options: { readonly maxLength: number; readonly stride?: number | undefined },
+  options: Omit<EncodeOptions, 'warn'>,
   reporter: Reporter,
 ): Promise<Scorer> {
   const warn = warnerOf(task, used, reporter);
@@ -99,7 +99,7 @@ export async function encodeUsed(
   opened: OpenedModel,
   task: TaskAsked,
   used: UsedSplit,
-  options: { readonly maxLength: number; readonly stride?: number | undefined },
+  options: Omit<EncodeOptions, 'warn'>,
   reporter: Reporter,
 ): Promise<EncodedSplit> {
   const warn = warnerOf(task, used, reporter);

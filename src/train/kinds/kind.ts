@@ -14,6 +14,7 @@ export interface EncodeOptions {
   /** Span tasks: tokens that neighbouring windows of a long passage share. */
   readonly stride?: number | undefined;
   readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A model with what was trained on it. */
@@ -32,7 +33,15 @@ export interface ScoreOptions {
   readonly nullScoreDiffThreshold?: number | undefined;
 }
 
-export interface AnswerOptions extends EncodeOptions, ScoreOptions {}
+export interface AnswerOptions extends EncodeOptions, Omit<ScoreOptions, 'threads'> {}
+
+/** A model with an adapter, compiled to answer. Calls may overlap. */
+export interface Answerer {
+  /** An answer for each example, in order. */
+  answer(task: TaskAsked, examples: readonly Example[], options: AnswerOptions): Promise<Prediction[]>;
+  /** Frees the memory; nothing can be answered afterwards. */
+  release(): Promise<void>;
+}
 
 /** Scores examples that are encoded already, under whatever parameters. */
 export type Scorer = (adapted: Adapted, options: ScoreOptions) => Promise<Scored>;
@@ -94,11 +103,6 @@ export interface KindRules {
    * @throws DiffoError for an example without a label
    */
   scorer(opened: OpenedModel, task: TaskAsked, examples: readonly Example[], options: EncodeOptions): Promise<Scorer>;
-  /** An answer for each example, in order. */
-  answer(
-    adapted: Adapted,
-    task: TaskAsked,
-    examples: readonly Example[],
-    options: AnswerOptions,
-  ): Promise<Prediction[]>;
+  /** Compiles what answers, for however many calls. */
+  answerer(adapted: Adapted, options: { readonly threads: number }): Promise<Answerer>;
 }

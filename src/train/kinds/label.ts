@@ -2,7 +2,7 @@ import { encodeSplit } from '../../data/batching.js';
 import { computeMetrics, predictedOf } from '../../data/metrics.js';
 import type { EncodedExample } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
-import { predictLogits } from '../predictLogits.js';
+import { openPredictor, predictLogits } from '../predictLogits.js';
 import type { Adapted, KindRules, LabelPrediction, ScoreOptions } from './kind.js';
 
 /** Classes and scores: one row of logits for each example. */
@@ -16,19 +16,22 @@ export function labelKind(kind: 'classification' | 'regression'): KindRules {
         if (label === undefined) throw new DiffoError(`Row ${id} has no label to score by. Label or remove it.`);
         return label;
       });
-      const encoded = encodeSplit(tokenizer, examples, options);
+      const encoded = await encodeSplit(tokenizer, examples, options);
       return async (adapted, scoring) => {
         const logits = await logitsOf(adapted, encoded, scoring);
         return { scores: computeMetrics(task, logits, labels), predicted: predictedOf(task, logits) };
       };
     },
-    async answer(adapted, task, examples, options) {
-      const encoded = encodeSplit(adapted.opened.tokenizer, examples, options);
-      const logits = await logitsOf(adapted, encoded, options);
-      const { numLabels } = adapted.opened.model;
-      return examples.map((_, row) =>
-        labelPrediction(Array.from(logits.subarray(row * numLabels, (row + 1) * numLabels)), task.labels),
-      );
+    async answerer({ opened, plan, parameters }, { threads }) {
+      const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+      return {
+        async answer(task, examples, options) {
+          const encoded = await encodeSplit(opened.tokenizer, examples, options);
+          const rows = await predictor.each(encoded, { signal: options.signal, onBatch: options.onDone });
+          return rows.map((logits) => labelPrediction(Array.from(logits), task.labels));
+        },
+        release: predictor.release,
+      };
     },
   };
 }

@@ -6,10 +6,11 @@ import { DiffoError } from '../../errors.js';
 import { choiceLikelihoods } from '../../generate/choices.js';
 import { type Decoder, openDecoder } from '../../generate/decoder.js';
 import { generate } from '../../generate/generate.js';
+import { mapInTurns } from '../../turns.js';
 import type { OpenedModel } from '../context.js';
 import { stopIds } from '../generateText.js';
 import { labelledLikelihoods } from '../likelihood.js';
-import type { Adapted, KindRules, Scored, ScoreOptions, TaskAsked, WrittenPrediction } from './kind.js';
+import type { Adapted, EncodeOptions, KindRules, Scored, ScoreOptions, TaskAsked, WrittenPrediction } from './kind.js';
 import { writtenAnswer } from './writtenAnswer.js';
 
 /** How a metric of texts comes about. */
@@ -37,8 +38,8 @@ export const languageKind: KindRules = {
   async scorer(opened, task, examples, encoding) {
     const needs = new Set(task.metrics.map((name) => ways[name]));
     const sequences = needs.has('read') ? await languageKind.encode(opened, task, examples, encoding) : [];
-    const questions = needs.has('choose') ? questionsOf(opened, task, examples, encoding.maxLength) : [];
-    const prompts = needs.has('write') ? promptsOf(opened, task, examples) : [];
+    const questions = needs.has('choose') ? await questionsOf(opened, task, examples, encoding) : [];
+    const prompts = needs.has('write') ? await promptsOf(opened, task, examples, encoding) : [];
     const references = needs.has('write') ? referencesOf(examples) : [];
     return async (adapted, options) => {
       const rounds = inRounds(needs.size, examples.length, options);
@@ -72,16 +73,20 @@ export const languageKind: KindRules = {
       return { scores, statistics: found[task.metrics[0]!]! };
     };
   },
-  async answer(adapted, task, examples, options) {
-    const { answer } = generationOf(task);
-    const prompts = promptsOf(adapted.opened, task, examples);
-    const written = await withDecoder(adapted, options, (decoder) =>
-      writeAll(decoder, adapted.opened, task, prompts, options),
-    );
-    return written.map(
-      (text): WrittenPrediction =>
-        answer === undefined ? { text: text.trim() } : { text: text.trim(), answer: writtenAnswer(text, answer) },
-    );
+  async answerer({ opened, plan, parameters }, { threads }) {
+    const decoder = await openDecoder(opened.model, { plan, parameters, threads });
+    return {
+      async answer(task, examples, options) {
+        const { answer } = generationOf(task);
+        const prompts = await promptsOf(opened, task, examples, options);
+        const written = await writeAll(decoder, opened, task, prompts, options);
+        return written.map(
+          (text): WrittenPrediction =>
+            answer === undefined ? { text: text.trim() } : { text: text.trim(), answer: writtenAnswer(text, answer) },
+        );
+      },
+      release: decoder.release,
+    };
   },
 };
 
@@ -139,9 +144,9 @@ function questionsOf(
   { tokenizer }: OpenedModel,
   task: TaskAsked,
   examples: readonly Example[],
-  maxLength: number,
-): Question[] {
-  return examples.map((example) => {
+  { maxLength, signal }: Pick<EncodeOptions, 'maxLength' | 'signal'>,
+): Promise<Question[]> {
+  const encode = (example: Example): Question => {
     const { label, id } = example;
     if (example.choices === undefined || label === undefined) {
       throw new DiffoError(`Row ${id} has no choices to score by. Score ${task.name} by another of its metrics.`);
@@ -149,7 +154,8 @@ function questionsOf(
     const choices = example.choices.map((choice) => tokenizer.encodePlain(choice));
     const room = maxLength - Math.max(...choices.map(({ length }) => length));
     return { prompt: lastOf(encodePrompt(tokenizer, generationOf(task), example), room), choices, label };
-  });
+  };
+  return mapInTurns(examples, encode, signal);
 }
 
 /** 1 where the right choice is the likeliest, the first of equals. */
@@ -171,9 +177,15 @@ async function chosenRight(
 }
 
 /** Prompts in tokens, with room for an answer. */
-function promptsOf({ tokenizer, model }: OpenedModel, task: TaskAsked, examples: readonly Example[]) {
+function promptsOf(
+  { tokenizer, model }: OpenedModel,
+  task: TaskAsked,
+  examples: readonly Example[],
+  { signal }: Pick<EncodeOptions, 'signal'>,
+) {
   const generation = generationOf(task);
-  return examples.map((example) => lastOf(encodePrompt(tokenizer, generation, example), model.maxLength - 1));
+  const encode = (example: Example) => lastOf(encodePrompt(tokenizer, generation, example), model.maxLength - 1);
+  return mapInTurns(examples, encode, signal);
 }
 
 /** What the model writes after each prompt, greedily. */
@@ -182,7 +194,7 @@ async function writeAll(
   opened: OpenedModel,
   task: TaskAsked,
   prompts: readonly (readonly number[])[],
-  { signal, onDone }: ScoreOptions,
+  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
 ): Promise<string[]> {
   const { tokenizer, model } = opened;
   const stopTokenIds = [...new Set([await endTokenId(opened), ...(await stopIds(opened))])];

@@ -3,9 +3,9 @@ import { exactMatch, tokenF1 } from '../../data/textMetrics/squad.js';
 import type { EncodedExample, Example, MetricName } from '../../data/types.js';
 import { passageWindows } from '../../data/windows.js';
 import { DiffoError } from '../../errors.js';
-import { predictEach } from '../predictLogits.js';
+import { openPredictor, type Predictor } from '../predictLogits.js';
 import { answered, bestSpan, type WindowLogits } from './bestSpan.js';
-import type { Adapted, KindRules, Scored, ScoreOptions, Scores, SpanPrediction, TaskAsked } from './kind.js';
+import type { KindRules, Scored, ScoreOptions, Scores, SpanPrediction, TaskAsked } from './kind.js';
 
 /** Answers that are parts of a passage, as SQuAD asks for them. */
 export const spanKind: KindRules = {
@@ -17,14 +17,23 @@ export const spanKind: KindRules = {
       if (answers === undefined) throw new DiffoError(`Row ${id} has no answers to score by. Add them or remove it.`);
       return answers.map(({ text }) => text);
     });
-    const windows = passageWindows(tokenizer, examples, encoding);
-    return async (adapted, options) =>
-      scoredSpans(await bestSpans(adapted, examples, windows, options), right, task, thresholdOf(task, options));
+    const windows = await passageWindows(tokenizer, examples, encoding);
+    return async ({ opened, plan, parameters }, options) => {
+      const predictor = await openPredictor(opened.model, plan, parameters, options);
+      const best = await bestSpans(predictor, examples, windows, options).finally(predictor.release);
+      return scoredSpans(best, right, task, thresholdOf(task, options));
+    };
   },
-  async answer(adapted, task, examples, options) {
-    const windows = passageWindows(adapted.opened.tokenizer, examples, options);
-    const best = await bestSpans(adapted, examples, windows, options);
-    return best.map((one) => answered(one, thresholdOf(task, options)));
+  async answerer({ opened, plan, parameters }, { threads }) {
+    const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+    return {
+      async answer(task, examples, options) {
+        const windows = await passageWindows(opened.tokenizer, examples, options);
+        const best = await bestSpans(predictor, examples, windows, options);
+        return best.map((one) => answered(one, thresholdOf(task, options)));
+      },
+      release: predictor.release,
+    };
   },
 };
 
@@ -62,7 +71,10 @@ function scoredSpans(
 }
 
 /** Where every question has an answer, one is always given. */
-function thresholdOf({ metrics }: TaskAsked, { nullScoreDiffThreshold = 0 }: ScoreOptions): number {
+function thresholdOf(
+  { metrics }: TaskAsked,
+  { nullScoreDiffThreshold = 0 }: Pick<ScoreOptions, 'nullScoreDiffThreshold'>,
+): number {
   return knowsNoAnswer(metrics) ? nullScoreDiffThreshold : Number.POSITIVE_INFINITY;
 }
 
@@ -84,14 +96,14 @@ function mean(values: readonly number[]): number {
 }
 
 async function bestSpans(
-  { opened, plan, parameters }: Adapted,
+  predictor: Predictor,
   examples: readonly Example[],
   windows: readonly EncodedExample[],
-  { threads, signal, onDone }: ScoreOptions,
+  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
 ): Promise<SpanPrediction[]> {
   const onBatch = (done: number, tokens: number) =>
     onDone?.(Math.floor((examples.length * done) / windows.length), tokens);
-  const logits = await predictEach(opened.model, plan, parameters, windows, { threads, signal, onBatch });
+  const logits = await predictor.each(windows, { signal, onBatch });
   const ofExample = groupByExample(windows, logits, examples.length);
   return examples.map(({ pair = '' }, i) => bestSpan(pair, ofExample[i]!));
 }
