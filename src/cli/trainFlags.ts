@@ -81,6 +81,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   warmupRatio: [training, 'share of the steps in which the rate rises'],
   schedule: [training, 'how the rate goes after that: falls to 0 linearly or as a cosine, or stays'],
   maxGradNorm: [training, 'gradients are clipped to this global norm'],
+  maxSkippedSteps: [training, 'steps that may be left out because loss or gradient is not finite; then it stops'],
   dropout: [training, 'dropout of the base model: a rate, or model for its own'],
   evalSteps: [training, 'score the dev split, or the held-out share, every so many steps'],
   earlyStopping: [training, 'stop after so many evaluations in a row that are no better (patience)'],

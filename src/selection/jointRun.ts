@@ -1,14 +1,14 @@
 import { loraPlan } from '../adapters/lora.js';
 import type { AdapterPlan } from '../adapters/plan.js';
 import { adapterParameters, type Parameter } from '../optimize/parameters.js';
-import { trainParameters } from '../optimize/training.js';
+import { lossText, trainParameters } from '../optimize/training.js';
 import { freshHead, type SelectionContext } from './method.js';
 
 /** A short run of LoRA on all modules over the training half, which methods look at before they choose. */
 export async function jointRun(
   context: SelectionContext,
 ): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
-  const { model, kind, halves, settings, signal } = context;
+  const { model, kind, halves, settings, signal, warn } = context;
   const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
   const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
   const stage = context.stage?.('joint run');
@@ -19,8 +19,9 @@ export async function jointRun(
     steps: () => settings.steps,
     learningRate: settings.lr,
     signal,
+    warn,
     stage,
-    onStep: ({ step, loss }) => phase.update(step + 1, `loss ${loss.toFixed(3)}`),
+    onStep: ({ step, loss }) => phase.update(step + 1, lossText(loss)),
   });
   phase.end();
   return { plan, parameters };

@@ -30,6 +30,7 @@ export interface SelectionSettings {
   readonly warmupRatio: number;
   readonly weightDecay: number;
   readonly maxGradNorm: number;
+  readonly maxSkippedSteps?: number | undefined;
   readonly dropoutRate: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
@@ -64,6 +65,7 @@ export interface SelectionContext {
   readonly settings: SelectionSettings;
   readonly allowance: Allowance;
   readonly signal?: AbortSignal | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */
   readonly phase: (
     name: string,

@@ -17,6 +17,7 @@ import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
+import { firstNotFinite } from '../optimize/notFinite.js';
 import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
 
@@ -230,10 +231,8 @@ export function placeAdapter(
 
 /** @throws DiffoError that names the first tensor with a value that is not finite */
 export function refuseNotFinite(folder: string, parameters: readonly Parameter[]): void {
-  for (const { name, values } of parameters) {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) throw new DiffoError(`${folder}: ${name} holds ${values[at]} at position ${at}; train it again.`);
-  }
+  const broken = firstNotFinite(parameters.map(({ name, values }) => [name, values]));
+  if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 
 /** What the adapter's type and its own head tell, where others wrote the folder. */

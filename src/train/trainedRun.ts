@@ -1,7 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
 import { type Parameter, trainedOf } from '../optimize/parameters.js';
-import type { TrainStep } from '../optimize/training.js';
+import { lossText, type TrainStep } from '../optimize/training.js';
 import type { Dam } from '../selection/dam.js';
 import { placeAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
@@ -53,7 +53,7 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const searched = stage?.found === undefined ? selection?.dam.search?.history : [];
   for (const { step, trainLoss, validationLoss, entropy } of searched ?? []) {
     log?.scalars(
-      { 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy },
+      present({ 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy }),
       step,
     );
   }
@@ -78,12 +78,13 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     signal,
     watch,
     stage,
+    warn: reporter.warn,
     onStep: (step) => {
       watch.record(step);
-      phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
       const { loss: value, learningRate, gradientNorm } = step;
+      phase.update(step.step + 1, lossText(value));
       log?.scalars(
-        { 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm },
+        present({ 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm }),
         step.step + 1,
       );
     },
@@ -122,6 +123,11 @@ function evaluationOf(
       log?.scalars(devScalars(scores), steps);
     },
   };
+}
+
+/** Without what a step that was left out does not have. */
+function present(scalars: Readonly<Record<string, number | null>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, number] => entry[1] !== null));
 }
 
 function devScalars(scores: Scores): Record<string, number> {
