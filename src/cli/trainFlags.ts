@@ -30,6 +30,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   nullScoreDiffThreshold: [data, 'answers in passages: no answer where its score is higher by more than this'],
   method: [method, 'what is trained (diffora is lora with --select diffora)'],
   adapter: [method, 'go on from this adapter folder: its method, modules, ranks and head'],
+  anyBase: [method, 'take another base than the adapter was trained on, such as one in another format, with a warning'],
   head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],
   targets: [method, 'modules that may be adapted, with commas: ends of module paths, or all'],
   rank: [method, 'rank r of A and B (default: 8, for vera 256)'],

@@ -10,6 +10,7 @@ import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapt
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
+import { weightsHash } from '../checkpoint/weightsHash.js';
 import { columnsSchema, taskColumns } from '../data/tasks/description.js';
 import { learnedKinds, metricNames, type Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
@@ -38,6 +39,8 @@ const taskFileSchema = z.strictObject({
     })
     .optional(),
   maxLength: z.int().positive(),
+  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
+  baseSha256: z.string().optional(),
 });
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
@@ -122,6 +125,7 @@ export async function saveAdapter(
     metrics: [...metrics],
     ...(generation === undefined ? {} : { generation }),
     maxLength,
+    baseSha256: await weightsHash(model.checkpoint),
   };
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }

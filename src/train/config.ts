@@ -41,6 +41,8 @@ export const trainSchema = z.strictObject({
   method: z.enum(methods).default('diffora'),
   /** An adapter folder to go on from: its method, modules, ranks and head. */
   adapter: z.string().optional(),
+  /** Go on although the base model is not the one that the adapter was trained on. */
+  anyBase: z.boolean().default(false),
   /** Part of the head that is trained: `classifier`, as PEFT does, or `all`, the pooler too. */
   head: z.enum(headParts).default('all'),
   /** Modules that may be adapted: ends of module paths, or `all`. */
@@ -158,6 +160,7 @@ export const freeSettings = [
   'saveSteps',
   'keepCheckpoints',
   'maxSkippedSteps',
+  'anyBase',
 ] as const satisfies readonly TrainKey[];
 
 export type TrainKey = keyof typeof trainSchema.shape;
