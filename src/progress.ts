@@ -8,10 +8,10 @@ export interface Work {
 
 /** What long work says of itself beside how far it is. */
 export interface Measures extends Partial<Work> {
-  /** Of the last step of training. */
-  readonly loss?: number;
-  /** Of the last step of a search, on the half that the matrix learns on. */
-  readonly validationLoss?: number;
+  /** Of the last step of training; null where the step was left out. */
+  readonly loss?: number | null;
+  /** Of the last step of a search, on the half that the matrix learns on; null where it was not finite. */
+  readonly validationLoss?: number | null;
   /** Of the relaxed matrix: 1 undecided to 0 binary. */
   readonly entropy?: number;
   /** What goes on at this moment in other processes: the runs of a comparison. */

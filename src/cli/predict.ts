@@ -36,7 +36,7 @@ export function predictCommand(terminal: Terminal): Command {
       "the adapter's base model in another place; without --adapter, a model whose own head runs",
     );
   addCommonFlags(command);
-  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads']);
+  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads', 'anyBase']);
   return command
     .addHelpText(
       'after',

@@ -75,13 +75,15 @@ function outcomesOf({ predicted, statistics }: TrainedRun): Pick<WorkerResult, '
   return { statistics: statistics!.map((one) => one.map(short)) };
 }
 
-/** Mean training loss of equal stretches of the run. */
+/** Mean training loss of equal stretches of the run, without the steps that were left out. */
 function curveOf({ steps }: TrainedRun): [number, number][] {
   const points = Math.min(curvePoints, steps.length);
   return Array.from({ length: points }, (_, i) => {
     const [from, to] = [i, i + 1].map((at) => Math.floor((at * steps.length) / points));
-    const losses = steps.slice(from, to).map(({ loss }) => loss);
-    return [to!, Number((losses.reduce((sum, one) => sum + one, 0) / losses.length).toPrecision(5))];
+    return { to: to!, losses: steps.slice(from, to).flatMap(({ loss }) => loss ?? []) };
+  }).flatMap(({ to, losses }): [number, number][] => {
+    if (losses.length === 0) return [];
+    return [[to, Number((losses.reduce((sum, one) => sum + one, 0) / losses.length).toPrecision(5))]];
   });
 }
 

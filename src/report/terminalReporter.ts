@@ -69,7 +69,7 @@ export function terminalReporter(options: TerminalReporterOptions): TerminalRepo
 function measureParts({ loss, validationLoss, entropy, running = [] }: Figures): string[] {
   const named = { loss, 'validation loss': validationLoss, entropy };
   const numbers = Object.entries(named).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name} ${value.toFixed(3)}`],
+    value === undefined ? [] : [`${name} ${value === null ? 'not finite' : value.toFixed(3)}`],
   );
   const works = running.map(({ name, phase, done = 0, total = 0 }) =>
     phase === undefined ? name : `${name} ${phase} ${total > 0 ? Math.floor((100 * done) / total) : 100} %`,

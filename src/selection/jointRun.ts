@@ -8,7 +8,7 @@ import { freshHead, type SelectionContext } from './method.js';
 export async function jointRun(
   context: SelectionContext,
 ): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
-  const { model, kind, halves, settings, signal } = context;
+  const { model, kind, halves, settings, signal, warn } = context;
   const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
   const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
   const stage = context.stage?.('joint run');
@@ -19,6 +19,7 @@ export async function jointRun(
     steps: () => settings.steps,
     learningRate: settings.lr,
     signal,
+    warn,
     stage,
     onStep: ({ step, loss }, { examples, tokens }) => phase.update(step + 1, { loss, examples, tokens }),
   });

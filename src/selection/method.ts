@@ -31,6 +31,7 @@ export interface SelectionSettings {
   readonly warmupRatio: number;
   readonly weightDecay: number;
   readonly maxGradNorm: number;
+  readonly maxSkippedSteps?: number | undefined;
   readonly dropoutRate: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
@@ -65,6 +66,7 @@ export interface SelectionContext {
   readonly settings: SelectionSettings;
   readonly allowance: Allowance;
   readonly signal?: AbortSignal | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */
   readonly phase: (name: string, total: number, from?: number) => Phase;
   /** Place of a search or a joint run in the checkpoints of a run; left out, nothing is saved. */

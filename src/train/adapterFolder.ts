@@ -10,6 +10,7 @@ import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapt
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
+import { weightsHash } from '../checkpoint/weightsHash.js';
 import { columnsSchema, taskColumns } from '../data/tasks/description.js';
 import { learnedKinds, metricNames, type Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
@@ -17,6 +18,7 @@ import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
+import { firstNotFinite } from '../optimize/notFinite.js';
 import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
 
@@ -37,6 +39,8 @@ const taskFileSchema = z.strictObject({
     })
     .optional(),
   maxLength: z.int().positive(),
+  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
+  baseSha256: z.string().optional(),
 });
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
@@ -121,6 +125,7 @@ export async function saveAdapter(
     metrics: [...metrics],
     ...(generation === undefined ? {} : { generation }),
     maxLength,
+    baseSha256: await weightsHash(model.checkpoint),
   };
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
@@ -230,10 +235,8 @@ export function placeAdapter(
 
 /** @throws DiffoError that names the first tensor with a value that is not finite */
 export function refuseNotFinite(folder: string, parameters: readonly Parameter[]): void {
-  for (const { name, values } of parameters) {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) throw new DiffoError(`${folder}: ${name} holds ${values[at]} at position ${at}; train it again.`);
-  }
+  const broken = firstNotFinite(parameters.map(({ name, values }) => [name, values]));
+  if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 
 /** What the adapter's type and its own head tell, where others wrote the folder. */

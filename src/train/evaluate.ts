@@ -6,6 +6,7 @@ import { rowsToScore } from '../data/tasks/rowsToScore.js';
 import type { MetricName, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
+import { checkBase } from './checkBase.js';
 import { chosenMetrics, openModelByName } from './context.js';
 import { taskReports } from './downloads.js';
 import type { Scores } from './kinds/kind.js';
@@ -18,13 +19,16 @@ export interface AdapterOptions {
   readonly adapter: string;
   /** The base model, when it is not the one that the adapter names. */
   readonly model?: string | undefined;
+  /** Take a base that is not the one that the adapter was trained on, with a warning. */
+  readonly anyBase?: boolean | undefined;
   readonly threads: number;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Opens an adapter on its base model, ready to predict. */
-export async function openAdapted({ adapter: path, model: name, reporter, signal }: AdapterOptions) {
+export async function openAdapted(options: AdapterOptions) {
+  const { adapter: path, model: name, anyBase = false, reporter, signal } = options;
   const loaded: LoadedAdapter = await openAdapter(path);
   const { source, baseModel, revision, taskType } = loaded;
   if (source.format === 'peft' && source.adapter.unknownFields.length > 0) {
@@ -33,15 +37,15 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
   }
   const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
   const model = name ?? named;
-  const head = headPartOf(loaded);
-  const options = { taskType, numLabels: outputsOf(loaded.task), head } as const;
-  const opened = await openModelByName(model, options, reporter, signal).catch((error) => {
+  const head = { taskType, numLabels: outputsOf(loaded.task), head: headPartOf(loaded) } as const;
+  const opened = await openModelByName(model, head, reporter, signal).catch((error) => {
     if (name !== undefined || !(error instanceof DiffoError)) throw error;
     const hint = `That is the base model which ${loaded.folder} names; --model gives another place of it.`;
     throw new DiffoError(`${error.message} ${hint}`, { cause: error });
   });
   const placed = placeAdapter(loaded, opened.model);
   refuseNotFinite(loaded.folder, placed.parameters);
+  await checkBase(loaded, opened.model, anyBase, reporter);
   return { loaded, opened, ...placed };
 }
 

@@ -14,6 +14,7 @@ export interface FineTuneOptions {
   readonly config: TrainConfig;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
   readonly watch?: Watch | undefined;
   readonly stage?: Stage | undefined;
 }

@@ -18,6 +18,7 @@ export interface GenerateTextOptions extends SamplingOptions {
   readonly model?: string | undefined;
   /** An adapter of a causal model. */
   readonly adapter?: string | undefined;
+  readonly anyBase?: boolean | undefined;
   readonly prompts: readonly string[];
   /** Treat each prompt as a user's message, in the model's own chat format. */
   readonly chat?: boolean;

@@ -8,7 +8,7 @@ import type { Model } from '../models/model.js';
 import { batchFeeds, modelLogits } from '../optimize/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../optimize/parameters.js';
 import { openSession } from '../runtime/session.js';
-import type { PredictOptions } from './predictLogits.js';
+import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 
 /** A text whose tokens from `from` on are to be predicted, each from all before it. */
 export interface ScoredSequence {
@@ -70,6 +70,7 @@ export async function labelledLikelihoods(
       let start = 0;
       for (const { index, tokenLabels } of batch) {
         const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
+        refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
         const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
         scores[index] = { logLikelihood: -loss, tokens };
         start += tokens;

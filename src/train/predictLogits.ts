@@ -4,6 +4,7 @@ import type { Batch, EncodedExample } from '../data/types.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { batchFeeds, modelLogits } from '../optimize/modelGraph.js';
+import { NotFiniteError } from '../optimize/notFinite.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../optimize/parameters.js';
 import { openSession } from '../runtime/session.js';
 
@@ -32,6 +33,7 @@ export async function predictLogits(
 /**
  * What the head gives for each example, dropout off, in their order. SEQ_CLS: [numLabels]; TOKEN_CLS and QUESTION_ANS:
  * [tokens, numLabels], padding left out; CAUSAL_LM: the logits of the token after the last [vocab].
+ * @throws NotFiniteError that names the first example whose outputs are not finite
  */
 export async function predictEach(
   model: Model,
@@ -81,7 +83,9 @@ export async function openPredictor(
         for (const [i, example] of batch.entries()) {
           const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
           const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
-          results.set(example, values.slice(i * perExample, i * perExample + length));
+          const row = values.slice(i * perExample, i * perExample + length);
+          refuseNotFiniteOutput(row, example.index);
+          results.set(example, row);
         }
         tokens += tokensOf(batch);
         onBatch?.(results.size, tokens);
@@ -90,6 +94,16 @@ export async function openPredictor(
     },
     release: () => session.release(),
   };
+}
+
+/** A model that has diverged never gets a score. @param index of the example, from 0 */
+export function refuseNotFiniteOutput(values: ArrayLike<number>, index: number): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i]!)) continue;
+    throw new NotFiniteError(
+      `The model gives ${values[i]} for example ${index + 1}: training has diverged, or the base model is broken. Lower --lr, or check the model.`,
+    );
+  }
 }
 
 /** Positions of the last tokens in the flattened batch. */

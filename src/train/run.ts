@@ -1,8 +1,9 @@
-import { basename, resolve } from 'node:path';
-import { usageError } from '../errors.js';
+import { basename, join, resolve } from 'node:path';
+import { DiffoError, usageError } from '../errors.js';
+import { NotFiniteError } from '../optimize/notFinite.js';
 import type { Dam } from '../selection/dam.js';
 import { methodOf } from './adapterFolder.js';
-import type { Manifest } from './checkpoint/format.js';
+import { checkpointName, type Manifest } from './checkpoint/format.js';
 import { identityOf, refuseChangedConfig, refuseChangedInputs } from './checkpoint/identity.js';
 import { Journal } from './checkpoint/journal.js';
 import { type Checkpoint, newestCheckpoint } from './checkpoint/read.js';
@@ -112,7 +113,11 @@ function withSavedRun<T>(
     const described = { command, versions: versions(), config: { ...config }, identity };
     const journal = new Journal({ folder, every, keep: config.keepCheckpoints, described, found, signal });
     await journal.begin();
-    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish });
+    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
+      if (!(error instanceof NotFiniteError) || journal.savedSteps === 0) throw error;
+      const last = join(folder, checkpointName(journal.savedSteps));
+      throw new DiffoError(`${error.message} The last finite state is kept in ${last}.`, { cause: error });
+    });
   });
 }
 

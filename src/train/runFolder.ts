@@ -27,8 +27,13 @@ export interface RunRecord {
   /** Of adapter/adapter_model.safetensors. */
   readonly adapter?: { readonly sha256: string };
   readonly scores?: { readonly dev: Scores };
-  /** `best`: the step after which the adapter that is written was. */
-  readonly steps: { readonly search: number; readonly train: number; readonly best?: number };
+  /** `skipped`: those of both that were left out; `best`: the step after which the adapter that is written was. */
+  readonly steps: {
+    readonly search: number;
+    readonly train: number;
+    readonly skipped?: number;
+    readonly best?: number;
+  };
   readonly seconds: Readonly<Record<string, number>>;
   readonly peakMemoryBytes: number;
 }
@@ -59,6 +64,8 @@ export async function writeRun(
     ],
     scores: Object.fromEntries(Object.entries(run.scores).map(([name, score]) => [`${name} (dev)`, score])),
   });
+  const steps = [...(run.dam?.search?.history ?? []), ...run.steps];
+  const left = steps.filter(({ skipped }) => skipped === true).length;
   const parameters = parameterRecord(opened.model, run.plan, run.parameters);
   const record: RunRecord = {
     ...commonRecord(workspace, config, command),
@@ -68,6 +75,7 @@ export async function writeRun(
     steps: {
       search: run.dam?.search?.steps ?? 0,
       train: run.steps.length,
+      ...(left === 0 ? {} : { skipped: left }),
       ...(run.bestStep === undefined ? {} : { best: run.bestStep }),
     },
     seconds,

@@ -5,6 +5,7 @@ import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { divergenceCure, NotFiniteError } from '../optimize/notFinite.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { type Dam, damSchema, readDam } from '../selection/dam.js';
 import { matrixOf } from '../selection/damStart.js';
@@ -48,9 +49,15 @@ export async function selectModules(
     },
     allowance,
     signal,
+    warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
     stage: journal?.stage,
   });
+  if (!selected.values.flat().every(Number.isFinite)) {
+    throw new NotFiniteError(
+      `--select ${name} measures values that are not finite, and chooses nothing by them. ${divergenceCure}`,
+    );
+  }
   const dam: Dam = {
     format: 'diffora-dam/2',
     select: name,

@@ -53,7 +53,7 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const searched = stage?.found === undefined ? selection?.dam.search?.history : [];
   for (const { step, trainLoss, validationLoss, entropy } of searched ?? []) {
     log?.scalars(
-      { 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy },
+      present({ 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy }),
       step,
     );
   }
@@ -77,12 +77,13 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     signal,
     watch,
     stage,
+    warn: reporter.warn,
     onStep: (step, { examples, tokens }) => {
       watch.record(step);
       phase.update(step.step + 1, { loss: step.loss, examples, tokens });
       const { loss: value, learningRate, gradientNorm } = step;
       log?.scalars(
-        { 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm },
+        present({ 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm }),
         step.step + 1,
       );
     },
@@ -120,6 +121,11 @@ function evaluationOf(
       log?.scalars(devScalars(scores), steps);
     },
   };
+}
+
+/** Without what a step that was left out does not have. */
+function present(scalars: Readonly<Record<string, number | null>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, number] => entry[1] !== null));
 }
 
 function devScalars(scores: Scores): Record<string, number> {

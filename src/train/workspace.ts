@@ -2,6 +2,7 @@ import type { Task } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { restrictColumns } from '../selection/targets.js';
 import { headPartOf, type LoadedAdapter, openAdapter } from './adapterFolder.js';
+import { checkBase } from './checkBase.js';
 import { hasMatrix, type TrainConfig } from './config.js';
 import { noteNewHead, type OpenedModel, openConfiguredTask, openModelByName } from './context.js';
 import type { Scorer } from './kinds/kind.js';
@@ -44,6 +45,7 @@ export async function openWorkspace(config: TrainConfig, reporter: Reporter, sig
   const { taskType } = kinds[task.kind];
   const any = await openModelByName(config.model, { taskType, numLabels: outputsOf(task), head }, reporter, signal);
   if (adapter === undefined) noteNewHead(any.model, reporter);
+  else await checkBase(adapter, any.model, config.anyBase, reporter);
   const restricted = adapter === undefined && hasMatrix(config) && config.select !== 'list';
   const opened = restricted ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
   const { train, dev } =

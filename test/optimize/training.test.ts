@@ -26,8 +26,8 @@ async function train(changes: Partial<TrainingOptions>, given?: Given) {
     dropoutRate: 0,
     threads: 1,
     onStep: ({ loss, gradientNorm }) => {
-      losses.push(loss);
-      norms.push(gradientNorm);
+      losses.push(loss!);
+      norms.push(gradientNorm!);
     },
     ...changes,
   });

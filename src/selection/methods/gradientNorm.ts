@@ -3,6 +3,7 @@ import { noAdapters } from '../../adapters/plan.js';
 import { truncatedSvd } from '../../adapters/truncatedSvd.js';
 import { BatchStream } from '../../optimize/batchStream.js';
 import { openGradientStep } from '../../optimize/gradientStep.js';
+import { refuseNotFiniteGradient } from '../../optimize/notFinite.js';
 import { parameter } from '../../optimize/parameters.js';
 import { WorkDone } from '../../optimize/work.js';
 import { matrixOf } from '../damStart.js';
@@ -53,6 +54,7 @@ export const gradientNorm: SelectionMethod = {
         const batch = batches.at(i);
         await step.run(batch, i);
         work.add(batch);
+        refuseNotFiniteGradient(`batch ${i + 1}`, weights, step.gradients);
         for (const [w, gradient] of step.gradients.entries()) {
           const sum = sums[w]!;
           for (let j = 0; j < sum.length; j++) sum[j]! += gradient[j]! / count;

@@ -1,3 +1,4 @@
+import { divergenceCure, firstNotFinite, NotFiniteError } from '../../optimize/notFinite.js';
 import type { FoundStage, Stage, State } from '../../state.js';
 import type { Checkpoint } from './read.js';
 import { type Described, deleteNewer, deleteOld, writeCheckpoint } from './write.js';
@@ -24,7 +25,7 @@ export interface Codec<T> {
 /**
  * The state of a run, stage by stage (searches, a joint run, training): what a checkpoint holds. Stages run one after the
  * other; their steps are counted together, and a checkpoint is due at every multiple of `every`, at the end of a stage,
- * and when the run is to stop.
+ * and when the run is to stop. What is not finite is never saved.
  */
 export class Journal {
   private readonly stages: Map<string, FoundStage>;
@@ -73,8 +74,20 @@ export class Journal {
     return names.reduce((sum, name) => sum + this.stages.get(name)!.step, 0);
   }
 
+  /** Steps of the newest checkpoint that there is. */
+  get savedSteps(): number {
+    return this.saved ?? 0;
+  }
+
   private async save(step: number): Promise<void> {
     const { folder, keep, described } = this.options;
+    const arrays = [...this.stages].flatMap(([name, { state }]) =>
+      Object.entries(state.arrays).map(([key, array]) => [`${name}/${key}`, array] as const),
+    );
+    const broken = firstNotFinite(arrays);
+    if (broken !== undefined) {
+      throw new NotFiniteError(`The run diverged by step ${step}: ${broken}. ${divergenceCure}`);
+    }
     await writeCheckpoint(folder, { ...described, step }, this.stages);
     this.saved = step;
     await deleteOld(folder, keep);
