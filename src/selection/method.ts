@@ -1,6 +1,6 @@
 import type { TaskKind } from '../data/types.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { headParameters, type Parameter } from '../optimize/parameters.js';
+import { headParameters, type Parameter, withHeadTraining } from '../optimize/parameters.js';
 import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
@@ -28,8 +28,10 @@ export interface SelectionSettings {
   readonly steps: number;
   readonly batchSize: number;
   readonly lr: number;
+  readonly headLr?: number | undefined;
   readonly warmupRatio: number;
   readonly weightDecay: number;
+  readonly headWeightDecay?: number | undefined;
   readonly maxGradNorm: number;
   readonly dropoutRate: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
@@ -100,8 +102,8 @@ export interface SelectionMethod {
 }
 
 /** A head as every run of this seed starts with it. */
-export function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
-  return headParameters(model.head, settings.seed);
+export async function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
+  return withHeadTraining(await headParameters(model.head, settings.seed), model.head, settings);
 }
 
 /** The position of a module in the matrix. */
