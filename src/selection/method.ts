@@ -14,6 +14,8 @@ import type { Halves } from './search.js';
 export interface SelectionSettings {
   readonly rank: number;
   readonly alpha: number;
+  /** Biases of the base model are trained only where modules are chosen. */
+  readonly bias: 'none';
   /** Names of the modules that may be adapted. */
   readonly targets: readonly string[];
   readonly relax: Relaxation;
