@@ -146,6 +146,25 @@ describe.each(['llama', 'gpt2'])('texts from the command line, %s', (family) => 
     expect(again.scores).toEqual({ accuracy: 1 });
   }, 120_000);
 
+  it('have no head to be trained otherwise', async () => {
+    const flags = [
+      '--model',
+      folder.path(family),
+      '--task',
+      description(),
+      '--head-lr',
+      '1',
+      '--output',
+      folder.path('none'),
+    ];
+    expect(await diffora('train', ...flags)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        `--head-lr and --head-weight-decay are for a head; texts-${family} is learned without`,
+      ),
+    });
+  });
+
   it('are predicted, and written by generate', async () => {
     const predicted = await json('predict', '--adapter', run(), '--text', 'axy');
     expect(predicted).toEqual({ text: 'good' });
