@@ -11,7 +11,7 @@ import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
 import { columnsSchema, taskColumns } from '../data/tasks/description.js';
-import { learnedKinds, metricNames, type Task } from '../data/types.js';
+import { type LearnedTask, learnedKinds, metricNames } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
@@ -41,7 +41,7 @@ const taskFileSchema = z.strictObject({
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
 export interface SaveOptions {
-  readonly task: Task;
+  readonly task: LearnedTask;
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly baseModel: string;
@@ -111,8 +111,13 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
+  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(taskFileOf(task, maxLength), null, 2)}\n`);
+}
+
+/** What task.json says of a task. */
+export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
   const { name, kind, labels, columns, metrics, generation } = task;
-  const file: TaskFile = {
+  return {
     format: 'diffora-task/1',
     name,
     kind,
@@ -122,7 +127,6 @@ export async function saveAdapter(
     ...(generation === undefined ? {} : { generation }),
     maxLength,
   };
-  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** `LoRA` for `lora`. */
