@@ -99,8 +99,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
 
 export const trainKeys = Object.keys(flags) as TrainKey[];
 
-/** Default of `--threads`. */
-export const usualThreads = trainSchema.shape.threads.parse(undefined);
+export { usualThreads } from '../train/config.js';
 
 /** `maxSteps` → `--max-steps`. */
 export function flagOf(key: string): string {

@@ -12,7 +12,7 @@ import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js'
 import type { NamedTensor } from '../checkpoint/types.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
 import { columnsSchema, taskColumns } from '../data/tasks/description.js';
-import { learnedKinds, metricNames, type Task } from '../data/types.js';
+import { type LearnedTask, learnedKinds, metricNames } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
@@ -45,7 +45,7 @@ const taskFileSchema = z.strictObject({
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
 export interface SaveOptions {
-  readonly task: Task;
+  readonly task: LearnedTask;
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly baseModel: string;
@@ -115,8 +115,14 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
+  const file: TaskFile = { ...taskFileOf(task, maxLength), baseSha256: await weightsHash(model.checkpoint) };
+  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** What task.json says of a task. */
+export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
   const { name, kind, labels, columns, metrics, generation } = task;
-  const file: TaskFile = {
+  return {
     format: 'diffora-task/1',
     name,
     kind,
@@ -125,9 +131,7 @@ export async function saveAdapter(
     metrics: [...metrics],
     ...(generation === undefined ? {} : { generation }),
     maxLength,
-    baseSha256: await weightsHash(model.checkpoint),
   };
-  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** `LoRA` for `lora`. */

@@ -156,6 +156,9 @@ export const trainSchema = z.strictObject({
   threads: z.int().positive().default(availableParallelism()),
 });
 
+/** Threads of work whose settings say nothing of them. */
+export const usualThreads: number = trainSchema.shape.threads.parse(undefined);
+
 /** Settings that decide no bit of what a run gives. */
 export const freeSettings = [
   'dataDir',

@@ -9,11 +9,13 @@ import { type FinishReason, generate } from '../generate/generate.js';
 import type { SamplingOptions } from '../generate/sample.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { decodeStream } from '../tokenize/index.js';
+import { usualThreads } from './config.js';
 import { type OpenedModel, openModelByName } from './context.js';
 import { openAdapted } from './evaluate.js';
-import type { Reporter } from './reporter.js';
+import type { ProgressOptions } from './loadModel.js';
+import { silent } from './reporter.js';
 
-export interface GenerateTextOptions extends SamplingOptions {
+export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
   /** A causal model, or the base of `adapter` in another place. */
   readonly model?: string | undefined;
   /** An adapter of a causal model. */
@@ -26,9 +28,8 @@ export interface GenerateTextOptions extends SamplingOptions {
   readonly system?: string | undefined;
   readonly maxNewTokens: number;
   readonly seed: number;
-  readonly threads: number;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
   /** Text of prompt `index` as it comes. */
   readonly onText?: (text: string, index: number) => void;
 }
@@ -46,11 +47,11 @@ export interface GeneratedText {
 export async function generateText(options: GenerateTextOptions): Promise<GeneratedText[]> {
   const { model, tokenizer, plan, parameters } = await openCausal(options);
   const stopTokenIds = await stopIds({ model, tokenizer });
-  const decoder = await openDecoder(model, { plan, parameters, threads: options.threads });
+  const decoder = await openDecoder(model, { plan, parameters, threads: options.threads ?? usualThreads });
   const { maxLength } = model;
   const { prompts } = options;
   // One text shows by itself that work goes on.
-  const phase = prompts.length > 1 ? options.reporter.phase('generate', prompts.length) : undefined;
+  const phase = prompts.length > 1 ? (options.reporter ?? silent).phase('generate', prompts.length) : undefined;
   let tokensBefore = 0;
   try {
     const results: GeneratedText[] = [];
@@ -87,7 +88,7 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
 async function openCausal(
   options: GenerateTextOptions,
 ): Promise<OpenedModel & { plan: AdapterPlan; parameters: readonly Parameter[] }> {
-  const { model, adapter, reporter, signal } = options;
+  const { model, adapter, reporter = silent, signal } = options;
   if (adapter !== undefined) {
     const { opened, plan, parameters } = await openAdapted({ ...options, adapter });
     return { ...opened, plan, parameters };

@@ -18,6 +18,7 @@ export interface MergeOptions extends AdapterOptions {
  * @throws DiffoError when the base already has an adapter folded in, no weight can hold it, or one is not finite
  */
 export async function mergeAdapter(options: MergeOptions): Promise<{ output: string; tensors: number }> {
+  const { signal } = options;
   const { loaded, opened, plan, parameters } = await openAdapted(options);
   const { model, tokenizer } = opened;
   const { checkpoint } = model;
@@ -36,6 +37,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   const values = (name: string) => byName.get(name)!.values;
   const updated = new Map<string, Float32Array>(plan.replaced.map((name) => [name, values(name)]));
   for (const placement of plan.placements) {
+    signal?.throwIfAborted();
     const { path, transposed: isTransposed, inFeatures, outFeatures } = placement.module;
     const merged = plan.mergedWeight!(placement, await baseWeight(model, placement.module), values);
     updated.set(`${path}.weight`, isTransposed === true ? transposed(merged, outFeatures, inFeatures) : merged);
@@ -58,7 +60,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   await withOutputFolder(
     options.output,
     async (folder) => {
-      await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata);
+      await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata, signal);
       await writeFileAtomic(
         join(folder, 'config.json'),
         `${JSON.stringify(mergedConfig(opened, loaded.task), null, 2)}\n`,

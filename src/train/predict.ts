@@ -1,8 +1,10 @@
 import type { Example } from '../data/types.js';
 import type { TaskFile } from './adapterFolder.js';
+import { usualThreads } from './config.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
 import type { Prediction } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
+import { silent } from './reporter.js';
 import { sequenceLimit } from './splits.js';
 
 export interface PredictAdapterOptions extends AdapterOptions {
@@ -15,7 +17,7 @@ export interface PredictAdapterOptions extends AdapterOptions {
 
 /** `diffora predict`: a prediction for each example, in order. */
 export async function predictWithAdapter(options: PredictAdapterOptions): Promise<Prediction[]> {
-  const { reporter, threads, signal, stride, nullScoreDiffThreshold } = options;
+  const { reporter = silent, threads = usualThreads, signal, stride, nullScoreDiffThreshold } = options;
   const adapted = await openAdapted(options);
   const { model, tokenizer } = adapted.opened;
   const { task } = adapted.loaded;

@@ -9,9 +9,10 @@ import { Journal } from './checkpoint/journal.js';
 import { type Checkpoint, newestCheckpoint } from './checkpoint/read.js';
 import type { TrainConfig } from './config.js';
 import { refuseTooLarge } from './estimate.js';
+import type { ProgressOptions } from './loadModel.js';
 import { joined, type RunLog } from './log/log.js';
 import { logTargets } from './log/registry.js';
-import type { Reporter } from './reporter.js';
+import { type Reporter, silent } from './reporter.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { type RunPlace, withRunOutput } from './runOutput.js';
 import { peakMemory, secondsSince, versions } from './runRecord.js';
@@ -19,7 +20,7 @@ import { selectModules } from './select.js';
 import { type TrainedRun, trainIn } from './trainedRun.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
-export interface RunOptions {
+export interface RunOptions extends ProgressOptions {
   /** With `saveSteps`, checkpoints are kept in the run folder while the run goes on. */
   readonly config: TrainConfig;
   /** Folder to be made. */
@@ -31,8 +32,6 @@ export interface RunOptions {
    * bits as one without a break.
    */
   readonly resume?: boolean;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface FinishedRun {
@@ -43,7 +42,7 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output, reporter, signal } = options;
+  const { config, output, reporter = silent, signal } = options;
   const started = performance.now();
   return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
     const log = await openLogs(config, output, isResumed, reporter);
@@ -62,7 +61,7 @@ export async function train(options: RunOptions): Promise<FinishedRun> {
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { config, reporter, signal } = options;
+  const { config, reporter = silent, signal } = options;
   const started = performance.now();
   return withSavedRun(options, 'select', async ({ workspace, journal, finish }) => {
     const { opened, task, train } = workspace;
@@ -88,7 +87,7 @@ interface SavedRun extends Pick<RunPlace, 'finish'> {
 
 /** Opens model and data, and with `saveSteps` the checkpoints, held to what the run was started with. */
 function withSavedRun<T>(
-  { config, output, overwrite, resume = false, reporter, signal }: RunOptions,
+  { config, output, overwrite, resume = false, reporter = silent, signal }: RunOptions,
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {

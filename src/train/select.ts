@@ -113,10 +113,19 @@ function moduleSizes(model: Model, config: TrainConfig): number[][] {
 
 /** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */
 export async function readDamFor(model: Model, file: string): Promise<Dam> {
-  const dam = await readDam(file);
+  return damFor(model, await readDam(file), file);
+}
+
+/** The matrix of the file that a configuration names, if it names one. */
+export async function readConfiguredDam(model: Model, { dam }: Pick<TrainConfig, 'dam'>): Promise<Dam | undefined> {
+  return dam === undefined ? undefined : readDamFor(model, dam);
+}
+
+/** A matrix for a model. @param where what to blame in a message @throws DiffoError when it was made for another form */
+export function damFor(model: Model, dam: Dam, where: string): Dam {
   if (dam.layers !== model.layers || `${dam.modules}` !== `${model.modules}`) {
     const [found, wanted] = [dam, model].map(({ layers, modules }) => `${layers} layers of ${modules.join(', ')}`);
-    throw new DiffoError(`${file} is a matrix of ${found}; ${model.checkpoint.name} has ${wanted}.`);
+    throw new DiffoError(`${where} is a matrix of ${found}; ${model.checkpoint.name} has ${wanted}.`);
   }
   return dam;
 }

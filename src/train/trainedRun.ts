@@ -13,7 +13,7 @@ import { planRun, startingParameters } from './plan.js';
 import { type Reporter, silent } from './reporter.js';
 import type { RunContext } from './runContext.js';
 import { secondsSince } from './runRecord.js';
-import { readDamFor, type Selection, savedSelection, selectModules } from './select.js';
+import { type Selection, savedSelection, selectModules } from './select.js';
 import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
 import type { Workspace } from './workspace.js';
 
@@ -43,8 +43,8 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const scorer = await workspace.scorer();
   const started = performance.now();
   let selection: Selection | undefined;
-  if (config.dam !== undefined) {
-    selection = { dam: await readDamFor(model, config.dam), trained: [] };
+  if (workspace.dam !== undefined) {
+    selection = { dam: workspace.dam, trained: [] };
   } else if (workspace.adapter === undefined && hasMatrix(config)) {
     // What cannot be planned is to be known before a search, not after it.
     planRun(model, { ...config, parameters: undefined }, undefined);
