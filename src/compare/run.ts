@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Example, Task } from '../data/types.js';
-import { checkWritable } from '../files/atomic.js';
+import { checkWritable, makeFolders } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
 import { holdFolder } from '../files/heldFolder.js';
 import { openConfiguredTask } from '../train/context.js';
@@ -62,9 +62,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const opened = new Map<string, OpenedTask>();
   for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
   const folder = join(output, 'runs');
-  await mkdir(folder, { recursive: true }).catch((error) =>
-    Promise.reject(fileError(error, output, 'make the folder')),
-  );
+  await makeFolders(folder).catch((error) => Promise.reject(fileError(error, output, 'make the folder')));
   for (const used of [output, folder]) checkWritable(used);
   const held = await holdFolder(output);
   await removeUnfinished(folder);

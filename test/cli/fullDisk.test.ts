@@ -155,7 +155,7 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
     });
   });
 
-  it('ends a download into the cache, which is completed when there is space', async () => {
+  it('or a read-only one ends a download into the cache, which is completed when there is space', async () => {
     const model = Object.fromEntries(
       await Promise.all(
         ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'].map(
@@ -174,6 +174,10 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
             env,
             patience: { firstContact: 3000, stall: 3000 },
           });
+        disk.makeReadOnly();
+        await expect(resolve()).rejects.toThrow(`${disk.path('hf')}`);
+        await expect(resolve()).rejects.toThrow('the file system is read-only');
+        disk.resize(80);
         await expect(resolve()).rejects.toThrow('the disk is full');
         const weights = namesIn(disk.path('hf')).filter((name) => basename(name) === 'model.safetensors');
         expect(weights).toEqual([]);
