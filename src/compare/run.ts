@@ -1,7 +1,9 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Example, Task } from '../data/types.js';
+import { checkWritable, makeFolders } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
+import { holdFolder } from '../files/heldFolder.js';
 import type { RunningWork } from '../progress.js';
 import { openConfiguredTask } from '../train/context.js';
 import type { Reporter } from '../train/reporter.js';
@@ -61,9 +63,9 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const opened = new Map<string, OpenedTask>();
   for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
   const folder = join(output, 'runs');
-  await mkdir(folder, { recursive: true }).catch((error) =>
-    Promise.reject(fileError(error, output, 'make the folder')),
-  );
+  await makeFolders(folder).catch((error) => Promise.reject(fileError(error, output, 'make the folder')));
+  for (const used of [output, folder]) checkWritable(used);
+  const held = await holdFolder(output);
   await removeUnfinished(folder);
   const file = join(output, 'records.jsonl');
   const code = codeVersion();
@@ -88,6 +90,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
           await grid.change();
           continue;
         }
+        await held.check();
         const current = job;
         const name = labelOf(current);
         running.set(current, { name });
@@ -103,6 +106,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
             },
           },
         );
+        await held.check();
         const record = recordOf(current, outcome, opened.get(current.cell.task.name)!.data, code);
         await appendRecord(file, record);
         running.delete(current);

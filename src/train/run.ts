@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { DiffoError, usageError } from '../errors.js';
 import { NotFiniteError } from '../optimize/notFinite.js';
@@ -113,9 +114,13 @@ function withSavedRun<T>(
     const journal = new Journal({ folder, every, keep: config.keepCheckpoints, described, found, signal });
     await journal.begin();
     return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
-      if (!(error instanceof NotFiniteError) || journal.savedSteps === 0) throw error;
       const last = join(folder, checkpointName(journal.savedSteps));
-      throw new DiffoError(`${error.message} The last finite state is kept in ${last}.`, { cause: error });
+      if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
+      const kept =
+        error instanceof NotFiniteError
+          ? `The last finite state is kept in ${last}.`
+          : `${last} is kept, and --resume goes on from it.`;
+      throw new DiffoError(`${error.message} ${kept}`, { exitCode: error.exitCode, cause: error });
     });
   });
 }

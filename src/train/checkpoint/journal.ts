@@ -1,3 +1,4 @@
+import { type HeldFolder, holdFolder } from '../../files/heldFolder.js';
 import { divergenceCure, firstNotFinite, NotFiniteError } from '../../optimize/notFinite.js';
 import type { FoundStage, Stage, State } from '../../state.js';
 import type { Checkpoint } from './read.js';
@@ -30,6 +31,7 @@ export interface Codec<T> {
 export class Journal {
   private readonly stages: Map<string, FoundStage>;
   private saved: number | undefined;
+  private held: HeldFolder | undefined;
 
   constructor(private readonly options: JournalOptions) {
     this.stages = new Map(options.found?.stages);
@@ -38,9 +40,10 @@ export class Journal {
 
   /**
    * Before the first step: from now on a run that is killed can be resumed with the settings and data that it had. What
-   * is newer than the checkpoint that is gone on from could not be read, and is deleted.
+   * is newer than the checkpoint that is gone on from could not be read, and is deleted. To be called first of all.
    */
   async begin(): Promise<void> {
+    this.held = await holdFolder(this.options.folder);
     if (this.saved === undefined) await this.save(0);
     else await deleteNewer(this.options.folder, this.saved);
   }
@@ -88,7 +91,11 @@ export class Journal {
     if (broken !== undefined) {
       throw new NotFiniteError(`The run diverged by step ${step}: ${broken}. ${divergenceCure}`);
     }
-    await writeCheckpoint(folder, { ...described, step }, this.stages);
+    await this.held!.check();
+    await writeCheckpoint(folder, { ...described, step }, this.stages).catch(async (error) => {
+      await this.held!.check();
+      throw error;
+    });
     this.saved = step;
     await deleteOld(folder, keep);
   }
