@@ -1,13 +1,17 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noAdapters } from '../../src/adapters/plan.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { openModel } from '../../src/models/registry.js';
 import { checkpointsOf } from '../../src/train/checkpoint/format.js';
 import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
 import type { TrainConfigInput } from '../../src/train/config.js';
+import { sequenceLikelihoods } from '../../src/train/likelihood.js';
 import { silent } from '../../src/train/reporter.js';
 import { train } from '../../src/train/run.js';
-import { diffora, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
-import { modelWithInfinity, rareWord } from '../models/brokenModel.js';
+import { diffora, letterModel, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
+import { changedModel, modelWithInfinity, rareWord } from '../models/brokenModel.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -127,6 +131,29 @@ describe('a run of which some steps are not finite', () => {
     expect(scored).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('gives NaN for example 11') });
     const text = await diffora('predict', '--adapter', output, '--text', rareWord);
     expect(text).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('gives NaN for example 1') });
+  });
+});
+
+describe('a causal model whose outputs are not finite', () => {
+  it('writes no text and gives no likelihood', async () => {
+    const whole = await letterModel('llama', folder.path('llama'));
+    const broken = await changedModel(
+      folder.path('broken-llama'),
+      'model.norm.weight',
+      (values) => void values.fill(Number.NaN),
+      whole,
+    );
+    const texts = (of: string) =>
+      diffora('generate', '--model', of, '--prompt', 'a b', '--max-new-tokens', '2', '--threads', '1');
+    expect((await texts(whole)).code).toBe(0);
+    const refused = await texts(broken);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('cannot say which token follows: logits holds NaN at position 0');
+    const causal = openModel(await openCheckpoint(broken), { taskType: 'CAUSAL_LM', numLabels: 0 });
+    const sequences = [{ ids: [5, 6, 7], from: 1 }];
+    await expect(
+      sequenceLikelihoods(causal, { plan: noAdapters, parameters: [] }, sequences, { threads: 1 }),
+    ).rejects.toThrow('The model gives NaN for example 1');
   });
 });
 
