@@ -83,6 +83,26 @@ describe('a run of which some steps are not finite', () => {
     if (settings.method === 'diffora') expect(skipped.some(({ phase }) => phase === 'search')).toBe(true);
   });
 
+  it('leaves them out of a joint run too, where what modules are judged by is finite', async () => {
+    // With this seed both rows are in the half that the joint run learns on.
+    const settings = { method: 'lora', select: 'leave-one-out', searchSteps: 6, seed: 6 } as const;
+    const [whole, parts] = [folder.path('joint whole'), folder.path('joint parts')];
+    const warnings: string[] = [];
+    const reporter = { ...silent, warn: (message: string) => void warnings.push(message) };
+    await train({ config: configOf(settings), output: whole, reporter });
+    expect(warnings).toContain('2 of 6 steps of the joint run were left out: loss or gradient was not finite.');
+    const stops = [1, 2, 3, 4, 5].map((i): Stop => ['joint run', i]);
+    await trainInParts(configOf({ ...settings, saveSteps: 1 }), parts, stops);
+    expect(await bytesOf(parts)).toEqual(await bytesOf(whole));
+  });
+
+  it('chooses no modules by what is not finite, and says so', async () => {
+    const config = configOf({ method: 'lora', select: 'leave-one-out', searchSteps: 6, seed: 1 });
+    await expect(train({ config, output: folder.path('judged'), reporter: silent })).rejects.toThrow(
+      '--select leave-one-out measures values that are not finite, and chooses nothing by them.',
+    );
+  });
+
   it('counts what was left out before a break: the limit is one of the run, and may be raised on resuming', async () => {
     const output = folder.path('limited');
     const config = configOf({ method: 'lora', saveSteps: 1, maxSkippedSteps: 1 });
