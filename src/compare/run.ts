@@ -195,9 +195,10 @@ function labelOf({ kind, cell, seed, config }: Job): string {
   return `${cell.task.name}, ${cell.method.name}, ${what}`;
 }
 
-function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds }: CompareRecord): string {
+function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds, steps }: CompareRecord): string {
   const what = kind === 'trial' ? `trial of rate ${lr}` : `seed ${seed}, rate ${lr}`;
   if (status === 'failed') return `${task}, ${method}, ${what}: failed: ${error}`;
   const [name, score] = Object.entries(scores!)[0]!;
-  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s`;
+  const left = steps?.skipped === undefined ? '' : `, ${steps.skipped} steps left out`;
+  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s${left}`;
 }

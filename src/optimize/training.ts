@@ -27,6 +27,8 @@ export interface TrainStep {
 }
 
 export interface TrainingOptions {
+  /** In messages; default `training`. */
+  readonly name?: string | undefined;
   readonly kind: TaskKind;
   readonly loss?: LossOptions | undefined;
   /** Optimiser steps, by how many there are in an epoch. */
@@ -89,8 +91,8 @@ export async function trainParameters(
   const control = plan.control?.(totalSteps);
   const { watch, stage } = options;
   const arrays = trained.map(({ name, values }) => [name, values] as const);
-  const { maxSkippedSteps: limit, warn } = options;
-  const skipped = skippedSteps({ of: 'training', limit, trained: arrays, warn });
+  const { maxSkippedSteps: limit, warn, name: of = 'training' } = options;
+  const skipped = skippedSteps({ of, limit, trained: arrays, warn });
   const memory = together({ parameters: valuesState(trained), optimizer, control, watch, skipped });
   const found = stage?.found;
   if (found !== undefined) memory.restore(found.state);
@@ -106,7 +108,7 @@ export async function trainParameters(
     }
     const last = enough === true || steps === totalSteps;
     const broken = last ? firstNotFinite(arrays) : undefined;
-    if (broken !== undefined) throw new NotFiniteError(`The training diverged: ${broken}. ${divergenceCure}`);
+    if (broken !== undefined) throw new NotFiniteError(`The ${of} diverged: ${broken}. ${divergenceCure}`);
     await stage?.reached(steps, memory.state, last);
     return last;
   };
@@ -138,7 +140,7 @@ export async function trainParameters(
       const isUsable = loss !== undefined && Number.isFinite(loss) && Number.isFinite(gradientNorm);
       if (isUsable) optimizer.step(accumulated.gradients, learningRate);
       else if (loss !== undefined) skipped.add(step, `loss ${loss}, gradient norm ${gradientNorm}`);
-      else warn?.(`Step ${step + 1} of the training has no label to learn from and is left out.`);
+      else warn?.(`Step ${step + 1} of the ${of} has no label to learn from and is left out.`);
       control?.afterStep(
         step + 1,
         (name) => trained[indices.get(name)!]!.values,

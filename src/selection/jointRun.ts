@@ -15,6 +15,7 @@ export async function jointRun(
   const phase = context.phase('joint run', settings.steps, stage?.found?.step);
   await trainParameters(model, plan, parameters, halves.train, {
     ...settings,
+    name: 'joint run',
     kind,
     steps: () => settings.steps,
     learningRate: settings.lr,

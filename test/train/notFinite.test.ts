@@ -1,13 +1,17 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noAdapters } from '../../src/adapters/plan.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { openModel } from '../../src/models/registry.js';
 import { checkpointsOf } from '../../src/train/checkpoint/format.js';
 import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
 import type { TrainConfigInput } from '../../src/train/config.js';
+import { sequenceLikelihoods } from '../../src/train/likelihood.js';
 import { silent } from '../../src/train/reporter.js';
 import { train } from '../../src/train/run.js';
-import { diffora, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
-import { modelWithInfinity, rareWord } from '../models/brokenModel.js';
+import { diffora, letterModel, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
+import { changedModel, modelWithInfinity, rareWord } from '../models/brokenModel.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -79,6 +83,26 @@ describe('a run of which some steps are not finite', () => {
     if (settings.method === 'diffora') expect(skipped.some(({ phase }) => phase === 'search')).toBe(true);
   });
 
+  it('leaves them out of a joint run too, where what modules are judged by is finite', async () => {
+    // With this seed both rows are in the half that the joint run learns on.
+    const settings = { method: 'lora', select: 'leave-one-out', searchSteps: 6, seed: 6 } as const;
+    const [whole, parts] = [folder.path('joint whole'), folder.path('joint parts')];
+    const warnings: string[] = [];
+    const reporter = { ...silent, warn: (message: string) => void warnings.push(message) };
+    await train({ config: configOf(settings), output: whole, reporter });
+    expect(warnings).toContain('2 of 6 steps of the joint run were left out: loss or gradient was not finite.');
+    const stops = [1, 2, 3, 4, 5].map((i): Stop => ['joint run', i]);
+    await trainInParts(configOf({ ...settings, saveSteps: 1 }), parts, stops);
+    expect(await bytesOf(parts)).toEqual(await bytesOf(whole));
+  });
+
+  it('chooses no modules by what is not finite, and says so', async () => {
+    const config = configOf({ method: 'lora', select: 'leave-one-out', searchSteps: 6, seed: 1 });
+    await expect(train({ config, output: folder.path('judged'), reporter: silent })).rejects.toThrow(
+      '--select leave-one-out measures values that are not finite, and chooses nothing by them.',
+    );
+  });
+
   it('counts what was left out before a break: the limit is one of the run, and may be raised on resuming', async () => {
     const output = folder.path('limited');
     const config = configOf({ method: 'lora', saveSteps: 1, maxSkippedSteps: 1 });
@@ -127,6 +151,29 @@ describe('a run of which some steps are not finite', () => {
     expect(scored).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('gives NaN for example 11') });
     const text = await diffora('predict', '--adapter', output, '--text', rareWord);
     expect(text).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('gives NaN for example 1') });
+  });
+});
+
+describe('a causal model whose outputs are not finite', () => {
+  it('writes no text and gives no likelihood', async () => {
+    const whole = await letterModel('llama', folder.path('llama'));
+    const broken = await changedModel(
+      folder.path('broken-llama'),
+      'model.norm.weight',
+      (values) => void values.fill(Number.NaN),
+      whole,
+    );
+    const texts = (of: string) =>
+      diffora('generate', '--model', of, '--prompt', 'a b', '--max-new-tokens', '2', '--threads', '1');
+    expect((await texts(whole)).code).toBe(0);
+    const refused = await texts(broken);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('cannot say which token follows: logits holds NaN at position 0');
+    const causal = openModel(await openCheckpoint(broken), { taskType: 'CAUSAL_LM', numLabels: 0 });
+    const sequences = [{ ids: [5, 6, 7], from: 1 }];
+    await expect(
+      sequenceLikelihoods(causal, { plan: noAdapters, parameters: [] }, sequences, { threads: 1 }),
+    ).rejects.toThrow('The model gives NaN for example 1');
   });
 });
 
