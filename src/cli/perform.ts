@@ -49,10 +49,10 @@ export async function perform<T extends object>(
   job: Job<T>,
 ): Promise<void> {
   const { stdout, stderr } = terminal;
-  const shown = terminalReporter({ stream: stderr, quiet: quiet === true });
+  const shown = json ? undefined : terminalReporter({ stream: stderr, quiet: quiet === true });
   const record = (value: object) => stdout.write(`${JSON.stringify(value)}\n`);
-  const reporter = json ? eventReporter(record, { quiet }) : shown;
-  const putAway = () => shown.close();
+  const reporter = shown ?? eventReporter(record, { quiet });
+  const putAway = () => shown?.close();
   const run = (signal: AbortSignal) => job.run({ reporter, signal });
   const result = await interruptible({ output: job.output, kept: job.kept, stderr, putAway }, run).finally(putAway);
   if (json) record({ event: 'result', ...(job.json ?? ((value) => value))(result) });

@@ -65,17 +65,20 @@ export function terminalReporter(options: TerminalReporterOptions): TerminalRepo
   return reporter;
 }
 
-/** `loss 0.412`, or of work elsewhere `cola, lora, seed 1 train 45 %`. */
-function measureParts({ loss, validationLoss, entropy, running = [] }: Figures): string[] {
-  const named = { loss, 'validation loss': validationLoss, entropy };
-  const numbers = Object.entries(named).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name} ${value === null ? 'not finite' : value.toFixed(3)}`],
-  );
+/** `loss 0.412` (of a search that of the validation half), or of work elsewhere `cola, lora, seed 1 train 45 %`. */
+function measureParts({ loss, validationLoss = loss, running = [] }: Figures): string[] {
   const works = running.map(({ name, phase, done = 0, total = 0 }) =>
     phase === undefined ? name : `${name} ${phase} ${total > 0 ? Math.floor((100 * done) / total) : 100} %`,
   );
-  return [...numbers, ...(works.length === 0 ? [] : [works.join(' · ')])];
+  return [
+    ...(validationLoss === undefined
+      ? []
+      : [`loss ${validationLoss === null ? 'not finite' : validationLoss.toFixed(3)}`]),
+    ...(works.length === 0 ? [] : [works.join(' · ')]),
+  ];
 }
+
+const entropyParts = ({ entropy }: Figures) => (entropy === undefined ? [] : [`entropy ${entropy.toFixed(3)}`]);
 
 /** Examples and tokens, where there are such, else units. */
 function rateParts({ unitsPerSecond, examplesPerSecond, tokensPerSecond }: Figures): string[] {
@@ -96,6 +99,7 @@ function partsOf(progress: Progress): string[] {
     ...measureParts(figures),
     ...rateParts(figures),
     ...(memoryBytes === undefined ? [] : [formatBytes(memoryBytes)]),
+    ...entropyParts(figures),
   ];
 }
 
@@ -108,6 +112,7 @@ function summary(progress: Progress): string {
   const parts = [
     `${formatCount(done - progress.from)} in ${formatSeconds(seconds)}`,
     ...measureParts(figures),
+    ...entropyParts(figures),
     ...rateParts(figures),
     ...(peakMemoryBytes === undefined ? [] : [`peak ${formatBytes(peakMemoryBytes)}`]),
   ];

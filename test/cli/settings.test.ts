@@ -68,6 +68,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     warmupRatio: 0.2,
     schedule: 'cosine',
     maxGradNorm: 0.5,
+    maxSkippedSteps: 2,
     dropout: 0.1,
     stride: 5,
     nullScoreDiffThreshold: 1,
@@ -87,7 +88,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
   }),
   ranks: () => ({ ...common, method: 'lora', ranks: { query: 3 }, alphas: { query: 6 } }),
   fitted: () => ({ ...common, method: 'lora', parameters: 4000 }),
-  adapter: () => ({ ...common, method: 'lora', adapter: folder.path('ranks') }),
+  adapter: () => ({ ...common, method: 'lora', adapter: folder.path('ranks'), anyBase: true }),
   matrix: () => ({ ...common, method: 'lora', targets: ['query', 'value'], dam: folder.path('most', 'dam.json') }),
 };
 

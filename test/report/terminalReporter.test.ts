@@ -118,6 +118,13 @@ describe('on a terminal', () => {
     expect(line).toBe(expected);
   });
 
+  it('has room at 80 columns for the same of a search, and for its entropy where there is more', () => {
+    const { loss: validationLoss, ...work } = measures;
+    const search = { ...progress, name: 'search', measures: { validationLoss, entropy: 0.902, ...work } };
+    expect(barLine(search, 79)).toBe('search ━━───  45 %  54/120  33 s left  loss 0.412  32 ex/s  1,240 tok/s  412 MB');
+    expect(barLine(search, 99)).toMatch(/ {2}412 MB {2}entropy 0\.902$/);
+  });
+
   it('leaves a line when a phase ends, and the terminal in order when it is broken off', () => {
     const stream = new Collector(true);
     const reporter = terminalReporter({ stream });
