@@ -1,21 +1,25 @@
 /**
- * diffora as a library: train, select, score, predict and merge as the command line does, with a {@link Reporter} for
- * progress and an AbortSignal to stop. What cannot work is thrown as a {@link DiffoError} whose message is for people.
+ * diffora as a library. In memory: {@link loadModel}, {@link loadTask} or {@link taskFromExamples}, {@link selectModules},
+ * {@link train}, {@link loadAdapter}. From and to folders, as the command line does: {@link trainToFolder},
+ * {@link selectToFolder}, {@link evaluateAdapter}, {@link predictWithAdapter}, {@link mergeAdapter}. Below: the typed tensor
+ * {@link graph} and {@link openSession}.
+ *
+ * Nothing is printed and no signal is listened to: a {@link Reporter} is told of progress, an AbortSignal stops. What cannot
+ * work is thrown as a {@link DiffoError}, whose message is for people.
  *
  * @example
- * const config = parseTrainConfig({ task: 'reviews.csv', method: 'diffora', keep: 0.5 }, 'my settings');
- * const { record } = await train({ config, output: 'runs/reviews', reporter: silent });
- * const [prediction] = await predictWithAdapter({
- *   adapter: 'runs/reviews',
- *   examples: async () => [{ id: '1', text: 'Arrived late, works well' }],
- *   threads: 2,
- *   reporter: silent,
- * });
+ * const model = await loadModel('sentence-transformers/all-MiniLM-L6-v2');
+ * const task = await loadTask('reviews.csv');
+ * const adapter = await train(model, task, { method: 'diffora', keep: 0.5 });
+ * const [prediction] = await adapter.predict(['Arrived late, works well']);
+ * await adapter.save('adapters/reviews');
+ * await adapter.close();
+ *
+ * @packageDocumentation
  */
 
 export { type AdapterMethod, type AdapterMethodName, adapterMethods } from './adapters/registry.js';
-export { openTask } from './data/tasks/openTask.js';
-export type { TaskOptions } from './data/tasks/task.js';
+export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './data/tasks/taskFromExamples.js';
 export type { Answer, Example, Generation, MetricName, Split, SplitName, Task } from './data/types.js';
 export { DiffoError } from './errors.js';
 export { type ChatMessage, renderChat } from './generate/chat.js';
@@ -23,7 +27,16 @@ export type { FinishReason } from './generate/generate.js';
 export type { SamplingOptions } from './generate/sample.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
 export * as graph from './graph/index.js';
+export type { Adapter, PredictionInput, PredictionOptions } from './library/adapter.js';
+export { loadAdapter } from './library/loadAdapter.js';
+export { type LoadTaskOptions, loadTask } from './library/loadTask.js';
+export { selectModules } from './library/selectModules.js';
+export type { TrainSettings } from './library/settings.js';
+export { type TrainedAdapter, train } from './library/train.js';
+export type { Measures, Phase, RunningWork, Work } from './progress.js';
+export { type EventReporterOptions, eventReporter, type RunEvent } from './report/eventReporter.js';
 export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
+export type { Figures, Memory } from './report/progress.js';
 export { type TerminalReporter, terminalReporter } from './report/terminalReporter.js';
 /** Runs an emitted graph in ONNX Runtime. */
 export { openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
@@ -45,10 +58,11 @@ export {
   type RunInspection,
 } from './train/inspect.js';
 export type { LabelPrediction, Prediction, Scores, SpanPrediction, WrittenPrediction } from './train/kinds/kind.js';
+export { type LoadedModel, loadModel, type ProgressOptions } from './train/loadModel.js';
 export { type MergeOptions, mergeAdapter } from './train/merge.js';
 export { type PredictAdapterOptions, predictWithAdapter } from './train/predict.js';
 export { type PredictInput, readPredictInput } from './train/predictInput.js';
 export { type ModelPrediction, type PredictModelOptions, predictWithModel } from './train/predictModel.js';
-export { type Phase, type Reporter, silent } from './train/reporter.js';
-export { type RunOptions, select, train } from './train/run.js';
+export { type Reporter, silent } from './train/reporter.js';
+export { type FinishedRun, type RunOptions, select as selectToFolder, train as trainToFolder } from './train/run.js';
 export type { RunRecord } from './train/runFolder.js';

@@ -33,6 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'files',
   ],
   compare: ['train', 'selection', 'adapters', 'data', 'files'],
+  library: ['train', 'selection', 'optimize', 'data', 'files'],
   report: ['compare', 'selection', 'train', 'data', 'models', 'files'],
   cli: ['report', 'compare', 'train', 'generate', 'selection', 'models', 'adapters', 'data', 'checkpoint', 'files'],
 };

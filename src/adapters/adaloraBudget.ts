@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { usageError } from '../errors.js';
+import { DiffoError, usageError } from '../errors.js';
 import type { StepControl, TensorValues } from './plan.js';
 
 /** Ranks that stay, pair by pair; missing before the first allocation. */
@@ -78,6 +78,11 @@ export function rankAllocation(
     }
   };
   const allocate = (budget: number, values: TensorValues) => {
+    if (sensitivity.size === 0) {
+      throw new DiffoError(
+        'AdaLoRA is to take ranks away and no step has had a finite gradient yet. Lower --lr, or check the data.',
+      );
+    }
     const importance = triplets.map((names) => importanceOf(names, values, score));
     const ascending = importance.flat().sort((x, y) => x - y);
     const threshold = ascending[schedule.initial - budget - 1] ?? Number.NEGATIVE_INFINITY;
@@ -105,7 +110,7 @@ export function rankAllocation(
     },
     afterStep(step, values, gradients) {
       if (step > end) return mask(values);
-      if (step < end) {
+      if (step < end && gradients !== undefined) {
         for (const { a, b, e } of triplets) {
           for (const name of [a, b, e]) observe(name, values(name), gradients(name));
         }

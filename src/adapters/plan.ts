@@ -43,8 +43,10 @@ export type TensorValues = (name: string) => Float32Array;
 
 /** Changes tensors between steps: AdaLoRA's allocation of ranks. What it remembers is saved with a run. */
 export interface StepControl extends Resumable {
-  /** Call after every optimiser step, with the gradients of that step by tensor. `step` counts from 1. */
-  afterStep(step: number, values: TensorValues, gradients: TensorValues): void;
+  /**
+   * Call after every step, with its gradients by tensor; undefined where the step was left out. `step` counts from 1.
+   */
+  afterStep(step: number, values: TensorValues, gradients: TensorValues | undefined): void;
 }
 
 /** One method on one model: which tensors it trains, how they act in the graph, how they start and how they are saved. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
-import { type Environment, ownCacheFolder } from '../files/caches.js';
+import { ownCacheFolder } from '../files/caches.js';
 import { fileError } from '../files/errors.js';
 import { ggufTokenizer } from '../tokenize/convert/index.js';
 import { type GgufFile, type GgufTensor, readGguf } from './gguf.js';
@@ -37,22 +37,22 @@ const kept: Readonly<Record<string, TensorDType>> = { F32: 'F32', F16: 'F16', BF
  *
  * @throws DiffoError that names the file and what is wrong, or a tensor that has no place in the architecture
  */
-export async function ggufFolder(path: string, env: Environment = process.env): Promise<string> {
+export async function ggufFolder(path: string, signal?: AbortSignal): Promise<string> {
   const gguf = await readGguf(path);
-  const folder = join(ownCacheFolder(env), 'gguf', `${conversion}-${await sha256Of(gguf.file)}`);
+  const folder = join(ownCacheFolder(process.env), 'gguf', `${conversion}-${await sha256Of(gguf.file, signal)}`);
   if (await isComplete(folder)) return folder;
-  await withOutputFolder(folder, (target) => convert(gguf, target), { existing: 'replace' });
+  await withOutputFolder(folder, (target) => convert(gguf, target, signal), { existing: 'replace' });
   return folder;
 }
 
-async function convert(gguf: GgufFile, target: string): Promise<void> {
+async function convert(gguf: GgufFile, target: string, signal: AbortSignal | undefined): Promise<void> {
   const ropeFactors = gguf.tensors.find(({ name }) => name === ropeFactorsName);
   const config = ggufConfig(gguf, ropeFactors === undefined ? undefined : await readValues(gguf, ropeFactors));
   const tensors = gguf.tensors
     .filter((tensor) => tensor !== ropeFactors)
     .map((tensor) => converted(gguf, tensor, config));
   const { tokenizer, config: tokenizerConfig } = tokenizerOf(gguf);
-  await writeSafetensors(join(target, 'model.safetensors'), tensors, { format: 'pt' });
+  await writeSafetensors(join(target, 'model.safetensors'), tensors, { format: 'pt' }, signal);
   const write = (name: string, value: unknown) => writeFileAtomic(join(target, name), `${JSON.stringify(value)}\n`);
   await write('tokenizer.json', tokenizer);
   await write('tokenizer_config.json', tokenizerConfig);
@@ -103,13 +103,14 @@ async function readValues({ file }: GgufFile, { name, type, offset, length }: Gg
 const hashes = new Map<string, string>();
 
 /** SHA-256 of a file, hex; remembered within the process for as long as the file does not change. */
-async function sha256Of(file: string): Promise<string> {
+async function sha256Of(file: string, signal: AbortSignal | undefined): Promise<string> {
   const { size, mtimeMs } = await stat(file);
   const key = `${file} ${size} ${mtimeMs}`;
   let hash = hashes.get(key);
   if (hash === undefined) {
     const sum = createHash('sha256');
-    await pipeline(createReadStream(file), sum).catch((error) => {
+    await pipeline(createReadStream(file), sum, { signal }).catch((error) => {
+      signal?.throwIfAborted();
       throw fileError(error, file, 'read');
     });
     hash = sum.digest('hex');

@@ -31,14 +31,15 @@ const kinds: readonly { readonly file: string; readonly index: string; readonly 
  *
  * @param path the folder, or a `.gguf` file
  * @param name what the user asked for, for messages and records; the path by default
+ * @param signal stops the conversion of a GGUF file
  * @throws DiffoError when there is no such checkpoint, saying which files were looked for
  */
-export async function openCheckpoint(path: string, name: string = path): Promise<Checkpoint> {
-  if (path.endsWith('.gguf')) return openFolder(await ggufFolder(path), name);
+export async function openCheckpoint(path: string, name: string = path, signal?: AbortSignal): Promise<Checkpoint> {
+  if (path.endsWith('.gguf')) return openFolder(await ggufFolder(path, signal), name);
   const real = await realFolder(path);
   const files = new Set(await readdir(real).catch((error) => Promise.reject(fileError(error, path, 'read'))));
   const gguf = onlyGguf(path, files);
-  if (gguf !== undefined) return openFolder(await ggufFolder(join(real, gguf)), name);
+  if (gguf !== undefined) return openFolder(await ggufFolder(join(real, gguf), signal), name);
   refuseOthers(path, files);
   return openFolder(real, name, files);
 }

@@ -23,18 +23,20 @@ const CHUNK_BYTES = 4 * 1024 * 1024;
  * chunks; `path` may be one of their files. Order as the safetensors library writes it, wider types first, then by
  * name, and the header is padded with spaces to 8 bytes, so that every tensor is aligned.
  *
- * @throws DiffoError where a file cannot be read or written
+ * @throws DiffoError where a file cannot be read or written; the reason of `signal` once it is aborted
  */
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<WritableTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
 ): Promise<void> {
   const sorted = [...tensors].sort(byTypeThenName);
   const header = encodeHeader(sorted, metadata);
   await writeAtomic(path, async (file) => {
     await writeFully(file, header);
     for (const tensor of sorted) {
+      signal?.throwIfAborted();
       if ('data' in tensor) await writeFully(file, bytesOf(tensor.data));
       else if ('compute' in tensor) await writeFully(file, await computed(tensor));
       else await copyTensor(tensor, file);

@@ -30,6 +30,7 @@ export function evalCommand(terminal: Terminal): Command {
     'stride',
     'nullScoreDiffThreshold',
     'threads',
+    'anyBase',
   ]);
   return command
     .option('--model <model>', 'base model, where it is not the one that the adapter names')

@@ -42,7 +42,7 @@ export function generateCommand(terminal: Terminal): Command {
     .option('--top-p <share>', 'draw among the likeliest tokens that together reach this probability', numberFrom(0, 1))
     .option('--repetition-penalty <number>', 'makes tokens that occurred less likely (1: no change)', numberFrom(0));
   addCommonFlags(command);
-  addTrainFlags(command, ['seed', 'threads']);
+  addTrainFlags(command, ['seed', 'threads', 'anyBase']);
   return command
     .addHelpText(
       'after',
@@ -54,7 +54,7 @@ Example:
     .action(async (flags: Flags) => {
       const { model, adapter, output, overwrite = false, chat = false, system } = flags;
       checkFlags(flags);
-      const { seed = 1, threads = usualThreads } = givenSettings({ ...flags });
+      const { seed = 1, threads = usualThreads, anyBase } = givenSettings({ ...flags });
       const streams = flags.prompt !== undefined && output === undefined && flags.json !== true;
       await perform(terminal, flags, {
         output,
@@ -71,6 +71,7 @@ Example:
             ...sampling,
             model,
             adapter,
+            anyBase,
             prompts,
             chat,
             system,
@@ -96,7 +97,7 @@ Example:
         },
         json: (results) => {
           if (output !== undefined) return { output, texts: results.length };
-          return flags.prompt === undefined ? { texts: results } : results[0];
+          return flags.prompt === undefined ? { texts: results } : results[0]!;
         },
       });
     });

@@ -3,13 +3,14 @@ import { refuseForeign } from '../files/refuseForeign.js';
 import { mergeAdapter } from '../train/merge.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { usualThreads } from './trainFlags.js';
+import { addTrainFlags, usualThreads } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly adapter: string;
   readonly output: string;
   readonly overwrite?: boolean;
   readonly model?: string;
+  readonly anyBase?: boolean;
 }
 
 export function mergeCommand(terminal: Terminal): Command {
@@ -19,15 +20,17 @@ export function mergeCommand(terminal: Terminal): Command {
     .requiredOption('--output <folder>', 'model folder to be made')
     .option('--overwrite', 'replace a model folder that is there, once the new one is complete')
     .option('--model <model>', 'base model, where it is not the one that the adapter names');
-  return addCommonFlags(command)
+  addCommonFlags(command);
+  addTrainFlags(command, ['anyBase']);
+  return command
     .addHelpText('after', '\nExample:\n  $ diffora merge --adapter runs/reviews --output models/reviews')
     .action(async (flags: Flags) => {
-      const { adapter, output, overwrite = false, model } = flags;
+      const { adapter, output, overwrite = false, model, anyBase } = flags;
       await perform(terminal, flags, {
         output,
         run: async (session) => {
           if (overwrite) await refuseForeign(output, 'model.safetensors');
-          return mergeAdapter({ adapter, output, overwrite, model, threads: usualThreads, ...session });
+          return mergeAdapter({ adapter, output, overwrite, model, anyBase, threads: usualThreads, ...session });
         },
         text: (merged) => `Merged model written to ${merged.output} (${merged.tensors} tensors)`,
       });

@@ -36,7 +36,7 @@ export function predictCommand(terminal: Terminal): Command {
       "the adapter's base model in another place; without --adapter, a model whose own head runs",
     );
   addCommonFlags(command);
-  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads']);
+  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads', 'anyBase']);
   return command
     .addHelpText(
       'after',
@@ -71,7 +71,7 @@ Example:
         },
         json: (predictions) => {
           if (output !== undefined) return { output, predictions: predictions.length };
-          return 'text' in input ? predictions[0] : { predictions };
+          return 'text' in input ? predictions[0]! : { predictions };
         },
       });
     });
@@ -100,7 +100,7 @@ async function predictOwn(
         : `${formatCount(predictions.length)} predictions written to ${output}`,
     json: (predictions) => {
       if (output !== undefined) return { output, predictions: predictions.length };
-      return 'text' in input ? predictions[0] : { predictions };
+      return 'text' in input ? predictions[0]! : { predictions };
     },
   });
 }

@@ -30,6 +30,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   nullScoreDiffThreshold: [data, 'answers in passages: no answer where its score is higher by more than this'],
   method: [method, 'what is trained (diffora is lora with --select diffora)'],
   adapter: [method, 'go on from this adapter folder: its method, modules, ranks and head'],
+  anyBase: [method, 'take another base than the adapter was trained on, such as one in another format, with a warning'],
   head: [method, 'part of the head that is trained: classifier, as PEFT does, or all, the pooler too'],
   targets: [method, 'modules that may be adapted, with commas: ends of module paths, or all'],
   rank: [method, 'rank r of A and B (default: 8, for vera 256)'],
@@ -77,10 +78,13 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   lr: [training, 'peak learning rate (default: by method, 5e-4 for lora)'],
   labelSmoothing: [training, 'share of a target that is spread over all classes'],
   classWeights: [training, 'weights of the classes: spam=2,ham=1, or balanced (inverse to their counts)'],
-  weightDecay: [training, 'decoupled weight decay'],
+  headLr: [training, 'peak learning rate of the head (default: that of all)'],
+  weightDecay: [training, 'decoupled weight decay of matrices; biases, norms and other vectors have none'],
+  headWeightDecay: [training, 'weight decay of the head (default: that of all)'],
   warmupRatio: [training, 'share of the steps in which the rate rises'],
   schedule: [training, 'how the rate goes after that: falls to 0 linearly or as a cosine, or stays'],
   maxGradNorm: [training, 'gradients are clipped to this global norm'],
+  maxSkippedSteps: [training, 'steps that may be left out because loss or gradient is not finite; then it stops'],
   dropout: [training, 'dropout of the base model: a rate, or model for its own'],
   evalSteps: [training, 'score the dev split, or the held-out share, every so many steps'],
   earlyStopping: [training, 'stop after so many evaluations in a row that are no better (patience)'],
@@ -95,8 +99,7 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
 
 export const trainKeys = Object.keys(flags) as TrainKey[];
 
-/** Default of `--threads`. */
-export const usualThreads = trainSchema.shape.threads.parse(undefined);
+export { usualThreads } from '../train/config.js';
 
 /** `maxSteps` → `--max-steps`. */
 export function flagOf(key: string): string {

@@ -27,7 +27,7 @@ const recordSchema = z.looseObject({
     .looseObject({ trainable: z.int(), adapter: z.int(), kept: z.int(), replaced: z.int(), head: z.int() })
     .optional(),
   ranks: z.record(z.string(), z.int()).optional(),
-  steps: z.object({ search: z.int(), train: z.int() }).optional(),
+  steps: z.object({ search: z.int(), train: z.int(), skipped: z.int().optional() }).optional(),
   seconds: z.record(z.string(), z.number()).optional(),
   peakMemoryBytes: z.number().optional(),
   adapterBytes: z.number().optional(),

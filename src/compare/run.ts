@@ -1,7 +1,10 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Example, Task } from '../data/types.js';
+import { checkWritable, makeFolders } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
+import { holdFolder } from '../files/heldFolder.js';
+import type { RunningWork } from '../progress.js';
 import { openConfiguredTask } from '../train/context.js';
 import type { Reporter } from '../train/reporter.js';
 import { holdOutSplit, loadSplit, useSplit } from '../train/splits.js';
@@ -60,9 +63,9 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const opened = new Map<string, OpenedTask>();
   for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
   const folder = join(output, 'runs');
-  await mkdir(folder, { recursive: true }).catch((error) =>
-    Promise.reject(fileError(error, output, 'make the folder')),
-  );
+  await makeFolders(folder).catch((error) => Promise.reject(fileError(error, output, 'make the folder')));
+  for (const used of [output, folder]) checkWritable(used);
+  const held = await holdFolder(output);
   await removeUnfinished(folder);
   const file = join(output, 'records.jsonl');
   const code = codeVersion();
@@ -75,8 +78,8 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   if (found > 0) reporter.info(`${found} of ${grid.size} runs and trials are done already.`);
   if (options.reportOnly !== true && total > 0) {
     const phase = reporter.phase('compare', total);
-    const running = new Map<Job, string>();
-    const show = () => phase.update(trained, [...running.values()].join(' · '));
+    const running = new Map<Job, RunningWork>();
+    const show = () => phase.update(trained, { running: [...running.values()] });
     const threads = Math.max(1, Math.floor(options.threads / options.jobs));
     const stop = new AbortController();
     const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
@@ -87,21 +90,23 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
           await grid.change();
           continue;
         }
+        await held.check();
         const current = job;
         const name = labelOf(current);
-        running.set(current, name);
+        running.set(current, { name });
         show();
         const output = current.kind === 'run' ? join(folder, runName(current)) : undefined;
         const outcome = await runInProcess(
           { config: { ...current.config, threads, dataDir: options.dataDir }, output },
           {
             signal,
-            onProgress: (phaseName, share) => {
-              running.set(current, `${name} ${phaseName} ${Math.round(100 * share)} %`);
+            onProgress: (progress) => {
+              running.set(current, { name, ...progress });
               show();
             },
           },
         );
+        await held.check();
         const record = recordOf(current, outcome, opened.get(current.cell.task.name)!.data, code);
         await appendRecord(file, record);
         running.delete(current);
@@ -190,9 +195,10 @@ function labelOf({ kind, cell, seed, config }: Job): string {
   return `${cell.task.name}, ${cell.method.name}, ${what}`;
 }
 
-function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds }: CompareRecord): string {
+function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds, steps }: CompareRecord): string {
   const what = kind === 'trial' ? `trial of rate ${lr}` : `seed ${seed}, rate ${lr}`;
   if (status === 'failed') return `${task}, ${method}, ${what}: failed: ${error}`;
   const [name, score] = Object.entries(scores!)[0]!;
-  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s`;
+  const left = steps?.skipped === undefined ? '' : `, ${steps.skipped} steps left out`;
+  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s${left}`;
 }

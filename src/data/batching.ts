@@ -1,5 +1,6 @@
 import { permutation, randomStream } from '../random.js';
 import type { Tokenizer } from '../tokenize/index.js';
+import { mapInTurns } from '../turns.js';
 import { batchLabels } from './labels.js';
 import type { Batch, EncodedExample, Example, TaskKind } from './types.js';
 
@@ -12,17 +13,22 @@ const BATCHES_PER_BUCKET = 16;
  * @param maxLength tokens to keep of each example, special tokens included
  * @param warn called once, with the count, when examples had to be cut
  */
-export function encodeSplit(
+export async function encodeSplit(
   tokenizer: Tokenizer,
   examples: readonly Example[],
-  options: { readonly maxLength: number; readonly warn: (message: string) => void },
-): EncodedExample[] {
+  options: {
+    readonly maxLength: number;
+    readonly warn: (message: string) => void;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<EncodedExample[]> {
   let cut = 0;
-  const encoded = examples.map(({ text, pair, label }, index): EncodedExample => {
+  const encode = ({ text, pair, label }: Example, index: number): EncodedExample => {
     const { ids, tokenTypeIds, truncated } = tokenizer.encodeTruncated(text, pair, options.maxLength);
     if (truncated) cut++;
     return { inputIds: Int32Array.from(ids), tokenTypeIds: Int32Array.from(tokenTypeIds), label, index };
-  });
+  };
+  const encoded = await mapInTurns(examples, encode, options.signal);
   if (cut > 0) {
     options.warn(
       `${cut} of ${examples.length} examples are longer than ${options.maxLength} tokens and were cut to that length.`,
@@ -87,6 +93,11 @@ export function collate(examples: readonly EncodedExample[], padTokenId: number,
     labels: kind === undefined ? undefined : batchLabels(examples, sequenceLength, kind),
     indices: examples.map(({ index }) => index),
   };
+}
+
+/** Tokens of examples, special ones counted and padding not. */
+export function tokensOf(examples: readonly EncodedExample[]): number {
+  return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 }
 
 /** Stable: equal lengths keep their order. */

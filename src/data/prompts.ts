@@ -1,5 +1,6 @@
 import { DiffoError } from '../errors.js';
 import type { Tokenizer } from '../tokenize/index.js';
+import { mapInTurns } from '../turns.js';
 import { IGNORED_LABEL } from './labels.js';
 import type { EncodedExample, Example, Generation } from './types.js';
 
@@ -15,6 +16,7 @@ export interface PromptOptions {
   /** The token that ends a text, learned after the reference. */
   readonly endTokenId: number;
   readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -24,13 +26,13 @@ export interface PromptOptions {
  *
  * @throws DiffoError for an example without a reference
  */
-export function promptSequences(
+export async function promptSequences(
   tokenizer: Tokenizer,
   examples: readonly Example[],
-  { generation, maxLength, endTokenId, warn }: PromptOptions,
-): EncodedExample[] {
+  { generation, maxLength, endTokenId, warn, signal }: PromptOptions,
+): Promise<EncodedExample[]> {
   let cut = 0;
-  const sequences = examples.map((example, index): EncodedExample => {
+  const encode = (example: Example, index: number): EncodedExample => {
     const reference = example.references?.[0];
     if (reference === undefined) throw new DiffoError(`Row ${example.id} has no text to learn. Add one or remove it.`);
     const prompt = encodePrompt(tokenizer, generation, example);
@@ -51,7 +53,8 @@ export function promptSequences(
       tokenLabels,
       index,
     };
-  });
+  };
+  const sequences = await mapInTurns(examples, encode, signal);
   if (cut > 0) {
     warn(
       `${cut} of ${examples.length} texts are longer than ${maxLength} tokens; the beginnings of their prompts were cut.`,

@@ -1,5 +1,6 @@
 import { usageError } from '../errors.js';
 import type { Offset, PlacedTokens, Tokenizer } from '../tokenize/index.js';
+import { mapInTurns } from '../turns.js';
 import type { EncodedExample, Example } from './types.js';
 
 /** Tokens of a question that are kept, as BERT's script for SQuAD has it. */
@@ -13,6 +14,7 @@ export interface WindowOptions {
   /** Tokens that neighbouring windows share. Default 128, or half a window where that is less. */
   readonly stride?: number | undefined;
   readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -22,15 +24,15 @@ export interface WindowOptions {
  *
  * @throws DiffoError (usage) where a window is not longer than what windows share
  */
-export function passageWindows(
+export async function passageWindows(
   tokenizer: Tokenizer,
   examples: readonly Example[],
-  { maxLength, stride, warn }: WindowOptions,
-): EncodedExample[] {
+  { maxLength, stride, warn, signal }: WindowOptions,
+): Promise<EncodedExample[]> {
   const place = rememberingLast((text) => tokenizer.encodePlaced(text));
   const forTexts = maxLength - tokenizer.specialTokensOfPair;
   let cutQuestions = 0;
-  const windows = examples.flatMap((example, index) => {
+  const windowsOf = (example: Example, index: number): EncodedExample[] => {
     const question = tokenizer.encodePlain(example.text);
     const kept = question.slice(0, Math.min(longestQuestion, Math.floor(forTexts / 2)));
     if (kept.length < question.length) cutQuestions++;
@@ -58,7 +60,8 @@ export function passageWindows(
         index,
       };
     });
-  });
+  };
+  const windows = (await mapInTurns(examples, windowsOf, signal)).flat();
   if (cutQuestions > 0) {
     warn(`${cutQuestions} of ${examples.length} questions are longer than their share of the tokens and were cut.`);
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffoError } from '../errors.js';
 import { errorCode, fileError } from './errors.js';
@@ -73,6 +73,19 @@ export function checkOutputFile(path: string, { overwrite }: { readonly overwrit
   }
   const folder = dirname(resolve(path));
   if (!existsSync(folder)) throw new DiffoError(`There is no folder ${folder} to write into. Make it first.`);
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    throw new DiffoError(`${path} is a folder, and a file of that name is to be written. Choose another path.`);
+  }
+  checkWritable(folder);
+}
+
+/** Tells before long work whether files can be made in a folder. @throws DiffoError when they cannot */
+export function checkWritable(folder: string): void {
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw fileError(error, folder, 'write to');
+  }
 }
 
 /** Writes all of `bytes` at the file's position: a single `write` may take fewer, as on a disk that is almost full. */
@@ -152,8 +165,18 @@ function withFinalName(error: Error, partial: string, target: string): Error {
 /** Throws where `target` cannot become a new folder; an empty folder is no obstacle. */
 async function refuseExisting(target: string, replace: boolean): Promise<void> {
   try {
-    if (!(await stat(target)).isDirectory()) {
+    const found = await stat(target);
+    if (!found.isDirectory()) {
       throw new DiffoError(`${target} is a file, and a folder of that name is to be written. Choose another path.`);
+    }
+    // What could not be moved into its place at the end is to be known now.
+    if (found.dev !== (await stat(dirname(target))).dev) {
+      throw new DiffoError(
+        `${target} is a disk of its own, and nothing can be put into its place. Choose a folder on it.`,
+      );
+    }
+    if (!replace && (await lstat(target)).isSymbolicLink()) {
+      throw new DiffoError(`${target} is a link, and nothing can be put into its place. Give the folder it points to.`);
     }
     if (!replace && (await readdir(target)).length > 0) {
       throw new DiffoError(

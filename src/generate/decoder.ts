@@ -3,6 +3,7 @@ import { DiffoError } from '../errors.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { buildHooks } from '../optimize/modelGraph.js';
+import { firstNotFinite, NotFiniteError } from '../optimize/notFinite.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../optimize/parameters.js';
 import { openSession, type Value } from '../runtime/session.js';
 
@@ -16,7 +17,10 @@ export interface DecoderState {
 /** A causal model compiled for generation: one graph serves the prompt and every step after it. */
 export interface Decoder {
   readonly emptyState: DecoderState;
-  /** Logits [vocab] of the token after `ids`, which follow what `state` holds. States can be used again. */
+  /**
+   * Logits [vocab] of the token after `ids`, which follow what `state` holds. States can be used again.
+   * @throws NotFiniteError when one of them is not finite
+   */
   next(state: DecoderState, ids: readonly number[]): Promise<{ logits: Float32Array; state: DecoderState }>;
   release(): Promise<void>;
 }
@@ -68,7 +72,14 @@ export async function openDecoder(
         key_positions: { data: counting(0, total), shape: [total] },
       });
       const caches = Object.fromEntries(cacheNames.flat().map((name) => [name, results[`next ${name}`]!]));
-      return { logits: results.logits!.data as Float32Array, state: { length: total, caches } };
+      const logits = results.logits!.data as Float32Array;
+      const broken = firstNotFinite([['logits', logits]]);
+      if (broken !== undefined) {
+        throw new NotFiniteError(
+          `${model.checkpoint.name} cannot say which token follows: ${broken}. The adapter has diverged or the base model is broken; take another.`,
+        );
+      }
+      return { logits, state: { length: total, caches } };
     },
     release: () => session.release(),
   };

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, lstat, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, lstat, open, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { downloadFile } from '@huggingface/hub';
 import { DiffoError } from '../errors.js';
-import { partialName, writeFully } from '../files/atomic.js';
+import { makeFolders, partialName, writeFully } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
 import type { Repository } from './cache.js';
 import { type HubAccess, HubUnreachable, networkReason } from './fetch.js';
@@ -45,7 +45,7 @@ export async function storeBlob(file: HubFile, folder: string, options: BlobOpti
   const kept = `${blob}.diffora-part`;
   try {
     if ((await stat(blob).catch(() => undefined))?.size === file.size) return blob;
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     await rename(kept, partial).catch(() => undefined);
     let { whole, resumed } = await download(file, partial, options);
     if (!whole && resumed) {
@@ -169,7 +169,7 @@ async function withDeadline<T>(promise: Promise<T>, limit: number, hubUrl: strin
 /** Makes the snapshot's relative link to a blob, or a copy where the file system has no links. */
 export async function linkSnapshot(blob: string, pointer: string): Promise<void> {
   try {
-    await mkdir(dirname(pointer), { recursive: true });
+    await makeFolders(dirname(pointer));
     if (await stat(pointer).catch(() => undefined)) return;
     if (await lstat(pointer).catch(() => undefined)) await rm(pointer);
     await symlink(relative(dirname(pointer), blob), pointer).catch(() => copyFile(blob, pointer));

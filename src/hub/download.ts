@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { datasetInfo, listFiles, modelInfo, type PathInfo, pathsInfo } from '@huggingface/hub';
-import { writeFileAtomic } from '../files/atomic.js';
+import { makeFolders, writeFileAtomic } from '../files/atomic.js';
 import { type Environment, hubCacheFolder } from '../files/caches.js';
 import { fileError } from '../files/errors.js';
 import { hubAccess, hubEndpoint } from './access.js';
@@ -140,7 +139,7 @@ function describeFile(path: string, infos: readonly PathInfo[], { repository, co
 
 async function writeSmall(path: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
   } catch (error) {
     throw fileError(error, dirname(path), 'make the folder');
   }

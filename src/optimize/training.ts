@@ -1,27 +1,34 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { IGNORED_LABEL } from '../data/labels.js';
-import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
-import { DiffoError } from '../errors.js';
+import type { EncodedExample, TaskKind } from '../data/types.js';
 import type { Model } from '../models/model.js';
+import type { Work } from '../progress.js';
 import { type Resumable, type Stage, together } from '../state.js';
+import { accumulator, batchWeight } from './accumulate.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
-import { type GradientStep, openGradientStep } from './gradientStep.js';
+import { openGradientStep } from './gradientStep.js';
 import type { LossOptions } from './loss.js';
+import { divergenceCure, firstNotFinite, NotFiniteError, skippedSteps } from './notFinite.js';
 import { type Parameter, trainedOf, valuesState } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
+import { WorkDone } from './work.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
 export interface TrainStep {
   readonly step: number;
   readonly totalSteps: number;
-  readonly loss: number;
+  /** Null where the step was left out. */
+  readonly loss: number | null;
   readonly learningRate: number;
-  /** Global norm of the gradients before clipping. */
-  readonly gradientNorm: number;
+  /** Global norm of the gradients before clipping; null where the step was left out. */
+  readonly gradientNorm: number | null;
+  /** The step changed nothing: loss or gradient was not finite, or the batch had no label. */
+  readonly skipped?: true;
 }
 
 export interface TrainingOptions {
+  /** In messages; default `training`. */
+  readonly name?: string | undefined;
   readonly kind: TaskKind;
   readonly loss?: LossOptions | undefined;
   /** Optimiser steps, by how many there are in an epoch. */
@@ -40,11 +47,15 @@ export interface TrainingOptions {
   /** Default `linear`. */
   readonly schedule?: ScheduleName;
   readonly maxGradNorm: number;
+  /** Steps that may be left out because loss or gradient is not finite; default 10. */
+  readonly maxSkippedSteps?: number | undefined;
   /** In the place of the model's own dropout rates. */
   readonly dropoutRate?: number | undefined;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((step: TrainStep) => void) | undefined;
+  readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
+  /** Is told of steps that are left out. */
+  readonly warn?: ((message: string) => void) | undefined;
   /** Looks at the run between steps. */
   readonly watch?: Watch | undefined;
   /** Place of the training in the checkpoints of a run; left out, nothing is saved. */
@@ -59,9 +70,10 @@ export interface Watch extends Resumable {
 
 /**
  * Trains parameters in place: AdamW, a schedule with warm-up, global-norm clipping, and after each step what the
- * plan's method does to its tensors. All that the next step depends on is in the state of the stage, or follows from
+ * plan's method does to its tensors. A step whose loss or gradient is not finite is left out: the parameters stay as they
+ * are, and schedule and data go on. All that the next step depends on is in the state of the stage, or follows from
  * the seed and the number of the step: batches, dropout, learning rate.
- * @throws DiffoError when the loss is no longer finite
+ * @throws NotFiniteError after too many of these, or when the parameters are not finite at the end
  */
 export async function trainParameters(
   model: Model,
@@ -78,7 +90,10 @@ export async function trainParameters(
   const optimizer = adamW(trained, { weightDecay: options.weightDecay });
   const control = plan.control?.(totalSteps);
   const { watch, stage } = options;
-  const memory = together({ parameters: valuesState(trained), optimizer, control, watch });
+  const arrays = trained.map(({ name, values }) => [name, values] as const);
+  const { maxSkippedSteps: limit, warn, name: of = 'training' } = options;
+  const skipped = skippedSteps({ of, limit, trained: arrays, warn });
+  const memory = together({ parameters: valuesState(trained), optimizer, control, watch, skipped });
   const found = stage?.found;
   if (found !== undefined) memory.restore(found.state);
   if (found?.last === true) return;
@@ -92,6 +107,8 @@ export async function trainParameters(
       throw error;
     }
     const last = enough === true || steps === totalSteps;
+    const broken = last ? firstNotFinite(arrays) : undefined;
+    if (broken !== undefined) throw new NotFiniteError(`The ${of} diverged: ${broken}. ${divergenceCure}`);
     await stage?.reached(steps, memory.state, last);
     return last;
   };
@@ -108,6 +125,7 @@ export async function trainParameters(
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
   const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, kind, options.loss));
+  const work = new WorkDone();
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
     const first = found?.step ?? 0;
@@ -116,68 +134,29 @@ export async function trainParameters(
       signal?.throwIfAborted();
       const batches = parts === 1 ? [stream.at(step)] : stream.partsAt(step, Math.ceil(batchSize / parts));
       const loss = await accumulated.run(batches, step * parts);
-      const gradientNorm = clipGlobalNorm(accumulated.gradients, options.maxGradNorm);
-      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw new DiffoError(
-          `Training diverged at step ${step} (loss ${loss}); a lower --lr than ${options.learningRate} is needed.`,
-        );
-      }
+      const gradientNorm = loss === undefined ? 0 : clipGlobalNorm(accumulated.gradients, options.maxGradNorm);
       // Step 0 of a warm-up would have rate 0 and change nothing, so the schedule is read one step ahead.
       const learningRate = options.learningRate * scheduleFactor(schedule, step + 1, totalSteps + 1, warmupSteps);
-      optimizer.step(accumulated.gradients, learningRate);
+      const isUsable = loss !== undefined && Number.isFinite(loss) && Number.isFinite(gradientNorm);
+      if (isUsable) optimizer.step(accumulated.gradients, learningRate);
+      else if (loss !== undefined) skipped.add(step, `loss ${loss}, gradient norm ${gradientNorm}`);
+      else warn?.(`Step ${step + 1} of the ${of} has no label to learn from and is left out.`);
       control?.afterStep(
         step + 1,
         (name) => trained[indices.get(name)!]!.values,
-        (name) => accumulated.gradients[indices.get(name)!]!,
+        isUsable ? (name) => accumulated.gradients[indices.get(name)!]! : undefined,
       );
-      onStep?.({ step, totalSteps, loss, learningRate, gradientNorm });
+      for (const batch of batches) work.add(batch);
+      onStep?.(
+        isUsable
+          ? { step, totalSteps, loss, learningRate, gradientNorm }
+          : { step, totalSteps, loss: null, learningRate, gradientNorm: null, skipped: true },
+        work,
+      );
       if (await afterStep(step + 1)) break;
     }
+    skipped.end(totalSteps);
   } finally {
     await gradientStep.release();
   }
-}
-
-/** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */
-function batchWeight({ batchSize, labels }: Batch, kind: TaskKind, { classWeights }: LossOptions = {}): number {
-  if (kind === 'language') return labels!.rows!.length;
-  if (kind === 'tokens')
-    return (labels!.data as BigInt64Array).filter((label) => label !== BigInt(IGNORED_LABEL)).length;
-  if (classWeights === undefined) return batchSize;
-  const classes = Array.from(labels!.data as BigInt64Array, Number);
-  return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);
-}
-
-/**
- * Runs a step over several batches: the mean of their losses and gradients, each weighted as its own mean is, is that
- * of the batch that they were cut from. `gradients` are overwritten by the next run.
- */
-function accumulator(step: GradientStep, weightOf: (batch: Batch) => number) {
-  const sums: Float32Array[] = [];
-  let gradients = step.gradients;
-  return {
-    get gradients() {
-      return gradients;
-    },
-    /** @param firstStep selects the dropout masks of the first batch; the next batch has the next */
-    async run(batches: readonly Batch[], firstStep: number): Promise<number> {
-      if (batches.length === 1) {
-        gradients = step.gradients;
-        return step.run(batches[0]!, firstStep);
-      }
-      if (sums.length === 0) sums.push(...step.gradients.map(({ length }) => new Float32Array(length)));
-      const total = batches.reduce((sum, batch) => sum + weightOf(batch), 0);
-      let mean = 0;
-      for (const [i, batch] of batches.entries()) {
-        const share = weightOf(batch) / total;
-        mean += share * (await step.run(batch, firstStep + i));
-        for (const [g, gradient] of step.gradients.entries()) {
-          const sum = sums[g]!;
-          for (let k = 0; k < sum.length; k++) sum[k] = (i === 0 ? 0 : sum[k]!) + share * gradient[k]!;
-        }
-      }
-      gradients = sums;
-      return mean;
-    },
-  };
 }

@@ -22,12 +22,15 @@ const binary = z.array(z.array(z.union([z.literal(0), z.literal(1)])));
 /** A step of the search, as dam.json records it. */
 export const searchStepSchema = z.strictObject({
   step: z.int(),
-  validationLoss: ratio,
-  trainLoss: ratio,
+  /** Null where the loss or its gradient was not finite: what would have learned from it stayed as it was. */
+  validationLoss: ratio.nullable(),
+  trainLoss: ratio.nullable(),
   /** 1 where nothing has been learned, 0 where the matrix is binary. */
   entropy: ratio,
   /** Standard deviation of the logits: how far the search has moved entries apart. */
   spread: ratio,
+  /** One of the losses is null. */
+  skipped: z.literal(true).optional(),
 });
 export type SearchStep = Readonly<z.infer<typeof searchStepSchema>>;
 

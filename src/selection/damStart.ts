@@ -3,6 +3,7 @@ import type { TaskKind } from '../data/types.js';
 import type { Model } from '../models/model.js';
 import type { BatchStream } from '../optimize/batchStream.js';
 import { openGradientStep } from '../optimize/gradientStep.js';
+import { refuseNotFiniteGradient } from '../optimize/notFinite.js';
 import { adapterParameters, type Parameter } from '../optimize/parameters.js';
 import type { Group } from './relax.js';
 
@@ -57,6 +58,7 @@ export async function gradientNorms(
     for (let i = 0; i < count; i++) {
       options.signal?.throwIfAborted();
       await step.run(batches.at(i), i);
+      refuseNotFiniteGradient(`batch ${i + 1}`, wrt, step.gradients);
       for (const [m, gradient] of step.gradients.entries()) {
         for (let j = 0; j < gradient.length; j++) sums[m]![j]! += gradient[j]! / count;
       }

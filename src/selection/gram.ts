@@ -3,6 +3,7 @@ import { loraPlan } from '../adapters/lora.js';
 import type { EncodedExample, TaskKind } from '../data/types.js';
 import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { refuseNotFiniteGradient } from '../optimize/notFinite.js';
 import { openOutputGradients } from '../optimize/outputGradients.js';
 import { adapterParameters, type Parameter } from '../optimize/parameters.js';
 import type { FreshAdapters } from './damStart.js';
@@ -40,7 +41,7 @@ export async function gramMatrices(
   if (model.taskType !== 'SEQ_CLS') {
     throw usageError('The Gram matrix is that of classes or scores; this task has neither. Select another way.');
   }
-  const plan = loraPlan(options, { own: model.adaptable, shared: [] });
+  const plan = loraPlan({ ...options, bias: 'none' }, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, options.seed);
   // B starts at 0, so that the gradient by A is 0 and adds nothing.
   const moved = adapters.filter(({ name }) => name.endsWith('.lora_B'));
@@ -56,6 +57,7 @@ export async function gramMatrices(
       for (const [i, example] of examples.entries()) {
         options.signal?.throwIfAborted();
         await gradients.run(example, direction);
+        refuseNotFiniteGradient(`example ${i + 1}`, moved, gradients.gradients);
         for (const [m, gradient] of gradients.gradients.entries()) rows[m]!.push(gradient.slice());
         options.onExample?.(i + 1);
       }

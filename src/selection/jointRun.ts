@@ -8,19 +8,21 @@ import { freshHead, type SelectionContext } from './method.js';
 export async function jointRun(
   context: SelectionContext,
 ): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
-  const { model, kind, halves, settings, signal } = context;
+  const { model, kind, halves, settings, signal, warn } = context;
   const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
   const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
   const stage = context.stage?.('joint run');
   const phase = context.phase('joint run', settings.steps, stage?.found?.step);
   await trainParameters(model, plan, parameters, halves.train, {
     ...settings,
+    name: 'joint run',
     kind,
     steps: () => settings.steps,
     learningRate: settings.lr,
     signal,
+    warn,
     stage,
-    onStep: ({ step, loss }) => phase.update(step + 1, `loss ${loss.toFixed(3)}`),
+    onStep: ({ step, loss }, { examples, tokens }) => phase.update(step + 1, { loss, examples, tokens }),
   });
   phase.end();
   return { plan, parameters };

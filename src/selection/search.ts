@@ -6,8 +6,11 @@ import type { AdaptableModule, Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../optimize/gradientStep.js';
+import { divergenceCure, firstNotFinite, NotFiniteError, skippedSteps } from '../optimize/notFinite.js';
 import { adapterParameters, type Parameter, parameter, valuesState } from '../optimize/parameters.js';
 import { scheduleFactor } from '../optimize/schedule.js';
+import { WorkDone } from '../optimize/work.js';
+import type { Work } from '../progress.js';
 import { type Resumable, type Stage, together } from '../state.js';
 import { type SearchOrder, type SearchStep, searchStepSchema } from './dam.js';
 import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
@@ -34,13 +37,18 @@ export interface SearchOptions {
   readonly warmupSteps: number;
   readonly damLearningRate: number;
   readonly maxGradNorm: number;
+  /** Steps of which a half may be left out because its loss or gradient is not finite; default 10. */
+  readonly maxSkippedSteps?: number | undefined;
   /** In the place of the model's own dropout rates, while A, B and the head learn. */
   readonly dropoutRate?: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
   readonly seed: number;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: (record: SearchStep) => void;
+  /** @param work batches of both halves */
+  readonly onStep?: (record: SearchStep, work: Work) => void;
+  /** Is told of steps that are left out. */
+  readonly warn?: ((message: string) => void) | undefined;
   /** Place of the search in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: Stage | undefined;
 }
@@ -66,7 +74,9 @@ export interface Halves {
 /**
  * Stage 1 of DiffoRA: learns the relaxed matrix by bi-level optimisation (DARTS, arXiv 1806.09055). Each step updates
  * the logits from the loss of a batch of the validation half, then A, B and the head from the loss of a batch of the
- * training half. Dropout is on for the second and off for the first. `head` is updated in place.
+ * training half. Dropout is on for the second and off for the first. `head` is updated in place. Where one of the two has
+ * a loss or a gradient that is not finite, that half of the step is left out.
+ * @throws NotFiniteError after too many of these, or when logits or weights are not finite at the end
  */
 export async function searchDam(
   model: Model,
@@ -90,7 +100,11 @@ export async function searchDam(
   const weightOptimizer = adamW(weights);
   const logitOptimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
   const history: SearchStep[] = [];
+  const arrays = weights.map(({ name, values }) => [name, values] as const);
+  const { maxSkippedSteps: limit, warn } = options;
+  const skipped = skippedSteps({ of: 'search', limit, trained: arrays, warn });
   const memory = together({
+    skipped,
     weights: valuesState(weights),
     weightOptimizer,
     logitOptimizer,
@@ -122,6 +136,7 @@ export async function searchDam(
     options.order === 'second'
       ? await openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
       : await openPlainGradient(model, { ...shared, wrt: [gates] });
+  const work = new WorkDone();
   try {
     for (let step = found?.step ?? 0; step < options.steps; step++) {
       options.signal?.throwIfAborted();
@@ -130,28 +145,51 @@ export async function searchDam(
       const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
       const now = relax(options.relax, logits, groups, noise);
       gates.values.set(now.gates);
-      const validationLoss = await gateStep.run(validationBatches.at(step), trainBatch, rate);
-      const weight = (options.entropyWeight * (step + 1)) / options.steps;
-      const byGates = Float64Array.from(gateStep.gradient);
-      const byLogits = now.pullback(byGates);
-      if (weight > 0) addEntropy(byGates, byLogits, weight);
-      logitOptimizer.step(logits, byGates, byLogits);
+      const validationBatch = validationBatches.at(step);
+      const validationLoss = await gateStep.run(validationBatch, trainBatch, rate);
+      const isValid = Number.isFinite(validationLoss) && gateStep.gradient.every(Number.isFinite);
+      if (isValid) {
+        const weight = (options.entropyWeight * (step + 1)) / options.steps;
+        const byGates = Float64Array.from(gateStep.gradient);
+        const byLogits = now.pullback(byGates);
+        if (weight > 0) addEntropy(byGates, byLogits, weight);
+        logitOptimizer.step(logits, byGates, byLogits);
+        refuseBrokenLogits(step);
+      }
 
       gates.values.set(relax(options.relax, logits, groups, noise).gates);
       const trainLoss = await weightStep.run(trainBatch, step);
-      clipGlobalNorm(weightStep.gradients, options.maxGradNorm);
-      weightOptimizer.step(weightStep.gradients, rate);
+      const gradientNorm = clipGlobalNorm(weightStep.gradients, options.maxGradNorm);
+      const isTrained = Number.isFinite(trainLoss) && Number.isFinite(gradientNorm);
+      if (isTrained) weightOptimizer.step(weightStep.gradients, rate);
+      if (!isValid || !isTrained) skipped.add(step, `losses ${validationLoss} and ${trainLoss} (validation, training)`);
 
       const entropy = relaxedEntropy(relax(options.relax, logits, groups).gates, options.relax, groups);
-      const record = { step, validationLoss, trainLoss, entropy, spread: spreadOf(logits) };
+      const record: SearchStep = {
+        step,
+        validationLoss: isValid ? validationLoss : null,
+        trainLoss: isTrained ? trainLoss : null,
+        entropy,
+        spread: spreadOf(logits),
+        ...(isValid && isTrained ? {} : { skipped: true }),
+      };
       history.push(record);
-      options.onStep?.(record);
+      for (const batch of [validationBatch, trainBatch]) work.add(batch);
+      options.onStep?.(record, work);
       await options.stage?.reached(step + 1, memory.state, step + 1 === options.steps);
     }
+    const broken = firstNotFinite(arrays);
+    if (broken !== undefined) throw new NotFiniteError(`The search diverged: ${broken}. ${divergenceCure}`);
+    skipped.end(options.steps);
     return result();
   } finally {
     await weightStep.release();
     await gateStep.release();
+  }
+
+  function refuseBrokenLogits(step: number): void {
+    if (logits.every(Number.isFinite)) return;
+    throw new NotFiniteError(`The search diverged at step ${step + 1}: a logit is not finite. Lower --dam-lr.`);
   }
 
   /** Entropy is that of the matrix without noise. */

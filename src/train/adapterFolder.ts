@@ -10,13 +10,15 @@ import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapt
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
+import { weightsHash } from '../checkpoint/weightsHash.js';
 import { columnsSchema, taskColumns } from '../data/tasks/description.js';
-import { learnedKinds, metricNames, type Task } from '../data/types.js';
+import { type LearnedTask, learnedKinds, metricNames } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
+import { firstNotFinite } from '../optimize/notFinite.js';
 import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
 
@@ -37,11 +39,13 @@ const taskFileSchema = z.strictObject({
     })
     .optional(),
   maxLength: z.int().positive(),
+  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
+  baseSha256: z.string().optional(),
 });
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
 export interface SaveOptions {
-  readonly task: Task;
+  readonly task: LearnedTask;
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly baseModel: string;
@@ -111,8 +115,14 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
+  const file: TaskFile = { ...taskFileOf(task, maxLength), baseSha256: await weightsHash(model.checkpoint) };
+  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** What task.json says of a task. */
+export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
   const { name, kind, labels, columns, metrics, generation } = task;
-  const file: TaskFile = {
+  return {
     format: 'diffora-task/1',
     name,
     kind,
@@ -122,7 +132,6 @@ export async function saveAdapter(
     ...(generation === undefined ? {} : { generation }),
     maxLength,
   };
-  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** `LoRA` for `lora`. */
@@ -230,10 +239,8 @@ export function placeAdapter(
 
 /** @throws DiffoError that names the first tensor with a value that is not finite */
 export function refuseNotFinite(folder: string, parameters: readonly Parameter[]): void {
-  for (const { name, values } of parameters) {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) throw new DiffoError(`${folder}: ${name} holds ${values[at]} at position ${at}; train it again.`);
-  }
+  const broken = firstNotFinite(parameters.map(({ name, values }) => [name, values]));
+  if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 
 /** What the adapter's type and its own head tell, where others wrote the folder. */

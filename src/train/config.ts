@@ -10,6 +10,7 @@ import {
 import { metricNames } from '../data/types.js';
 import { nearestNames, usageError } from '../errors.js';
 import { headParts } from '../models/model.js';
+import { usualSkippedSteps } from '../optimize/notFinite.js';
 import { schedules } from '../optimize/schedule.js';
 import { searchOrders, sharings } from '../selection/dam.js';
 import { damOptimizers } from '../selection/damOptimizer.js';
@@ -40,6 +41,8 @@ export const trainSchema = z.strictObject({
   method: z.enum(methods).default('diffora'),
   /** An adapter folder to go on from: its method, modules, ranks and head. */
   adapter: z.string().optional(),
+  /** Go on although the base model is not the one that the adapter was trained on. */
+  anyBase: z.boolean().default(false),
   /** Part of the head that is trained: `classifier`, as PEFT does, or `all`, the pooler too. */
   head: z.enum(headParts).default('all'),
   /** Modules that may be adapted: ends of module paths, or `all`. */
@@ -107,10 +110,16 @@ export const trainSchema = z.strictObject({
   labelSmoothing: z.number().min(0).lt(1).default(0),
   /** Classification: `balanced`, or a weight for each class by name. */
   classWeights: z.union([z.literal('balanced'), z.record(z.string(), z.number().positive())]).optional(),
+  /** Peak learning rate of the head; default: `lr`. */
+  headLr: z.number().positive().optional(),
   weightDecay: z.number().nonnegative().default(0.01),
+  /** Weight decay of the head; default: `weightDecay`. */
+  headWeightDecay: z.number().nonnegative().optional(),
   warmupRatio: z.number().min(0).max(1).default(0.06),
   schedule: z.enum(schedules).default('linear'),
   maxGradNorm: z.number().positive().default(1),
+  /** Steps of a search, a joint run or the training that may be left out because loss or gradient is not finite. */
+  maxSkippedSteps: z.int().nonnegative().default(usualSkippedSteps),
   /** Dropout of the base model while training: a rate for every site, or `model` for those of its config.json. */
   dropout: z.union([z.literal('model'), z.number().min(0).lt(1)]).default(0),
   /** Longest sequence in tokens; default: the task's, mostly 128. */
@@ -147,6 +156,9 @@ export const trainSchema = z.strictObject({
   threads: z.int().positive().default(availableParallelism()),
 });
 
+/** Threads of work whose settings say nothing of them. */
+export const usualThreads: number = trainSchema.shape.threads.parse(undefined);
+
 /** Settings that decide no bit of what a run gives. */
 export const freeSettings = [
   'dataDir',
@@ -154,6 +166,8 @@ export const freeSettings = [
   'logDir',
   'saveSteps',
   'keepCheckpoints',
+  'maxSkippedSteps',
+  'anyBase',
 ] as const satisfies readonly TrainKey[];
 
 export type TrainKey = keyof typeof trainSchema.shape;

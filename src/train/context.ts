@@ -1,16 +1,15 @@
-import { openCheckpoint } from '../checkpoint/open.js';
 import type { ResolvedModel } from '../checkpoint/resolve.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { refuseSmallerFirst } from '../data/metrics.js';
 import { openTask } from '../data/tasks/openTask.js';
 import type { MetricName, Task } from '../data/types.js';
-import { DiffoError, usageError } from '../errors.js';
+import { usageError } from '../errors.js';
 import type { Model, ModelOptions } from '../models/model.js';
 import { openModel } from '../models/registry.js';
-import { loadTokenizer, type Tokenizer } from '../tokenize/index.js';
+import type { Tokenizer } from '../tokenize/index.js';
 import type { TrainConfig } from './config.js';
 import { taskReports } from './downloads.js';
-import { findModel } from './findModel.js';
+import { type LoadedModel, loadModel } from './loadModel.js';
 import type { Reporter } from './reporter.js';
 
 /** A model with its tokenizer. */
@@ -27,21 +26,21 @@ export async function openModelByName(
   reporter: Reporter,
   signal?: AbortSignal,
 ): Promise<OpenedModel> {
-  const resolved = await findModel(name, reporter, signal);
-  const checkpoint = await openCheckpoint(resolved.file ?? resolved.folder, name);
+  return withHead(await loadModel(name, { reporter, signal }), options, reporter);
+}
+
+/** A loaded model with a head. @throws DiffoError when it can have none such, or its weights do not fit */
+export function withHead(
+  { name, checkpoint, tokenizer, resolved }: LoadedModel,
+  options: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
+  reporter: Reporter,
+): OpenedModel {
   const model = openModel(checkpoint, typeof options === 'function' ? options(checkpoint) : options);
   if (model.unused.length > 0) {
     const shown = model.unused.slice(0, 3).join(', ');
     const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';
     reporter.info(
       `${model.unused.length} tensors of ${name} have no place in the model and are left out: ${shown}${more}`,
-    );
-  }
-  const tokenizer = await loadTokenizer(checkpoint.folder);
-  const rows = checkpoint.config.vocab_size;
-  if (typeof rows === 'number' && tokenizer.vocabSize > rows) {
-    throw new DiffoError(
-      `${checkpoint.folder}: the tokenizer has ${tokenizer.vocabSize} ids but the model embeds ${rows}. They belong to different checkpoints.`,
     );
   }
   return { model, tokenizer, resolved };
@@ -58,8 +57,14 @@ export async function openConfiguredTask(config: TrainConfig, reporter: Reporter
   const { dataDir, textColumn, pairColumn, labelColumn, metrics } = config;
   const columns = { textColumn, pairColumn, labelColumn };
   const task = await openTask(config.task, { dataDir, ...columns, ...taskReports(reporter, signal) });
-  if (metrics !== undefined) refuseSmallerFirst(metrics, '--metrics');
-  return metrics === undefined ? task : { ...task, metrics: chosenMetrics(task, metrics) };
+  return withMetrics(task, metrics);
+}
+
+/** A task that is measured by some of its metrics, the first deciding; by all where none are named. */
+export function withMetrics(task: Task, metrics: readonly MetricName[] | undefined): Task {
+  if (metrics === undefined) return task;
+  refuseSmallerFirst(metrics, '--metrics');
+  return { ...task, metrics: chosenMetrics(task, metrics) };
 }
 
 /** @throws DiffoError (usage) for a metric that the task does not have */

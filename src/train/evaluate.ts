@@ -3,28 +3,48 @@ import { holdsRows } from '../data/readers/index.js';
 import { openTask } from '../data/tasks/openTask.js';
 import { TASKS } from '../data/tasks/registry.js';
 import { rowsToScore } from '../data/tasks/rowsToScore.js';
+import type { ColumnOptions } from '../data/tasks/task.js';
 import type { MetricName, SplitName, Task } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
-import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
-import { chosenMetrics, openModelByName } from './context.js';
+import {
+  headPartOf,
+  type LoadedAdapter,
+  openAdapter,
+  placeAdapter,
+  refuseNotFinite,
+  type TaskFile,
+} from './adapterFolder.js';
+import { checkBase } from './checkBase.js';
+import { usualThreads } from './config.js';
+import { chosenMetrics, withHead } from './context.js';
 import { taskReports } from './downloads.js';
-import type { Scores } from './kinds/kind.js';
-import type { Reporter } from './reporter.js';
-import { forScoring, loadSplit, outputsOf, sequenceLimit } from './splits.js';
-import { scoreSplit } from './trainedRun.js';
+import type { Adapted, Scores } from './kinds/kind.js';
+import { type LoadedModel, loadModel, type ProgressOptions } from './loadModel.js';
+import { silent } from './reporter.js';
+import { forScoring, loadSplit, outputsOf, scorerOf, sequenceLimit } from './splits.js';
+import { scoreExamples } from './trainedRun.js';
 
-export interface AdapterOptions {
+export interface AdapterOptions extends ProgressOptions {
   /** An adapter folder or a run folder. */
   readonly adapter: string;
-  /** The base model, when it is not the one that the adapter names. */
-  readonly model?: string | undefined;
-  readonly threads: number;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
+  /** The base model, when it is loaded already or is not the one that the adapter names. */
+  readonly model?: string | LoadedModel | undefined;
+  /** Take a base that is not the one that the adapter was trained on, with a warning. */
+  readonly anyBase?: boolean | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
+}
+
+/** An adapter on its model, and what it was trained for. */
+export interface Learned extends Adapted {
+  /** Folder of the adapter, or what else it is called in messages. */
+  readonly name: string;
+  readonly task: TaskFile;
 }
 
 /** Opens an adapter on its base model, ready to predict. */
-export async function openAdapted({ adapter: path, model: name, reporter, signal }: AdapterOptions) {
+export async function openAdapted(options: AdapterOptions): Promise<Learned & { readonly loaded: LoadedAdapter }> {
+  const { adapter: path, model: given, anyBase = false, reporter = silent, signal } = options;
   const loaded: LoadedAdapter = await openAdapter(path);
   const { source, baseModel, revision, taskType } = loaded;
   if (source.format === 'peft' && source.adapter.unknownFields.length > 0) {
@@ -32,34 +52,46 @@ export async function openAdapted({ adapter: path, model: name, reporter, signal
     reporter.warn(`${loaded.folder}: fields that PEFT 0.21 does not know are kept and ignored: ${fields}`);
   }
   const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
-  const model = name ?? named;
-  const head = headPartOf(loaded);
-  const options = { taskType, numLabels: outputsOf(loaded.task), head } as const;
-  const opened = await openModelByName(model, options, reporter, signal).catch((error) => {
-    if (name !== undefined || !(error instanceof DiffoError)) throw error;
+  const head = { taskType, numLabels: outputsOf(loaded.task), head: headPartOf(loaded) } as const;
+  const open = async () =>
+    withHead(typeof given === 'object' ? given : await loadModel(given ?? named, { reporter, signal }), head, reporter);
+  const opened = await open().catch((error) => {
+    if (given !== undefined || !(error instanceof DiffoError)) throw error;
     const hint = `That is the base model which ${loaded.folder} names; --model gives another place of it.`;
     throw new DiffoError(`${error.message} ${hint}`, { cause: error });
   });
   const placed = placeAdapter(loaded, opened.model);
   refuseNotFinite(loaded.folder, placed.parameters);
-  return { loaded, opened, ...placed };
+  await checkBase(loaded, opened.model, anyBase, reporter);
+  return { loaded, name: loaded.folder, task: loaded.task, opened, ...placed };
 }
 
-export interface EvaluateOptions extends AdapterOptions {
-  readonly task?: string | undefined;
-  /** Default `dev`; a file of rows has no splits, all of it is scored. */
+/** How a task is scored. */
+export interface ScoringOptions extends ProgressOptions {
+  /** Which split of the task; default `dev`. */
   readonly split?: SplitName | undefined;
-  readonly dataDir?: string | undefined;
-  readonly textColumn?: string | undefined;
-  readonly pairColumn?: string | undefined;
-  readonly labelColumn?: string | undefined;
+  /** Longest sequence in tokens; default: as it was trained. */
   readonly maxLength?: number | undefined;
+  /** Span tasks: tokens that neighbouring windows of a long passage share. */
   readonly stride?: number | undefined;
+  /** Span tasks: an answer is left out where there being none has a score higher by more than this. Default 0. */
   readonly nullScoreDiffThreshold?: number | undefined;
+  /** Score so many examples, drawn by label, the same at every call; default: all. */
   readonly maxEvalSamples?: number | undefined;
+  /** Some of the task's metrics; default: all. */
   readonly metrics?: readonly MetricName[] | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
 }
 
+/** What `diffora eval` is to score, and on what. */
+export interface EvaluateOptions extends AdapterOptions, Omit<ScoringOptions, keyof AdapterOptions>, ColumnOptions {
+  /** A known task, a file of rows or a task file; default: the task that was learned, where that is a known one. */
+  readonly task?: string | undefined;
+  readonly dataDir?: string | undefined;
+}
+
+/** The scores of a task. */
 export interface Evaluation {
   readonly task: string;
   /** Undefined where all rows of a file were scored. */
@@ -71,46 +103,56 @@ export interface Evaluation {
 
 /** `diffora eval`: the task's metrics on a split, or on all rows of a file. */
 export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluation> {
-  const { reporter, threads, signal } = options;
-  const adapted = await openAdapted(options);
-  const { opened, loaded } = adapted;
+  const { reporter = silent } = options;
+  const learned = await openAdapted(options);
   const file = options.task !== undefined && (await holdsRows(options.task)) ? options.task : undefined;
-  if (file !== undefined && options.split !== undefined) {
+  if (file === undefined) return scoreTask(learned, await openTaskOf(learned.loaded, options), options);
+  if (options.split !== undefined) {
     throw usageError(`All rows of ${file} are scored; leave --split out, or name its parts in a task file.`);
   }
   const { textColumn, pairColumn, labelColumn } = options;
   const columns = { textColumn, pairColumn, labelColumn, warn: reporter.warn };
-  const any = file === undefined ? await openTaskOf(loaded, options) : await rowsToScore(file, loaded.task, columns);
+  const task = await rowsToScore(file, learned.task, columns);
+  const { split: _, ...scored } = await scoreTask(learned, task, { ...options, split: 'test' });
+  return scored;
+}
+
+/**
+ * The metrics of a task under an adapter.
+ * @throws DiffoError (usage) when the adapter was trained for a task of another kind or with other labels
+ */
+export async function scoreTask(learned: Learned, any: Task, options: ScoringOptions): Promise<Evaluation> {
+  const { reporter = silent, threads = usualThreads, signal, split: splitName = 'dev' } = options;
+  const { opened, task: known } = learned;
   const task = options.metrics === undefined ? any : { ...any, metrics: chosenMetrics(any, options.metrics) };
   const { name } = task;
-  if (task.kind !== loaded.task.kind && loaded.task.name !== 'unknown') {
-    throw usageError(`Task ${name} is of the kind ${task.kind}; ${loaded.folder} was trained for ${loaded.task.kind}.`);
+  if (task.kind !== known.kind && known.name !== 'unknown') {
+    throw usageError(`Task ${name} is of the kind ${task.kind}; ${learned.name} was trained for ${known.kind}.`);
   }
   if (task.kind !== 'language' && outputsOf(task) !== opened.model.numLabels) {
-    throw usageError(`Task ${name} needs ${outputsOf(task)} outputs; ${loaded.folder} has ${opened.model.numLabels}.`);
+    throw usageError(`Task ${name} needs ${outputsOf(task)} outputs; ${learned.name} has ${opened.model.numLabels}.`);
   }
-  if (`${task.labels}` !== `${loaded.task.labels}` && loaded.task.name !== 'unknown') {
+  if (`${task.labels}` !== `${known.labels}` && known.name !== 'unknown') {
     throw usageError(
-      `Task ${name} has the labels ${task.labels.join(', ')}; ${loaded.folder} has ${loaded.task.labels.join(', ')}.`,
+      `Task ${name} has the labels ${task.labels.join(', ')}; ${learned.name} has ${known.labels.join(', ')}.`,
     );
   }
-  const splitName = file !== undefined ? 'test' : (options.split ?? 'dev');
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
   const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
-  const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? loaded.task.maxLength);
+  const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? known.maxLength);
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
-  const answering = { maxLength, stride, nullScoreDiffThreshold, threads, signal };
-  const { scores } = await scoreSplit(adapted, task, used, answering, reporter);
-  const scored = { task: name, examples: used.examples.length, source: split.source, scores };
-  return file !== undefined ? scored : { ...scored, split: splitName };
+  const scorer = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
+  const scoring = { nullScoreDiffThreshold, threads, signal };
+  const { scores } = await scoreExamples(scorer, learned, used.examples.length, scoring, reporter);
+  return { task: name, split: splitName, examples: used.examples.length, source: split.source, scores };
 }
 
 /** The task to score on: the one that is named, else the one that was learned, where that is a known one. */
 function openTaskOf({ folder, task }: LoadedAdapter, options: EvaluateOptions): Promise<Task> {
-  const { dataDir, textColumn, pairColumn, labelColumn, reporter, signal } = options;
+  const { dataDir, textColumn, pairColumn, labelColumn, reporter = silent, signal } = options;
   const name = options.task ?? task.name;
   if (options.task === undefined && !TASKS.has(name)) {
     throw usageError(`${folder} was trained on data that it does not know the place of; name it with --task.`);

@@ -9,15 +9,18 @@ import { type FinishReason, generate } from '../generate/generate.js';
 import type { SamplingOptions } from '../generate/sample.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { decodeStream } from '../tokenize/index.js';
+import { usualThreads } from './config.js';
 import { type OpenedModel, openModelByName } from './context.js';
 import { openAdapted } from './evaluate.js';
-import type { Reporter } from './reporter.js';
+import type { ProgressOptions } from './loadModel.js';
+import { silent } from './reporter.js';
 
-export interface GenerateTextOptions extends SamplingOptions {
+export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
   /** A causal model, or the base of `adapter` in another place. */
   readonly model?: string | undefined;
   /** An adapter of a causal model. */
   readonly adapter?: string | undefined;
+  readonly anyBase?: boolean | undefined;
   readonly prompts: readonly string[];
   /** Treat each prompt as a user's message, in the model's own chat format. */
   readonly chat?: boolean;
@@ -25,9 +28,8 @@ export interface GenerateTextOptions extends SamplingOptions {
   readonly system?: string | undefined;
   readonly maxNewTokens: number;
   readonly seed: number;
-  readonly threads: number;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
   /** Text of prompt `index` as it comes. */
   readonly onText?: (text: string, index: number) => void;
 }
@@ -45,11 +47,15 @@ export interface GeneratedText {
 export async function generateText(options: GenerateTextOptions): Promise<GeneratedText[]> {
   const { model, tokenizer, plan, parameters } = await openCausal(options);
   const stopTokenIds = await stopIds({ model, tokenizer });
-  const decoder = await openDecoder(model, { plan, parameters, threads: options.threads });
+  const decoder = await openDecoder(model, { plan, parameters, threads: options.threads ?? usualThreads });
   const { maxLength } = model;
+  const { prompts } = options;
+  // One text shows by itself that work goes on.
+  const phase = prompts.length > 1 ? (options.reporter ?? silent).phase('generate', prompts.length) : undefined;
+  let tokensBefore = 0;
   try {
     const results: GeneratedText[] = [];
-    for (const [index, prompt] of options.prompts.entries()) {
+    for (const [index, prompt] of prompts.entries()) {
       const started = performance.now();
       const stream = decodeStream(tokenizer);
       const pieces: string[] = [];
@@ -64,11 +70,15 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
       for (; !step.done; step = await run.next()) {
         tokens++;
         give(stream.push(step.value));
+        phase?.update(index, { examples: index, tokens: tokensBefore + tokens });
       }
       give(stream.end());
       const tokensPerSecond = tokens / ((performance.now() - started) / 1000);
+      tokensBefore += tokens;
+      phase?.update(index + 1, { examples: index + 1, tokens: tokensBefore });
       results.push({ prompt, text: pieces.join(''), tokens, finish: step.value, tokensPerSecond });
     }
+    phase?.end();
     return results;
   } finally {
     await decoder.release();
@@ -78,7 +88,7 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
 async function openCausal(
   options: GenerateTextOptions,
 ): Promise<OpenedModel & { plan: AdapterPlan; parameters: readonly Parameter[] }> {
-  const { model, adapter, reporter, signal } = options;
+  const { model, adapter, reporter = silent, signal } = options;
   if (adapter !== undefined) {
     const { opened, plan, parameters } = await openAdapted({ ...options, adapter });
     return { ...opened, plan, parameters };

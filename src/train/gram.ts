@@ -6,13 +6,14 @@ import { headParameters } from '../optimize/parameters.js';
 import { permutation, randomStream } from '../random.js';
 import type { Dam } from '../selection/dam.js';
 import { type GramReport, gramMatrices, gramReport } from '../selection/gram.js';
-import { parseTrainConfig } from './config.js';
-import type { Reporter } from './reporter.js';
+import { parseTrainConfig, usualThreads } from './config.js';
+import type { ProgressOptions } from './loadModel.js';
+import { silent } from './reporter.js';
 import { readRunFile } from './runFile.js';
 import { readDamFor } from './select.js';
 import { openWorkspace } from './workspace.js';
 
-export interface GramOptions {
+export interface GramOptions extends ProgressOptions {
   /** A run folder with dam.json and run.json. */
   readonly run: string;
   /** Where the data of the run lie now. */
@@ -21,9 +22,8 @@ export interface GramOptions {
   readonly examples?: number;
   /** Random matrices to compare with; default 20. */
   readonly draws?: number;
-  readonly threads: number;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
 }
 
 /** The Gram matrix of the chosen modules beside those of other choices (DESIGN 2.3). */
@@ -45,8 +45,8 @@ export async function inspectGram({
   dataDir,
   examples = 64,
   draws = 20,
-  threads,
-  reporter,
+  threads = usualThreads,
+  reporter = silent,
   signal,
 }: GramOptions): Promise<GramInspection> {
   const file = join(run, 'dam.json');
@@ -66,7 +66,7 @@ export async function inspectGram({
     ...config,
     kind: task.kind,
     signal,
-    onExample: (done) => phase.update(done),
+    onExample: (done) => phase.update(done, { examples: done }),
   });
   phase.end();
   const reportOf = (gamma: readonly (readonly number[])[]) =>

@@ -9,7 +9,7 @@ import { headsOf, openModel } from '../models/registry.js';
 import { type Dam, readDam } from '../selection/dam.js';
 import { mergedKey, methodOf, openAdapter, type TaskFile, titleOf } from './adapterFolder.js';
 import { findModel } from './findModel.js';
-import type { Reporter } from './reporter.js';
+import { type Reporter, silent } from './reporter.js';
 import { type RunSummary, readRunFile } from './runFile.js';
 
 /** A module name with the layers in which it is adapted; no layers for a module that stands in none. */
@@ -77,7 +77,7 @@ export type Inspection = AdapterInspection | RunInspection | DamInspection | Mod
  * `diffora inspect`: what a path or a hub name holds.
  * @throws DiffoError when it is neither a run folder, an adapter folder, a dam.json nor a model
  */
-export async function inspect(path: string, reporter: Reporter, signal?: AbortSignal): Promise<Inspection> {
+export async function inspect(path: string, reporter: Reporter = silent, signal?: AbortSignal): Promise<Inspection> {
   if (path.endsWith('.json')) return { kind: 'dam', file: path, dam: await readDam(path) };
   const has = (name: string) => existsSync(join(path, name));
   if (has('adapter_config.json') || has(PLAIN_CONFIG_FILE)) return inspectAdapter(path);

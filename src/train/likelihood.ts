@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { collate, evaluationBatches } from '../data/batching.js';
+import { collate, evaluationBatches, tokensOf } from '../data/batching.js';
 import { IGNORED_LABEL } from '../data/labels.js';
 import type { EncodedExample } from '../data/types.js';
 import { DiffoError } from '../errors.js';
@@ -8,7 +8,7 @@ import type { Model } from '../models/model.js';
 import { batchFeeds, modelLogits } from '../optimize/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../optimize/parameters.js';
 import { openSession } from '../runtime/session.js';
-import type { PredictOptions } from './predictLogits.js';
+import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 
 /** A text whose tokens from `from` on are to be predicted, each from all before it. */
 export interface ScoredSequence {
@@ -61,6 +61,7 @@ export async function labelledLikelihoods(
   const fixedFeeds = parameterFeeds(parameters);
   const scores: SequenceScore[] = new Array(examples.length);
   let done = 0;
+  let tokensDone = 0;
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
@@ -69,12 +70,14 @@ export async function labelledLikelihoods(
       let start = 0;
       for (const { index, tokenLabels } of batch) {
         const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
+        refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
         const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
         scores[index] = { logLikelihood: -loss, tokens };
         start += tokens;
       }
       done += batch.length;
-      onBatch?.(done, examples.length);
+      tokensDone += tokensOf(batch);
+      onBatch?.(done, tokensDone);
     }
   } finally {
     await session.release();

@@ -18,6 +18,14 @@ export interface MergeOptions extends AdapterOptions {
  * @throws DiffoError when the base already has an adapter folded in, no weight can hold it, or one is not finite
  */
 export async function mergeAdapter(options: MergeOptions): Promise<{ output: string; tensors: number }> {
+  const { output, overwrite } = options;
+  const existing = overwrite ? 'replace' : 'refuse';
+  return { output, tensors: await withOutputFolder(output, (folder) => mergeInto(folder, options), { existing }) };
+}
+
+/** @returns the number of tensors */
+async function mergeInto(folder: string, options: MergeOptions): Promise<number> {
+  const { signal } = options;
   const { loaded, opened, plan, parameters } = await openAdapted(options);
   const { model, tokenizer } = opened;
   const { checkpoint } = model;
@@ -36,6 +44,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   const values = (name: string) => byName.get(name)!.values;
   const updated = new Map<string, Float32Array>(plan.replaced.map((name) => [name, values(name)]));
   for (const placement of plan.placements) {
+    signal?.throwIfAborted();
     const { path, transposed: isTransposed, inFeatures, outFeatures } = placement.module;
     const merged = plan.mergedWeight!(placement, await baseWeight(model, placement.module), values);
     updated.set(`${path}.weight`, isTransposed === true ? transposed(merged, outFeatures, inFeatures) : merged);
@@ -55,19 +64,11 @@ export async function mergeAdapter(options: MergeOptions): Promise<{ output: str
   );
 
   const metadata = { format: 'pt', [mergedKey]: loaded.sha256 };
-  await withOutputFolder(
-    options.output,
-    async (folder) => {
-      await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata);
-      await writeFileAtomic(
-        join(folder, 'config.json'),
-        `${JSON.stringify(mergedConfig(opened, loaded.task), null, 2)}\n`,
-      );
-      await copyInto(folder, tokenizer.files);
-    },
-    { existing: options.overwrite ? 'replace' : 'refuse' },
-  );
-  return { output: options.output, tensors: tensors.length };
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata, signal);
+  const config = JSON.stringify(mergedConfig(opened, loaded.task), null, 2);
+  await writeFileAtomic(join(folder, 'config.json'), `${config}\n`);
+  await copyInto(folder, tokenizer.files);
+  return tensors.length;
 }
 
 /** The base's config.json with its head: class name, and of classes label names and problem type. */

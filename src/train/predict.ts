@@ -1,8 +1,10 @@
 import type { Example } from '../data/types.js';
 import type { TaskFile } from './adapterFolder.js';
+import { usualThreads } from './config.js';
 import { type AdapterOptions, openAdapted } from './evaluate.js';
 import type { Prediction } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
+import { silent } from './reporter.js';
 import { sequenceLimit } from './splits.js';
 
 export interface PredictAdapterOptions extends AdapterOptions {
@@ -15,22 +17,23 @@ export interface PredictAdapterOptions extends AdapterOptions {
 
 /** `diffora predict`: a prediction for each example, in order. */
 export async function predictWithAdapter(options: PredictAdapterOptions): Promise<Prediction[]> {
-  const { reporter, threads, signal, stride, nullScoreDiffThreshold } = options;
+  const { reporter = silent, threads = usualThreads, signal, stride, nullScoreDiffThreshold } = options;
   const adapted = await openAdapted(options);
   const { model, tokenizer } = adapted.opened;
   const { task } = adapted.loaded;
   const examples = await options.examples(task);
   const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? task.maxLength);
   const phase = reporter.phase('predict', examples.length);
-  const predictions = await kinds[task.kind].answer(adapted, task, examples, {
+  const answerer = await kinds[task.kind].answerer(adapted, { threads });
+  const answering = answerer.answer(task, examples, {
     maxLength,
     stride,
     nullScoreDiffThreshold,
-    threads,
     signal,
     warn: reporter.warn,
-    onDone: (done) => phase.update(done),
+    onDone: (done, tokens) => phase.update(done, { examples: done, tokens }),
   });
+  const predictions = await answering.finally(answerer.release);
   phase.end();
   return predictions;
 }

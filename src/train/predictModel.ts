@@ -6,13 +6,15 @@ import { generate } from '../generate/generate.js';
 import { argmax } from '../generate/sample.js';
 import type { Model } from '../models/model.js';
 import type { Tokenizer } from '../tokenize/index.js';
+import { usualThreads } from './config.js';
 import { type OpenedModel, openModelByName } from './context.js';
 import { stopIds } from './generateText.js';
 import type { LabelPrediction } from './kinds/kind.js';
 import { labelPrediction } from './kinds/label.js';
+import type { ProgressOptions } from './loadModel.js';
 import { labelNames, ownHead } from './ownHead.js';
 import { predictEach } from './predictLogits.js';
-import type { Reporter } from './reporter.js';
+import { silent } from './reporter.js';
 import { sequenceLimit } from './splits.js';
 
 /** What the own head of a checkpoint gives for one text. */
@@ -34,23 +36,22 @@ export type ModelPrediction =
 /** Tokens of a causal model's continuation; `diffora generate` has more to choose. */
 const continuationTokens = 32;
 
-export interface PredictModelOptions {
+export interface PredictModelOptions extends ProgressOptions {
   readonly model: string;
   readonly maxLength?: number | undefined;
   readonly examples: () => Promise<readonly Example[]>;
-  readonly threads: number;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
 }
 
 /** `diffora predict --model`: runs the head that a checkpoint was saved with. For QUESTION_ANS the pair is the context. */
 export async function predictWithModel(options: PredictModelOptions): Promise<ModelPrediction[]> {
-  const { reporter, threads, signal } = options;
+  const { reporter = silent, threads = usualThreads, signal } = options;
   const { model, tokenizer } = await openModelByName(options.model, ownHead, reporter, signal);
   const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? usualLength(model.maxLength, tokenizer));
-  const encoded = encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn });
+  const encoded = await encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn, signal });
   const phase = reporter.phase('predict', encoded.length);
-  const onBatch = (done: number) => phase.update(done);
+  const onBatch = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
   const plan = noAdapters;
   const results = await predictEach(model, plan, [], encoded, { threads, signal, onBatch });
   phase.end();
@@ -63,7 +64,7 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
 async function continuations(
   { model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>,
   prompts: readonly (readonly number[])[],
-  { threads, signal }: PredictModelOptions,
+  { threads = usualThreads, signal }: PredictModelOptions,
 ): Promise<string[]> {
   const decoder = await openDecoder(model, { plan: noAdapters, parameters: [], threads });
   const stopTokenIds = await stopIds({ model, tokenizer });

@@ -1,16 +1,19 @@
-import { basename, resolve } from 'node:path';
-import { usageError } from '../errors.js';
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { DiffoError, usageError } from '../errors.js';
+import { NotFiniteError } from '../optimize/notFinite.js';
 import type { Dam } from '../selection/dam.js';
 import { methodOf } from './adapterFolder.js';
-import type { Manifest } from './checkpoint/format.js';
+import { checkpointName, type Manifest } from './checkpoint/format.js';
 import { identityOf, refuseChangedConfig, refuseChangedInputs } from './checkpoint/identity.js';
 import { Journal } from './checkpoint/journal.js';
 import { type Checkpoint, newestCheckpoint } from './checkpoint/read.js';
 import type { TrainConfig } from './config.js';
 import { refuseTooLarge } from './estimate.js';
+import type { ProgressOptions } from './loadModel.js';
 import { joined, type RunLog } from './log/log.js';
 import { logTargets } from './log/registry.js';
-import type { Reporter } from './reporter.js';
+import { type Reporter, silent } from './reporter.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { type RunPlace, withRunOutput } from './runOutput.js';
 import { peakMemory, secondsSince, versions } from './runRecord.js';
@@ -18,7 +21,7 @@ import { selectModules } from './select.js';
 import { type TrainedRun, trainIn } from './trainedRun.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
-export interface RunOptions {
+export interface RunOptions extends ProgressOptions {
   /** With `saveSteps`, checkpoints are kept in the run folder while the run goes on. */
   readonly config: TrainConfig;
   /** Folder to be made. */
@@ -30,8 +33,6 @@ export interface RunOptions {
    * bits as one without a break.
    */
   readonly resume?: boolean;
-  readonly reporter: Reporter;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface FinishedRun {
@@ -42,7 +43,7 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output, reporter, signal } = options;
+  const { config, output, reporter = silent, signal } = options;
   const started = performance.now();
   return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
     const log = await openLogs(config, output, isResumed, reporter);
@@ -61,7 +62,7 @@ export async function train(options: RunOptions): Promise<FinishedRun> {
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { config, reporter, signal } = options;
+  const { config, reporter = silent, signal } = options;
   const started = performance.now();
   return withSavedRun(options, 'select', async ({ workspace, journal, finish }) => {
     const { opened, task, train } = workspace;
@@ -87,7 +88,7 @@ interface SavedRun extends Pick<RunPlace, 'finish'> {
 
 /** Opens model and data, and with `saveSteps` the checkpoints, held to what the run was started with. */
 function withSavedRun<T>(
-  { config, output, overwrite, resume = false, reporter, signal }: RunOptions,
+  { config, output, overwrite, resume = false, reporter = silent, signal }: RunOptions,
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
@@ -112,7 +113,15 @@ function withSavedRun<T>(
     const described = { command, versions: versions(), config: { ...config }, identity };
     const journal = new Journal({ folder, every, keep: config.keepCheckpoints, described, found, signal });
     await journal.begin();
-    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish });
+    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
+      const last = join(folder, checkpointName(journal.savedSteps));
+      if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
+      const kept =
+        error instanceof NotFiniteError
+          ? `The last finite state is kept in ${last}.`
+          : `${last} is kept, and --resume goes on from it.`;
+      throw new DiffoError(`${error.message} ${kept}`, { exitCode: error.exitCode, cause: error });
+    });
   });
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { LearnedTask } from '../data/types.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import type { Dam } from '../selection/dam.js';
 import { adapterHash, saveAdapter, titleOf } from './adapterFolder.js';
@@ -27,10 +28,37 @@ export interface RunRecord {
   /** Of adapter/adapter_model.safetensors. */
   readonly adapter?: { readonly sha256: string };
   readonly scores?: { readonly dev: Scores };
-  /** `best`: the step after which the adapter that is written was. */
-  readonly steps: { readonly search: number; readonly train: number; readonly best?: number };
+  /** `skipped`: those of both that were left out; `best`: the step after which the adapter that is written was. */
+  readonly steps: {
+    readonly search: number;
+    readonly train: number;
+    readonly skipped?: number;
+    readonly best?: number;
+  };
   readonly seconds: Readonly<Record<string, number>>;
   readonly peakMemoryBytes: number;
+}
+
+/** Writes the adapter of a finished run into a folder. */
+export async function saveTrained(
+  folder: string,
+  { opened, task, maxLength }: Pick<Workspace, 'opened' | 'maxLength'> & { readonly task: LearnedTask },
+  run: TrainedRun,
+  config: TrainConfig,
+): Promise<void> {
+  const { plan, parameters, dam, steps, scores } = run;
+  await saveAdapter(folder, opened.model, plan, parameters, {
+    task,
+    tokenizer: opened.tokenizer,
+    maxLength,
+    // PEFT takes the revision apart from the name.
+    baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
+    revision: opened.resolved.revision,
+    paragraphs: [
+      `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
+    ],
+    scores: Object.fromEntries(Object.entries(scores).map(([name, score]) => [`${name} (dev)`, score])),
+  });
 }
 
 /** Writes a finished run into a folder that is being built. */
@@ -45,20 +73,11 @@ export async function writeRun(
   },
 ): Promise<RunRecord> {
   const { workspace, run, config, command, seconds } = of;
-  const { opened, task } = workspace;
+  const { opened } = workspace;
   const adapter = join(folder, 'adapter');
-  await saveAdapter(adapter, opened.model, run.plan, run.parameters, {
-    task,
-    tokenizer: opened.tokenizer,
-    maxLength: workspace.maxLength,
-    // PEFT takes the revision apart from the name.
-    baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
-    revision: opened.resolved.revision,
-    paragraphs: [
-      `${titleOf(run.plan.method)} on \`${task.name}\`${run.dam === undefined ? '' : `, modules selected by \`${run.dam.select}\``}: ${run.plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${run.steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
-    ],
-    scores: Object.fromEntries(Object.entries(run.scores).map(([name, score]) => [`${name} (dev)`, score])),
-  });
+  await saveTrained(adapter, workspace, run, config);
+  const steps = [...(run.dam?.search?.history ?? []), ...run.steps];
+  const left = steps.filter(({ skipped }) => skipped === true).length;
   const parameters = parameterRecord(opened.model, run.plan, run.parameters);
   const record: RunRecord = {
     ...commonRecord(workspace, config, command),
@@ -68,6 +87,7 @@ export async function writeRun(
     steps: {
       search: run.dam?.search?.steps ?? 0,
       train: run.steps.length,
+      ...(left === 0 ? {} : { skipped: left }),
       ...(run.bestStep === undefined ? {} : { best: run.bestStep }),
     },
     seconds,

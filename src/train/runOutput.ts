@@ -1,7 +1,14 @@
 import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DiffoError } from '../errors.js';
-import { makeFolders, partialName, removeAbandoned, syncFolder, withOutputFolder } from '../files/atomic.js';
+import {
+  checkWritable,
+  makeFolders,
+  partialName,
+  removeAbandoned,
+  syncFolder,
+  withOutputFolder,
+} from '../files/atomic.js';
 import { errorCode, fileError } from '../files/errors.js';
 import { withLock } from '../files/lock.js';
 import { checkpointsOf } from './checkpoint/format.js';
@@ -47,9 +54,16 @@ export function withRunOutput<T>(
     await removeAbandoned(target);
     if (!checkpoints) {
       if (!overwrite) await refuseUnfinished(output);
-      return withOutputFolder(output, (folder) => make({ checkpoints: undefined, finish: (fill) => fill(folder) }), {
-        existing: overwrite ? 'replace' : 'refuse',
-      });
+      // Whoever removes the parent folder while the run goes on does not lose what it has come to.
+      const finish = <T>(folder: string, fill: (folder: string) => Promise<T>) =>
+        makeFolders(folder).then(() => fill(folder));
+      return withOutputFolder(
+        output,
+        (folder) => make({ checkpoints: undefined, finish: (fill) => finish(folder, fill) }),
+        {
+          existing: overwrite ? 'replace' : 'refuse',
+        },
+      );
     }
     const folder = checkpointsOf(target);
     if (!overwrite) await refuseOccupied(target, resume);
@@ -63,6 +77,7 @@ export function withRunOutput<T>(
     } catch (error) {
       throw fileError(error, target, 'make the folder');
     }
+    for (const used of [target, folder]) checkWritable(used);
     return make({ checkpoints: folder, finish: (fill) => finishIn(target, folder, fill) }).catch(async (error) => {
       // What ended before the first checkpoint leaves nothing; folders that are not empty stay.
       for (const made of [folder, target]) await rmdir(made).catch(() => undefined);

@@ -5,6 +5,7 @@ import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample, Task } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { divergenceCure, NotFiniteError } from '../optimize/notFinite.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { type Dam, damSchema, readDam } from '../selection/dam.js';
 import { matrixOf } from '../selection/damStart.js';
@@ -43,14 +44,21 @@ export async function selectModules(
     halves: { train: first, validation: second },
     settings: {
       ...config,
+      bias: 'none',
       steps: config.searchSteps ?? Math.ceil((config.searchEpochs * first.length) / config.batchSize),
       dropoutRate: dropoutRateOf(config),
     },
     allowance,
     signal,
+    warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
     stage: journal?.stage,
   });
+  if (!selected.values.flat().every(Number.isFinite)) {
+    throw new NotFiniteError(
+      `--select ${name} measures values that are not finite, and chooses nothing by them. ${divergenceCure}`,
+    );
+  }
   const dam: Dam = {
     format: 'diffora-dam/2',
     select: name,
@@ -105,10 +113,19 @@ function moduleSizes(model: Model, config: TrainConfig): number[][] {
 
 /** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */
 export async function readDamFor(model: Model, file: string): Promise<Dam> {
-  const dam = await readDam(file);
+  return damFor(model, await readDam(file), file);
+}
+
+/** The matrix of the file that a configuration names, if it names one. */
+export async function readConfiguredDam(model: Model, { dam }: Pick<TrainConfig, 'dam'>): Promise<Dam | undefined> {
+  return dam === undefined ? undefined : readDamFor(model, dam);
+}
+
+/** A matrix for a model. @param where what to blame in a message @throws DiffoError when it was made for another form */
+export function damFor(model: Model, dam: Dam, where: string): Dam {
   if (dam.layers !== model.layers || `${dam.modules}` !== `${model.modules}`) {
     const [found, wanted] = [dam, model].map(({ layers, modules }) => `${layers} layers of ${modules.join(', ')}`);
-    throw new DiffoError(`${file} is a matrix of ${found}; ${model.checkpoint.name} has ${wanted}.`);
+    throw new DiffoError(`${where} is a matrix of ${found}; ${model.checkpoint.name} has ${wanted}.`);
   }
   return dam;
 }

@@ -5,7 +5,7 @@ import type { Model } from '../models/model.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import type { TrainConfig } from './config.js';
 import type { OpenedModel } from './context.js';
-import type { TaskAsked } from './kinds/kind.js';
+import type { EncodeOptions, Scorer, TaskAsked } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
 import type { Reporter } from './reporter.js';
 
@@ -77,15 +77,32 @@ export function countsOf(
   return `${total} (${[...shown, ...more].join(', ')})`;
 }
 
-/** Encodes what is used of a split. */
+/** Encodes what is used of a split to be scored, once for however many scorings. */
+export function scorerOf(
+  opened: OpenedModel,
+  task: TaskAsked,
+  used: UsedSplit,
+  options: Omit<EncodeOptions, 'warn'>,
+  reporter: Reporter,
+): Promise<Scorer> {
+  const warn = warnerOf(task, used, reporter);
+  return kinds[task.kind].scorer(opened, task, used.examples, { ...options, warn });
+}
+
+const warnerOf =
+  (task: TaskAsked, { split }: UsedSplit, reporter: Reporter) =>
+  (message: string) =>
+    reporter.warn(`${task.name} ${split.name}: ${message}`);
+
+/** Encodes what is used of a split to be learned from. */
 export async function encodeUsed(
   opened: OpenedModel,
   task: TaskAsked,
   used: UsedSplit,
-  options: { readonly maxLength: number; readonly stride?: number | undefined },
+  options: Omit<EncodeOptions, 'warn'>,
   reporter: Reporter,
 ): Promise<EncodedSplit> {
-  const warn = (message: string) => reporter.warn(`${task.name} ${used.split.name}: ${message}`);
+  const warn = warnerOf(task, used, reporter);
   const encoded = await kinds[task.kind].encode(opened, task, used.examples, { ...options, warn });
   return { ...used, encoded };
 }

@@ -1,20 +1,19 @@
 import type { AdapterPlan } from '../adapters/plan.js';
+import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { type Parameter, trainedOf } from '../optimize/parameters.js';
+import { type Parameter, trainedOf, withHeadTraining } from '../optimize/parameters.js';
 import type { TrainStep } from '../optimize/training.js';
 import type { Dam } from '../selection/dam.js';
 import { placeAdapter } from './adapterFolder.js';
 import { hasMatrix, type TrainConfig } from './config.js';
 import { fineTune, trainingSteps } from './fineTune.js';
-import type { Adapted, AnswerOptions, Scored, Scores, TaskAsked } from './kinds/kind.js';
-import { kinds } from './kinds/registry.js';
+import type { Adapted, Scored, ScoreOptions, Scorer, Scores, TaskAsked } from './kinds/kind.js';
 import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
 import { type Reporter, silent } from './reporter.js';
 import type { RunContext } from './runContext.js';
 import { secondsSince } from './runRecord.js';
-import { readDamFor, type Selection, savedSelection, selectModules } from './select.js';
-import type { UsedSplit } from './splits.js';
+import { type Selection, savedSelection, selectModules } from './select.js';
 import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
 import type { Workspace } from './workspace.js';
 
@@ -39,10 +38,13 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
   const loss = lossOptionsOf(config, task, train.encoded);
+  refuseHeadTraining(config, model, task);
+  // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
+  const scorer = await workspace.scorer();
   const started = performance.now();
   let selection: Selection | undefined;
-  if (config.dam !== undefined) {
-    selection = { dam: await readDamFor(model, config.dam), trained: [] };
+  if (workspace.dam !== undefined) {
+    selection = { dam: workspace.dam, trained: [] };
   } else if (workspace.adapter === undefined && hasMatrix(config)) {
     // What cannot be planned is to be known before a search, not after it.
     planRun(model, { ...config, parameters: undefined }, undefined);
@@ -53,21 +55,21 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const searched = stage?.found === undefined ? selection?.dam.search?.history : [];
   for (const { step, trainLoss, validationLoss, entropy } of searched ?? []) {
     log?.scalars(
-      { 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy },
+      present({ 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy }),
       step,
     );
   }
   const select = secondsSince(started);
 
-  const { plan, parameters } = workspace.adapter
+  const { plan, parameters: alike } = workspace.adapter
     ? placeAdapter(workspace.adapter, model)
     : await startingPlan(model, config, selection);
+  const parameters = withHeadTraining(alike, model.head, config);
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
-  const { threads, stride, nullScoreDiffThreshold } = config;
-  const answers = { maxLength: workspace.maxLength, threads, stride, nullScoreDiffThreshold, signal };
-  const score = (to: Reporter) => scoreSplit({ opened, plan, parameters }, task, dev, answers, to);
-  // What there is to warn of is said of the scores at the end.
+  const { threads, nullScoreDiffThreshold } = config;
+  const scoring = { threads, nullScoreDiffThreshold, signal };
+  const score = (to: Reporter) => scoreExamples(scorer, { opened, plan, parameters }, dev.examples.length, scoring, to);
   const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);
   const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
   const phase = reporter.phase('train', totalSteps, stage?.found?.step);
@@ -78,12 +80,13 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     signal,
     watch,
     stage,
-    onStep: (step) => {
+    warn: reporter.warn,
+    onStep: (step, { examples, tokens }) => {
       watch.record(step);
-      phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
+      phase.update(step.step + 1, { loss: step.loss, examples, tokens });
       const { loss: value, learningRate, gradientNorm } = step;
       log?.scalars(
-        { 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm },
+        present({ 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm }),
         step.step + 1,
       );
     },
@@ -102,6 +105,12 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
 }
 
+/** @throws DiffoError (usage) for a head of one's own where there is none */
+function refuseHeadTraining({ headLr, headWeightDecay }: TrainConfig, { head }: Model, { name }: TaskAsked): void {
+  if (head.length > 0 || (headLr === undefined && headWeightDecay === undefined)) return;
+  throw usageError(`--head-lr and --head-weight-decay are for a head; ${name} is learned without one. Leave them out.`);
+}
+
 /** The evaluations that a configuration asks for while it trains. */
 function evaluationOf(
   { evalSteps, earlyStopping, keepBest = true }: TrainConfig,
@@ -117,11 +126,15 @@ function evaluationOf(
     metric: metrics[0]!,
     score,
     onScores: (scores, steps) => {
-      const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-      reporter.info(`step ${steps}: ${shown.join(', ')}`);
+      reporter.evaluated(steps, scores);
       log?.scalars(devScalars(scores), steps);
     },
   };
+}
+
+/** Without what a step that was left out does not have. */
+function present(scalars: Readonly<Record<string, number | null>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, number] => entry[1] !== null));
 }
 
 function devScalars(scores: Scores): Record<string, number> {
@@ -133,18 +146,17 @@ async function startingPlan(model: Model, config: TrainConfig, selection: Select
   return { plan, parameters: await startingParameters(model, plan, config, selection) };
 }
 
-/** Metrics of a split under the parameters of a plan. */
-export async function scoreSplit(
+/** Scores examples under the parameters of a plan. */
+export async function scoreExamples(
+  scorer: Scorer,
   adapted: Adapted,
-  task: TaskAsked,
-  { split, examples }: UsedSplit,
-  options: Omit<AnswerOptions, 'warn' | 'onDone'>,
+  examples: number,
+  options: Omit<ScoreOptions, 'onDone'>,
   reporter: Reporter,
 ): Promise<Omit<Scored, 'note'>> {
-  const warn = (message: string) => reporter.warn(`${task.name} ${split.name}: ${message}`);
-  const phase = reporter.phase('evaluate', examples.length);
-  const onDone = (done: number) => phase.update(done);
-  const { note, ...scored } = await kinds[task.kind].score(adapted, task, examples, { ...options, warn, onDone });
+  const phase = reporter.phase('evaluate', examples);
+  const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
+  const { note, ...scored } = await scorer(adapted, { ...options, onDone });
   phase.end();
   if (note !== undefined) reporter.info(note);
   return scored;

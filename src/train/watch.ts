@@ -16,9 +16,10 @@ const lineSchema = z.discriminatedUnion('phase', [
     phase: z.literal('train'),
     step: z.int(),
     totalSteps: z.int(),
-    loss: z.number(),
+    loss: z.number().nullable(),
     learningRate: z.number(),
-    gradientNorm: z.number(),
+    gradientNorm: z.number().nullable(),
+    skipped: z.literal(true).optional(),
   }),
   z.object({
     phase: z.literal('evaluate'),

@@ -111,7 +111,7 @@ describe.each(description.cases.map((one) => [one.name, one] as const))('%s, aga
       maxGradNorm: 1,
       dropoutRate: 0,
       threads: 1,
-      onStep: ({ loss }) => losses.push(loss),
+      onStep: ({ loss }) => losses.push(loss!),
     });
     expectClose('losses', losses, one.losses, { relative: 1e-4, floor: 1e-5 });
     for (const [tensor, key] of Object.entries(one.trained)) {

@@ -25,7 +25,11 @@ function start(args: readonly string[], script = ['src/cli/main.ts']) {
     outcome.stderr += chunk;
   });
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...outcome }));
-  return { child, ended };
+  /** Waits for so many records of progress, which `--json` writes. */
+  const progress = async (count: number) => {
+    while (outcome.stdout.split('"event":"progress"').length <= count) await new Promise((r) => setTimeout(r, 50));
+  };
+  return { child, ended, progress };
 }
 
 /** Waits for the hidden folder that an unfinished run writes into. */
@@ -56,8 +60,8 @@ describe('Ctrl-C', () => {
 
   it('saves the step that it is at where checkpoints are kept, and says how to go on; meanwhile it is alone', async () => {
     const output = folder.path('kept');
-    const flags = ['--search-steps', '1000000', '--save-steps', '1000000', '--output', output];
-    const { child, ended } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    const flags = ['--search-steps', '1000000', '--save-steps', '1000000', '--json', '--output', output];
+    const { child, ended, progress } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
     const saved = async () =>
       (await readdir(join(output, 'checkpoints')).catch(() => [])).filter((one) => /^step-/.test(one));
     while ((await saved()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -66,10 +70,10 @@ describe('Ctrl-C', () => {
       code: 1,
       stderr: expect.stringContaining(`${output} is being written by process ${child.pid} on this machine`),
     });
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await progress(1);
     child.kill('SIGTERM');
-    const { code, stdout, stderr } = await ended;
-    expect({ code, stdout }, stderr).toEqual({ code: 143, stdout: '' });
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(143);
     const steps = (await saved()).map((name) => Number(name.slice('step-'.length)));
     const newest = join(output, 'checkpoints', `step-${Math.max(...steps)}`);
     expect(Math.max(...steps)).toBeGreaterThan(0);
@@ -110,10 +114,33 @@ describe('the process', () => {
     expect(stderr).toContain('There is no folder ./nowhere');
   });
 
-  it('says nothing of a reader that has gone away', async () => {
-    const { child, ended } = start(['inspect', tinyModel, '--quiet']);
+  it.each(['inspect', 'train'])('says nothing of a reader that has gone away: %s', async (command) => {
+    const output = folder.path('unread');
+    const run = [...quickRun(folder.path('reviews.csv')), '--output', output, '--json'];
+    const { child, ended } = start([command, ...(command === 'train' ? run : [tinyModel, '--quiet'])]);
     child.stdout.destroy();
     const { code, stderr } = await ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    await rm(output, { recursive: true, force: true });
+  });
+
+  it('writes whole records with --json while it works, and no result where it is broken off', async () => {
+    const flags = ['--search-steps', '1000000', '--output', folder.path('run'), '--json'];
+    const { child, ended, progress } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    await progress(3);
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr.split('\n')[1]).toMatch(/^Interrupted; /);
+    const records = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(records.map(({ event }) => event)).not.toContain('result');
+    const told = records.filter(({ event }) => event === 'progress');
+    for (const [i, { seconds, done }] of told.slice(1).entries()) {
+      expect(seconds - told[i].seconds).toBeGreaterThanOrEqual(1);
+      expect(done).toBeGreaterThan(told[i].done);
+    }
   });
 });

@@ -26,7 +26,7 @@ describe('encodeSplit', () => {
   it('warns once, with the count, when examples are cut', async () => {
     const tokenizer = await loadTokenizer(join(REPOSITORY, 'test/fixtures/tiny-tokenizer'));
     const warnings: string[] = [];
-    const encoded = encodeSplit(tokenizer, examples, { maxLength: 8, warn: (message) => warnings.push(message) });
+    const encoded = await encodeSplit(tokenizer, examples, { maxLength: 8, warn: (message) => warnings.push(message) });
     expect(warnings).toEqual(['2 of 3 examples are longer than 8 tokens and were cut to that length.']);
     expect(encoded.map(({ inputIds }) => inputIds.length)).toEqual([4, 8, 8]);
     expect(encoded.map(({ label }) => label)).toEqual([1, 0, undefined]);
@@ -36,7 +36,7 @@ describe('encodeSplit', () => {
   it('is silent when nothing is cut', async () => {
     const tokenizer = await loadTokenizer(join(REPOSITORY, 'test/fixtures/tiny-tokenizer'));
     const warnings: string[] = [];
-    encodeSplit(tokenizer, examples, { maxLength: 64, warn: (message) => warnings.push(message) });
+    await encodeSplit(tokenizer, examples, { maxLength: 64, warn: (message) => warnings.push(message) });
     expect(warnings).toEqual([]);
   });
 });

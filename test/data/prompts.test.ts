@@ -12,7 +12,12 @@ const endTokenId = 3;
 describe('promptSequences', () => {
   it('asks for the first reference and the end after it, and for nothing of the prompt', async () => {
     const tokenizer = await tiny();
-    const [one] = promptSequences(tokenizer, [example], { generation, maxLength: 40, endTokenId, warn: expect.fail });
+    const [one] = await promptSequences(tokenizer, [example], {
+      generation,
+      maxLength: 40,
+      endTokenId,
+      warn: expect.fail,
+    });
     const prompt = encodePrompt(tokenizer, generation, example);
     const answer = [...tokenizer.encodePlain('a good man'), endTokenId];
     expect(prompt).toEqual(tokenizer.encode('who is the man ?').ids);
@@ -30,17 +35,19 @@ describe('promptSequences', () => {
   it('cuts the beginning of a long prompt, and a reference only when it is too long by itself', async () => {
     const tokenizer = await tiny();
     const warnings: string[] = [];
-    const encode = (maxLength: number) =>
-      promptSequences(tokenizer, [example], {
+    const encode = async (maxLength: number) => {
+      const [one] = await promptSequences(tokenizer, [example], {
         generation,
         maxLength,
         endTokenId,
         warn: (one) => warnings.push(one),
-      })[0]!;
-    const [whole, answer] = [encode(40), [...tokenizer.encodePlain('a good man'), endTokenId]];
+      });
+      return one!;
+    };
+    const [whole, answer] = [await encode(40), [...tokenizer.encodePlain('a good man'), endTokenId]];
     expect(warnings).toEqual([]);
-    expect([...encode(6).inputIds]).toEqual([...whole.inputIds].slice(-6));
-    const shortest = encode(3);
+    expect([...(await encode(6)).inputIds]).toEqual([...whole.inputIds].slice(-6));
+    const shortest = await encode(3);
     expect([...shortest.inputIds].slice(1)).toEqual(answer.slice(0, 2));
     expect([...shortest.tokenLabels!]).toEqual([...answer.slice(0, 2), -100]);
     expect(warnings).toEqual([
@@ -53,6 +60,6 @@ describe('promptSequences', () => {
     const tokenizer = await tiny();
     const bare = { id: '12', text: 'who' };
     const options = { generation, maxLength: 9, endTokenId, warn: expect.fail };
-    expect(() => promptSequences(tokenizer, [bare], options)).toThrow('Row 12 has no text to learn');
+    await expect(promptSequences(tokenizer, [bare], options)).rejects.toThrow('Row 12 has no text to learn');
   });
 });

@@ -19,7 +19,7 @@ const asked = (answer: string): Example => ({
 
 describe('passageWindows', () => {
   it('puts question, passage and special tokens together, and points at the first and the last token of the answer', async () => {
-    const [window, ...more] = passageWindows(await tiny(), [asked('the dog')], { maxLength: 20, ...silent });
+    const [window, ...more] = await passageWindows(await tiny(), [asked('the dog')], { maxLength: 20, ...silent });
     expect(more).toEqual([]);
     // [CLS] who [SEP] the cat saw the dog and the bird [SEP]
     expect(window!.inputIds).toHaveLength(12);
@@ -30,7 +30,7 @@ describe('passageWindows', () => {
 
   it('shows a long passage in windows that share tokens; those without the whole answer point at the first token', async () => {
     // Room for five tokens of the passage, of which two are those of the window before.
-    const windows = passageWindows(await tiny(), [asked('dog and')], { maxLength: 9, stride: 2, ...silent });
+    const windows = await passageWindows(await tiny(), [asked('dog and')], { maxLength: 9, stride: 2, ...silent });
     const texts = windows.map(({ passage: shown }) =>
       shown!.offsets.map(([from, to]) => passage.slice(from, to)).join(' '),
     );
@@ -47,7 +47,7 @@ describe('passageWindows', () => {
       { id: '1', text: 'who', pair: passage, answers: [] },
       { id: '2', text: 'who', pair: passage },
     ];
-    const [none, unknown] = passageWindows(await tiny(), examples, { maxLength: 20, ...silent });
+    const [none, unknown] = await passageWindows(await tiny(), examples, { maxLength: 20, ...silent });
     expect(none!.span).toEqual([0, 0]);
     expect(unknown!.span).toBeUndefined();
   });
@@ -55,14 +55,17 @@ describe('passageWindows', () => {
   it('cuts a question that would leave the passage no room, with a warning and the count', async () => {
     const warnings: string[] = [];
     const long = { ...asked('the dog'), text: 'who '.repeat(30) };
-    const windows = passageWindows(await tiny(), [long], { maxLength: 13, warn: (message) => warnings.push(message) });
+    const windows = await passageWindows(await tiny(), [long], {
+      maxLength: 13,
+      warn: (message) => warnings.push(message),
+    });
     expect(warnings).toEqual(['1 of 1 questions are longer than their share of the tokens and were cut.']);
     for (const { inputIds } of windows) expect(inputIds.length).toBeLessThanOrEqual(13);
   });
 
   it('refuses windows that would not move on', async () => {
     const tokenizer = await tiny();
-    expect(() => passageWindows(tokenizer, [asked('the dog')], { maxLength: 9, stride: 5, ...silent })).toThrow(
+    await expect(passageWindows(tokenizer, [asked('the dog')], { maxLength: 9, stride: 5, ...silent })).rejects.toThrow(
       'Windows of 5 tokens beside a question of 1 cannot share 5: raise --max-length or lower --stride.',
     );
   });
@@ -73,7 +76,7 @@ describe.skipIf(!hasShared('data', 'xquad') || !hasShared('models'))('windows of
     const tokenizer = await loadTokenizer(sharedDir('models', 'bert_uncased_tokenizer'));
     const task = await openTask('xquad', { dataDir: sharedDir('data'), ...silent });
     const { examples } = await task.load('dev');
-    const windows = passageWindows(tokenizer, examples, { maxLength: 96, stride: 40, ...silent });
+    const windows = await passageWindows(tokenizer, examples, { maxLength: 96, stride: 40, ...silent });
     const found = new Set<number>();
     for (const { span, passage: shown, index } of windows) {
       if (span![0] === 0) continue;

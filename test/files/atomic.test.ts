@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { DiffoError } from '../../src/errors.js';
 import { withOutputFolder, writeAtomic, writeFileAtomic } from '../../src/files/atomic.js';
 import { fileError } from '../../src/files/errors.js';
 import { readJsonObject } from '../../src/files/json.js';
+import { canMount, withDisk } from './disk.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -24,16 +25,6 @@ async function failure(promise: Promise<unknown>): Promise<DiffoError> {
   );
   expect(error).toBeInstanceOf(DiffoError);
   return error as DiffoError;
-}
-
-/** Mounts a tiny file system where that is allowed (root on Linux). */
-function mountTiny(path: string, kibibytes: number): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'tmpfs', path], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 describe('writeFileAtomic', () => {
@@ -69,29 +60,24 @@ describe('writeFileAtomic', () => {
     );
   });
 
-  it('says that the disk is full, keeps the old file and leaves no temporary one', async (context) => {
-    const disk = join(folder, 'disk');
-    await mkdir(disk);
-    if (!mountTiny(disk, 64)) return context.skip('mounting a tmpfs is not allowed here');
-    try {
-      const path = join(disk, 'a.bin');
+  it.skipIf(!canMount)('says that the disk is full, keeps the old file and leaves no temporary one', () =>
+    withDisk(64, async (disk) => {
+      const path = disk.path('a.bin');
       await writeFileAtomic(path, 'old');
       const error = await failure(writeFileAtomic(path, new Uint8Array(1 << 20)));
       expect(error.message).toBe(
         `Cannot write ${path}: the disk is full. Free some space or choose a folder on another disk.`,
       );
       expect(await readFile(path, 'utf8')).toBe('old');
-      expect(await readdir(disk)).toEqual(['a.bin']);
-      const target = join(disk, 'out');
+      expect(await readdir(disk.path())).toEqual(['a.bin']);
+      const target = disk.path('out');
       const full = await failure(
         withOutputFolder(target, (out) => writeFileAtomic(join(out, 'b.bin'), new Uint8Array(1 << 20))),
       );
       expect(full.message).toContain(`Cannot write ${join(target, 'b.bin')}: the disk is full`);
-      expect(await readdir(disk)).toEqual(['a.bin']);
-    } finally {
-      execFileSync('umount', [disk]);
-    }
-  });
+      expect(await readdir(disk.path())).toEqual(['a.bin']);
+    }),
+  );
 });
 
 describe('withOutputFolder', () => {

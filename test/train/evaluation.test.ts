@@ -1,11 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Example } from '../../src/data/types.js';
 import { parameter } from '../../src/optimize/parameters.js';
 import { parseTrainConfig, type TrainConfigInput } from '../../src/train/config.js';
 import { silent } from '../../src/train/reporter.js';
 import { train } from '../../src/train/run.js';
+import { scorerOf } from '../../src/train/splits.js';
+import { trainIn } from '../../src/train/trainedRun.js';
 import { trainingWatch } from '../../src/train/watch.js';
+import { openWorkspace } from '../../src/train/workspace.js';
 import { temporaryFolder, writeReviews } from '../cli/run.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
@@ -134,6 +138,26 @@ describe('a run with evaluations', () => {
     const highest = scores.indexOf(Math.max(...scores));
     expect(best.record.steps.best).toBe(evaluations[highest].step);
     expect(best.record.scores!.dev).toEqual(evaluations[highest].scores);
+  });
+
+  it('tokenises what it scores once, however often it does, and in whatever run', async () => {
+    const config = quickConfig(task, { ...settings, evalSteps: 1 });
+    const workspace = await openWorkspace(config, silent);
+    const encode = vi.spyOn(workspace.opened.tokenizer, 'encodeTruncated');
+    const { metrics } = await trainIn(workspace, config, { reporter: silent });
+    await trainIn(workspace, config, { reporter: silent });
+    expect(metrics.filter(({ phase }) => phase === 'evaluate')).toHaveLength(6);
+    expect(encode).toHaveBeenCalledTimes(workspace.dev.examples.length);
+  });
+
+  it('refuses a row without a label before anything is trained', async () => {
+    const config = quickConfig(task, settings);
+    const workspace = await openWorkspace(config, silent);
+    const [{ label: _, ...unlabelled }] = workspace.dev.examples as [Example];
+    const scorer = () =>
+      scorerOf(workspace.opened, workspace.task, { ...workspace.dev, examples: [unlabelled] }, workspace, silent);
+    const reporter = { ...silent, phase: () => expect.unreachable('nothing is to be trained') };
+    await expect(trainIn({ ...workspace, scorer }, config, { reporter })).rejects.toThrow('has no label to score by');
   });
 
   it.each<[string, Partial<TrainConfigInput>, readonly Stop[]]>([

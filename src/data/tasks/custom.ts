@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { DiffoError, quoted } from '../../errors.js';
 import { spacedPrompt, withLead } from '../prompt.js';
-import { readRows, readTable, type Table } from '../readers/index.js';
+import { placeOf, readRows, readTable, type Table } from '../readers/index.js';
 import { isEmpty, labelName, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
 import { makeSplit } from '../split.js';
 import { holdOut } from '../stratify.js';
@@ -47,44 +47,73 @@ export function nameOf(path: string): string {
 /**
  * A task from a description. All files are read at once, so that a mistake shows before anything is trained.
  *
- * The kind: the one named, else regression where labels are numbers and not all whole, else classification; class names
- * are the labels that occur in training, sorted (as numbers where they are numbers). Without a dev file a tenth of the
- * training rows is held out for it, stratified by label and chosen by the seed.
- *
- * @throws DiffoError for a missing column, a label outside the set (file, line, allowed names), a class of one
- *   example, an answer that its passage does not hold, a metric that does not fit the kind
+ * @throws DiffoError for what {@link taskOfTables} refuses, with file and line
  */
 export async function describedTask(description: TaskDescription, options: TaskOptions): Promise<Task> {
-  const { name, columns } = description;
-  const table = await readRows(description.train);
+  const { dev, test } = description;
+  const tables = {
+    train: await readRows(description.train),
+    ...(dev === undefined ? {} : { dev: await readRows(dev) }),
+    ...(test === undefined ? {} : { test: await readRows(test) }),
+  };
+  return taskOfTables(description, tables, options);
+}
+
+/** What is to be known of a task beside its rows. */
+export type TaskTerms = Omit<TaskDescription, 'train' | 'dev' | 'test'>;
+
+/** The rows of a task of one's own. */
+export interface TaskTables {
+  readonly train: Table;
+  /** Left out, a tenth of the training rows is held out for it. */
+  readonly dev?: Table | undefined;
+  readonly test?: Table | undefined;
+}
+
+/**
+ * A task from rows.
+ *
+ * The kind: the one named, else regression where labels are numbers and not all whole, else classification; class names
+ * are the labels that occur in training, sorted (as numbers where they are numbers). Without dev rows a tenth of the
+ * training rows is held out, stratified by label and chosen by the seed.
+ *
+ * @throws DiffoError for a missing column, a label outside the set (place, allowed names), a class of one example, an
+ *   answer that its passage does not hold, a metric that does not fit the kind
+ */
+export function taskOfTables(
+  terms: TaskTerms,
+  { train: table, dev, test }: TaskTables,
+  options: Pick<TaskOptions, 'seed' | 'warn'>,
+): Task {
+  const { name, columns } = terms;
   for (const column of Object.values(columns)) requireColumn(table, column);
-  const kind = description.kind ?? (description.labels ? 'classification' : kindOf(table, columns.label));
-  const labels = kind === 'classification' ? (description.labels ?? labelsOf(table, columns.label)) : [];
+  const kind = terms.kind ?? (terms.labels ? 'classification' : kindOf(table, columns.label));
+  const labels = kind === 'classification' ? (terms.labels ?? labelsOf(table, columns.label)) : [];
   const shape: TaskShape = { name, kind, labels, columns };
-  const metrics = metricsOf(columns.choices === undefined ? kind : 'choice', description.metrics);
-  const generation = kind === 'language' ? spacedPrompt(generationOf(description)) : undefined;
+  const metrics = metricsOf(columns.choices === undefined ? kind : 'choice', terms.metrics);
+  const generation = kind === 'language' ? spacedPrompt(generationOf(terms)) : undefined;
   const examplesOf = (table: Table) => {
     const examples = tableToExamples(table, shape);
     return generation ? examples.map((example) => withLead(example, generation)) : examples;
   };
 
   const train = examplesOf(table);
-  refuseLonely(train, shape, description.train);
+  refuseLonely(train, shape, table);
   const splits = new Map<SplitName, Split>();
   const add = (split: SplitName, examples: readonly Example[], source: string) => {
     warnOfEmpty(examples, source, options.warn);
     splits.set(split, makeSplit(split, examples, source, shape));
   };
-  if (description.dev) {
-    add('train', train, description.train);
-    add('dev', examplesOf(await readRows(description.dev)), description.dev);
+  if (dev) {
+    add('train', train, table.path);
+    add('dev', examplesOf(dev), dev.path);
   } else {
     const seed = options.seed ?? 0;
     const { kept, heldOut } = holdOut(train, HELD_OUT, seed);
-    add('train', kept, `${description.train} (without the rows held out)`);
-    add('dev', heldOut, `${description.train} (a tenth held out, seed ${seed})`);
+    add('train', kept, `${table.path} (without the rows held out)`);
+    add('dev', heldOut, `${table.path} (a tenth held out, seed ${seed})`);
   }
-  if (description.test) add('test', examplesOf(await readRows(description.test)), description.test);
+  if (test) add('test', examplesOf(test), test.path);
   return {
     ...shape,
     metrics,
@@ -95,7 +124,7 @@ export async function describedTask(description: TaskDescription, options: TaskO
   };
 }
 
-function generationOf({ prompt, maxNewTokens, answer }: TaskDescription): Generation {
+function generationOf({ prompt, maxNewTokens, answer }: TaskTerms): Generation {
   return {
     prompt: prompt ?? GENERATION.prompt,
     maxNewTokens: maxNewTokens ?? GENERATION.maxNewTokens,
@@ -130,14 +159,15 @@ export function labelsOf(table: Table, column: string): string[] {
 }
 
 /** A class must have an example to train on and one to validate on. */
-function refuseLonely(train: readonly Example[], task: TaskShape, path: string): void {
+function refuseLonely(train: readonly Example[], task: TaskShape, { path, rows }: Table): void {
   if (train.length < 2) throw new DiffoError(`${path} has one row only. Give at least two.`);
   if (task.kind !== 'classification') return;
   const { labelCounts } = makeSplit('train', train, path, task);
   const lonely = task.labels.filter((label) => labelCounts[label]! < 2);
   if (lonely.length === 0) return;
   const example = train.find(({ label }) => label !== undefined && lonely[0] === task.labels[label]);
-  const where = example ? `${path}, line ${example.id}: the only example of` : `${path}: no example of`;
+  const row = rows.find(({ line }) => example?.id === String(line));
+  const where = row ? `${placeOf(path, row)}: the only example of` : `${path}: no example of`;
   const others = lonely.length > 1 ? ` (and ${lonely.length - 1} more classes like it)` : '';
   throw new DiffoError(
     `${where} class "${lonely[0]}"${others}. A class ` +

@@ -48,7 +48,7 @@ const KEYS_OF_A_KIND: Readonly<Record<string, readonly LearnedKind[]>> = {
 };
 
 /** SQuAD's columns, which a span task has where it names no others. */
-const SPAN_COLUMNS = { text: 'question', pair: 'context', label: 'answers' };
+export const SPAN_COLUMNS = { text: 'question', pair: 'context', label: 'answers' };
 
 /** Columns as they are written down, `undefined` among them. */
 export type NamedColumns = z.infer<typeof columnsSchema>;

@@ -59,7 +59,7 @@ export const diffora: SelectionMethod = {
 };
 
 async function searchOnce(context: SelectionContext, name: string) {
-  const { model, kind, halves, settings, allowance, signal } = context;
+  const { model, kind, halves, settings, allowance, signal, warn } = context;
   const head = await freshHead(context);
   const stage = context.stage?.(name);
   const phase = context.phase(name, settings.steps, stage?.found?.step);
@@ -74,9 +74,10 @@ async function searchOnce(context: SelectionContext, name: string) {
     warmupSteps: Math.ceil(settings.warmupRatio * settings.steps),
     damLearningRate: settings.damLr,
     signal,
+    warn,
     stage,
-    onStep: ({ step, validationLoss, entropy }) =>
-      phase.update(step + 1, `validation loss ${validationLoss.toFixed(3)}, entropy ${entropy.toFixed(3)}`),
+    onStep: ({ step, validationLoss, entropy }, { examples, tokens }) =>
+      phase.update(step + 1, { validationLoss, entropy, examples, tokens }),
   });
   phase.end();
   return { ...result, trained: [...result.adapters, ...head] };

@@ -1,7 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
-import { readFully } from '../../checkpoint/safetensors.js';
-import type { Checkpoint as ModelCheckpoint } from '../../checkpoint/types.js';
+import { weightsHash } from '../../checkpoint/weightsHash.js';
 import type { EncodedExample } from '../../data/types.js';
 import { DiffoError, usageError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
@@ -9,9 +7,6 @@ import { freeSettings, type TrainConfig } from '../config.js';
 import { versions } from '../runRecord.js';
 import type { Workspace } from '../workspace.js';
 import { fileSha256, type Identity, type Manifest } from './format.js';
-
-/** Bytes of a tensor that are hashed at its start, its middle and its end. */
-const sampleBytes = 4096;
 
 /** Hashes of all that a run reads beside its configuration. */
 export async function identityOf(workspace: Workspace, config: TrainConfig): Promise<Identity> {
@@ -98,37 +93,6 @@ export function refuseChangedConfig(
     `Settings differ from those that the run was started with: ${list.join('; ')}. Leave them out to resume, or start again with --overwrite.`,
   );
 }
-
-/**
- * Hash of a model: its config.json and for every tensor name, type, shape and 12 KiB of its bytes (start, middle, end;
- * all of it where it has no more). Another model, a fine-tuned or a merged one differs there; a few bytes changed on
- * purpose elsewhere are not seen, and a 7B model takes milliseconds in the place of minutes.
- */
-export async function weightsHash({ config, metadata, tensors }: ModelCheckpoint): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([config, metadata]));
-  const files = new Map<string, FileHandle>();
-  try {
-    for (const name of [...tensors.keys()].sort()) {
-      const { dtype, shape, file, offset, length } = tensors.get(name)!;
-      hash.update(JSON.stringify([name, dtype, shape]));
-      const handle = files.get(file) ?? (await openFile(file));
-      files.set(file, handle);
-      const last = Math.max(0, length - sampleBytes);
-      const starts = length <= 3 * sampleBytes ? [0] : [0, Math.floor(last / 2), last];
-      const bytes = new Uint8Array(length <= 3 * sampleBytes ? length : sampleBytes);
-      for (const start of starts) {
-        await readFully(handle, bytes, offset + start);
-        hash.update(bytes);
-      }
-    }
-  } finally {
-    for (const handle of files.values()) await handle.close();
-  }
-  return hash.digest('hex');
-}
-
-const openFile = (file: string): Promise<FileHandle> =>
-  open(file, 'r').catch((error) => Promise.reject(fileError(error, file, 'read')));
 
 /** Hash of a tokenizer's files and of encoded examples: what tokenizer and prompt make of the rows. */
 async function tokensHash(files: readonly string[], examples: readonly EncodedExample[]): Promise<string> {

@@ -1,3 +1,5 @@
+import { type HeldFolder, holdFolder } from '../../files/heldFolder.js';
+import { divergenceCure, firstNotFinite, NotFiniteError } from '../../optimize/notFinite.js';
 import type { FoundStage, Stage, State } from '../../state.js';
 import type { Checkpoint } from './read.js';
 import { type Described, deleteNewer, deleteOld, writeCheckpoint } from './write.js';
@@ -24,11 +26,12 @@ export interface Codec<T> {
 /**
  * The state of a run, stage by stage (searches, a joint run, training): what a checkpoint holds. Stages run one after the
  * other; their steps are counted together, and a checkpoint is due at every multiple of `every`, at the end of a stage,
- * and when the run is to stop.
+ * and when the run is to stop. What is not finite is never saved.
  */
 export class Journal {
   private readonly stages: Map<string, FoundStage>;
   private saved: number | undefined;
+  private held: HeldFolder | undefined;
 
   constructor(private readonly options: JournalOptions) {
     this.stages = new Map(options.found?.stages);
@@ -37,9 +40,10 @@ export class Journal {
 
   /**
    * Before the first step: from now on a run that is killed can be resumed with the settings and data that it had. What
-   * is newer than the checkpoint that is gone on from could not be read, and is deleted.
+   * is newer than the checkpoint that is gone on from could not be read, and is deleted. To be called first of all.
    */
   async begin(): Promise<void> {
+    this.held = await holdFolder(this.options.folder);
     if (this.saved === undefined) await this.save(0);
     else await deleteNewer(this.options.folder, this.saved);
   }
@@ -73,9 +77,25 @@ export class Journal {
     return names.reduce((sum, name) => sum + this.stages.get(name)!.step, 0);
   }
 
+  /** Steps of the newest checkpoint that there is. */
+  get savedSteps(): number {
+    return this.saved ?? 0;
+  }
+
   private async save(step: number): Promise<void> {
     const { folder, keep, described } = this.options;
-    await writeCheckpoint(folder, { ...described, step }, this.stages);
+    const arrays = [...this.stages].flatMap(([name, { state }]) =>
+      Object.entries(state.arrays).map(([key, array]) => [`${name}/${key}`, array] as const),
+    );
+    const broken = firstNotFinite(arrays);
+    if (broken !== undefined) {
+      throw new NotFiniteError(`The run diverged by step ${step}: ${broken}. ${divergenceCure}`);
+    }
+    await this.held!.check();
+    await writeCheckpoint(folder, { ...described, step }, this.stages).catch(async (error) => {
+      await this.held!.check();
+      throw error;
+    });
     this.saved = step;
     await deleteOld(folder, keep);
   }

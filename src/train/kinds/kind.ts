@@ -14,6 +14,7 @@ export interface EncodeOptions {
   /** Span tasks: tokens that neighbouring windows of a long passage share. */
   readonly stride?: number | undefined;
   readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A model with what was trained on it. */
@@ -23,14 +24,27 @@ export interface Adapted {
   readonly parameters: readonly Parameter[];
 }
 
-export interface AnswerOptions extends EncodeOptions {
+export interface ScoreOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the number of examples that are done. */
-  readonly onDone?: ((done: number) => void) | undefined;
+  /** Called with the number of examples that are done, and of tokens that were read or written for them, padding not counted. */
+  readonly onDone?: ((done: number, tokens: number) => void) | undefined;
   /** Span tasks that know no answer: how much likelier than the best span it may be. Default 0. */
   readonly nullScoreDiffThreshold?: number | undefined;
 }
+
+export interface AnswerOptions extends EncodeOptions, Omit<ScoreOptions, 'threads'> {}
+
+/** A model with an adapter, compiled to answer. Calls may overlap. */
+export interface Answerer {
+  /** An answer for each example, in order. */
+  answer(task: TaskAsked, examples: readonly Example[], options: AnswerOptions): Promise<Prediction[]>;
+  /** Frees the memory; nothing can be answered afterwards. */
+  release(): Promise<void>;
+}
+
+/** Scores examples that are encoded already, under whatever parameters. */
+export type Scorer = (adapted: Adapted, options: ScoreOptions) => Promise<Scored>;
 
 export interface Scored {
   readonly scores: Scores;
@@ -84,13 +98,11 @@ export interface KindRules {
     examples: readonly Example[],
     options: EncodeOptions,
   ): Promise<EncodedExample[]>;
-  /** The task's metrics on labelled examples. @throws DiffoError for an example without a label */
-  score(adapted: Adapted, task: TaskAsked, examples: readonly Example[], options: AnswerOptions): Promise<Scored>;
-  /** An answer for each example, in order. */
-  answer(
-    adapted: Adapted,
-    task: TaskAsked,
-    examples: readonly Example[],
-    options: AnswerOptions,
-  ): Promise<Prediction[]>;
+  /**
+   * The task's metrics on labelled examples, which are encoded once for however many scorings.
+   * @throws DiffoError for an example without a label
+   */
+  scorer(opened: OpenedModel, task: TaskAsked, examples: readonly Example[], options: EncodeOptions): Promise<Scorer>;
+  /** Compiles what answers, for however many calls. */
+  answerer(adapted: Adapted, options: { readonly threads: number }): Promise<Answerer>;
 }

@@ -1,9 +1,9 @@
 import { encodeSplit } from '../../data/batching.js';
 import { computeMetrics, predictedOf } from '../../data/metrics.js';
-import type { Example } from '../../data/types.js';
+import type { EncodedExample } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
-import { predictLogits } from '../predictLogits.js';
-import type { Adapted, AnswerOptions, KindRules, LabelPrediction } from './kind.js';
+import { openPredictor, predictLogits } from '../predictLogits.js';
+import type { Adapted, KindRules, LabelPrediction, ScoreOptions } from './kind.js';
 
 /** Classes and scores: one row of logits for each example. */
 export function labelKind(kind: 'classification' | 'regression'): KindRules {
@@ -11,27 +11,36 @@ export function labelKind(kind: 'classification' | 'regression'): KindRules {
     taskType: 'SEQ_CLS',
     outputs: ({ labels }) => (kind === 'regression' ? 1 : labels.length),
     encode: async ({ tokenizer }, _task, examples, options) => encodeSplit(tokenizer, examples, options),
-    async score(adapted, task, examples, options) {
+    async scorer({ tokenizer }, task, examples, options) {
       const labels = examples.map(({ id, label }) => {
         if (label === undefined) throw new DiffoError(`Row ${id} has no label to score by. Label or remove it.`);
         return label;
       });
-      const logits = await logitsOf(adapted, examples, options);
-      return { scores: computeMetrics(task, logits, labels), predicted: predictedOf(task, logits) };
+      const encoded = await encodeSplit(tokenizer, examples, options);
+      return async (adapted, scoring) => {
+        const logits = await logitsOf(adapted, encoded, scoring);
+        return { scores: computeMetrics(task, logits, labels), predicted: predictedOf(task, logits) };
+      };
     },
-    async answer(adapted, task, examples, options) {
-      const logits = await logitsOf(adapted, examples, options);
-      const { numLabels } = adapted.opened.model;
-      return examples.map((_, row) =>
-        labelPrediction(Array.from(logits.subarray(row * numLabels, (row + 1) * numLabels)), task.labels),
-      );
+    async answerer({ opened, plan, parameters }, { threads }) {
+      const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+      return {
+        async answer(task, examples, options) {
+          const encoded = await encodeSplit(opened.tokenizer, examples, options);
+          const rows = await predictor.each(encoded, { signal: options.signal, onBatch: options.onDone });
+          return rows.map((logits) => labelPrediction(Array.from(logits), task.labels));
+        },
+        release: predictor.release,
+      };
     },
   };
 }
 
-function logitsOf({ opened, plan, parameters }: Adapted, examples: readonly Example[], options: AnswerOptions) {
-  const { threads, signal, onDone } = options;
-  const encoded = encodeSplit(opened.tokenizer, examples, options);
+function logitsOf(
+  { opened, plan, parameters }: Adapted,
+  encoded: readonly EncodedExample[],
+  { threads, signal, onDone }: ScoreOptions,
+) {
   return predictLogits(opened.model, plan, parameters, encoded, { threads, signal, onBatch: onDone });
 }
 

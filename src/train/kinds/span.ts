@@ -3,55 +3,78 @@ import { exactMatch, tokenF1 } from '../../data/textMetrics/squad.js';
 import type { EncodedExample, Example, MetricName } from '../../data/types.js';
 import { passageWindows } from '../../data/windows.js';
 import { DiffoError } from '../../errors.js';
-import { predictEach } from '../predictLogits.js';
+import { openPredictor, type Predictor } from '../predictLogits.js';
 import { answered, bestSpan, type WindowLogits } from './bestSpan.js';
-import type { Adapted, AnswerOptions, KindRules, Scores, SpanPrediction, TaskAsked } from './kind.js';
+import type { KindRules, Scored, ScoreOptions, Scores, SpanPrediction, TaskAsked } from './kind.js';
 
 /** Answers that are parts of a passage, as SQuAD asks for them. */
 export const spanKind: KindRules = {
   taskType: 'QUESTION_ANS',
   outputs: () => 2,
   encode: async ({ tokenizer }, _task, examples, options) => passageWindows(tokenizer, examples, options),
-  async score(adapted, task, examples, options) {
-    const best = await bestSpans(adapted, examples, options);
-    const threshold = thresholdOf(task, options);
+  async scorer({ tokenizer }, task, examples, encoding) {
     const right = examples.map(({ id, answers }) => {
       if (answers === undefined) throw new DiffoError(`Row ${id} has no answers to score by. Add them or remove it.`);
       return answers.map(({ text }) => text);
     });
-    const given = best.map((one) => answered(one, threshold).answer);
-    const each = {
-      f1: given.map((text, i) => tokenF1(text, right[i]!)),
-      exact: given.map((text, i) => exactMatch(text, right[i]!)),
+    const windows = await passageWindows(tokenizer, examples, encoding);
+    return async ({ opened, plan, parameters }, options) => {
+      const predictor = await openPredictor(opened.model, plan, parameters, options);
+      const best = await bestSpans(predictor, examples, windows, options).finally(predictor.release);
+      return scoredSpans(best, right, task, thresholdOf(task, options));
     };
-    const thresholds = best.map(({ answer, score, noAnswerScore }, i) => ({
-      exact: exactMatch(answer, right[i]!),
-      f1: tokenF1(answer, right[i]!),
-      noAnswerScore: noAnswerScore - score,
-      hasAnswer: right[i]!.length > 0,
-    }));
-    const scores: Scores = {};
-    const notes: string[] = [];
-    for (const name of task.metrics) {
-      const measure = measures[name];
-      if (measure === undefined) throw new Error(`${name} is no metric of spans`);
-      if (name.startsWith('best_')) {
-        const found = bestNoAnswerThreshold(thresholds, measure);
-        scores[name] = found.score;
-        notes.push(`${name} is that of --null-score-diff-threshold ${found.threshold.toPrecision(4)}`);
-      } else scores[name] = mean(each[measure]);
-    }
-    const statistics = each[measures[task.metrics[0]!]!].map((value) => [value]);
-    return { scores, statistics, ...(notes.length === 0 ? {} : { note: notes.join('; ') }) };
   },
-  async answer(adapted, task, examples, options) {
-    const best = await bestSpans(adapted, examples, options);
-    return best.map((one) => answered(one, thresholdOf(task, options)));
+  async answerer({ opened, plan, parameters }, { threads }) {
+    const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+    return {
+      async answer(task, examples, options) {
+        const windows = await passageWindows(opened.tokenizer, examples, options);
+        const best = await bestSpans(predictor, examples, windows, options);
+        return best.map((one) => answered(one, thresholdOf(task, options)));
+      },
+      release: predictor.release,
+    };
   },
 };
 
+/** @param right the texts that count as right of each example */
+function scoredSpans(
+  best: readonly SpanPrediction[],
+  right: readonly (readonly string[])[],
+  task: TaskAsked,
+  threshold: number,
+): Scored {
+  const given = best.map((one) => answered(one, threshold).answer);
+  const each = {
+    f1: given.map((text, i) => tokenF1(text, right[i]!)),
+    exact: given.map((text, i) => exactMatch(text, right[i]!)),
+  };
+  const thresholds = best.map(({ answer, score, noAnswerScore }, i) => ({
+    exact: exactMatch(answer, right[i]!),
+    f1: tokenF1(answer, right[i]!),
+    noAnswerScore: noAnswerScore - score,
+    hasAnswer: right[i]!.length > 0,
+  }));
+  const scores: Scores = {};
+  const notes: string[] = [];
+  for (const name of task.metrics) {
+    const measure = measures[name];
+    if (measure === undefined) throw new Error(`${name} is no metric of spans`);
+    if (name.startsWith('best_')) {
+      const found = bestNoAnswerThreshold(thresholds, measure);
+      scores[name] = found.score;
+      notes.push(`${name} is that of --null-score-diff-threshold ${found.threshold.toPrecision(4)}`);
+    } else scores[name] = mean(each[measure]);
+  }
+  const statistics = each[measures[task.metrics[0]!]!].map((value) => [value]);
+  return { scores, statistics, ...(notes.length === 0 ? {} : { note: notes.join('; ') }) };
+}
+
 /** Where every question has an answer, one is always given. */
-function thresholdOf({ metrics }: TaskAsked, { nullScoreDiffThreshold = 0 }: AnswerOptions): number {
+function thresholdOf(
+  { metrics }: TaskAsked,
+  { nullScoreDiffThreshold = 0 }: Pick<ScoreOptions, 'nullScoreDiffThreshold'>,
+): number {
   return knowsNoAnswer(metrics) ? nullScoreDiffThreshold : Number.POSITIVE_INFINITY;
 }
 
@@ -73,14 +96,14 @@ function mean(values: readonly number[]): number {
 }
 
 async function bestSpans(
-  { opened, plan, parameters }: Adapted,
+  predictor: Predictor,
   examples: readonly Example[],
-  options: AnswerOptions,
+  windows: readonly EncodedExample[],
+  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
 ): Promise<SpanPrediction[]> {
-  const { threads, signal, onDone } = options;
-  const windows = passageWindows(opened.tokenizer, examples, options);
-  const onBatch = (done: number) => onDone?.(Math.floor((examples.length * done) / windows.length));
-  const logits = await predictEach(opened.model, plan, parameters, windows, { threads, signal, onBatch });
+  const onBatch = (done: number, tokens: number) =>
+    onDone?.(Math.floor((examples.length * done) / windows.length), tokens);
+  const logits = await predictor.each(windows, { signal, onBatch });
   const ofExample = groupByExample(windows, logits, examples.length);
   return examples.map(({ pair = '' }, i) => bestSpan(pair, ofExample[i]!));
 }

@@ -1,0 +1,100 @@
+import type { Example, Task } from '../data/types.js';
+import { DiffoError, usageError } from '../errors.js';
+import type { TaskFile } from '../train/adapterFolder.js';
+import { type Evaluation, type Learned, type ScoringOptions, scoreTask } from '../train/evaluate.js';
+import type { Answerer, Prediction } from '../train/kinds/kind.js';
+import { kinds } from '../train/kinds/registry.js';
+import type { ProgressOptions } from '../train/loadModel.js';
+import { silent } from '../train/reporter.js';
+import { sequenceLimit } from '../train/splits.js';
+
+/** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
+export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };
+
+export interface PredictionOptions extends ProgressOptions {
+  /** Longest sequence in tokens; default: as it was trained. */
+  readonly maxLength?: number | undefined;
+  /** Span tasks: tokens that neighbouring windows of a long passage share. */
+  readonly stride?: number | undefined;
+  /** Span tasks: an answer is left out where there being none has a score higher by more than this. Default 0. */
+  readonly nullScoreDiffThreshold?: number | undefined;
+}
+
+/** An adapter on its base model, in memory. It holds a compiled graph from the first prediction on, until it is closed. */
+export interface Adapter extends AsyncDisposable {
+  /** What was learned: kind, labels, columns, metrics. */
+  readonly task: TaskFile;
+  /**
+   * A prediction for each input, in order. The graph stays compiled between calls; calls may overlap.
+   * @throws DiffoError for an input without the pair that the task is about, or after {@link close}
+   */
+  predict(inputs: readonly PredictionInput[], options?: PredictionOptions): Promise<Prediction[]>;
+  /** The metrics of a split of a task of the same kind and labels. @throws DiffoError where they differ */
+  evaluate(task: Task, options?: ScoringOptions): Promise<Evaluation>;
+  /** Waits for what is under way and frees the memory. A second call does nothing. */
+  close(): Promise<void>;
+}
+
+/** @param threads of predictions */
+export function adapterOf(learned: Learned, threads: number): Adapter {
+  const { task, opened, name } = learned;
+  const running = new Set<Promise<unknown>>();
+  let answerer: Promise<Answerer> | undefined;
+  let closing: Promise<void> | undefined;
+  const during = <T>(work: () => Promise<T>): Promise<T> => {
+    if (closing !== undefined) return Promise.reject(new DiffoError(`${name} is closed. Load or train it again.`));
+    const call = work().finally(() => running.delete(call));
+    running.add(call);
+    return call;
+  };
+  const compiled = () => {
+    answerer ??= kinds[task.kind].answerer(learned, { threads }).catch((error) => {
+      answerer = undefined;
+      throw error;
+    });
+    return answerer;
+  };
+  const close = async () => {
+    await Promise.allSettled(running);
+    await (await answerer)?.release();
+  };
+  return {
+    task,
+    predict: (inputs, options = {}) =>
+      during(async () => {
+        const { reporter = silent, maxLength = task.maxLength, signal, ...rest } = options;
+        const examples = inputs.map((input, i) => exampleOf(input, i, task));
+        signal?.throwIfAborted();
+        const phase = reporter.phase('predict', examples.length);
+        const { answer } = await compiled();
+        const predictions = await answer(task, examples, {
+          ...rest,
+          maxLength: sequenceLimit(opened.model, opened.tokenizer, maxLength),
+          signal,
+          warn: reporter.warn,
+          onDone: (done) => phase.update(done),
+        });
+        phase.end();
+        return predictions;
+      }),
+    evaluate: (other, options = {}) => during(() => scoreTask(learned, other, { threads, ...options })),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+    [Symbol.asyncDispose]: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function exampleOf(input: PredictionInput, i: number, { name, columns }: TaskFile): Example {
+  const { text, pair } = typeof input === 'string' ? { text: input } : input;
+  const isPair = columns.pair !== undefined;
+  if (name !== 'unknown' && isPair !== (pair !== undefined)) {
+    const what = isPair ? `pairs of texts ("${columns.pair}"), and it has no pair` : 'single texts, and it has a pair';
+    throw usageError(`Input ${i + 1}: the task ${name} is about ${what}.`);
+  }
+  return { id: String(i + 1), text, ...(pair === undefined ? {} : { pair }) };
+}

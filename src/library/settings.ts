@@ -1,0 +1,52 @@
+import type { Task } from '../data/types.js';
+import { usageError } from '../errors.js';
+import type { Dam } from '../selection/dam.js';
+import { parseTrainConfig, type TrainConfigInput, type TrainKey } from '../train/config.js';
+import { withMetrics } from '../train/context.js';
+import { refuseTooLarge } from '../train/estimate.js';
+import type { LoadedModel, ProgressOptions } from '../train/loadModel.js';
+import { silent } from '../train/reporter.js';
+import { workspaceOf } from '../train/workspace.js';
+
+/** Settings that a loaded model and task have taken, and those of a run folder. */
+const taken = [
+  'model',
+  'task',
+  'dataDir',
+  'textColumn',
+  'pairColumn',
+  'labelColumn',
+  'saveSteps',
+  'keepCheckpoints',
+  'log',
+  'logDir',
+] as const satisfies readonly TrainKey[];
+
+/**
+ * Settings of a training in memory, named and defaulted as in {@link TrainConfig}; that of model and task are loaded, and
+ * those of a run folder (checkpoints, logs) have no place. All may be left out.
+ */
+export type TrainSettings = Omit<TrainConfigInput, (typeof taken)[number] | 'dam'> & {
+  /** The matrix to use instead of selecting: one that {@link selectModules} gave, or a dam.json. */
+  readonly dam?: Dam | string | undefined;
+};
+
+/** What a task and a loaded model need to be trained as settings say. @throws DiffoError (usage) for a wrong setting */
+export async function openLoaded(
+  model: LoadedModel,
+  any: Task,
+  { dam, ...settings }: TrainSettings,
+  { reporter = silent, signal }: ProgressOptions,
+) {
+  const strange = taken.find((key) => key in settings);
+  if (strange !== undefined) {
+    throw usageError(`settings: "${strange}" is that of a run folder, or of what is loaded. Leave it out.`);
+  }
+  const matrix = dam === undefined ? {} : { dam: typeof dam === 'string' ? dam : 'a matrix in memory' };
+  const config = parseTrainConfig({ ...settings, ...matrix, model: model.name, task: any.name }, 'settings');
+  const task = withMetrics(any, config.metrics);
+  const given = typeof dam === 'object' ? dam : undefined;
+  const workspace = await workspaceOf(task, async () => model, config, { reporter, signal }, given);
+  refuseTooLarge(workspace, config);
+  return { workspace, config, context: { reporter, signal } };
+}

@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const source = resolve(import.meta.dirname, '../../src');
+
+/** Every line of the library with its file: not of the command line, nor of the process that `compare` starts. */
+const lines = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts') && !name.startsWith('cli/') && name !== 'compare/worker.ts')
+  .flatMap((file) =>
+    readFileSync(join(source, file), 'utf8')
+      .split('\n')
+      .filter((text) => !/^\s*(?:\*|\/[/*])/.test(text))
+      .map((text) => ({ file, text })),
+  );
+
+/** Files with what of their lines matches. */
+function found(pattern: RegExp): string[] {
+  return lines.flatMap(({ file, text }) =>
+    [...text.matchAll(new RegExp(pattern, 'g'))].map(([whole, part]) => `${file}: ${part ?? whole}`),
+  );
+}
+
+describe('the library', () => {
+  it('prints nothing, ends no process and changes none of its settings', () => {
+    expect(
+      found(/console\.|process\.(exit\b|exitCode|abort|stdout|stderr|stdin|argv|chdir|title|umask|emitWarning)/),
+    ).toEqual([]);
+  });
+
+  it('listens to the process only to remove a lock where it ends at once', () => {
+    expect(found(/process\.(?:on|once|addListener)\(('\w+')/)).toEqual(["files/lock.ts: 'exit'"]);
+  });
+
+  it('reads the environment for where things lie, and who may read them', () => {
+    const names = new Set(found(/\b(?:env|process\.env|environment)\.([A-Z][A-Z_]+)/).map((one) => one.split(': ')[1]));
+    expect([...names].sort()).toEqual([
+      'DIFFORA_CACHE',
+      'DIFFORA_DATA',
+      'HF_ENDPOINT',
+      'HF_HOME',
+      'HF_HUB_CACHE',
+      'HF_HUB_OFFLINE',
+      'HF_TOKEN_PATH',
+      'HOME',
+      'HUGGINGFACE_HUB_CACHE',
+      'MLFLOW_EXPERIMENT_NAME',
+      'MLFLOW_TRACKING_URI',
+      'TRANSFORMERS_OFFLINE',
+      'WANDB_PROJECT',
+      'XDG_CACHE_HOME',
+    ]);
+  });
+});
+
+describe('what a module keeps for the process', () => {
+  it('is one table that never changes once it is made', () => {
+    expect(found(/^(?:export )?let (\w+)/)).toEqual(['checkpoint/dtype.ts: halves']);
+  });
+
+  it('is one cache, of the hashes of files that have not changed', () => {
+    expect(found(/^(?:export )?const (\w+)[^=]*= new (?:Weak)?(?:Map|Set)(?:<[^(]*>)?\(\)/)).toEqual([
+      'checkpoint/ggufFolder.ts: hashes',
+    ]);
+    expect(found(/^(?:export )?const (\w+)[^=]*= (?:\[\]|\{\});/)).toEqual(['graph/primitive.ts: noAttrs']);
+    expect(found(/^\s+(?:(?:private|public|protected) )?static (?!readonly)(\w+)/)).toEqual([]);
+  });
+
+  it('is no regular expression that keeps its position between calls', () => {
+    const names = found(/^(?:export )?const (\w+) = \/.*\/\w*[gy]\w*;/).map((one) => one.split(': ')[1]);
+    expect(names).toContain('PUNCTUATION');
+    // `replace` and `matchAll` begin anew, `test` and `exec` do not.
+    expect(found(new RegExp(`\\b(${names.join('|')})\\.(?:test|exec|lastIndex)`))).toEqual([]);
+  });
+});
