@@ -197,6 +197,7 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
         halves: { train: first, validation: second },
         settings: {
           ...base,
+          bias: 'none',
           seed,
           steps: Math.ceil(first.length / base.batchSize),
           dropoutRate: 0,

@@ -27,13 +27,16 @@ export type { FinishReason } from './generate/generate.js';
 export type { SamplingOptions } from './generate/sample.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
 export * as graph from './graph/index.js';
-export type { Adapter, PredictionInput, PredictionOptions } from './library/adapter.js';
+export type { Adapter, PredictionInput } from './library/adapter.js';
 export { loadAdapter } from './library/loadAdapter.js';
 export { type LoadTaskOptions, loadTask } from './library/loadTask.js';
 export { selectModules } from './library/selectModules.js';
 export type { TrainSettings } from './library/settings.js';
 export { type TrainedAdapter, train } from './library/train.js';
+export type { Measures, Phase, RunningWork, Work } from './progress.js';
+export { type EventReporterOptions, eventReporter, type RunEvent } from './report/eventReporter.js';
 export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
+export type { Figures, Memory } from './report/progress.js';
 export { type TerminalReporter, terminalReporter } from './report/terminalReporter.js';
 /** Runs an emitted graph in ONNX Runtime. */
 export { openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
@@ -57,9 +60,9 @@ export {
 export type { LabelPrediction, Prediction, Scores, SpanPrediction, WrittenPrediction } from './train/kinds/kind.js';
 export { type LoadedModel, loadModel, type ProgressOptions } from './train/loadModel.js';
 export { type MergeOptions, mergeAdapter } from './train/merge.js';
-export { type PredictAdapterOptions, predictWithAdapter } from './train/predict.js';
+export { type PredictAdapterOptions, type PredictionOptions, predictWithAdapter } from './train/predict.js';
 export { type PredictInput, readPredictInput } from './train/predictInput.js';
 export { type ModelPrediction, type PredictModelOptions, predictWithModel } from './train/predictModel.js';
-export { type Phase, type Reporter, silent } from './train/reporter.js';
+export { type Reporter, silent } from './train/reporter.js';
 export { type FinishedRun, type RunOptions, select as selectToFolder, train as trainToFolder } from './train/run.js';
 export type { RunRecord } from './train/runFolder.js';

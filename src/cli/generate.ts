@@ -96,7 +96,7 @@ Example:
         },
         json: (results) => {
           if (output !== undefined) return { output, texts: results.length };
-          return flags.prompt === undefined ? { texts: results } : results[0];
+          return flags.prompt === undefined ? { texts: results } : results[0]!;
         },
       });
     });

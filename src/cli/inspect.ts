@@ -37,7 +37,7 @@ export function inspectCommand(terminal: Terminal): Command {
         },
         json: ({ found, weighed }) => {
           const shown = inspectJson(found);
-          return weighed === undefined ? shown : { ...(shown as object), gram: weighed };
+          return weighed === undefined ? shown : { ...shown, gram: weighed };
         },
       });
     });

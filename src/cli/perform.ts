@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DiffoError } from '../errors.js';
+import { eventReporter } from '../report/eventReporter.js';
 import { terminalReporter } from '../report/terminalReporter.js';
 import type { Reporter } from '../train/reporter.js';
 import { interruptible } from './interrupt.js';
@@ -17,7 +18,7 @@ export interface Session {
   readonly signal: AbortSignal;
 }
 
-export interface Job<T> {
+export interface Job<T extends object> {
   /** File or folder to be written, for the message after Ctrl-C. */
   readonly output?: string | undefined;
   /** What stays after Ctrl-C, as the end of a sentence; undefined where nothing does. */
@@ -28,25 +29,37 @@ export interface Job<T> {
   /** What went wrong although there is a result, for the exit code and a last line on stderr. */
   readonly failure?: (result: T) => string | undefined;
   /** The result for machines; the result itself by default. */
-  readonly json?: (result: T) => unknown;
+  readonly json?: (result: T) => object;
 }
 
 /** Adds `--json` and `--quiet`. */
 export function addCommonFlags(command: Command): Command {
   return command
-    .addOption(new Option('--json', 'print the result as one JSON object and nothing else on stdout'))
+    .addOption(new Option('--json', 'write progress and result to stdout as JSON, a record a line, the result last'))
     .addOption(new Option('--quiet', 'no progress, only warnings and the result'));
 }
 
-/** Does a command's work between progress on stderr and its result on stdout. */
-export async function perform<T>(terminal: Terminal, { json, quiet }: CommonFlags, job: Job<T>): Promise<void> {
+/**
+ * Does a command's work, with progress on stderr and its result on stdout; with `--json` both are records on stdout, one
+ * a line, the result last.
+ */
+export async function perform<T extends object>(
+  terminal: Terminal,
+  { json, quiet }: CommonFlags,
+  job: Job<T>,
+): Promise<void> {
   const { stdout, stderr } = terminal;
-  const reporter = terminalReporter({ stream: stderr, quiet: quiet === true });
-  const putAway = () => reporter.close();
+  const shown = json ? undefined : terminalReporter({ stream: stderr, quiet: quiet === true });
+  const record = (value: object) => stdout.write(`${JSON.stringify(value)}\n`);
+  const reporter = shown ?? eventReporter(record, { quiet });
+  const putAway = () => shown?.close();
   const run = (signal: AbortSignal) => job.run({ reporter, signal });
   const result = await interruptible({ output: job.output, kept: job.kept, stderr, putAway }, run).finally(putAway);
-  const text = json ? JSON.stringify((job.json ?? ((value) => value))(result)) : await job.text(result);
-  if (text !== '') stdout.write(`${text}\n`);
+  if (json) record({ event: 'result', ...(job.json ?? ((value) => value))(result) });
+  else {
+    const text = await job.text(result);
+    if (text !== '') stdout.write(`${text}\n`);
+  }
   const failure = job.failure?.(result);
   if (failure !== undefined) throw new DiffoError(failure);
 }

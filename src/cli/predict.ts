@@ -71,7 +71,7 @@ Example:
         },
         json: (predictions) => {
           if (output !== undefined) return { output, predictions: predictions.length };
-          return 'text' in input ? predictions[0] : { predictions };
+          return 'text' in input ? predictions[0]! : { predictions };
         },
       });
     });
@@ -100,7 +100,7 @@ async function predictOwn(
         : `${formatCount(predictions.length)} predictions written to ${output}`,
     json: (predictions) => {
       if (output !== undefined) return { output, predictions: predictions.length };
-      return 'text' in input ? predictions[0] : { predictions };
+      return 'text' in input ? predictions[0]! : { predictions };
     },
   });
 }

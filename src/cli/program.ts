@@ -28,8 +28,8 @@ const commands = [
 /**
  * Runs the command line.
  * @param args arguments after the program's name
- * @returns the exit code: 0 success, 1 failure, 2 wrong usage, 130 and 143 after SIGINT and SIGTERM. A failure is told on stderr; stdout then has nothing,
- *   also with `--json`, but for a comparison of which some runs failed
+ * @returns the exit code: 0 success, 1 failure, 2 wrong usage, 130 and 143 after SIGINT and SIGTERM. A failure is told on stderr; stdout then has no
+ *   result, but for a comparison of which some runs failed
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<0 | ExitCode> {
   const program = new Command('diffora')

@@ -52,14 +52,14 @@ export async function readRunConfig(
   return readTrainConfig(file, { ...usual, ...given }, fixed);
 }
 
-interface RunJob<T> extends Required<Pick<Job<T>, 'text' | 'json'>> {
+interface RunJob<T extends object> extends Required<Pick<Job<T>, 'text' | 'json'>> {
   readonly command: 'train' | 'select';
   readonly readConfig: () => Promise<TrainConfig>;
   readonly run: (config: TrainConfig, session: Session) => Promise<T>;
 }
 
 /** Does the work of a run, or says of one to be resumed that it is complete. */
-export async function performRun<T>(
+export async function performRun<T extends object>(
   terminal: Terminal,
   flags: RunFlags,
   { command, readConfig, run, text, json }: RunJob<T>,

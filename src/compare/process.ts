@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RunningWork } from '../progress.js';
 import type { WorkerJob, WorkerMessage, WorkerResult } from './worker.js';
 
 export type WorkerOutcome =
@@ -16,7 +17,10 @@ const keptOfStderr = 2000;
 /** Does a job in a process of its own, so that its memory is measured apart and its crash is its own. */
 export function runInProcess(
   job: WorkerJob,
-  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: (phase: string, share: number) => void },
+  {
+    signal,
+    onProgress,
+  }: { signal?: AbortSignal | undefined; onProgress?: (progress: Omit<RunningWork, 'name'>) => void },
 ): Promise<WorkerOutcome> {
   return new Promise((resolve, reject) => {
     const child = fork(workerFile, [], { execArgv: loader, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
@@ -28,7 +32,7 @@ export function runInProcess(
       stderr = `${stderr}${chunk}`.slice(-keptOfStderr);
     });
     child.on('message', (message: WorkerMessage) => {
-      if (message.type === 'progress') onProgress?.(message.phase, message.share);
+      if (message.type === 'progress') onProgress?.(message.progress);
       else if (message.type === 'done') outcome = { status: 'done', result: message.result };
       else outcome = { status: 'failed', error: message.message };
     });

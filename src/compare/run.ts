@@ -2,6 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Example, Task } from '../data/types.js';
 import { fileError } from '../files/errors.js';
+import type { RunningWork } from '../progress.js';
 import { openConfiguredTask } from '../train/context.js';
 import type { Reporter } from '../train/reporter.js';
 import { holdOutSplit, loadSplit, useSplit } from '../train/splits.js';
@@ -75,8 +76,8 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   if (found > 0) reporter.info(`${found} of ${grid.size} runs and trials are done already.`);
   if (options.reportOnly !== true && total > 0) {
     const phase = reporter.phase('compare', total);
-    const running = new Map<Job, string>();
-    const show = () => phase.update(trained, [...running.values()].join(' · '));
+    const running = new Map<Job, RunningWork>();
+    const show = () => phase.update(trained, { running: [...running.values()] });
     const threads = Math.max(1, Math.floor(options.threads / options.jobs));
     const stop = new AbortController();
     const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
@@ -89,15 +90,15 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         }
         const current = job;
         const name = labelOf(current);
-        running.set(current, name);
+        running.set(current, { name });
         show();
         const output = current.kind === 'run' ? join(folder, runName(current)) : undefined;
         const outcome = await runInProcess(
           { config: { ...current.config, threads, dataDir: options.dataDir }, output },
           {
             signal,
-            onProgress: (phaseName, share) => {
-              running.set(current, `${name} ${phaseName} ${Math.round(100 * share)} %`);
+            onProgress: (progress) => {
+              running.set(current, { name, ...progress });
               show();
             },
           },

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiffoError } from '../errors.js';
+import type { RunningWork } from '../progress.js';
 import type { TrainConfig } from '../train/config.js';
-import type { Reporter } from '../train/reporter.js';
+import { type Reporter, silent } from '../train/reporter.js';
 import { train } from '../train/run.js';
 import { parameterRecord, peakMemory, secondsSince, versions } from '../train/runRecord.js';
 import { type TrainedRun, trainIn } from '../train/trainedRun.js';
@@ -34,7 +35,7 @@ export type WorkerResult = Pick<
 >;
 
 export type WorkerMessage =
-  | { readonly type: 'progress'; readonly phase: string; readonly share: number }
+  | { readonly type: 'progress'; readonly progress: Omit<RunningWork, 'name'> }
   | { readonly type: 'done'; readonly result: WorkerResult }
   | { readonly type: 'failed'; readonly message: string };
 
@@ -97,13 +98,12 @@ function send(message: WorkerMessage): Promise<void> {
 function reporterToParent(): Reporter {
   let last = 0;
   return {
-    info: () => {},
-    warn: () => {},
+    ...silent,
     phase: (phase, total) => ({
-      update: (done) => {
+      update: (done, measures) => {
         if (performance.now() - last < millisecondsBetweenReports) return;
         last = performance.now();
-        void send({ type: 'progress', phase, share: total === 0 ? 1 : done / total });
+        void send({ type: 'progress', progress: { ...measures, phase, done, total } });
       },
       end: () => {},
     }),

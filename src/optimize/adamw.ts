@@ -6,7 +6,7 @@ export interface AdamWOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Decoupled decay: each step takes lr · weightDecay of a decaying parameter away. */
+  /** Decoupled decay: each step takes lr · weightDecay of a decaying parameter away, unless it has a decay of its own. */
   readonly weightDecay: number;
 }
 
@@ -43,13 +43,13 @@ export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOp
     step(gradients, learningRate) {
       steps++;
       const secondCorrection = 1 / Math.sqrt(1 - beta2 ** steps);
-      for (const [index, { values, decays, rateFactor = 1 }] of parameters.entries()) {
+      for (const [index, { values, decays, rateFactor = 1, weightDecay: own }] of parameters.entries()) {
         const rate = learningRate * rateFactor;
         const stepSize = rate / (1 - beta1 ** steps);
         const gradient = gradients[index]!;
         const m = first[index]!;
         const v = second[index]!;
-        const keep = decays ? 1 - rate * weightDecay : 1;
+        const keep = decays ? 1 - rate * (own ?? weightDecay) : 1;
         for (let i = 0; i < values.length; i++) {
           const g = gradient[i]!;
           const mean = beta1 * m[i]! + (1 - beta1) * g;

@@ -13,8 +13,13 @@ export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array;
-  /** Weight decay applies to matrices, not to biases (as transformers' Trainer has it). */
+  /**
+   * Weight decay applies to matrices, not to biases and norms (as transformers' Trainer has it), nor to the other vectors:
+   * DoRA's magnitudes, which are no small correction to be drawn to 0, and VeRA's.
+   */
   readonly decays: boolean;
+  /** In the place of the optimiser's weight decay, where it decays. */
+  readonly weightDecay?: number | undefined;
   /** Factor on the learning rate; default 1. */
   readonly rateFactor?: number | undefined;
   /** Never trained. */
@@ -56,6 +61,27 @@ export async function headParameters(head: readonly HeadTensor[], seed: number):
       return parameter(name, shape, stored === undefined ? fresh() : await readTensor(stored));
     }),
   );
+}
+
+/** How a head is trained, where not as everything else. */
+export interface HeadTraining {
+  /** Peak learning rate. */
+  readonly headLr?: number | undefined;
+  readonly headWeightDecay?: number | undefined;
+}
+
+/** The same parameters, those of the head with a learning rate and a decay of their own, where such are given. */
+export function withHeadTraining(
+  parameters: readonly Parameter[],
+  head: readonly HeadTensor[],
+  { lr, headLr, headWeightDecay }: HeadTraining & { readonly lr: number },
+): Parameter[] {
+  const names = new Set(head.map(({ name }) => name));
+  const own = {
+    ...(headLr === undefined ? {} : { rateFactor: headLr / lr }),
+    ...(headWeightDecay === undefined ? {} : { weightDecay: headWeightDecay }),
+  };
+  return parameters.map((one) => (names.has(one.name) ? { ...one, ...own } : one));
 }
 
 /** The graph inputs that stand for parameters, by name. */

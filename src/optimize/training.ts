@@ -3,6 +3,7 @@ import { IGNORED_LABEL } from '../data/labels.js';
 import type { Batch, EncodedExample, TaskKind } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import type { Work } from '../progress.js';
 import { type Resumable, type Stage, together } from '../state.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
@@ -10,6 +11,7 @@ import { type GradientStep, openGradientStep } from './gradientStep.js';
 import type { LossOptions } from './loss.js';
 import { type Parameter, trainedOf, valuesState } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
+import { WorkDone } from './work.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
 export interface TrainStep {
@@ -44,7 +46,7 @@ export interface TrainingOptions {
   readonly dropoutRate?: number | undefined;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((step: TrainStep) => void) | undefined;
+  readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
   /** Looks at the run between steps. */
   readonly watch?: Watch | undefined;
   /** Place of the training in the checkpoints of a run; left out, nothing is saved. */
@@ -108,6 +110,7 @@ export async function trainParameters(
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
   const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, kind, options.loss));
+  const work = new WorkDone();
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {
     const first = found?.step ?? 0;
@@ -130,7 +133,8 @@ export async function trainParameters(
         (name) => trained[indices.get(name)!]!.values,
         (name) => accumulated.gradients[indices.get(name)!]!,
       );
-      onStep?.({ step, totalSteps, loss, learningRate, gradientNorm });
+      for (const batch of batches) work.add(batch);
+      onStep?.({ step, totalSteps, loss, learningRate, gradientNorm }, work);
       if (await afterStep(step + 1)) break;
     }
   } finally {

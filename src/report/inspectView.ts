@@ -29,7 +29,7 @@ export function inspectView(found: Inspection, screen: Screen): string {
 }
 
 /** What `inspect --json` prints: everything but the steps of the search, which dam.json has. */
-export function inspectJson(found: Inspection): unknown {
+export function inspectJson(found: Inspection): object {
   if (!('dam' in found) || found.dam === undefined) return found;
   return { ...found, dam: damJson(found.dam) };
 }

@@ -1,6 +1,9 @@
 import { SingleBar } from 'cli-progress';
-import type { Phase, Reporter } from '../train/reporter.js';
-import { formatCount, formatRate, formatSeconds } from './units.js';
+import type { Phase } from '../progress.js';
+import type { Reporter } from '../train/reporter.js';
+import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from './progress.js';
+import { formatScores } from './scores.js';
+import { formatBytes, formatCount, formatRate, formatSeconds } from './units.js';
 
 export interface TerminalReporterOptions {
   /** Where everything goes: stderr, so that stdout holds results alone. */
@@ -9,6 +12,7 @@ export interface TerminalReporterOptions {
   readonly quiet?: boolean;
   /** Milliseconds; the process's clock by default. */
   readonly now?: () => number;
+  readonly memory?: () => Memory;
 }
 
 /** A reporter that can be put away, so that a bar of work that was broken off leaves the terminal in order. */
@@ -19,7 +23,8 @@ const shortestPause = 2000;
 const longestPause = 10_000;
 
 /** A bar with rate and time left on a terminal, plain lines elsewhere. A phase ends in a line that stays, unless it is one unit. */
-export function terminalReporter({ stream, quiet, now = () => performance.now() }: TerminalReporterOptions) {
+export function terminalReporter(options: TerminalReporterOptions): TerminalReporter {
+  const { stream, quiet, now = () => performance.now(), memory = ownMemory } = options;
   let bar: Bar | undefined;
   const print = (line: string) => {
     bar?.hide();
@@ -31,15 +36,18 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
       if (!quiet) print(line);
     },
     warn: (line) => print(`Warning: ${line}`),
+    evaluated: (steps, scores) => {
+      if (!quiet) print(`step ${formatCount(steps)}: ${formatScores(scores)}`);
+    },
     phase: (name, total, from = 0) => {
       if (quiet) return { update: () => {}, end: () => {} };
-      const progress: Progress = { name, total, from, done: from, detail: '', started: now(), now };
+      const progress: Progress = { name, total, from, done: from, measures: {}, started: now(), now, memory };
       if (stream.isTTY !== true) return lines(progress, print);
       const own = drawnBar(progress, stream);
       bar = own;
       own.show();
       return {
-        update: (done, detail = '') => Object.assign(progress, { done, detail }),
+        update: (done, measures = {}) => Object.assign(progress, { done, measures }),
         end: () => {
           own.hide();
           bar = undefined;
@@ -57,46 +65,64 @@ export function terminalReporter({ stream, quiet, now = () => performance.now() 
   return reporter;
 }
 
-/** How far a phase is; updated in place. */
-interface Progress {
-  readonly name: string;
-  readonly total: number;
-  /** Units that were done before; rates are of the others. */
-  readonly from?: number;
-  done: number;
-  detail: string;
-  readonly started: number;
-  readonly now: () => number;
+/** `loss 0.412` (of a search that of the validation half), or of work elsewhere `cola, lora, seed 1 train 45 %`. */
+function measureParts({ loss, validationLoss = loss, running = [] }: Figures): string[] {
+  const works = running.map(({ name, phase, done = 0, total = 0 }) =>
+    phase === undefined ? name : `${name} ${phase} ${total > 0 ? Math.floor((100 * done) / total) : 100} %`,
+  );
+  return [
+    ...(validationLoss === undefined ? [] : [`loss ${validationLoss.toFixed(3)}`]),
+    ...(works.length === 0 ? [] : [works.join(' · ')]),
+  ];
 }
 
-const secondsOf = ({ started, now }: Progress) => Math.max((now() - started) / 1000, 1e-3);
+const entropyParts = ({ entropy }: Figures) => (entropy === undefined ? [] : [`entropy ${entropy.toFixed(3)}`]);
+
+/** Examples and tokens, where there are such, else units. */
+function rateParts({ unitsPerSecond, examplesPerSecond, tokensPerSecond }: Figures): string[] {
+  if (examplesPerSecond === undefined) return unitsPerSecond === undefined ? [] : [formatRate(unitsPerSecond)];
+  return [
+    formatRate(examplesPerSecond, 'ex'),
+    ...(tokensPerSecond === undefined ? [] : [formatRate(tokensPerSecond, 'tok')]),
+  ];
+}
 
 /** Parts of a line from the most to the least important, as far as they are known. */
 function partsOf(progress: Progress): string[] {
-  const { done, total, detail, from = 0 } = progress;
-  if (done === from) return [];
-  const rate = (done - from) / secondsOf(progress);
-  const left = done < total ? [`${formatSeconds(Math.ceil((total - done) / rate))} left`] : [];
-  return [...left, formatRate(rate), ...(detail === '' ? [] : [detail])];
+  const figures = figuresOf(progress);
+  const { done, total, secondsLeft, memoryBytes } = figures;
+  if (done === progress.from) return measureParts(figures);
+  return [
+    ...(done < total && secondsLeft !== undefined ? [`${formatSeconds(Math.ceil(secondsLeft))} left`] : []),
+    ...measureParts(figures),
+    ...rateParts(figures),
+    ...(memoryBytes === undefined ? [] : [formatBytes(memoryBytes)]),
+    ...entropyParts(figures),
+  ];
 }
 
 /** One unit is not, nor is what was all done before. */
-const isWorthALine = ({ total, done, from = 0 }: Progress) => total > 1 && (from === 0 || done > from);
+const isWorthALine = ({ total, done, from }: Progress) => total > 1 && (from === 0 || done > from);
 
 function summary(progress: Progress): string {
-  const { name, detail, from = 0 } = progress;
-  const done = progress.done - from;
-  const seconds = secondsOf(progress);
-  const parts = [`${formatCount(done)} in ${formatSeconds(seconds)}`, formatRate(done / seconds), detail];
-  return `${name}: ${parts.filter((part) => part !== '').join(', ')}`;
+  const figures = figuresOf(progress);
+  const { done, seconds, peakMemoryBytes } = figures;
+  const parts = [
+    `${formatCount(done - progress.from)} in ${formatSeconds(seconds)}`,
+    ...measureParts(figures),
+    ...entropyParts(figures),
+    ...rateParts(figures),
+    ...(peakMemoryBytes === undefined ? [] : [`peak ${formatBytes(peakMemoryBytes)}`]),
+  ];
+  return `${progress.name}: ${parts.join(', ')}`;
 }
 
 /** Plain lines: at each tenth, but not too many and not too few. */
 function lines(progress: Progress, print: (line: string) => void): Phase {
   let [last, tenth] = [progress.started, 0];
   return {
-    update: (done, detail = '') => {
-      Object.assign(progress, { done, detail });
+    update: (done, measures = {}) => {
+      Object.assign(progress, { done, measures });
       const { name, total, now } = progress;
       const reached = Math.floor((10 * done) / total);
       const pause = now() - last;
@@ -104,7 +130,8 @@ function lines(progress: Progress, print: (line: string) => void): Phase {
       if (!due || done >= total) return;
       [last, tenth] = [now(), reached];
       const percent = Math.floor((100 * done) / total);
-      print(`${name} ${formatCount(done)}/${formatCount(total)} (${percent} %), ${partsOf(progress).join(', ')}`);
+      const parts = [`${name} ${formatCount(done)}/${formatCount(total)} (${percent} %)`, ...partsOf(progress)];
+      print(parts.join(', '));
     },
     end: () => {
       if (isWorthALine(progress)) print(summary(progress));
@@ -118,7 +145,7 @@ interface Bar {
 }
 
 const longestBar = 24;
-const shortestBar = 8;
+const shortestBar = 4;
 
 /** cli-progress draws; it reads `progress` at each frame. */
 function drawnBar(progress: Progress, stream: TerminalReporterOptions['stream']): Bar {
@@ -145,7 +172,7 @@ function drawnBar(progress: Progress, stream: TerminalReporterOptions['stream'])
   };
 }
 
-/** `train ━━━━━━──── 45 % 54/120  7 s left  9.8/s  loss 0.412`, as much of it as fits. */
+/** `train ━━━━━━──── 45 % 54/120  7 s left  loss 0.412  9.8 ex/s  300 tok/s  412 MB`, as much of it as fits. */
 export function barLine(progress: Progress, width: number): string {
   const { name, total, done } = progress;
   const share = total > 0 ? Math.min(done / total, 1) : 1;

@@ -33,10 +33,12 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
 }
 
-/** Speed of work: `9.8/s`, and `2.4 s each` where a unit takes longer than a second. */
-export function formatRate(perSecond: number): string {
-  if (perSecond >= 10) return `${formatCount(perSecond)}/s`;
-  return perSecond >= 1 ? `${perSecond.toFixed(1)}/s` : `${(1 / perSecond).toFixed(1)} s each`;
+/** Speed of work: `9.8/s`, and `2.4 s each` where a unit takes longer than a second; with a name of units `0.42 ex/s`. */
+export function formatRate(perSecond: number, unit?: string): string {
+  const per = unit === undefined ? '/s' : ` ${unit}/s`;
+  if (perSecond >= 10) return `${formatCount(perSecond)}${per}`;
+  if (perSecond >= 1) return `${perSecond.toFixed(1)}${per}`;
+  return unit === undefined ? `${(1 / perSecond).toFixed(1)} s each` : `${perSecond.toFixed(2)}${per}`;
 }
 
 /** A metric: three decimals. */

@@ -40,7 +40,7 @@ export async function gramMatrices(
   if (model.taskType !== 'SEQ_CLS') {
     throw usageError('The Gram matrix is that of classes or scores; this task has neither. Select another way.');
   }
-  const plan = loraPlan(options, { own: model.adaptable, shared: [] });
+  const plan = loraPlan({ ...options, bias: 'none' }, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, options.seed);
   // B starts at 0, so that the gradient by A is 0 and adds nothing.
   const moved = adapters.filter(({ name }) => name.endsWith('.lora_B'));

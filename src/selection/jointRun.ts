@@ -20,7 +20,7 @@ export async function jointRun(
     learningRate: settings.lr,
     signal,
     stage,
-    onStep: ({ step, loss }) => phase.update(step + 1, `loss ${loss.toFixed(3)}`),
+    onStep: ({ step, loss }, { examples, tokens }) => phase.update(step + 1, { loss, examples, tokens }),
   });
   phase.end();
   return { plan, parameters };

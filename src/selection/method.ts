@@ -1,6 +1,7 @@
 import type { TaskKind } from '../data/types.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { headParameters, type Parameter } from '../optimize/parameters.js';
+import { headParameters, type Parameter, withHeadTraining } from '../optimize/parameters.js';
+import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
 import type { DamOptimizerName } from './damOptimizer.js';
@@ -13,6 +14,8 @@ import type { Halves } from './search.js';
 export interface SelectionSettings {
   readonly rank: number;
   readonly alpha: number;
+  /** Biases of the base model are trained only where modules are chosen. */
+  readonly bias: 'none';
   /** Names of the modules that may be adapted. */
   readonly targets: readonly string[];
   readonly relax: Relaxation;
@@ -27,8 +30,10 @@ export interface SelectionSettings {
   readonly steps: number;
   readonly batchSize: number;
   readonly lr: number;
+  readonly headLr?: number | undefined;
   readonly warmupRatio: number;
   readonly weightDecay: number;
+  readonly headWeightDecay?: number | undefined;
   readonly maxGradNorm: number;
   readonly dropoutRate: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
@@ -65,11 +70,7 @@ export interface SelectionContext {
   readonly allowance: Allowance;
   readonly signal?: AbortSignal | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */
-  readonly phase: (
-    name: string,
-    total: number,
-    from?: number,
-  ) => { update(done: number, detail?: string): void; end(): void };
+  readonly phase: (name: string, total: number, from?: number) => Phase;
   /** Place of a search or a joint run in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: ((name: string) => Stage) | undefined;
 }
@@ -103,8 +104,8 @@ export interface SelectionMethod {
 }
 
 /** A head as every run of this seed starts with it. */
-export function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
-  return headParameters(model.head, settings.seed);
+export async function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
+  return withHeadTraining(await headParameters(model.head, settings.seed), model.head, settings);
 }
 
 /** The position of a module in the matrix. */

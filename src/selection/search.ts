@@ -8,6 +8,8 @@ import { BatchStream } from '../optimize/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../optimize/gradientStep.js';
 import { adapterParameters, type Parameter, parameter, valuesState } from '../optimize/parameters.js';
 import { scheduleFactor } from '../optimize/schedule.js';
+import { WorkDone } from '../optimize/work.js';
+import type { Work } from '../progress.js';
 import { type Resumable, type Stage, together } from '../state.js';
 import { type SearchOrder, type SearchStep, searchStepSchema } from './dam.js';
 import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
@@ -40,7 +42,8 @@ export interface SearchOptions {
   readonly seed: number;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: (record: SearchStep) => void;
+  /** @param work batches of both halves */
+  readonly onStep?: (record: SearchStep, work: Work) => void;
   /** Place of the search in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: Stage | undefined;
 }
@@ -122,6 +125,7 @@ export async function searchDam(
     options.order === 'second'
       ? await openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
       : await openPlainGradient(model, { ...shared, wrt: [gates] });
+  const work = new WorkDone();
   try {
     for (let step = found?.step ?? 0; step < options.steps; step++) {
       options.signal?.throwIfAborted();
@@ -130,7 +134,8 @@ export async function searchDam(
       const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
       const now = relax(options.relax, logits, groups, noise);
       gates.values.set(now.gates);
-      const validationLoss = await gateStep.run(validationBatches.at(step), trainBatch, rate);
+      const validationBatch = validationBatches.at(step);
+      const validationLoss = await gateStep.run(validationBatch, trainBatch, rate);
       const weight = (options.entropyWeight * (step + 1)) / options.steps;
       const byGates = Float64Array.from(gateStep.gradient);
       const byLogits = now.pullback(byGates);
@@ -145,7 +150,8 @@ export async function searchDam(
       const entropy = relaxedEntropy(relax(options.relax, logits, groups).gates, options.relax, groups);
       const record = { step, validationLoss, trainLoss, entropy, spread: spreadOf(logits) };
       history.push(record);
-      options.onStep?.(record);
+      for (const batch of [validationBatch, trainBatch]) work.add(batch);
+      options.onStep?.(record, work);
       await options.stage?.reached(step + 1, memory.state, step + 1 === options.steps);
     }
     return result();

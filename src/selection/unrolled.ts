@@ -37,7 +37,7 @@ export interface GateGradient {
  *     ∂L_val(w', γ)/∂γ − ξ · ∂²L_train(w, γ)/∂γ∂w · ∂L_val(w', γ)/∂w'
  *
  * The product with the mixed second derivative is exact: the gradient graph is differentiated once more. ξ is the
- * learning rate of the step; the weights are left as they were.
+ * learning rate of the step, of each weight its own (the head may have another); the weights are left as they were.
  */
 export async function openUnrolledGradient(model: Model, options: UnrolledOptions): Promise<GateGradient> {
   const { weights, gates, gateTensors } = options;
@@ -52,12 +52,15 @@ export async function openUnrolledGradient(model: Model, options: UnrolledOption
     async run(validation, training, rate) {
       await trainStep.run(training, 0);
       const before = weights.map(({ values }) => values.slice());
-      for (const [w, { values }] of weights.entries()) {
+      for (const [w, { values, rateFactor = 1 }] of weights.entries()) {
         const slope = trainStep.gradients[w]!;
-        for (let i = 0; i < values.length; i++) values[i]! -= rate * slope[i]!;
+        for (let i = 0; i < values.length; i++) values[i]! -= rate * rateFactor * slope[i]!;
       }
       const loss = await validationStep.run(validation, 0);
       for (const [w, { values }] of weights.entries()) values.set(before[w]!);
+      for (const [w, { rateFactor = 1 }] of weights.entries()) {
+        if (rateFactor !== 1) for (let i = 0; i < byWeights[w]!.length; i++) byWeights[w]![i]! *= rateFactor;
+      }
       const second = await mixed.run(training, byWeights);
       for (let i = 0; i < gradient.length; i++) gradient[i] = byGates![i]! - rate * second[i]!;
       return loss;

@@ -107,7 +107,11 @@ export const trainSchema = z.strictObject({
   labelSmoothing: z.number().min(0).lt(1).default(0),
   /** Classification: `balanced`, or a weight for each class by name. */
   classWeights: z.union([z.literal('balanced'), z.record(z.string(), z.number().positive())]).optional(),
+  /** Peak learning rate of the head; default: `lr`. */
+  headLr: z.number().positive().optional(),
   weightDecay: z.number().nonnegative().default(0.01),
+  /** Weight decay of the head; default: `weightDecay`. */
+  headWeightDecay: z.number().nonnegative().optional(),
   warmupRatio: z.number().min(0).max(1).default(0.06),
   schedule: z.enum(schedules).default('linear'),
   maxGradNorm: z.number().positive().default(1),

@@ -1,6 +1,7 @@
 import type { TaskOptions } from '../data/tasks/task.js';
 import type { DownloadProgress } from '../hub/download.js';
-import type { Phase, Reporter } from './reporter.js';
+import type { Phase } from '../progress.js';
+import type { Reporter } from './reporter.js';
 
 const megabyte = 1e6;
 

@@ -64,7 +64,7 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   const training = stepOf(plan, config.accumulate);
   let selecting = 0;
   if (selection !== undefined && selection.graphs > 0) {
-    const all = loraPlan(config, { own: matchTargets(model, config.targets), shared: [] });
+    const all = loraPlan({ ...config, bias: 'none' }, { own: matchTargets(model, config.targets), shared: [] });
     const { memory } = stepOf(all, 1);
     selecting = memory.total + (selection.graphs - 1) * (memory.weights + memory.activations);
   }

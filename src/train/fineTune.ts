@@ -4,6 +4,7 @@ import type { Model } from '../models/model.js';
 import type { LossOptions } from '../optimize/loss.js';
 import type { Parameter } from '../optimize/parameters.js';
 import { type TrainStep, trainParameters, type Watch } from '../optimize/training.js';
+import type { Work } from '../progress.js';
 import type { Stage } from '../state.js';
 import { dropoutRateOf, type TrainConfig } from './config.js';
 
@@ -12,7 +13,7 @@ export interface FineTuneOptions {
   readonly loss?: LossOptions;
   readonly config: TrainConfig;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((step: TrainStep) => void) | undefined;
+  readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
   readonly watch?: Watch | undefined;
   readonly stage?: Stage | undefined;
 }

@@ -48,9 +48,13 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
   const stopTokenIds = await stopIds({ model, tokenizer });
   const decoder = await openDecoder(model, { plan, parameters, threads: options.threads ?? usualThreads });
   const { maxLength } = model;
+  const { prompts, reporter = silent } = options;
+  // One text shows by itself that work goes on.
+  const phase = prompts.length > 1 ? reporter.phase('generate', prompts.length) : undefined;
+  let tokensBefore = 0;
   try {
     const results: GeneratedText[] = [];
-    for (const [index, prompt] of options.prompts.entries()) {
+    for (const [index, prompt] of prompts.entries()) {
       const started = performance.now();
       const stream = decodeStream(tokenizer);
       const pieces: string[] = [];
@@ -65,11 +69,15 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
       for (; !step.done; step = await run.next()) {
         tokens++;
         give(stream.push(step.value));
+        phase?.update(index, { examples: index, tokens: tokensBefore + tokens });
       }
       give(stream.end());
       const tokensPerSecond = tokens / ((performance.now() - started) / 1000);
+      tokensBefore += tokens;
+      phase?.update(index + 1, { examples: index + 1, tokens: tokensBefore });
       results.push({ prompt, text: pieces.join(''), tokens, finish: step.value, tokensPerSecond });
     }
+    phase?.end();
     return results;
   } finally {
     await decoder.release();

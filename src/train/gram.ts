@@ -66,7 +66,7 @@ export async function inspectGram({
     ...config,
     kind: task.kind,
     signal,
-    onExample: (done) => phase.update(done),
+    onExample: (done) => phase.update(done, { examples: done }),
   });
   phase.end();
   const reportOf = (gamma: readonly (readonly number[])[]) =>

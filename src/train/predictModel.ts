@@ -51,7 +51,7 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
   const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? usualLength(model.maxLength, tokenizer));
   const encoded = await encodeSplit(tokenizer, await options.examples(), { maxLength, warn: reporter.warn, signal });
   const phase = reporter.phase('predict', encoded.length);
-  const onBatch = (done: number) => phase.update(done);
+  const onBatch = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
   const plan = noAdapters;
   const results = await predictEach(model, plan, [], encoded, { threads, signal, onBatch });
   phase.end();

@@ -1,4 +1,7 @@
-/** Where long work tells of itself. The command line shows bars or lines; a library user may pass `silent`. */
+import type { Phase } from '../progress.js';
+import type { Scores } from './kinds/kind.js';
+
+/** Where long work tells of itself. The command line shows bars, lines or records; a library user may pass `silent`. */
 export interface Reporter {
   /** One line that the user should see. */
   info(line: string): void;
@@ -6,16 +9,13 @@ export interface Reporter {
   warn(line: string): void;
   /** Announces work of `total` units (steps, examples, bytes), of which `from` were done before. */
   phase(name: string, total: number, from?: number): Phase;
-}
-
-export interface Phase {
-  /** `done` units are finished; `detail` is a short text such as a loss. */
-  update(done: number, detail?: string): void;
-  end(): void;
+  /** Scores while a run trains, after `steps` steps. */
+  evaluated(steps: number, scores: Scores): void;
 }
 
 export const silent: Reporter = {
   info: () => {},
   warn: () => {},
   phase: () => ({ update: () => {}, end: () => {} }),
+  evaluated: () => {},
 };

@@ -43,6 +43,7 @@ export async function selectModules(
     halves: { train: first, validation: second },
     settings: {
       ...config,
+      bias: 'none',
       steps: config.searchSteps ?? Math.ceil((config.searchEpochs * first.length) / config.batchSize),
       dropoutRate: dropoutRateOf(config),
     },

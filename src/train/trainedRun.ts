@@ -1,6 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
+import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { type Parameter, trainedOf } from '../optimize/parameters.js';
+import { type Parameter, trainedOf, withHeadTraining } from '../optimize/parameters.js';
 import type { TrainStep } from '../optimize/training.js';
 import type { Dam } from '../selection/dam.js';
 import { placeAdapter } from './adapterFolder.js';
@@ -37,6 +38,7 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
   const loss = lossOptionsOf(config, task, train.encoded);
+  refuseHeadTraining(config, model, task);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const scorer = await workspace.scorer();
   const started = performance.now();
@@ -59,9 +61,10 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   }
   const select = secondsSince(started);
 
-  const { plan, parameters } = workspace.adapter
+  const { plan, parameters: alike } = workspace.adapter
     ? placeAdapter(workspace.adapter, model)
     : await startingPlan(model, config, selection);
+  const parameters = withHeadTraining(alike, model.head, config);
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
   const { threads, nullScoreDiffThreshold } = config;
@@ -77,9 +80,9 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
     signal,
     watch,
     stage,
-    onStep: (step) => {
+    onStep: (step, { examples, tokens }) => {
       watch.record(step);
-      phase.update(step.step + 1, `loss ${step.loss.toFixed(3)}`);
+      phase.update(step.step + 1, { loss: step.loss, examples, tokens });
       const { loss: value, learningRate, gradientNorm } = step;
       log?.scalars(
         { 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm },
@@ -101,6 +104,12 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
 }
 
+/** @throws DiffoError (usage) for a head of one's own where there is none */
+function refuseHeadTraining({ headLr, headWeightDecay }: TrainConfig, { head }: Model, { name }: TaskAsked): void {
+  if (head.length > 0 || (headLr === undefined && headWeightDecay === undefined)) return;
+  throw usageError(`--head-lr and --head-weight-decay are for a head; ${name} is learned without one. Leave them out.`);
+}
+
 /** The evaluations that a configuration asks for while it trains. */
 function evaluationOf(
   { evalSteps, earlyStopping, keepBest = true }: TrainConfig,
@@ -116,8 +125,7 @@ function evaluationOf(
     metric: metrics[0]!,
     score,
     onScores: (scores, steps) => {
-      const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(3)}`);
-      reporter.info(`step ${steps}: ${shown.join(', ')}`);
+      reporter.evaluated(steps, scores);
       log?.scalars(devScalars(scores), steps);
     },
   };
@@ -141,7 +149,7 @@ export async function scoreExamples(
   reporter: Reporter,
 ): Promise<Omit<Scored, 'note'>> {
   const phase = reporter.phase('evaluate', examples);
-  const onDone = (done: number) => phase.update(done);
+  const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
   const { note, ...scored } = await scorer(adapted, { ...options, onDone });
   phase.end();
   if (note !== undefined) reporter.info(note);

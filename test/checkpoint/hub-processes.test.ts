@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resultOf } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
 import { REPOSITORY } from '../shared.js';
 import { type HubServer, startHub } from './hub-server.js';
@@ -46,7 +47,7 @@ describe('three processes that want one model at once', () => {
     const outcomes = await Promise.all([inspect(), inspect(), inspect()]);
     for (const { code, stdout, stderr } of outcomes) {
       expect(code, stderr).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ family: 'BERT', layers: 3 });
+      expect(resultOf(stdout)).toMatchObject({ family: 'BERT', layers: 3 });
     }
     const left = (await readdir(folder, { recursive: true })).filter((name) => /partial|diffora-part/.test(name));
     expect(left).toEqual([]);

@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { diffora, quickRun, taskFileOf, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, taskFileOf, temporaryFolder, tinyModel, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -47,13 +47,52 @@ describe('train', () => {
     expect(dam.gamma.map((row: number[]) => row.reduce((sum, one) => sum + one, 0))).toEqual([3, 3, 3]);
   });
 
-  it('prints the record and the folder as one JSON object with --json, and nothing else', async () => {
+  it('writes records alone with --json, as it goes on, the last the run record with the folder', async () => {
     const output = folder.path('json');
-    const { stdout } = await diffora('train', ...quickRun(task), '--method', 'head', '--json', '--output', output);
-    expect(stdout.trimEnd()).not.toContain('\n');
-    const { output: written, ...record } = JSON.parse(stdout);
-    expect(written).toBe(output);
+    const flags = ['--json', '--eval-steps', '5', '--max-length', '4', '--output', output];
+    const { stdout, stderr } = await diffora('train', ...quickRun(task), ...flags);
+    expect(stderr).toBe('');
+    const records = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const phases = records.filter(({ event }) => event === 'phase').map(({ phase, total }) => [phase, total]);
+    expect(phases).toEqual([
+      ['search', 3],
+      ['train', 10],
+      ['evaluate', 4],
+    ]);
+    for (const [phase, done, examples] of [
+      // A batch of either half a step, of 18 examples; then 36 examples, twice.
+      ['search', 3, 2 * 18],
+      ['train', 10, 2 * 36],
+      ['evaluate', 4, 4],
+    ]) {
+      const last = records.findLast((one) => one.event === 'progress' && one.phase === phase);
+      // All rows are cut to 4 tokens.
+      expect(last).toMatchObject({ done, total: done, examples, tokens: 4 * Number(examples) });
+      expect(last.memoryBytes).toBeLessThanOrEqual(last.peakMemoryBytes);
+    }
+    const evaluations = records.filter(({ event }) => event === 'evaluation');
+    expect(evaluations.map(({ steps }) => steps)).toEqual([5, 10]);
+    expect(records.filter(({ event }) => event === 'warning')).toHaveLength(2);
+    const { event, output: written, ...record } = records.at(-1);
+    expect([event, written]).toEqual(['result', output]);
     expect(record).toEqual(await jsonOf(folder.path('json', 'run.json')));
+  });
+
+  it('writes with --json and --quiet the result and warnings, and of a run that fails no result', async () => {
+    const flags = [...quickRun(task), '--method', 'head', '--json'];
+    const quiet = await diffora('train', ...flags, '--quiet', '--output', folder.path('quiet'));
+    expect(quiet).toMatchObject({ code: 0, stderr: '' });
+    const told = quiet.stdout.trimEnd().split('\n');
+    expect(told).toHaveLength(2);
+    expect(JSON.parse(told[0]!)).toEqual({ event: 'warning', message: '--rank has no effect with --method head' });
+    expect(resultOf(quiet.stdout)).toMatchObject({ command: 'train' });
+    const failed = await diffora('train', ...flags, '--class-weights', 'none=2', '--output', folder.path('failed'));
+    expect(failed).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--class-weights none: .*\n$/) });
+    expect(failed.stdout).toContain('{"event":"info","message":"Examples of reviews');
+    expect(failed.stdout).not.toContain('"result"');
   });
 
   it('shows the heat map, the scores and the folder', async () => {
@@ -70,7 +109,7 @@ describe('train', () => {
     const config = folder.path('config.yaml');
     await writeFile(config, 'method: lora\nrank: 3\ntargets: [query]\n');
     const args = [...quickRun(task), '--config', config, '--output', folder.path('configured'), '--json'];
-    const { config: used } = JSON.parse((await diffora('train', ...args)).stdout);
+    const { config: used } = resultOf((await diffora('train', ...args)).stdout);
     expect(used).toMatchObject({ method: 'lora', rank: 2, targets: ['query'] });
   });
 
@@ -119,7 +158,7 @@ describe('select', () => {
     const dam = folder.path('where', 'dam.json');
     const trained = await diffora('train', ...quickRun(task), '--dam', dam, '--json', '--output', folder.path('with'));
     // ρ·N = 0.3 · 6 rounds to 2 in each of the three layers.
-    expect(JSON.parse(trained.stdout).parameters.adaptedModules).toBe(6);
+    expect(resultOf(trained.stdout).parameters.adaptedModules).toBe(6);
     expect(await jsonOf(folder.path('with', 'dam.json'))).toEqual(await jsonOf(dam));
   });
 
@@ -138,7 +177,7 @@ describe('eval', () => {
       ...args,
     );
     expect(stdout, stderr).not.toBe('');
-    return JSON.parse(stdout);
+    return resultOf(stdout);
   };
 
   it("gives the run's own dev scores again where a task file has that split", async () => {
@@ -194,7 +233,7 @@ describe('predict', () => {
     expect(lines).toHaveLength(3);
     for (const [i, text] of texts.entries()) {
       const line = JSON.parse(lines[i]!);
-      const alone = JSON.parse((await diffora('predict', ...args, '--text', text, '--json')).stdout);
+      const alone = resultOf((await diffora('predict', ...args, '--text', text, '--json')).stdout);
       expect(Object.keys(line)).toEqual(['label', 'score', 'logits']);
       expect(line.label).toBe(alone.label);
       // Padding beside longer rows may change the last bits of a float32 sum.
@@ -231,7 +270,7 @@ describe('inspect', () => {
   });
 
   it('counts what the adapter file holds', async () => {
-    const { adapter } = JSON.parse((await diffora('inspect', runOf('lora'), '--json')).stdout);
+    const { adapter } = resultOf((await diffora('inspect', runOf('lora'), '--json')).stdout);
     // Rank 2 on three layers: query, key, value, attention.output of 32 + 32, intermediate and output of 32 + 64.
     expect(adapter.parameters.adapter).toBe(3 * 2 * (4 * 64 + 2 * 96));
     expect(adapter.targets.find(({ module }: { module: string }) => module === 'output.dense').layers).toEqual([

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, temporaryFolder, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
@@ -15,7 +15,7 @@ async function estimate(...flags: string[]) {
   const { code, stdout, stderr } = await diffora('train', ...task, '--output', output, '--dry-run', '--json', ...flags);
   expect(code, stderr).toBe(0);
   expect(existsSync(output)).toBe(false);
-  return JSON.parse(stdout);
+  return resultOf(stdout);
 }
 
 describe('a dry run', () => {

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectClose } from '../fixtures.js';
-import { diffora, letterModel, temporaryFolder, writeReviews } from './run.js';
+import { diffora, letterModel, resultOf, temporaryFolder, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -36,11 +36,11 @@ describe.each(families)('%s from the command line', (name) => {
     expect(merging.code, merging.stderr).toBe(0);
     const own = await diffora('predict', '--model', merged, ...text);
     expect(own.code, own.stderr).toBe(0);
-    const [withAdapter, withMerged] = [JSON.parse(adapted.stdout), JSON.parse(own.stdout)];
+    const [withAdapter, withMerged] = [resultOf(adapted.stdout), resultOf(own.stdout)];
     expect(withMerged.label).toBe(withAdapter.label);
     expectClose('logits', withMerged.logits, withAdapter.logits, { relative: 1e-4, floor: 1e-5 });
     const base = await diffora('predict', '--model', model, ...text);
-    if (base.code === 0) expect(JSON.parse(base.stdout).logits).not.toEqual(withMerged.logits);
+    if (base.code === 0) expect(resultOf(base.stdout).logits).not.toEqual(withMerged.logits);
     const config = JSON.parse(await readFile(join(merged, 'config.json'), 'utf8'));
     expect(config.architectures[0]).toMatch(/ForSequenceClassification$/);
   });
@@ -48,7 +48,7 @@ describe.each(families)('%s from the command line', (name) => {
   it('is described by inspect', async () => {
     const { code, stdout, stderr } = await diffora('inspect', folder.path(`model-${name}`), '--json');
     expect(code, stderr).toBe(0);
-    const found = JSON.parse(stdout);
+    const found = resultOf(stdout);
     expect(found).toMatchObject({ kind: 'model', layers: 2 });
     expect(found.adaptable).toBe(2 * found.modules.length);
     const shown = await diffora('inspect', folder.path(`model-${name}`));
@@ -78,15 +78,15 @@ describe('generate', () => {
       diffora(...flags('--prompt', 'a b', '--temperature', '2', '--seed', seed, '--json'));
     const [first, again, other] = [await drawn('1'), await drawn('1'), await drawn('2')];
     expect(first.code, first.stderr).toBe(0);
-    const textOf = ({ stdout }: { stdout: string }) => JSON.parse(stdout).text;
+    const textOf = ({ stdout }: { stdout: string }) => resultOf(stdout).text;
     expect(textOf(first)).toBe(textOf(again));
     expect(textOf(first)).not.toBe(textOf(other));
   });
 
-  it('streams what it prints whole with --json', async () => {
+  it('prints while it writes what is a record with --json', async () => {
     const { stdout } = await diffora(...flags('--prompt', 'a b', '--max-new-tokens', '5'));
     const { stdout: json } = await diffora(...flags('--prompt', 'a b', '--max-new-tokens', '5', '--json'));
-    expect(stdout).toBe(`${JSON.parse(json).text}\n`);
+    expect(stdout).toBe(`${resultOf(json).text}\n`);
   });
 
   it('takes a prompt a line and writes a JSON object a line', async () => {

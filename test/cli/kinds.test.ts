@@ -2,7 +2,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oraclePath } from '../fixtures.js';
-import { diffora, temporaryFolder, tinyModel } from './run.js';
+import { diffora, resultOf, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ const lines = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(r
 async function json(...args: string[]) {
   const { code, stdout, stderr } = await diffora(...args, '--json');
   expect(code, stderr).toBe(0);
-  return JSON.parse(stdout);
+  return resultOf(stdout);
 }
 
 describe('answers in passages from the command line', () => {
@@ -145,6 +145,25 @@ describe.each(['llama', 'gpt2'])('texts from the command line, %s', (family) => 
     const again = await json('eval', '--adapter', run(), '--task', description(), '--metrics', 'accuracy');
     expect(again.scores).toEqual({ accuracy: 1 });
   }, 120_000);
+
+  it('have no head to be trained otherwise', async () => {
+    const flags = [
+      '--model',
+      folder.path(family),
+      '--task',
+      description(),
+      '--head-lr',
+      '1',
+      '--output',
+      folder.path('none'),
+    ];
+    expect(await diffora('train', ...flags)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        `--head-lr and --head-weight-decay are for a head; texts-${family} is learned without`,
+      ),
+    });
+  });
 
   it('are predicted, and written by generate', async () => {
     const predicted = await json('predict', '--adapter', run(), '--text', 'axy');

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { selectionNames } from '../../src/selection/registry.js';
 import { methods } from '../../src/train/config.js';
-import { diffora, quickRun, taskFileOf, temporaryFolder, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, taskFileOf, temporaryFolder, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -31,7 +31,7 @@ describe.each(methods)('train --method %s', (method) => {
       record.parameters.adapter + record.parameters.replaced + record.parameters.head,
     );
     const evaluated = await diffora('eval', '--adapter', run, '--task', await taskFileOf(task), '--json');
-    expect(JSON.parse(evaluated.stdout).scores, evaluated.stderr).toEqual(record.scores.dev);
+    expect(resultOf(evaluated.stdout).scores, evaluated.stderr).toEqual(record.scores.dev);
     const inspected = await diffora('inspect', run);
     expect(inspected.code, inspected.stderr).toBe(0);
     expect(inspected.stdout).toContain(`method ${method}`);
@@ -49,7 +49,7 @@ describe.each(methods)('train --method %s', (method) => {
     const logits = async (...of: string[]) => {
       const { stdout, stderr } = await diffora('predict', ...of, '--text', 'the cat sat', '--json');
       expect(stdout, stderr).not.toBe('');
-      return JSON.parse(stdout).logits as number[];
+      return resultOf(stdout).logits as number[];
     };
     const [adapted, plain] = [await logits('--adapter', run), await logits('--model', output)];
     for (const [i, value] of adapted.entries()) expect(Math.abs(value - plain[i]!)).toBeLessThan(1e-4);
@@ -118,7 +118,7 @@ describe('a selection', () => {
     const plain = await diffora('inspect', folder.path('weighed'), '--gram');
     expect(plain.stdout, plain.stderr).toContain('chosen');
     const { stdout } = await diffora('inspect', folder.path('weighed'), '--gram', '--json');
-    const { gram } = JSON.parse(stdout);
+    const { gram } = resultOf(stdout);
     // All modules' matrix is the chosen ones' plus a positive semi-definite one.
     expect(gram.all.smallestEigenvalue).toBeGreaterThanOrEqual(gram.chosen.smallestEigenvalue);
     // JSON has no infinity, which examples that are alike make of it.
@@ -159,7 +159,7 @@ describe('an adapter that is trained on', () => {
       ),
     );
     expect((await jsonOf(output, 'run.json')).config.method).toBe(method);
-    const [a, b] = [JSON.parse(before!), JSON.parse(after!)];
+    const [a, b] = [resultOf(before!), resultOf(after!)];
     expect([b.method, b.parameters, b.targets]).toEqual([a.method, a.parameters, a.targets]);
   });
 });

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderOf } from '../data/files.js';
-import { diffora, letterModel, temporaryFolder, tinyModel } from './run.js';
+import { diffora, letterModel, resultOf, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let llama: string;
@@ -25,7 +25,7 @@ async function train(model: string, run: string, ...args: string[]): Promise<str
 async function evaluate(adapter: string, ...args: string[]) {
   const { stdout, stderr } = await diffora('eval', '--adapter', adapter, '--threads', '1', '--json', ...args);
   expect(stdout, stderr).not.toBe('');
-  return JSON.parse(stdout);
+  return resultOf(stdout);
 }
 
 describe('eval of a span adapter', () => {
@@ -106,6 +106,6 @@ describe('an adapter of e2e', () => {
     expect(await predict({ mr: raw })).toBe(told);
     expect(await predict({ meaning_representation: raw })).toBe(told);
     const { stdout } = await diffora('predict', '--adapter', run, '--text', raw, '--json');
-    expect(JSON.parse(stdout)).toEqual(JSON.parse(told));
+    expect(resultOf(stdout)).toEqual(JSON.parse(told));
   });
 });

@@ -5,7 +5,7 @@ import { manifestChecksum } from '../../src/train/checkpoint/format.js';
 import { silent } from '../../src/train/reporter.js';
 import { select } from '../../src/train/run.js';
 import { bytesOf, quickConfig, stopwatch, trainUntil } from '../train/resumed.js';
-import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, temporaryFolder, tinyModel, writeReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -59,7 +59,7 @@ describe('train --resume', () => {
       stdout: `${output} is complete; there is nothing to resume.\n`,
     });
     const { stdout } = await resume(output, '--json');
-    expect(JSON.parse(stdout)).toMatchObject({ command: 'train', output });
+    expect(resultOf(stdout)).toMatchObject({ command: 'train', output });
     expect(await bytesOf(output)).toEqual(expected);
   });
 

@@ -41,6 +41,14 @@ class Collector extends Writable {
   }
 }
 
+/** The result among the records of `--json`: the last line. */
+// biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects.
+export function resultOf(stdout: string): any {
+  const { event, ...result } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+  if (event !== 'result') throw new Error(`the last line is no result: ${stdout}`);
+  return result;
+}
+
 export async function temporaryFolder(): Promise<{
   path: (...parts: string[]) => string;
   remove: () => Promise<void>;

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPeftAdapter } from '../../src/adapters/peft/index.js';
-import { diffora, quickRun, taskFileOf, temporaryFolder } from './run.js';
+import { diffora, quickRun, resultOf, taskFileOf, temporaryFolder } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -34,9 +34,9 @@ describe('scores of sentence pairs', () => {
 
     const held = await taskFileOf(task, '{ text: review, pair: title, label: stars }');
     const evaluated = await diffora('eval', '--adapter', folder.path('run'), '--task', held, '--json');
-    expect(JSON.parse(evaluated.stdout).scores, evaluated.stderr).toEqual(record.scores.dev);
+    expect(resultOf(evaluated.stdout).scores, evaluated.stderr).toEqual(record.scores.dev);
     const all = await diffora('eval', '--adapter', folder.path('run'), '--task', task, '--json');
-    expect(JSON.parse(all.stdout), all.stderr).toMatchObject({ examples: 40, scores: { pearson: expect.any(Number) } });
+    expect(resultOf(all.stdout), all.stderr).toMatchObject({ examples: 40, scores: { pearson: expect.any(Number) } });
 
     const predicted = await diffora('predict', '--adapter', folder.path('run'), '--input', task);
     const lines = predicted.stdout.trimEnd().split('\n');

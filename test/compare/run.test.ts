@@ -5,7 +5,7 @@ import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdOut } from '../../src/data/stratify.js';
 import { openTask } from '../../src/data/tasks/openTask.js';
-import { diffora, temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
+import { diffora, resultOf, temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
 import { REPOSITORY } from '../shared.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -114,7 +114,13 @@ describe('compare', { timeout: 240_000 }, () => {
     expect(failed).toMatchObject({ status: 'failed', error: expect.stringContaining('rank') });
     const markdown = await readFile(folder.path('failing', 'results.md'), 'utf8');
     expect(markdown).toContain('failed:');
-    expect((await run('failing')).stdout).toContain('2 runs and trials trained');
+    const again = await run('failing', '--json');
+    // With --json that is a result too, and the failure all that stderr has.
+    expect(again).toMatchObject({ code: 1, stderr: '2 runs failed; the same command tries them again.\n' });
+    expect(resultOf(again.stdout)).toMatchObject({ trained: 2, failed: 2, output: folder.path('failing') });
+    const events = again.stdout.split('\n').slice(0, -2);
+    const progress = events.map((line) => JSON.parse(line)).filter(({ event }) => event === 'progress');
+    expect(progress.at(-1)).toMatchObject({ phase: 'compare', done: 2, total: 2 });
   });
 
   it('scores held-out training examples, the same for every seed, where dev is to be left alone', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Model } from '../../src/models/model.js';
 import { adamW, clipGlobalNorm } from '../../src/optimize/adamw.js';
 import { openGradientStep } from '../../src/optimize/gradientStep.js';
-import { parameter } from '../../src/optimize/parameters.js';
+import { type Parameter, parameter, withHeadTraining } from '../../src/optimize/parameters.js';
 import { scheduleFactor } from '../../src/optimize/schedule.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, batchOf, openTinyBert, parametersOf, planOf } from '../models/tinyBert.js';
@@ -15,6 +16,12 @@ interface AdamWDescription {
   readonly schedule: { readonly warmupSteps: number; readonly totalSteps: number };
   readonly clipping: { readonly maxNorm: number };
   readonly weightDecay: Readonly<Record<string, number>>;
+  readonly headGroup: {
+    readonly peakLearningRate: number;
+    readonly weightDecay: Readonly<Record<string, number>>;
+    readonly steps: readonly { readonly loss: number; readonly gradientNorm: number }[];
+    readonly after: TensorKeys;
+  };
   readonly batches: readonly BatchKeys[];
   readonly steps: readonly {
     readonly step: number;
@@ -29,24 +36,31 @@ interface AdamWDescription {
 }
 
 const oracle = await readOracle<AdamWDescription>('adamw');
-const { optimizer, schedule, clipping, weightDecay, batches, steps, before, after } = oracle.description;
+const { optimizer, schedule, clipping, weightDecay, headGroup, batches, steps, before, after } = oracle.description;
+
+/** Parameters as they start, the step that differentiates by them and their optimiser. */
+async function start(change: (parameters: Parameter[], model: Model) => Parameter[] = (parameters) => parameters) {
+  const model = await openTinyBert();
+  const parameters = change(parametersOf(oracle.all(before)), model);
+  const decay = weightDecay['bert.encoder.layer.0.attention.self.query.lora_A']!;
+  const gradientStep = await openGradientStep(model, {
+    kind: 'classification',
+    plan: planOf(model),
+    parameters,
+    wrt: parameters,
+    threads: 1,
+    largestBatch: { batch: 4, seq: 10 },
+  });
+  const [beta1, beta2] = optimizer.betas;
+  const update = adamW(parameters, { beta1, beta2, epsilon: optimizer.epsilon, weightDecay: decay });
+  const decayOf = ({ decays, weightDecay: own = decay }: Parameter) => (decays ? own : 0);
+  return { parameters, gradientStep, update, decayOf };
+}
 
 describe('20 training steps of the tiny BERT against torch.optim.AdamW', () => {
   it('gives the losses, rates, gradient norms and weights of every step', async () => {
-    const model = await openTinyBert();
-    const parameters = parametersOf(oracle.all(before));
-    const decay = Math.max(...Object.values(weightDecay));
-    for (const { name, decays } of parameters) expect(decays ? decay : 0, name).toBe(weightDecay[name]);
-    const gradientStep = await openGradientStep(model, {
-      kind: 'classification',
-      plan: planOf(model),
-      parameters,
-      wrt: parameters,
-      threads: 1,
-      largestBatch: { batch: 4, seq: 10 },
-    });
-    const [beta1, beta2] = optimizer.betas;
-    const update = adamW(parameters, { beta1, beta2, epsilon: optimizer.epsilon, weightDecay: decay });
+    const { parameters, gradientStep, update, decayOf } = await start();
+    for (const one of parameters) expect(decayOf(one), one.name).toBe(weightDecay[one.name]);
     expect(steps).toHaveLength(20);
     expect(new Set(steps.map(({ clipped }) => clipped))).toEqual(new Set([true, false]));
 
@@ -67,6 +81,27 @@ describe('20 training steps of the tiny BERT against torch.optim.AdamW', () => {
       }
     }
     expect(Object.keys(after)).toEqual(['1', '2', '20']);
+    await gradientStep.release();
+  });
+
+  it('gives those of parameter groups where the head has a learning rate and a decay of its own', async () => {
+    const { peakLearningRate: lr } = optimizer;
+    const headWeightDecay = headGroup.weightDecay['classifier.weight']!;
+    const { parameters, gradientStep, update, decayOf } = await start((all, { head }) =>
+      withHeadTraining(all, head, { lr, headLr: headGroup.peakLearningRate, headWeightDecay }),
+    );
+    for (const one of parameters) expect(decayOf(one), one.name).toBe(headGroup.weightDecay[one.name]);
+    for (const [i, { loss, gradientNorm }] of headGroup.steps.entries()) {
+      const measured = await gradientStep.run(batchOf(oracle, batches[steps[i]!.batch]!), i);
+      expectClose(`loss of step ${i + 1}`, [measured], [loss], { relative: 2e-5, floor: 0 });
+      const norm = clipGlobalNorm(gradientStep.gradients, clipping.maxNorm);
+      expectClose(`norm of step ${i + 1}`, [norm], [gradientNorm], { relative: 2e-5, floor: 0 });
+      update.step(gradientStep.gradients, lr * scheduleFactor('linear', i, schedule.totalSteps, schedule.warmupSteps));
+    }
+    for (const { name, values } of parameters) {
+      const expected = oracle.at(headGroup.after[name]!).data;
+      expectClose(`${name} after step 20`, values, expected, { relative: 0, floor: 2e-5 });
+    }
     await gradientStep.release();
   });
 });

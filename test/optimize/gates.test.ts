@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/graph/index.js';
 import type { Model } from '../../src/models/model.js';
 import { openGradientStep } from '../../src/optimize/gradientStep.js';
-import { parameter } from '../../src/optimize/parameters.js';
+import { parameter, withHeadTraining } from '../../src/optimize/parameters.js';
 import { type Relaxation, relax } from '../../src/selection/relax.js';
 import { moduleGates } from '../../src/selection/search.js';
 import { openMixedDerivative, openUnrolledGradient } from '../../src/selection/unrolled.js';
@@ -95,9 +95,12 @@ describe.each(description.cases.map((one) => [one.name, one] as const))(
 );
 
 describe('the second-order gradient', () => {
-  it('is that of the validation loss after a step of the weights, by finite differences', async () => {
+  it.each([
+    ['', undefined],
+    [', the head three times as fast', 0.3],
+  ])('is that of the validation loss after a step of the weights%s, by finite differences', async (_, headLr) => {
     const model = await openTinyBert();
-    const { weights, gates, gateTensors } = relaxedModel(model, 'sigmoid');
+    const { weights: alike, gates, gateTensors } = relaxedModel(model, 'sigmoid');
     const options = {
       kind: 'classification' as const,
       plan: planOf(model),
@@ -105,6 +108,7 @@ describe('the second-order gradient', () => {
       largestBatch: { batch: 4, seq: 10 },
     };
     const rate = 0.1;
+    const weights = withHeadTraining(alike, model.head, { lr: rate, headLr });
     const validation = { ...batch, labels: { ...batch.labels!, data: BigInt64Array.from([0n, 2n, 1n, 1n]) } };
     const unrolled = await openUnrolledGradient(model, { ...options, weights, gates, gateTensors });
     const before = weights.map(({ values }) => values.slice());
@@ -120,8 +124,8 @@ describe('the second-order gradient', () => {
     });
     const lossAfterStep = async () => {
       await step.run(batch, 0);
-      for (const [w, { values }] of weights.entries()) {
-        for (let i = 0; i < values.length; i++) values[i]! -= rate * step.gradients[w]![i]!;
+      for (const [w, { values, rateFactor = 1 }] of weights.entries()) {
+        for (let i = 0; i < values.length; i++) values[i]! -= rate * rateFactor * step.gradients[w]![i]!;
       }
       const loss = await step.run(validation, 0);
       for (const [w, { values }] of weights.entries()) values.set(before[w]!);

@@ -4,7 +4,8 @@ import type { EncodedExample, TaskKind } from '../../src/data/types.js';
 import type { TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { adapterParameters, headParameters } from '../../src/optimize/parameters.js';
-import { type TrainingOptions, trainParameters } from '../../src/optimize/training.js';
+import { type TrainingOptions, type TrainStep, trainParameters } from '../../src/optimize/training.js';
+import type { Work } from '../../src/progress.js';
 import { randomStream } from '../../src/random.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 import { openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
@@ -111,5 +112,41 @@ describe('a batch cut into parts', () => {
     const [one, again] = [await train({ parts: 2, dropoutRate: 0.3 }), await train({ parts: 2, dropoutRate: 0.3 })];
     expect(again.losses).toEqual(one.losses);
     expect((await train({ dropoutRate: 0.3 })).losses).not.toEqual(one.losses);
+  });
+});
+
+describe('the learning rates of a run', () => {
+  /** transformers 5.23, get_scheduler with 2 of 8 steps of warm-up, lr 1, from its second step on. */
+  it.each([
+    ['linear', [0.5, 1, 0.833333333, 0.666666667, 0.5, 0.333333333, 0.166666667]],
+    ['cosine', [0.5, 1, 0.933012702, 0.75, 0.5, 0.25, 0.066987298]],
+    // constant_with_warmup there
+    ['constant', [0.5, 1, 1, 1, 1, 1, 1]],
+  ] as const)('are those of transformers, read one step ahead so that none is 0: %s', async (schedule, expected) => {
+    const rates: number[] = [];
+    const onStep = ({ learningRate }: TrainStep) => rates.push(learningRate);
+    await train({ steps: () => 7, warmupRatio: 0.2, learningRate: 1e-3, schedule, onStep });
+    expectClose(
+      'rates',
+      rates,
+      expected.map((factor) => 1e-3 * factor),
+      { relative: 1e-8, floor: 0 },
+    );
+  });
+});
+
+describe('work', () => {
+  it('adds up examples and tokens of what was trained on, whole or in parts, padding left out', async () => {
+    const given = await classification();
+    const tokens = given.encoded.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+    for (const parts of [1, 3]) {
+      const seen: number[][] = [];
+      const onStep = (_: TrainStep, { examples: count, tokens: real }: Work) => seen.push([count, real]);
+      // An epoch is 3 steps of 8 of 22 examples.
+      await train({ steps: (perEpoch) => 2 * perEpoch, parts, onStep });
+      expect(seen).toHaveLength(6);
+      expect(seen[2]).toEqual([22, tokens]);
+      expect(seen[5]).toEqual([44, 2 * tokens]);
+    }
   });
 });

@@ -1,4 +1,5 @@
-"""Fixture of training: 20 AdamW steps of the tiny BERT with LoRA, with schedule and global-norm clipping, no dropout."""
+"""Fixture of training: 20 AdamW steps of the tiny BERT with LoRA, with schedule and global-norm clipping, no dropout;
+and again with parameter groups: a learning rate and a weight decay of the head's own."""
 
 from pathlib import Path
 
@@ -13,6 +14,8 @@ SEED = 20250205
 STEPS, WARMUP_STEPS, PEAK_RATE, MAX_NORM = 20, 4, 1e-2, 1.0
 BETAS, EPSILON, WEIGHT_DECAY = (0.9, 0.999), 1e-8, 0.01
 KEPT_STEPS = (1, 2, 20)
+# Of a second run, whose head has a learning rate and a decay of its own.
+HEAD_RATE, HEAD_DECAY = 3e-2, 0.1
 
 
 def batches() -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
@@ -21,13 +24,24 @@ def batches() -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
     return [(batch(SEED + i, lengths), classes(SEED + 50 + i, len(lengths))) for i, lengths in enumerate(shapes)]
 
 
-def train(dtype: torch.dtype = torch.float64):
+def decay_of(name: str, of_head: float = WEIGHT_DECAY) -> float:
+    if name.endswith("bias"):
+        return 0.0
+    return of_head if name.startswith("classifier") else WEIGHT_DECAY
+
+
+def train(dtype: torch.dtype = torch.float64, head_rate: float = PEAK_RATE, head_decay: float = WEIGHT_DECAY):
     """Yields each step's record and the parameters after it; first the parameters at the start, with no record."""
     model = lora_model(zero_b=True).to(dtype).train()
     parameters = trainable(model)
-    decayed = [p for name, p in parameters.items() if not name.endswith("bias")]
-    plain = [p for name, p in parameters.items() if name.endswith("bias")]
-    groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
+    groups = [
+        {
+            "params": [p],
+            "lr": head_rate if name.startswith("classifier") else PEAK_RATE,
+            "weight_decay": decay_of(name, head_decay),
+        }
+        for name, p in parameters.items()
+    ]
     optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=BETAS, eps=EPSILON)
     schedule = get_linear_schedule_with_warmup(optimizer, WARMUP_STEPS, STEPS)
     yield None, parameters
@@ -62,6 +76,11 @@ def make(folder: Path) -> None:
             steps.append(record)
             if record["step"] in KEPT_STEPS:
                 after[str(record["step"])] = fixture.add_all(f"after{record['step']}", parameters)
+    head_steps = []
+    for record, parameters in train(head_rate=HEAD_RATE, head_decay=HEAD_DECAY):
+        if record is not None:
+            head_steps.append({key: record[key] for key in ("loss", "gradientNorm")})
+    head_after = fixture.add_all("headAfter", parameters)
     if {record["clipped"] for record in steps} != {True, False}:
         raise ValueError("adamw: clipping must be active on some steps and inactive on others")
     stored = []
@@ -82,7 +101,13 @@ def make(folder: Path) -> None:
             "optimizer": {"betas": BETAS, "epsilon": EPSILON, "peakLearningRate": PEAK_RATE},
             "schedule": {"kind": "linear", "warmupSteps": WARMUP_STEPS, "totalSteps": STEPS},
             "clipping": {"maxNorm": MAX_NORM, "formula": "g * min(1, maxNorm / (norm + 1e-6))"},
-            "weightDecay": {name: 0.0 if name.endswith("bias") else WEIGHT_DECAY for name in names},
+            "weightDecay": {name: decay_of(name) for name in names},
+            "headGroup": {
+                "peakLearningRate": HEAD_RATE,
+                "weightDecay": {name: decay_of(name, HEAD_DECAY) for name in names},
+                "steps": head_steps,
+                "after": head_after,
+            },
             "batches": stored,
             "steps": steps,
             "before": before,

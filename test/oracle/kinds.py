@@ -78,7 +78,7 @@ def check_text(folder: Path, checks: Checks) -> None:
         "transformers, merged": AutoModelForCausalLM.from_pretrained(folder / "text-merged").eval(),
     }
     rows, expected = read_lines(folder / "text.jsonl"), read_lines(folder / "text-predicted.jsonl")
-    scores = json.loads((folder / "text-scores.json").read_text())["scores"]
+    scores = json.loads((folder / "text-scores.json").read_text().splitlines()[-1])["scores"]
     prompts = [generation["prompt"].replace("{text}", row["asked"]) for row in rows]
     references = [" " + row["written"] for row in rows]
     end = tokenizer.eos_token_id

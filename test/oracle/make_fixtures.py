@@ -11,6 +11,7 @@ import adamw
 import bert_cases
 import check_fixtures
 import checkpoint_files
+import decay_groups
 import double_backward
 import families
 import gates
@@ -28,6 +29,7 @@ MAKERS = {
     "methods": method_steps.make,
     "families": families.make,
     "checkpoints": checkpoint_files.make,
+    "decay-groups": decay_groups.make,
 }
 SIZE_LIMIT = 6_000_000
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
     model,
     kind: 'classification',
     halves: { train: examples(24, 'a'), validation: examples(24, 'b') },
-    settings: { ...config, steps: 4, dropoutRate: 0 },
+    settings: { ...config, bias: 'none', steps: 4, dropoutRate: 0 },
     allowance: { scope: 'row', keep: 0.5, sizes: Array.from({ length: 3 }, () => Array(6).fill(1)) },
     phase: () => ({ update: () => {}, end: () => {} }),
   };

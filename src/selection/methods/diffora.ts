@@ -75,8 +75,8 @@ async function searchOnce(context: SelectionContext, name: string) {
     damLearningRate: settings.damLr,
     signal,
     stage,
-    onStep: ({ step, validationLoss, entropy }) =>
-      phase.update(step + 1, `validation loss ${validationLoss.toFixed(3)}, entropy ${entropy.toFixed(3)}`),
+    onStep: ({ step, validationLoss, entropy }, { examples, tokens }) =>
+      phase.update(step + 1, { validationLoss, entropy, examples, tokens }),
   });
   phase.end();
   return { ...result, trained: [...result.adapters, ...head] };

@@ -4,6 +4,7 @@ import { truncatedSvd } from '../../adapters/truncatedSvd.js';
 import { BatchStream } from '../../optimize/batchStream.js';
 import { openGradientStep } from '../../optimize/gradientStep.js';
 import { parameter } from '../../optimize/parameters.js';
+import { WorkDone } from '../../optimize/work.js';
 import { matrixOf } from '../damStart.js';
 import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
 
@@ -45,15 +46,18 @@ export const gradientNorm: SelectionMethod = {
     const count = Math.min(gradientBatches, batches.stepsPerEpoch);
     const sums = weights.map(({ values }) => new Float32Array(values.length));
     const phase = context.phase('gradients', count);
+    const work = new WorkDone();
     try {
       for (let i = 0; i < count; i++) {
         signal?.throwIfAborted();
-        await step.run(batches.at(i), i);
+        const batch = batches.at(i);
+        await step.run(batch, i);
+        work.add(batch);
         for (const [w, gradient] of step.gradients.entries()) {
           const sum = sums[w]!;
           for (let j = 0; j < sum.length; j++) sum[j]! += gradient[j]! / count;
         }
-        phase.update(i + 1);
+        phase.update(i + 1, { ...work });
       }
     } finally {
       await step.release();

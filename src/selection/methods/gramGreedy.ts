@@ -19,7 +19,7 @@ export const gramGreedy: SelectionMethod = {
     const sample = halves.train.slice(0, sampleSize);
     const phase = context.phase('Gram matrices', sample.length);
     const head = await freshHead(context);
-    const onExample = (done: number) => phase.update(done);
+    const onExample = (done: number) => phase.update(done, { examples: done });
     const { modules, examples: n } = await gramMatrices(model, head, sample, { ...settings, kind, signal, onExample });
     phase.end();
     const cells = new Map(

@@ -43,7 +43,7 @@ export const outputNorm: SelectionMethod = {
         signal?.throwIfAborted();
         const found = await session.run({ ...fixed, ...batchFeeds(collate([example], model.padTokenId), false) });
         for (const [m, { path }] of model.adaptable.entries()) sums[m]! += Number(found[path]!.data[0]);
-        phase.update(i + 1);
+        phase.update(i + 1, { examples: i + 1 });
       }
     } finally {
       await session.release();

@@ -207,7 +207,7 @@ async function writeAll(
     const ids: number[] = [];
     for await (const id of generate(decoder, prompt, options)) ids.push(id);
     texts.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
-    tokens += prompt.length + ids.length;
+    tokens += ids.length;
     onDone?.(texts.length, tokens);
   }
   return texts;

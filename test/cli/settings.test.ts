@@ -1,0 +1,123 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { type TrainConfigInput, trainSchema } from '../../src/train/config.js';
+import { diffora, temporaryFolder, tinyModel } from './run.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let common: Partial<TrainConfigInput>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const task = folder.path('reviews.csv');
+  const rows = Array.from(
+    { length: 40 },
+    (_, i) => `the ${i % 2 === 0 ? 'cat' : 'man'} ${i},title ${i % 3},${i % 2 === 0 ? 'good' : 'bad'}\n`,
+  );
+  await writeFile(task, `review,title,stars\n${rows.join('')}`);
+  const columns = { textColumn: 'review', pairColumn: 'title', labelColumn: 'stars' };
+  common = { model: tinyModel, task, ...columns, maxLength: 16, rank: 2, epochs: 1, batchSize: 8, threads: 1 };
+});
+afterAll(() => folder.remove());
+
+/** Settings that go together, each with another value than its default. */
+const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
+  most: () => ({
+    ...common,
+    dataDir: folder.path(),
+    method: 'lora',
+    head: 'classifier',
+    targets: ['query', 'value'],
+    alpha: 3,
+    loraDropout: 0.1,
+    bias: 'lora_only',
+    loraPlusRatio: 4,
+    pissaIterations: 3,
+    adaloraInitRank: 4,
+    adaloraTinit: 1,
+    adaloraTfinal: 1,
+    adaloraDeltaT: 1,
+    adaloraBeta1: 0.8,
+    adaloraBeta2: 0.8,
+    adaloraOrthogonality: 0.3,
+    veraInitial: 0.2,
+    reduction: 8,
+    select: 'diffora',
+    keep: 0.4,
+    budget: 1000,
+    scope: 'global',
+    share: 'column',
+    start: 'search',
+    relax: 'sigmoid',
+    searchOrder: 'second',
+    damOptimizer: 'adam',
+    damInit: 'gradient-norm',
+    damLr: 0.02,
+    entropyWeight: 0.1,
+    searchSeeds: 2,
+    searchEpochs: 2,
+    searchSteps: 2,
+    maxSteps: 3,
+    accumulate: 2,
+    gradientCheckpointing: true,
+    lr: 1e-3,
+    headLr: 2e-3,
+    labelSmoothing: 0.1,
+    classWeights: { bad: 2 },
+    weightDecay: 0.02,
+    headWeightDecay: 0.03,
+    warmupRatio: 0.2,
+    schedule: 'cosine',
+    maxGradNorm: 0.5,
+    dropout: 0.1,
+    stride: 5,
+    nullScoreDiffThreshold: 1,
+    metrics: ['accuracy'],
+    maxTrainSamples: 30,
+    maxEvalSamples: 4,
+    validationShare: 0.2,
+    validationSeed: 5,
+    evalSteps: 2,
+    earlyStopping: 3,
+    keepBest: false,
+    saveSteps: 2,
+    keepCheckpoints: 1,
+    seed: 7,
+    log: ['csv'],
+    logDir: folder.path('logs'),
+  }),
+  ranks: () => ({ ...common, method: 'lora', ranks: { query: 3 }, alphas: { query: 6 } }),
+  fitted: () => ({ ...common, method: 'lora', parameters: 4000 }),
+  adapter: () => ({ ...common, method: 'lora', adapter: folder.path('ranks') }),
+  matrix: () => ({ ...common, method: 'lora', targets: ['query', 'value'], dam: folder.path('most', 'dam.json') }),
+};
+
+const recordOf = async (name: string) => JSON.parse(await readFile(folder.path(name, 'run.json'), 'utf8'));
+
+describe('settings', () => {
+  it('are all in one of these files', () => {
+    const named = new Set(Object.values(sets).flatMap((settings) => Object.keys(settings())));
+    expect([...named].sort()).toEqual(Object.keys(trainSchema.shape).sort());
+  });
+
+  it.each(Object.keys(sets))(
+    'stand in a YAML file and, as they are, in run.json, which repeats the run: %s',
+    async (name) => {
+      const settings = sets[name]!();
+      const file = folder.path(`${name}.yaml`);
+      await writeFile(file, stringify(settings));
+      const first = await diffora('train', '--config', file, '--output', folder.path(name));
+      expect(first.code, first.stderr).toBe(0);
+      const { config, adapter, scores } = await recordOf(name);
+      for (const [key, value] of Object.entries(settings)) expect(config[key], key).toEqual(value);
+      const again = await diffora(
+        'train',
+        '--config',
+        folder.path(name, 'run.json'),
+        '--output',
+        folder.path(`${name}-2`),
+      );
+      expect(again.code, again.stderr).toBe(0);
+      expect(await recordOf(`${name}-2`)).toMatchObject({ config, adapter, scores });
+    },
+  );
+});
