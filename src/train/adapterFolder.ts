@@ -38,6 +38,7 @@ const taskFileSchema = z.strictObject({
     .optional(),
   maxLength: z.int().positive(),
 });
+/** task.json beside an adapter: what was learned. */
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
 export interface SaveOptions {

@@ -33,6 +33,7 @@ export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
   readonly onText?: (text: string, index: number) => void;
 }
 
+/** A prompt continued. */
 export interface GeneratedText {
   readonly prompt: string;
   /** The continuation alone. */
