@@ -22,6 +22,14 @@ export function lockPath(path: string): string {
   return join(dirname(full), `.${basename(full)}.lock`);
 }
 
+/** The locks that this process has now. One listener serves all: Node warns of more than ten. */
+const held = new Set<string>();
+
+/** A second Ctrl-C ends the process at once. */
+function removeHeld(): void {
+  for (const lock of held) rmSync(lock, { force: true });
+}
+
 /**
  * Does work while this process alone writes to `path`. The lock is a file that names its holder; it is made complete under
  * another name and linked into place, which fails where there is one. The lock of a process that has died does not count.
@@ -36,14 +44,14 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
     throw fileError(error, resolve(path), 'make the folder');
   }
   await acquire(lock, path);
-  // A second Ctrl-C ends the process at once.
-  const onExit = () => rmSync(lock, { force: true });
-  process.on('exit', onExit);
+  if (held.size === 0) process.on('exit', removeHeld);
+  held.add(lock);
   try {
     await removeLitter(lock);
     return await work();
   } finally {
-    process.off('exit', onExit);
+    held.delete(lock);
+    if (held.size === 0) process.off('exit', removeHeld);
     await rm(lock, { force: true });
   }
 }

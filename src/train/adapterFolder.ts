@@ -42,6 +42,7 @@ const taskFileSchema = z.strictObject({
   /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
   baseSha256: z.string().optional(),
 });
+/** task.json beside an adapter: what was learned. */
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
 export interface SaveOptions {

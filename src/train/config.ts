@@ -23,6 +23,7 @@ import { logNames } from './log/registry.js';
 
 /** What is trained. `diffora` is LoRA where DiffoRA's matrix decides: `lora` with `select: diffora`. */
 export const methods = ['diffora', ...adapterMethodNames] as const;
+/** Name of a method, `diffora` among them. */
 export type Method = (typeof methods)[number];
 
 const share = z.number().gt(0).lt(1);
@@ -171,6 +172,7 @@ export const freeSettings = [
 ] as const satisfies readonly TrainKey[];
 
 export type TrainKey = keyof typeof trainSchema.shape;
+/** A configuration as it is written down: what has a default may be left out. */
 export type TrainConfigInput = z.input<typeof trainSchema>;
 
 /** A checked configuration: what depends on the method is filled in. */

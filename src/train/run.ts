@@ -21,6 +21,7 @@ import { selectModules } from './select.js';
 import { type TrainedRun, trainIn } from './trainedRun.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
+/** A run, and the folder that it makes. */
 export interface RunOptions extends ProgressOptions {
   /** With `saveSteps`, checkpoints are kept in the run folder while the run goes on. */
   readonly config: TrainConfig;
@@ -35,9 +36,11 @@ export interface RunOptions extends ProgressOptions {
   readonly resume?: boolean;
 }
 
+/** A run folder that has been written. */
 export interface FinishedRun {
   /** run.json */
   readonly record: RunRecord;
+  /** @internal */
   readonly run: TrainedRun;
 }
 
