@@ -9,7 +9,7 @@ import { makeFolders } from './atomic.js';
 import { errorCode, fileError } from './errors.js';
 
 const holderSchema = z.object({
-  pid: z.int(),
+  pid: z.int().positive(),
   host: z.string(),
   /** Boot and start of the process, where the system tells: a pid is given out again. */
   started: z.string().optional(),

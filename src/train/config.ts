@@ -49,7 +49,7 @@ export const trainSchema = z.strictObject({
   /** Modules that may be adapted: ends of module paths, or `all`. */
   targets: z.array(z.string()).min(1).default(['all']),
   /** Default 8, for VeRA 256. */
-  rank: z.int().min(1).optional(),
+  rank: z.int().min(1).max(100_000).optional(),
   /** Scale of the adapters is alpha / rank; default 2 · rank. */
   alpha: z.number().positive().optional(),
   /** Rank and alpha of modules that differ, by module path or an end of it. */
@@ -71,7 +71,7 @@ export const trainSchema = z.strictObject({
   adaloraOrthogonality: z.number().nonnegative().default(0.5),
   veraInitial: z.number().default(0.1),
   /** Houlsby and Pfeiffer: width of the model over width of the bottleneck. */
-  reduction: z.number().positive().default(16),
+  reduction: z.number().min(0.01).default(16),
 
   /** How the modules are chosen; default: `diffora` with the method of that name, else all targets. */
   select: z.enum(selectionNames).optional(),

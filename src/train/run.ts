@@ -151,6 +151,11 @@ async function openLogs(
   const path = resolve(output);
   const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, isResumed, warn };
   const logs: RunLog[] = [];
-  for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  try {
+    for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  } catch (error) {
+    await joined(logs).end('failed');
+    throw error;
+  }
   return joined(logs);
 }
