@@ -1,18 +1,25 @@
+import { withoutSecrets } from './secrets.js';
+
 /** Exit code of the command line: 2 for wrong usage, 1 for failure, 128 and the signal's number for SIGINT and SIGTERM. */
 export type ExitCode = 1 | 2 | 130 | 143;
 
 /**
  * An error that a user can act on. Its message is one or two sentences: where (file, key, line), what is wrong,
- * what to do. The command line prints the message alone; anything else that is thrown is a defect of diffora.
+ * what to do; secrets that a server or library may have put there are taken out. The command line prints the message alone; anything else that is thrown is a defect of diffora.
  */
 export class DiffoError extends Error {
   readonly exitCode: ExitCode;
 
   constructor(message: string, options: { exitCode?: ExitCode; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(printable(withoutSecrets(message)), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'DiffoError';
     this.exitCode = options.exitCode ?? 1;
   }
+}
+
+/** Names and texts of a file may hold control characters, which would steer the terminal that the message is shown on. */
+function printable(message: string): string {
+  return message.replace(/(?!\n)\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** Wrong usage: a flag, a name or a value that cannot be meant. Exit code 2. */

@@ -30,5 +30,6 @@ export interface RunningWork extends Omit<Measures, 'running'> {
 export interface Phase {
   /** `done` units are finished. */
   update(done: number, measures?: Measures): void;
+  /** The work is done; its last numbers stay. */
   end(): void;
 }

@@ -1,3 +1,5 @@
+import { DiffoError } from './errors.js';
+
 /** What a part of a run has to remember to go on after the process has ended. */
 export interface State {
   /** What is long, by name. Given out as it is, not copied: to be written before the next step. */
@@ -48,13 +50,27 @@ export function together(parts: Readonly<Record<string, Resumable | undefined>>)
     restore({ arrays, values }) {
       for (const [name, part] of present) {
         const own = Object.entries(arrays).filter(([key]) => key.startsWith(`${name}/`));
-        part.restore({
+        const state = {
           arrays: Object.fromEntries(own.map(([key, array]) => [key.slice(name.length + 1), array])),
           values: values[name] as State['values'],
-        });
+        };
+        fitting(name, () => part.restore(state));
       }
     },
   };
+}
+
+/** Takes a saved state up. @throws DiffoError where it is none of this run, which only a checkpoint changed by hand has */
+export function fitting<T>(what: string, takeUp: () => T): T {
+  try {
+    return takeUp();
+  } catch (error) {
+    if (error instanceof DiffoError) throw error;
+    throw new DiffoError(
+      `The newest checkpoint does not hold what this run needs for "${what}". Start again from the beginning with --overwrite.`,
+      { cause: error },
+    );
+  }
 }
 
 /** Arrays that are restored in place. */

@@ -6,7 +6,9 @@ import { parseCompareConfig } from '../src/compare/config.js';
 import { parseTrainConfig } from '../src/train/config.js';
 
 const folder = resolve(import.meta.dirname, '../examples');
-const configs = readdirSync(folder).map((file) => ({ file, content: parse(readFileSync(join(folder, file), 'utf8')) }));
+const configs = readdirSync(folder)
+  .filter((file) => file.endsWith('.yaml'))
+  .map((file) => ({ file, content: parse(readFileSync(join(folder, file), 'utf8')) }));
 
 describe('every example', () => {
   it.each(configs.filter(({ content }) => 'task' in content))(

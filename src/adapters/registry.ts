@@ -21,6 +21,9 @@ export type AdapterSettings = LoraSettings &
   VeraSettings &
   BottleneckSettings;
 
+/** Name of a setting that only some methods read. */
+export type AdapterSettingName = keyof AdapterSettings;
+
 /** A way to fine-tune. */
 export interface AdapterMethod {
   readonly title: string;
@@ -29,19 +32,22 @@ export interface AdapterMethod {
   /** What decides which modules it acts on: `targets` and a matrix, `targets` alone, or the method itself. */
   readonly places: 'selected' | 'targets' | 'itself';
   /** The settings that it reads. */
-  readonly settings: readonly (keyof AdapterSettings)[];
+  readonly settings: readonly AdapterSettingName[];
   /** What is taken where nothing is said. */
   readonly usual: { readonly lr: number; readonly rank?: number };
+  /** @internal */
   readonly plan: MakePlan<AdapterSettings>;
-  /** The settings at which it has so many trainable numbers; left out where none of them decides that. */
+  /**
+   * The settings at which it has so many trainable numbers; left out where none of them decides that.
+   * @internal
+   */
   readonly fit?: Fit<AdapterSettings>;
 }
 
 const ofLora = ['rank', 'alpha', 'ranks', 'alphas', 'loraDropout', 'bias'] as const;
 const usualLora = { lr: 5e-4, rank: 8 };
 
-/** Every method: a file and an entry here. */
-export const adapterMethods = {
+const methods = {
   head: {
     title: 'head only',
     source: '',
@@ -160,5 +166,9 @@ export const adapterMethods = {
   },
 } as const satisfies Record<string, AdapterMethod>;
 
-export type AdapterMethodName = keyof typeof adapterMethods;
+/** Name of a method: `lora`, `dora`, `bitfit`, … */
+export type AdapterMethodName = keyof typeof methods;
+
+/** Every method: a file and an entry here. */
+export const adapterMethods: Readonly<Record<AdapterMethodName, AdapterMethod>> = methods;
 export const adapterMethodNames = Object.keys(adapterMethods) as AdapterMethodName[];

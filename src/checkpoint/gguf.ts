@@ -59,6 +59,7 @@ async function readDescription(handle: FileHandle, path: string, size: number) {
     try {
       return parse(new Cursor(bytes), path, size);
     } catch (error) {
+      if (error instanceof BadValue) throw damaged(path, error.message);
       if (!(error instanceof EndOfBytes)) throw error;
       if (bytes.length === size) throw damaged(path, 'it ends in the middle of its description');
       if (bytes.length === most.header) throw damaged(path, 'its description is larger than any model needs');
@@ -126,6 +127,9 @@ function place({ name, shape, type, offset }: TensorInfo, start: number, path: s
 
 class EndOfBytes extends Error {}
 
+/** What is wrong with a value, in words. */
+class BadValue extends Error {}
+
 /** Little-endian values one after the other. */
 class Cursor {
   position = 0;
@@ -176,8 +180,7 @@ class Cursor {
         return this.text();
       case 9: {
         const [itemType, length] = [this.uint32(), this.count()];
-        if (depth >= most.depth)
-          throw new DiffoError('GGUF metadata nests deeper than any model needs; the file is damaged.');
+        if (depth >= most.depth) throw new BadValue('its metadata nests deeper than any model needs');
         // Every item takes a byte at least: what cannot be there is not made room for.
         if (length > this.bytes.length - this.position) throw new EndOfBytes();
         return Array.from({ length }, () => this.value(itemType, depth + 1));
@@ -189,7 +192,7 @@ class Cursor {
       case 12:
         return this.view.getFloat64(this.skip(8), true);
       default:
-        throw new DiffoError(`GGUF metadata has a value of type ${type}, which does not exist; the file is damaged.`);
+        throw new BadValue(`its metadata has a value of type ${type}, which does not exist`);
     }
   }
 

@@ -25,6 +25,7 @@ export interface ResolveOptions {
   readonly checksums?: Readonly<Record<string, string>>;
 }
 
+/** Where a model was found. */
 export interface ResolvedModel {
   /** Folder of the model; of a GGUF file, the folder that it is in. */
   readonly folder: string;

@@ -1,7 +1,7 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { DiffoError } from '../errors.js';
 import { fileError } from '../files/errors.js';
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject, parseJson } from '../files/json.js';
 import { BYTES_PER_ELEMENT, elementCount, isTensorDType, toFloat32 } from './dtype.js';
 import type { StoredTensor } from './types.js';
 
@@ -123,13 +123,7 @@ interface FileFacts {
 }
 
 function parseHeader(text: string, facts: FileFacts): SafetensorsHeader {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw damaged(facts.path, `its header is not valid JSON (${reason})`, error);
-  }
+  const json = parseJson(text, (reason) => damaged(facts.path, `its header is not valid JSON (${reason})`).message);
   if (!isJsonObject(json)) throw damaged(facts.path, 'its header is not a JSON object');
   const dataStart = LENGTH_BYTES + Buffer.byteLength(text, 'utf8');
   const tensors: StoredTensor[] = [];
@@ -200,6 +194,6 @@ function brief(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-function damaged(path: string, fault: string, cause?: unknown): DiffoError {
-  return new DiffoError(`${path} is damaged: ${fault}. Download it again, or write it again.`, { cause });
+function damaged(path: string, fault: string): DiffoError {
+  return new DiffoError(`${path} is damaged: ${fault}. Download it again, or write it again.`);
 }

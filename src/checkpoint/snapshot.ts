@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJsonObject } from '../files/json.js';
-import { absenceMark, cachedCommit, isFile, repositoryFolder } from '../hub/cache.js';
+import { absenceMark, cachedCommit, isFile, refuseStrayLinks, repositoryFolder } from '../hub/cache.js';
 import {
   CONFIG_FILE,
   isQuantisation,
@@ -23,6 +23,7 @@ export interface Snapshot {
  * The snapshot of a revision in a Python-layout cache, by `refs/<revision>` or the commit itself.
  *
  * @returns undefined when it is not there or not complete: see {@link isComplete}
+ * @throws DiffoError where a link in it leads out of the cache
  */
 export async function findSnapshot(
   cache: string,
@@ -35,6 +36,7 @@ export async function findSnapshot(
   if (commit === undefined) return undefined;
   const folder = join(repository, 'snapshots', commit);
   const files: string[] = await readdir(folder).catch(() => []);
+  await refuseStrayLinks(repository, folder);
   const ggufs = files.filter((file) => file.endsWith('.gguf'));
   const gguf = quantisation === undefined ? ggufs : ggufs.filter((file) => isQuantisation(file, quantisation));
   const only = gguf.length === 1 && (quantisation !== undefined || !files.includes(CONFIG_FILE)) ? gguf[0] : undefined;

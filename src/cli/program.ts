@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { DiffoError, type ExitCode, nearestNames } from '../errors.js';
+import { withoutSecrets } from '../secrets.js';
 import { versions } from '../train/runRecord.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
@@ -85,5 +86,5 @@ function usageMessage(message: string, command: Command, program: Command): stri
 function messageOf(error: unknown): string {
   if (error instanceof DiffoError) return error.message;
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `This is a defect of diffora and no fault of yours. Please report it with what follows.\n${stack}`;
+  return `This is a defect of diffora and no fault of yours. Please report it with what follows.\n${withoutSecrets(stack)}`;
 }

@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { adapterMethods } from '../adapters/registry.js';
-import { DiffoError, usageError } from '../errors.js';
-import { fileError } from '../files/errors.js';
+import { usageError } from '../errors.js';
 import { isJsonObject } from '../files/json.js';
+import { readYaml } from '../files/yaml.js';
 import { selectionMethods } from '../selection/registry.js';
 import {
   adapterMethodOf,
@@ -73,15 +71,7 @@ function usedSettings(config: TrainConfig): readonly TrainKey[] {
 
 /** The settings in a YAML or JSON file, or those that a run.json records, unchecked. @throws DiffoError that names the file */
 export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
-  const text = await readFile(file, 'utf8').catch((error) => Promise.reject(fileError(error, file, 'read')));
-  let value: unknown;
-  try {
-    // JSON is YAML, so one parser does for both.
-    value = parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0]!.replace(/:$/, '.') : String(error);
-    throw new DiffoError(`${file} is not valid YAML or JSON: ${reason} Mend the file.`, { cause: error });
-  }
+  const value = await readYaml(file);
   if (!isJsonObject(value)) throw usageError(`${file} must hold settings, a "name: value" a line.`);
   // run.json has the settings of its run whole.
   if (typeof value.format === 'string' && value.format.startsWith('diffora-run/') && isJsonObject(value.config)) {

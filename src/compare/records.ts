@@ -2,6 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { errorCode, fileError } from '../files/errors.js';
+import { parseJson } from '../files/json.js';
 
 const matrix = z.array(z.array(z.number()));
 /** JSON has no NaN, which an undefined correlation is. */
@@ -65,12 +66,10 @@ export async function readRecords(path: string, warn: (message: string) => void)
 }
 
 function parseRecord(line: string, where: string): CompareRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw new DiffoError(`${where} is not valid JSON. Remove the line; its run is repeated.`, { cause: error });
-  }
+  const value = parseJson(
+    line,
+    (reason) => `${where} is not valid JSON (${reason}). Remove the line; its run is repeated.`,
+  );
   const parsed = recordSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DiffoError } from '../errors.js';
+import { shownCell } from './readers/index.js';
 import type { Answer } from './types.js';
 
 const lists = z.object({
@@ -20,7 +21,7 @@ export function answersOf(cell: unknown, passage: string, where: string): Answer
   const parsed = lists.safeParse(cell);
   if (!parsed.success || parsed.data.text.length !== parsed.data.answer_start.length) {
     throw new DiffoError(
-      `${where}: the answers are ${JSON.stringify(cell, plain).slice(0, 60)}, which is neither a text nor ` +
+      `${where}: the answers are ${shownCell(cell, 60)}, which is neither a text nor ` +
         '{"text": […], "answer_start": […]} with lists of one length. Write them in one of the two forms.',
     );
   }
@@ -52,8 +53,4 @@ function utf16Offset(text: string, codePoints: number): number {
   let offset = 0;
   for (let i = 0; i < codePoints && offset < text.length; i++) offset += text.codePointAt(offset)! > 0xffff ? 2 : 1;
   return offset;
-}
-
-function plain(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? Number(value) : value;
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DiffoError, quoted } from '../errors.js';
+import { shownCell } from './readers/index.js';
 import type { Example } from './types.js';
 
 const list = z.array(z.string().min(1)).min(2);
@@ -14,8 +15,9 @@ const list = z.array(z.string().min(1)).min(2);
 export function withChoices(example: Example, cell: unknown, where: string): Example {
   const { data: choices } = list.safeParse(cell);
   if (choices === undefined || new Set(choices).size < choices.length) {
-    const found = JSON.stringify(cell)?.slice(0, 60);
-    throw new DiffoError(`${where}: the choices are ${found}. Give a list of two or more different texts.`);
+    throw new DiffoError(
+      `${where}: the choices are ${shownCell(cell, 60)}. Give a list of two or more different texts.`,
+    );
   }
   const label = choices.indexOf(example.references![0]!);
   if (label < 0) {

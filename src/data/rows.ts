@@ -1,7 +1,7 @@
 import { DiffoError, nearestNames, quoted } from '../errors.js';
 import { answersOf } from './answers.js';
 import { withChoices } from './choices.js';
-import { placeOf, type Row, type Table } from './readers/index.js';
+import { cellOf, placeOf, type Row, shownCell, type Table } from './readers/index.js';
 import type { Example, Task } from './types.js';
 
 /** What of a task is needed to read a row: enough to predict where no data is at hand. */
@@ -22,7 +22,7 @@ export function rowToExample(task: TaskShape, row: Row, path: string): Example {
     text: textOf(row, text, where),
     ...(pair === undefined ? {} : { pair: textOf(row, pair, where) }),
   };
-  return { ...example, ...learnedOf(task, row.values[label], example, where) };
+  return { ...example, ...learnedOf(task, cellOf(row, label), example, where) };
 }
 
 /** What is to be learned, as a cell tells it. */
@@ -47,7 +47,7 @@ export function tableToExamples(table: Table, task: TaskShape, columns: Task['co
     if ((example.label ?? example.answers ?? example.references) === undefined) {
       throw new DiffoError(`${placeOf(table.path, row)}: column "${columns.label}" is empty. Label or remove the row.`);
     }
-    return choices === undefined ? example : withChoices(example, row.values[choices], placeOf(table.path, row));
+    return choices === undefined ? example : withChoices(example, cellOf(row, choices), placeOf(table.path, row));
   });
 }
 
@@ -75,25 +75,23 @@ export function isEmpty(cell: unknown): boolean {
 }
 
 function textOf(row: Row, column: string, where: string): string {
-  const value = row.values[column];
+  const value = cellOf(row, column);
   if (typeof value === 'string') return value;
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (['number', 'bigint', 'boolean'].includes(typeof value)) return String(value);
   const columns = Object.keys(row.values);
   if (value === undefined) {
     throw new DiffoError(
       `${where}: no column "${column}"; the row has ${quoted(columns)}. Rename the column of the text.`,
     );
   }
-  throw new DiffoError(`${where}: column "${column}" holds no text but ${JSON.stringify(value).slice(0, 40)}.`);
+  throw new DiffoError(`${where}: column "${column}" holds no text but ${shownCell(value, 40)}.`);
 }
 
 /** The text that is to be written, or a list of those that count as right. */
 function textsOf(cell: unknown, where: string): string[] {
   const texts = Array.isArray(cell) ? cell : [cell];
   if (texts.length > 0 && !texts.some((text) => typeof text === 'object' || isEmpty(text))) return texts.map(String);
-  throw new DiffoError(
-    `${where}: ${JSON.stringify(cell).slice(0, 40)} is no text to be written. Write one, or a list of texts.`,
-  );
+  throw new DiffoError(`${where}: ${shownCell(cell, 40)} is no text to be written. Write one, or a list of texts.`);
 }
 
 /** Class index by name, or by number where names are not numbers; a score for regression. */

@@ -26,6 +26,7 @@ export interface Example {
   readonly choices?: readonly string[];
 }
 
+/** Name of a split. */
 export type SplitName = 'train' | 'dev' | 'test';
 
 /** A split as read, with what run.json records about it. */
@@ -48,6 +49,7 @@ export interface DataOptions {
 
 /** `span`: the answer is a part of the passage; `language`: it is written after the text. */
 export const learnedKinds = ['classification', 'regression', 'span', 'language'] as const;
+/** What a task asks for. */
 export type LearnedKind = (typeof learnedKinds)[number];
 
 /** How a language task asks for a text, and what of a written one counts. */
@@ -78,9 +80,15 @@ export interface Task {
     readonly label: string;
     readonly choices?: string;
   };
-  /** Tells a table in these columns, where rows of the task go about in other forms; a row stays a row. */
+  /**
+   * Tells a table in these columns, where rows of the task go about in other forms; a row stays a row.
+   * @internal
+   */
   readonly inColumns?: ((table: Table) => Table) | undefined;
-  /** What is scored of labelled examples, where that is not each by itself. */
+  /**
+   * What is scored of labelled examples, where that is not each by itself.
+   * @internal
+   */
   readonly toScore?: ((examples: readonly Example[]) => readonly Example[]) | undefined;
   /** Metrics to report; the first decides which run is better. */
   readonly metrics: readonly MetricName[];
@@ -90,6 +98,7 @@ export interface Task {
   readonly maxLength?: number | undefined;
   /** Splits with labels that this task can load. */
   readonly splits: readonly SplitName[];
+  /** The examples of a split, checked. @throws DiffoError for a split that it does not have, or what is wrong with its file */
   load(split: SplitName): Promise<Split>;
 }
 
@@ -117,6 +126,7 @@ export const metricNames = [
   'log_likelihood',
   'perplexity',
 ] as const;
+/** Name of a metric. */
 export type MetricName = (typeof metricNames)[number];
 
 /** A sequence ready for the model. Lengths are equal; no padding yet. */

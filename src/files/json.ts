@@ -3,8 +3,22 @@ import type * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { fileError } from './errors.js';
 
+/** Deeper than any file of settings or rows; to write out what is deeper in a message would exhaust the stack. */
+const DEEPEST = 500;
+
 /** Larger than any config or tensor index; a limit so that a wrong path cannot fill the memory. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** The text of a file that is no data. @throws DiffoError that names it where it cannot be read or is too large */
+export async function readSettingsText(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path);
+    if (size > LIMIT_BYTES) throw new DiffoError(`${path} has ${size} bytes, too many for a file of settings.`);
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path, 'read');
+  }
+}
 
 /**
  * Reads a JSON file whose top level is an object.
@@ -12,21 +26,8 @@ const LIMIT_BYTES = 64 * 1024 * 1024;
  * @throws DiffoError that names the file where it cannot be read, is no JSON, or is no object
  */
 export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    const { size } = await stat(path);
-    if (size > LIMIT_BYTES) throw new DiffoError(`${path} has ${size} bytes, too many for a JSON file of settings.`);
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DiffoError(`${path} is not valid JSON (${reason}). Mend it or fetch it again.`, { cause: error });
-  }
+  const text = await readSettingsText(path);
+  const value = parseJson(text, (reason) => `${path} is not valid JSON (${reason}). Mend it or fetch it again.`);
   if (!isJsonObject(value)) throw new DiffoError(`${path} must hold a JSON object ({…}) at its top level.`);
   return value;
 }
@@ -41,6 +42,35 @@ export async function readJsonAs<T>(path: string, schema: z.ZodType<T>): Promise
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw new DiffoError(`${path}: ${issue.path.join('.') || 'top level'}: ${issue.message}.`);
+}
+
+/**
+ * Parses a JSON text that may be anything.
+ *
+ * @param message the sentence of the error, from the reason
+ * @throws DiffoError for what is no JSON, or is nested deeper than 500
+ */
+export function parseJson(text: string, message: (reason: string) => string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new DiffoError(message(reasonOf(error)), { cause: error });
+  }
+  if (isDeeper(value, DEEPEST)) throw new DiffoError(message(`it is nested more than ${DEEPEST} deep`));
+  return value;
+}
+
+/** The message of an error on one line: that of JSON.parse quotes the text, line ends and control characters too. */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+}
+
+/** True for a value with objects or lists more than `depth` inside each other. */
+export function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((one) => isDeeper(one, depth - 1));
 }
 
 /** True for a parsed JSON object: not null, not a list. */

@@ -9,7 +9,7 @@ import { makeFolders } from './atomic.js';
 import { errorCode, fileError } from './errors.js';
 
 const holderSchema = z.object({
-  pid: z.int(),
+  pid: z.int().positive(),
   host: z.string(),
   /** Boot and start of the process, where the system tells: a pid is given out again. */
   started: z.string().optional(),
@@ -20,6 +20,14 @@ type Holder = z.infer<typeof holderSchema>;
 export function lockPath(path: string): string {
   const full = resolve(path);
   return join(dirname(full), `.${basename(full)}.lock`);
+}
+
+/** The locks that this process has now. One listener serves all: Node warns of more than ten. */
+const held = new Set<string>();
+
+/** A second Ctrl-C ends the process at once. */
+function removeHeld(): void {
+  for (const lock of held) rmSync(lock, { force: true });
 }
 
 /**
@@ -36,14 +44,14 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
     throw fileError(error, resolve(path), 'make the folder');
   }
   await acquire(lock, path);
-  // A second Ctrl-C ends the process at once.
-  const onExit = () => rmSync(lock, { force: true });
-  process.on('exit', onExit);
+  if (held.size === 0) process.on('exit', removeHeld);
+  held.add(lock);
   try {
     await removeLitter(lock);
     return await work();
   } finally {
-    process.off('exit', onExit);
+    held.delete(lock);
+    if (held.size === 0) process.off('exit', removeHeld);
     await rm(lock, { force: true });
   }
 }

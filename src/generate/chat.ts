@@ -1,6 +1,7 @@
 import { Template } from '@huggingface/jinja';
 import { DiffoError } from '../errors.js';
 
+/** A turn of a conversation. */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;

@@ -1,5 +1,14 @@
 export { grad, pullback } from './grad.js';
 export { type EmittedGraph, emitGraph } from './onnx/emit.js';
+export type { OnnxValue } from './onnx/encode.js';
 export { ops } from './ops.js';
+export type { TensorType } from './primitive.js';
+export type { BoundaryAttrs } from './primitives/boundary.js';
+export type { MatmulAttrs } from './primitives/matmul.js';
+export type { PadAttrs } from './primitives/pad.js';
+export type { RotaryAttrs } from './primitives/rotary.js';
+export type { ShiftAttrs } from './primitives/shift.js';
+export type { SliceAttrs } from './primitives/slice.js';
+export type { SumAttrs } from './primitives/sum.js';
 export { type Dim, multiplyDims, type Shape, showShape } from './shape.js';
 export { constant, type DType, input, type StoredLocation, stored, type Tensor } from './tensor.js';

@@ -43,49 +43,88 @@ type PrimitiveWithoutAttrs = {
 
 /** The calls that graphs are written with: a typed one for each primitive, and a few compositions. */
 export const ops = {
+  /** a + b; shapes broadcast, as in all that is done element by element. */
   add: (a: Tensor, b: Tensor) => one('add', a, b),
+  /** a − b */
   sub: (a: Tensor, b: Tensor) => one('sub', a, b),
+  /** a · b */
   mul: (a: Tensor, b: Tensor) => one('mul', a, b),
+  /** a / b */
   div: (a: Tensor, b: Tensor) => one('div', a, b),
+  /** −x */
   neg: (x: Tensor) => one('neg', x),
+  /** eˣ */
   exp: (x: Tensor) => one('exp', x),
+  /** Natural logarithm. */
   log: (x: Tensor) => one('log', x),
+  /** √x */
   sqrt: (x: Tensor) => one('sqrt', x),
+  /** Cosine, x in radians. */
   cos: (x: Tensor) => one('cos', x),
+  /** Sine, x in radians. */
   sin: (x: Tensor) => one('sin', x),
+  /** Hyperbolic tangent. */
   tanh: (x: Tensor) => one('tanh', x),
+  /** 1 / (1 + e⁻ˣ) */
   sigmoid: (x: Tensor) => one('sigmoid', x),
+  /** Error function. */
   erf: (x: Tensor) => one('erf', x),
+  /** max(x, 0) */
   relu: (x: Tensor) => one('relu', x),
+  /** x · Φ(x), exact (arXiv 1606.08415). */
   gelu: (x: Tensor) => one('gelu', x),
+  /** a > b as booleans; has no derivative. */
   greater: (a: Tensor, b: Tensor) => one('greater', a, b),
+  /** a where the condition (bool) holds, b elsewhere; all three broadcast. */
   where: (condition: Tensor, a: Tensor, b: Tensor) => one('where', condition, a, b),
+  /** x, through which nothing is differentiated. */
   stopGradient: (x: Tensor) => one('stopGradient', x),
+  /** Over the last axis. */
   softmax: (x: Tensor) => one('softmax', x),
+  /** Logarithm of the softmax over the last axis. */
   logSoftmax: (x: Tensor) => one('logSoftmax', x),
+  /** Rows of a table [rows, …] by int64 indices of any shape: [...indices, …]. */
   gather: (table: Tensor, indices: Tensor) => one('gather', table, indices),
+  /** The int64 scalar 0, there once all tensors have been computed. */
   done: (tensors: readonly Tensor[]) => one('done', ...tensors),
+  /** x, but not before `done` is there. */
   after: (x: Tensor, done: Tensor) => one('after', x, done),
+  /** x, marked as the end of a segment whose insides the backward pass computes anew. */
   boundary: (x: Tensor, attrs: BoundaryAttrs) => apply('boundary', [x], attrs)[0]!,
 
+  /** alpha · op(a) op(b), op transposing the last two axes where asked; leading axes broadcast. */
   matmul: (a: Tensor, b: Tensor, attrs: Partial<MatmulAttrs> = {}) =>
     apply('matmul', [a, b], { transA: false, transB: false, alpha: 1, ...attrs })[0]!,
+  /** alpha · op(a) op(b) + c for matrices. */
   gemm: (a: Tensor, b: Tensor, c: Tensor, attrs: MatmulAttrs) => apply('gemm', [a, b, c], attrs)[0]!,
+  /** Sum over axes. */
   sum: (x: Tensor, attrs: SumAttrs) => (attrs.axes.length === 0 ? x : apply('sum', [x], attrs)[0]!),
+  /** Broadcasts x to a shape. */
   expand: (x: Tensor, shape: Shape) => (sameShape(x.shape, shape) ? x : apply('expand', [x], { shape })[0]!),
+  /** The same values in another shape of as many. */
   reshape: (x: Tensor, shape: Shape) => (sameShape(x.shape, shape) ? x : apply('reshape', [x], { shape })[0]!),
+  /** Axes in the order `perm`. */
   transpose: (x: Tensor, perm: readonly number[]) => apply('transpose', [x], { perm })[0]!,
+  /** `length` entries along an axis, from `start` on. */
   slice: (x: Tensor, attrs: SliceAttrs) => apply('slice', [x], attrs)[0]!,
+  /** x moved along an axis, zeros coming in: y[i] = x[i − by]. */
   shift: (x: Tensor, attrs: ShiftAttrs) => (attrs.by === 0 ? x : apply('shift', [x], attrs)[0]!),
+  /** Scores by distance [batch, heads, n, 2n] to scores by position [batch, heads, n, n] (arXiv 1901.02860, appendix B). */
   skew: (x: Tensor) => one('skew', x),
+  /** The transpose of skew. */
   unskew: (x: Tensor) => one('unskew', x),
+  /** x with zeros around it along one axis. */
   pad: (x: Tensor, attrs: PadAttrs) => apply('pad', [x], attrs)[0]!,
   /** `size`: of the result along the axis, where sizes are symbolic. */
   concat: (parts: readonly Tensor[], axis: number, size?: Dim) =>
     apply('concat', parts, size === undefined ? { axis } : { axis, size })[0]!,
+  /** Another element type. */
   cast: (x: Tensor, to: DType) => (x.dtype === to ? x : apply('cast', [x], { to })[0]!),
+  /** Updates [...indices, …] added into rows of zeros [rows, …]: the transpose of gather. */
   scatterAdd: (indices: Tensor, updates: Tensor, rows: Dim) => apply('scatterAdd', [indices, updates], { rows })[0]!,
+  /** 1 at the class of each int64 label, 0 elsewhere: [...labels, classes]. */
   oneHot: (labels: Tensor, classes: number) => apply('oneHot', [labels], { classes })[0]!,
+  /** −log softmax(logits)[label]: logits [rows, classes], labels int64 [rows] to [rows]; 0 where the label is `ignoreIndex`. */
   crossEntropy: (logits: Tensor, labels: Tensor, ignoreIndex = -100) =>
     apply('crossEntropy', [logits, labels], { ignoreIndex })[0]!,
   /** y, mean and inverse standard deviation. */
@@ -93,11 +132,14 @@ export const ops = {
     apply('layerNorm', [x, scale, bias], { epsilon }),
   /** y and the inverse root mean square. */
   rmsNorm: (x: Tensor, scale: Tensor, epsilon: number) => apply('rmsNorm', [x, scale], { epsilon }),
+  /** Rotary positions by rotate-half, as transformers has it. */
   rotary: (x: Tensor, cos: Tensor, sin: Tensor, attrs: RotaryAttrs = { inverse: false }) =>
     apply('rotary', [x, cos, sin], attrs)[0]!,
   /** 0 … length − 1, int64 [length]. */
   range: (length: Dim) => apply('range', [], { length })[0]!,
+  /** A dimension as a float32 scalar. */
   size: (dim: Dim) => (typeof dim === 'number' ? constant(dim) : apply('size', [], { dim })[0]!),
+  /** The stretch of a pool [length] that begins at offsets[index], as `shape`; no derivative. */
   window: (pool: Tensor, offsets: Tensor, index: number, shape: Shape) =>
     apply('window', [pool, offsets], { index, shape })[0]!,
 

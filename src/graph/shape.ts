@@ -3,6 +3,7 @@
  * named symbols, kept in one canonical spelling ("batch", "batch*seq", "4*batch"), so that equal sizes are equal strings.
  */
 export type Dim = number | string;
+/** Sizes of a tensor's axes; none for a scalar. */
 export type Shape = readonly Dim[];
 
 interface Monomial {

@@ -1,6 +1,7 @@
 import type { PrimitiveName } from './primitives/index.js';
 import type { Shape } from './shape.js';
 
+/** Element type. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'int64' | 'bool';
 
 /**
@@ -10,6 +11,7 @@ export type DType = 'float32' | 'float16' | 'bfloat16' | 'int64' | 'bool';
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: Shape;
+  /** @internal */
   readonly origin: Origin;
 }
 

@@ -1,13 +1,25 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unescape as decoded } from 'node:querystring';
 import { DiffoError } from '../errors.js';
 import { type Environment, hubHome } from '../files/caches.js';
+import { withoutLogin } from '../secrets.js';
 import type { HubAccess } from './fetch.js';
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
 
+/** Where the hub is, without the login that the address may name. */
 export function hubEndpoint(env: Environment): string {
-  return (env.HF_ENDPOINT || DEFAULT_ENDPOINT).replace(/\/+$/, '');
+  return withoutLogin(env.HF_ENDPOINT || DEFAULT_ENDPOINT).replace(/\/+$/, '');
+}
+
+/** What the address names as user and password, as a header; `fetch` takes no such address. */
+export function hubLogin(env: Environment): string | undefined {
+  const url = env.HF_ENDPOINT || DEFAULT_ENDPOINT;
+  if (!URL.canParse(url)) return undefined;
+  const { username, password } = new URL(url);
+  if (username === '' && password === '') return undefined;
+  return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`;
 }
 
 /** HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, with the values that Python takes for true. */
@@ -18,8 +30,11 @@ export function isOffline(env: Environment): boolean {
 /** @throws DiffoError when HF_ENDPOINT is no URL, or what should be a token is none */
 export async function hubAccess(hubUrl: string, fetch: HubAccess['fetch'], env: Environment): Promise<HubAccess> {
   const { token: accessToken, from } = await findToken(env);
-  if (accessToken && !accessToken.startsWith('hf_')) {
-    throw new DiffoError(`${from} is not a token of the hub: those start with "hf_". Correct it or unset it.`);
+  // What no header takes would be quoted whole in the error of `fetch`.
+  if (accessToken && !/^hf_[!-~]*$/.test(accessToken)) {
+    throw new DiffoError(
+      `${from} is not a token of the hub: those start with "hf_" and are plain letters and digits. Correct it or unset it.`,
+    );
   }
   if (!URL.canParse(hubUrl)) {
     throw new DiffoError(`HF_ENDPOINT is not a URL: ${hubUrl}. Correct it or unset it.`);

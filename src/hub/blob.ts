@@ -6,7 +6,8 @@ import { downloadFile } from '@huggingface/hub';
 import { DiffoError } from '../errors.js';
 import { makeFolders, partialName, writeFully } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
-import type { Repository } from './cache.js';
+import { type Repository, refuseOutside } from './cache.js';
+import { understood } from './errors.js';
 import { type HubAccess, HubUnreachable, networkReason } from './fetch.js';
 
 /** A file on the hub, as its API describes it. */
@@ -98,7 +99,8 @@ async function receive(
 ): Promise<boolean> {
   const { repo, commit, path: name } = file;
   // Plain HTTP instead of Xet: one stream, whose deadlines and cancelling are ours; the hash is checked either way.
-  const blob = await downloadFile({ ...access, repo, path: name, revision: commit, xet: false });
+  const ask = () => downloadFile({ ...access, repo, path: name, revision: commit, xet: false });
+  const blob = await understood(access, ask);
   if (!blob) throw new HubUnreachable(access.hubUrl, `it lists ${name} of ${repo.name} and does not have it`);
   const hash = startHash(file);
   if (from > 0) for await (const chunk of createReadStream(path, { end: from - 1 })) hash.update(chunk as Uint8Array);
@@ -170,6 +172,7 @@ async function withDeadline<T>(promise: Promise<T>, limit: number, hubUrl: strin
 export async function linkSnapshot(blob: string, pointer: string): Promise<void> {
   try {
     await makeFolders(dirname(pointer));
+    await refuseOutside(dirname(dirname(blob)), dirname(pointer));
     if (await stat(pointer).catch(() => undefined)) return;
     if (await lstat(pointer).catch(() => undefined)) await rm(pointer);
     await symlink(relative(dirname(pointer), blob), pointer).catch(() => copyFile(blob, pointer));

@@ -1,12 +1,13 @@
 import { dirname, join } from 'node:path';
 import { datasetInfo, listFiles, modelInfo, type PathInfo, pathsInfo } from '@huggingface/hub';
+import { DiffoError } from '../errors.js';
 import { makeFolders, writeFileAtomic } from '../files/atomic.js';
 import { type Environment, hubCacheFolder } from '../files/caches.js';
 import { fileError } from '../files/errors.js';
-import { hubAccess, hubEndpoint } from './access.js';
+import { hubAccess, hubEndpoint, hubLogin } from './access.js';
 import { type HubFile, linkSnapshot, storeBlob } from './blob.js';
-import { absenceMark, isCommit, type Repository, refFile, repositoryFolder } from './cache.js';
-import { hubError } from './errors.js';
+import { absenceMark, isCommit, type Repository, refFile, repositoryFolder, staysInside } from './cache.js';
+import { hubError, understood } from './errors.js';
 import { DEFAULT_PATIENCE, type HubAccess, HubUnreachable, hubFetch, type Patience } from './fetch.js';
 
 export interface DownloadProgress {
@@ -55,7 +56,11 @@ export async function fillSnapshot<T>(
 ): Promise<T> {
   const hubUrl = hubEndpoint(options.env);
   const patience = options.patience ?? DEFAULT_PATIENCE;
-  const access = await hubAccess(hubUrl, hubFetch(hubUrl, patience, options.signal), options.env);
+  const access = await hubAccess(
+    hubUrl,
+    hubFetch(hubUrl, patience, options.signal, hubLogin(options.env)),
+    options.env,
+  );
   const root = repositoryFolder(hubCacheFolder(options.env), repository);
   try {
     const { commit, files } = await describe(repository, revision, access);
@@ -83,11 +88,14 @@ async function describe(
 ): Promise<{ commit: string; files: string[] }> {
   const wanted = { ...access, name: repository.name, revision };
   if (repository.type === 'model') {
-    const { sha, filePaths } = await modelInfo({ ...wanted, additionalFields: ['sha', 'filePaths'] });
+    const ask = () => modelInfo({ ...wanted, additionalFields: ['sha', 'filePaths'] });
+    const { sha, filePaths } = await understood(access, ask);
     if (isCommit(sha) && filePaths.every((path) => typeof path === 'string')) return { commit: sha, files: filePaths };
   } else {
-    const { sha } = await datasetInfo({ ...wanted, additionalFields: ['sha'] });
-    if (isCommit(sha)) return { commit: sha, files: await allFiles(repository, sha, access) };
+    const { sha } = await understood(access, () => datasetInfo({ ...wanted, additionalFields: ['sha'] }));
+    if (isCommit(sha)) {
+      return { commit: sha, files: await understood(access, () => allFiles(repository, sha, access)) };
+    }
   }
   throw new HubUnreachable(access.hubUrl, 'its answer names no commit and files, as that of a hub does');
 }
@@ -114,7 +122,8 @@ interface Job {
 
 async function fetchFiles(paths: readonly string[], job: Job): Promise<void> {
   const { repository: repo, access, commit, stall, options } = job;
-  const infos = await pathsInfo({ ...access, repo, paths: [...paths], revision: commit });
+  const ask = () => pathsInfo({ ...access, repo, paths: [...paths], revision: commit });
+  const infos = await understood(access, ask);
   const found = paths.map((path) => describeFile(path, infos, job));
   const totalBytes = found.reduce((sum, file) => sum + file.size, 0);
   let before = 0;
@@ -128,13 +137,23 @@ async function fetchFiles(paths: readonly string[], job: Job): Promise<void> {
 }
 
 function describeFile(path: string, infos: readonly PathInfo[], { repository, commit, access }: Job): HubFile {
+  if (!staysInside(path)) {
+    throw new DiffoError(
+      `${access.hubUrl} has a file "${path}" in ${repository.name}, whose name leads out of its folder. It is not fetched.`,
+    );
+  }
   const info = infos.find((one) => one.path === path);
   const hash = info?.lfs?.oid ?? info?.oid;
   const size = info?.lfs?.size ?? info?.size;
-  if (hash === undefined || size === undefined || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) {
+  if (
+    typeof hash !== 'string' ||
+    !Number.isSafeInteger(size) ||
+    size! < 0 ||
+    !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)
+  ) {
     throw new HubUnreachable(access.hubUrl, `it gives no size and hash for ${path} of ${repository.name}`);
   }
-  return { repo: repository, commit, path, size, hash };
+  return { repo: repository, commit, path, size: size!, hash };
 }
 
 async function writeSmall(path: string, text: string): Promise<void> {

@@ -1,5 +1,6 @@
-import { HubApiError, InvalidApiResponseFormatError, listDatasets, listModels } from '@huggingface/hub';
+import { HubApiError, listDatasets, listModels } from '@huggingface/hub';
 import { DiffoError } from '../errors.js';
+import { reasonOf } from '../files/json.js';
 import type { Repository } from './cache.js';
 import { type HubAccess, HubUnreachable, networkReason } from './fetch.js';
 
@@ -17,9 +18,6 @@ export async function hubError(
 ): Promise<unknown> {
   if (error instanceof DiffoError) return error;
   if (error instanceof HubApiError) return await refusal(error, repository, revision, access);
-  if (error instanceof SyntaxError || error instanceof InvalidApiResponseFormatError) {
-    return new HubUnreachable(access.hubUrl, `its answer is not that of a hub (${error.message})`, error);
-  }
   if (error instanceof TypeError && error.message === 'terminated') {
     return new HubUnreachable(access.hubUrl, networkReason(error), error);
   }
@@ -56,6 +54,22 @@ async function refusal(
       return new DiffoError(`${at} asks for fewer requests (status 429): wait a while, or set HF_TOKEN.`, { cause });
     default:
       return new HubUnreachable(at, `it answers with status ${error.statusCode}`, cause);
+  }
+}
+
+/**
+ * Asks the hub through the package, which trips over answers that are none of a hub.
+ * @throws HubUnreachable for those; what is thrown otherwise
+ */
+export async function understood<T>({ hubUrl, accessToken }: HubAccess, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof DiffoError || error instanceof HubApiError) throw error;
+    if (error instanceof TypeError && error.message === 'terminated') throw error;
+    const reason = reasonOf(error).slice(0, 200);
+    const shown = accessToken === undefined ? reason : reason.replaceAll(accessToken, '***');
+    throw new HubUnreachable(hubUrl, `its answer is not that of a hub (${shown})`, error);
   }
 }
 

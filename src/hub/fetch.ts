@@ -33,8 +33,15 @@ export const DEFAULT_PATIENCE: Patience = { firstContact: 8_000, stall: 60_000 }
  * A `fetch` for the hub with deadlines. Network faults, timeouts, server errors (5xx) and pages of a proxy or firewall
  * become {@link HubUnreachable}; an abort by `signal` stays an abort. The token goes to the endpoint alone: the servers
  * that it sends to for large files are told by the address that one may have the file.
+ *
+ * @param login what the endpoint is told where there is no token
  */
-export function hubFetch(endpoint: string, patience: Patience, signal?: AbortSignal): typeof fetch {
+export function hubFetch(
+  endpoint: string,
+  patience: Patience,
+  signal?: AbortSignal,
+  login?: string | undefined,
+): typeof fetch {
   let limit = patience.firstContact;
   return async (input, init) => {
     const deadline = new AbortController();
@@ -46,7 +53,7 @@ export function hubFetch(endpoint: string, patience: Patience, signal?: AbortSig
       const headers = new Headers(init?.headers);
       if (new URL(input instanceof Request ? input.url : input).origin !== new URL(endpoint).origin) {
         headers.delete('authorization');
-      }
+      } else if (login !== undefined && !headers.has('authorization')) headers.set('authorization', login);
       const response = await fetch(input, { ...init, headers, signal: AbortSignal.any(signals) });
       if (response.status >= 500 || isForeignPage(response)) {
         await response.body?.cancel();

@@ -4,21 +4,10 @@ import type { TaskFile } from '../train/adapterFolder.js';
 import { type Evaluation, type Learned, type ScoringOptions, scoreTask } from '../train/evaluate.js';
 import type { Answerer, Prediction } from '../train/kinds/kind.js';
 import { kinds } from '../train/kinds/registry.js';
-import type { ProgressOptions } from '../train/loadModel.js';
-import { silent } from '../train/reporter.js';
-import { sequenceLimit } from '../train/splits.js';
+import { type PredictionOptions, predictExamples } from '../train/predict.js';
 
 /** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
 export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };
-
-export interface PredictionOptions extends ProgressOptions {
-  /** Longest sequence in tokens; default: as it was trained. */
-  readonly maxLength?: number | undefined;
-  /** Span tasks: tokens that neighbouring windows of a long passage share. */
-  readonly stride?: number | undefined;
-  /** Span tasks: an answer is left out where there being none has a score higher by more than this. Default 0. */
-  readonly nullScoreDiffThreshold?: number | undefined;
-}
 
 /** An adapter on its base model, in memory. It holds a compiled graph from the first prediction on, until it is closed. */
 export interface Adapter extends AsyncDisposable {
@@ -37,7 +26,7 @@ export interface Adapter extends AsyncDisposable {
 
 /** @param threads of predictions */
 export function adapterOf(learned: Learned, threads: number): Adapter {
-  const { task, opened, name } = learned;
+  const { task, name } = learned;
   const running = new Set<Promise<unknown>>();
   let answerer: Promise<Answerer> | undefined;
   let closing: Promise<void> | undefined;
@@ -54,38 +43,25 @@ export function adapterOf(learned: Learned, threads: number): Adapter {
     });
     return answerer;
   };
-  const close = async () => {
+  const end = async () => {
     await Promise.allSettled(running);
     await (await answerer)?.release();
+  };
+  const close = () => {
+    closing ??= end();
+    return closing;
   };
   return {
     task,
     predict: (inputs, options = {}) =>
       during(async () => {
-        const { reporter = silent, maxLength = task.maxLength, signal, ...rest } = options;
         const examples = inputs.map((input, i) => exampleOf(input, i, task));
-        signal?.throwIfAborted();
-        const phase = reporter.phase('predict', examples.length);
-        const { answer } = await compiled();
-        const predictions = await answer(task, examples, {
-          ...rest,
-          maxLength: sequenceLimit(opened.model, opened.tokenizer, maxLength),
-          signal,
-          warn: reporter.warn,
-          onDone: (done) => phase.update(done),
-        });
-        phase.end();
-        return predictions;
+        options.signal?.throwIfAborted();
+        return predictExamples(learned, await compiled(), examples, options);
       }),
     evaluate: (other, options = {}) => during(() => scoreTask(learned, other, { threads, ...options })),
-    close: () => {
-      closing ??= close();
-      return closing;
-    },
-    [Symbol.asyncDispose]: () => {
-      closing ??= close();
-      return closing;
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -11,6 +11,7 @@ export type RunEvent =
   | { readonly event: 'evaluation'; readonly steps: number; readonly scores: Scores }
   | { readonly event: 'info' | 'warning'; readonly message: string };
 
+/** How {@link eventReporter} tells. */
 export interface EventReporterOptions {
   /** Only warnings are told. */
   readonly quiet?: boolean | undefined;
@@ -18,6 +19,7 @@ export interface EventReporterOptions {
   readonly pause?: number;
   /** Milliseconds; the process's clock by default. */
   readonly now?: () => number;
+  /** What the process holds; asked of the system by default. */
   readonly memory?: () => Memory;
 }
 

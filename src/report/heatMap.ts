@@ -10,6 +10,7 @@ export interface Screen {
   readonly colorLevel: ColorSupportLevel;
 }
 
+/** What of a matrix is shown. */
 export type HeatMapInput = Pick<Dam, 'layers' | 'modules' | 'gamma' | 'values' | 'select'>;
 
 /** How much a cell says, from most to least. */

@@ -5,6 +5,7 @@ import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from '
 import { formatScores } from './scores.js';
 import { formatBytes, formatCount, formatRate, formatSeconds } from './units.js';
 
+/** Where and how {@link terminalReporter} tells. */
 export interface TerminalReporterOptions {
   /** Where everything goes: stderr, so that stdout holds results alone. */
   readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
@@ -12,11 +13,15 @@ export interface TerminalReporterOptions {
   readonly quiet?: boolean;
   /** Milliseconds; the process's clock by default. */
   readonly now?: () => number;
+  /** What the process holds; asked of the system by default. */
   readonly memory?: () => Memory;
 }
 
 /** A reporter that can be put away, so that a bar of work that was broken off leaves the terminal in order. */
-export type TerminalReporter = Reporter & { close(): void };
+export type TerminalReporter = Reporter & {
+  /** Takes the bar off the terminal. */
+  close(): void;
+};
 
 /** Between two plain lines of a phase at least this long, at most that long. */
 const shortestPause = 2000;

@@ -82,6 +82,7 @@ export const damSchema = z.strictObject({
   task: z.string(),
 });
 
+/** The Differential Adaptation Matrix with all that it came from: dam.json. */
 export type Dam = z.infer<typeof damSchema>;
 
 /** Reads a dam.json. @throws DiffoError that names the file and the first thing wrong with it */

@@ -102,6 +102,7 @@ export interface SelectionMethod {
   readonly settings: readonly SelectionSettingName[];
   /** What modules that are not kept do, unless it is said otherwise. */
   readonly share?: Dam['share'];
+  /** @internal */
   select(context: SelectionContext): Promise<Selected>;
 }
 

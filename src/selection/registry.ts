@@ -22,5 +22,6 @@ export const selectionMethods = {
   list,
 } as const satisfies Record<string, SelectionMethod>;
 
+/** Name of a way to decide where adapters go. */
 export type SelectionName = keyof typeof selectionMethods;
 export const selectionNames = Object.keys(selectionMethods) as SelectionName[];

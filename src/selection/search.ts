@@ -132,10 +132,14 @@ export async function searchDam(
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
   });
-  const gateStep =
+  const opening =
     options.order === 'second'
-      ? await openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
-      : await openPlainGradient(model, { ...shared, wrt: [gates] });
+      ? openUnrolledGradient(model, { ...shared, gates, weights, gateTensors: shared.gates })
+      : openPlainGradient(model, { ...shared, wrt: [gates] });
+  const gateStep = await opening.catch(async (error) => {
+    await weightStep.release();
+    throw error;
+  });
   const work = new WorkDone();
   try {
     for (let step = found?.step ?? 0; step < options.steps; step++) {

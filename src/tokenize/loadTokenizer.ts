@@ -14,6 +14,8 @@ import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
 
 /** transformers writes 1e30 for "no limit known"; nothing real comes near a hundred million tokens. */
 const NO_LIMIT = 1e8;
+/** The library goes through all ids below the largest, so that one wrong id takes minutes. */
+const LARGEST_ID = 1e7;
 
 /**
  * Opens the tokenizer of a Hugging Face folder: `tokenizer.json`, or the files that it can be made of, with
@@ -109,6 +111,8 @@ function remembering(encode: (text: string) => Tokens): (text: string) => Tokens
 function build(path: string, description: Record<string, unknown>, config: Record<string, unknown>) {
   try {
     if (!isJsonObject(description.model)) throw new Error('it has no "model"');
+    const large = idsOf(description.model.vocab, description.added_tokens).find((id) => id > LARGEST_ID);
+    if (large !== undefined) throw new Error(`it gives a token the id ${large}, which no vocabulary reaches`);
     const template = readTemplate(description.post_processor);
     if (template === undefined) {
       throw new Error(`its post_processor ${JSON.stringify(description.post_processor).slice(0, 80)} is not supported`);
@@ -122,6 +126,12 @@ function build(path: string, description: Record<string, unknown>, config: Recor
       cause: error,
     });
   }
+}
+
+function idsOf(vocabulary: unknown, addedTokens: unknown): number[] {
+  const ids = isJsonObject(vocabulary) ? Object.values(vocabulary) : [];
+  const added = Array.isArray(addedTokens) ? addedTokens.map((token: unknown) => isJsonObject(token) && token.id) : [];
+  return ids.concat(added).filter((id) => typeof id === 'number');
 }
 
 async function readOptional(path: string): Promise<Record<string, unknown>> {

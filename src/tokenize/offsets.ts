@@ -7,6 +7,7 @@ export interface Tokens {
 /** The part of the text that a token stands for: UTF-16 positions, white space before it left out. */
 export type Offset = readonly [start: number, end: number];
 
+/** Tokens with where they lie in their text. */
 export interface PlacedTokens {
   readonly ids: readonly number[];
   readonly offsets: readonly Offset[];

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { modelCard } from '../adapters/card.js';
@@ -21,6 +20,7 @@ import type { HeadPart, Model, TaskType } from '../models/model.js';
 import { firstNotFinite } from '../optimize/notFinite.js';
 import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
+import { fileSha256 } from './checkpoint/format.js';
 
 /** task.json beside an adapter: what its logits mean and how its rows are read. */
 const taskFileSchema = z.strictObject({
@@ -42,6 +42,7 @@ const taskFileSchema = z.strictObject({
   /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
   baseSha256: z.string().optional(),
 });
+/** task.json beside an adapter: what was learned. */
 export type TaskFile = z.infer<typeof taskFileSchema>;
 
 export interface SaveOptions {
@@ -203,9 +204,8 @@ export function methodOf({ source }: LoadedAdapter): AdapterMethodName {
 }
 
 /** sha256 of adapter_model.safetensors, hex. */
-export async function adapterHash(folder: string): Promise<string> {
-  const weights = await readFile(join(folder, 'adapter_model.safetensors'));
-  return createHash('sha256').update(weights).digest('hex');
+export function adapterHash(folder: string): Promise<string> {
+  return fileSha256(join(folder, 'adapter_model.safetensors'));
 }
 
 /** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */

@@ -23,6 +23,7 @@ import { logNames } from './log/registry.js';
 
 /** What is trained. `diffora` is LoRA where DiffoRA's matrix decides: `lora` with `select: diffora`. */
 export const methods = ['diffora', ...adapterMethodNames] as const;
+/** Name of a method, `diffora` among them. */
 export type Method = (typeof methods)[number];
 
 const share = z.number().gt(0).lt(1);
@@ -48,7 +49,7 @@ export const trainSchema = z.strictObject({
   /** Modules that may be adapted: ends of module paths, or `all`. */
   targets: z.array(z.string()).min(1).default(['all']),
   /** Default 8, for VeRA 256. */
-  rank: z.int().min(1).optional(),
+  rank: z.int().min(1).max(100_000).optional(),
   /** Scale of the adapters is alpha / rank; default 2 · rank. */
   alpha: z.number().positive().optional(),
   /** Rank and alpha of modules that differ, by module path or an end of it. */
@@ -70,7 +71,7 @@ export const trainSchema = z.strictObject({
   adaloraOrthogonality: z.number().nonnegative().default(0.5),
   veraInitial: z.number().default(0.1),
   /** Houlsby and Pfeiffer: width of the model over width of the bottleneck. */
-  reduction: z.number().positive().default(16),
+  reduction: z.number().min(0.01).default(16),
 
   /** How the modules are chosen; default: `diffora` with the method of that name, else all targets. */
   select: z.enum(selectionNames).optional(),
@@ -171,6 +172,7 @@ export const freeSettings = [
 ] as const satisfies readonly TrainKey[];
 
 export type TrainKey = keyof typeof trainSchema.shape;
+/** A configuration as it is written down: what has a default may be left out. */
 export type TrainConfigInput = z.input<typeof trainSchema>;
 
 /** A checked configuration: what depends on the method is filled in. */

@@ -34,6 +34,7 @@ export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
   readonly onText?: (text: string, index: number) => void;
 }
 
+/** A prompt continued. */
 export interface GeneratedText {
   readonly prompt: string;
   /** The continuation alone. */
@@ -49,9 +50,9 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
   const stopTokenIds = await stopIds({ model, tokenizer });
   const decoder = await openDecoder(model, { plan, parameters, threads: options.threads ?? usualThreads });
   const { maxLength } = model;
-  const { prompts } = options;
+  const { prompts, reporter = silent } = options;
   // One text shows by itself that work goes on.
-  const phase = prompts.length > 1 ? (options.reporter ?? silent).phase('generate', prompts.length) : undefined;
+  const phase = prompts.length > 1 ? reporter.phase('generate', prompts.length) : undefined;
   let tokensBefore = 0;
   try {
     const results: GeneratedText[] = [];

@@ -18,6 +18,7 @@ export interface TargetSummary {
   readonly layers: readonly number[];
 }
 
+/** What an adapter folder holds. */
 export interface AdapterInspection {
   readonly kind: 'adapter';
   readonly folder: string;
@@ -35,6 +36,7 @@ export interface AdapterInspection {
   readonly bytes: number;
 }
 
+/** What a run folder holds. */
 export interface RunInspection {
   readonly kind: 'run';
   readonly folder: string;
@@ -44,12 +46,14 @@ export interface RunInspection {
   readonly bytes: number;
 }
 
+/** A dam.json by itself. */
 export interface DamInspection {
   readonly kind: 'dam';
   readonly file: string;
   readonly dam: Dam;
 }
 
+/** What a checkpoint holds. */
 export interface ModelInspection {
   readonly kind: 'model';
   readonly name: string;
@@ -71,6 +75,7 @@ export interface ModelInspection {
   readonly bytes: number;
 }
 
+/** What {@link inspect} finds. */
 export type Inspection = AdapterInspection | RunInspection | DamInspection | ModelInspection;
 
 /**

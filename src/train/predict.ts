@@ -1,39 +1,54 @@
 import type { Example } from '../data/types.js';
 import type { TaskFile } from './adapterFolder.js';
 import { usualThreads } from './config.js';
-import { type AdapterOptions, openAdapted } from './evaluate.js';
-import type { Prediction } from './kinds/kind.js';
+import { type AdapterOptions, type Learned, openAdapted } from './evaluate.js';
+import type { Answerer, Prediction } from './kinds/kind.js';
 import { kinds } from './kinds/registry.js';
+import type { ProgressOptions } from './loadModel.js';
 import { silent } from './reporter.js';
 import { sequenceLimit } from './splits.js';
 
-export interface PredictAdapterOptions extends AdapterOptions {
+/** How inputs are read and answered. */
+export interface PredictionOptions extends ProgressOptions {
+  /** Longest sequence in tokens; default: as it was trained. */
   readonly maxLength?: number | undefined;
+  /** Span tasks: tokens that neighbouring windows of a long passage share. */
   readonly stride?: number | undefined;
+  /** Span tasks: an answer is left out where there being none has a score higher by more than this. Default 0. */
   readonly nullScoreDiffThreshold?: number | undefined;
+}
+
+/** What `diffora predict` is to answer, and with what. */
+export interface PredictAdapterOptions extends AdapterOptions, Omit<PredictionOptions, keyof AdapterOptions> {
   /** Makes the examples once the task of the adapter is known. */
   readonly examples: (task: TaskFile) => Promise<readonly Example[]>;
 }
 
-/** `diffora predict`: a prediction for each example, in order. */
+/** `diffora predict`: a prediction for each example, in order. {@link loadAdapter} keeps the model open between calls. */
 export async function predictWithAdapter(options: PredictAdapterOptions): Promise<Prediction[]> {
-  const { reporter = silent, threads = usualThreads, signal, stride, nullScoreDiffThreshold } = options;
-  const adapted = await openAdapted(options);
-  const { model, tokenizer } = adapted.opened;
-  const { task } = adapted.loaded;
-  const examples = await options.examples(task);
-  const maxLength = sequenceLimit(model, tokenizer, options.maxLength ?? task.maxLength);
+  const { threads = usualThreads } = options;
+  const learned = await openAdapted(options);
+  const examples = await options.examples(learned.task);
+  const answerer = await kinds[learned.task.kind].answerer(learned, { threads });
+  return predictExamples(learned, answerer, examples, options).finally(answerer.release);
+}
+
+/** Answers examples, told of as the phase `predict`. @param answerer of the same adapter */
+export async function predictExamples(
+  { opened, task }: Learned,
+  answerer: Answerer,
+  examples: readonly Example[],
+  { reporter = silent, signal, maxLength = task.maxLength, stride, nullScoreDiffThreshold }: PredictionOptions,
+): Promise<Prediction[]> {
   const phase = reporter.phase('predict', examples.length);
-  const answerer = await kinds[task.kind].answerer(adapted, { threads });
-  const answering = answerer.answer(task, examples, {
-    maxLength,
+  const predictions = await answerer.answer(task, examples, {
+    maxLength: sequenceLimit(opened.model, opened.tokenizer, maxLength),
     stride,
     nullScoreDiffThreshold,
     signal,
     warn: reporter.warn,
     onDone: (done, tokens) => phase.update(done, { examples: done, tokens }),
   });
-  const predictions = await answering.finally(answerer.release);
   phase.end();
   return predictions;
 }

@@ -39,6 +39,7 @@ const continuationTokens = 32;
 export interface PredictModelOptions extends ProgressOptions {
   readonly model: string;
   readonly maxLength?: number | undefined;
+  /** Makes the examples once the model is open. */
   readonly examples: () => Promise<readonly Example[]>;
   /** Default: all that the machine has. */
   readonly threads?: number | undefined;

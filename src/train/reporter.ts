@@ -13,6 +13,7 @@ export interface Reporter {
   evaluated(steps: number, scores: Scores): void;
 }
 
+/** Tells nobody. */
 export const silent: Reporter = {
   info: () => {},
   warn: () => {},

@@ -21,6 +21,7 @@ import { selectModules } from './select.js';
 import { type TrainedRun, trainIn } from './trainedRun.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
+/** A run, and the folder that it makes. */
 export interface RunOptions extends ProgressOptions {
   /** With `saveSteps`, checkpoints are kept in the run folder while the run goes on. */
   readonly config: TrainConfig;
@@ -35,9 +36,11 @@ export interface RunOptions extends ProgressOptions {
   readonly resume?: boolean;
 }
 
+/** A run folder that has been written. */
 export interface FinishedRun {
   /** run.json */
   readonly record: RunRecord;
+  /** @internal */
   readonly run: TrainedRun;
 }
 
@@ -148,6 +151,11 @@ async function openLogs(
   const path = resolve(output);
   const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, isResumed, warn };
   const logs: RunLog[] = [];
-  for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  try {
+    for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  } catch (error) {
+    await joined(logs).end('failed');
+    throw error;
+  }
   return joined(logs);
 }

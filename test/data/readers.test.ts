@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readDelimited, readTable } from '../../src/data/readers/index.js';
+import { rowToExample } from '../../src/data/rows.js';
 import { DiffoError } from '../../src/errors.js';
 
 let folder: string;
@@ -162,5 +163,49 @@ describe('any data file', () => {
     expect(() => readTable('a.xlsx')).toThrow(
       /a\.xlsx is no data file known here: name it \.csv, \.tsv, \.jsonl, \.parquet/,
     );
+  });
+});
+
+describe('what was found by fuzzing', () => {
+  it('a text column of whole numbers beyond 2^53, as Parquet has them, is text', () => {
+    const task = {
+      name: 't',
+      kind: 'classification' as const,
+      labels: ['a', 'b'],
+      columns: { text: 'id', label: 'y' },
+    };
+    const row = { line: 1, values: { id: 2n ** 60n, y: 'a' } };
+    expect(rowToExample(task, row, 'a.parquet')).toMatchObject({ text: '1152921504606846976', label: 0 });
+    const list = { line: 1, values: { id: [2n ** 60n], y: 'a' } };
+    expect(() => rowToExample(task, list, 'a.parquet')).toThrow('column "id" holds no text but [1152921504606847000]');
+  });
+
+  it('a row has no column "constructor" of its own', () => {
+    const task = {
+      name: 't',
+      kind: 'regression' as const,
+      labels: [],
+      columns: { text: 'constructor', label: 'valueOf' },
+    };
+    expect(() => rowToExample(task, { line: 2, values: {} }, 'a.jsonl')).toThrow('no column "constructor"');
+    const row = { line: 2, values: { constructor: 'a text' } };
+    expect(rowToExample(task, row, 'a.jsonl')).toEqual({ id: '2', text: 'a text' });
+  });
+
+  it('a text longer than any that JavaScript has is refused before it is read', async () => {
+    const path = await file('long.csv', 'text,label\n');
+    await truncate(path, 600_000_000);
+    expect(await messageOf(readTable(path))).toContain('a text of more than 536 MB');
+  });
+
+  it('a Parquet file one of whose pages leads back to where it began is refused', async () => {
+    const whole = await readFile(join(import.meta.dirname, 'fixtures', 'parquet', 'brotli.parquet'));
+    const path = await file('endless.parquet', Buffer.concat([whole.subarray(0, 67), whole.subarray(62)]));
+    expect(await messageOf(readTable(path))).toContain('cannot be read as Parquet');
+  });
+
+  it('JSON nested 100,000 deep is refused with its line', async () => {
+    const path = await file('deep.jsonl', `{"a": 1}\n{"a": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`);
+    expect(await messageOf(readTable(path))).toContain('line 2: not valid JSON (it is nested more than 500 deep)');
   });
 });

@@ -108,3 +108,11 @@ it('is given to one of many that find a dead one', async () => {
     for (const one of outcomes) if (one.status === 'rejected') expect(String(one.reason)).toContain('being written');
   }
 });
+
+it('takes one listener of the process however many are held, and none afterwards', async () => {
+  const before = process.listenerCount('exit');
+  const nested = (depth: number): Promise<number> =>
+    withLock(`${target}-${depth}`, async () => (depth === 0 ? process.listenerCount('exit') : nested(depth - 1)));
+  expect(await nested(11)).toBe(before + 1);
+  expect(process.listenerCount('exit')).toBe(before);
+});

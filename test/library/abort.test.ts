@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  generateText,
   type LoadedModel,
   loadModel,
   mergeAdapter,
@@ -13,7 +14,7 @@ import {
   trainToFolder,
 } from '../../src/index.js';
 import { parseTrainConfig } from '../../src/train/config.js';
-import { temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
+import { letterModel, temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
 import { type Stop, stopwatch } from '../train/resumed.js';
 import { quick, reviews } from './reviews.js';
 import { countSessions } from './sessions.js';
@@ -107,5 +108,21 @@ describe('an abort', () => {
     const merging = mergeAdapter({ adapter: folder.path('run'), output: folder.path('merged'), signal });
     await expect(merging).rejects.toMatchObject({ name: 'TimeoutError' });
     expect((await readdir(folder.path('.'))).sort()).toEqual(['reviews.csv', 'run']);
+  });
+
+  it('ends a generation after the token that it comes with', async () => {
+    const causal = await letterModel('gpt2', folder.path('gpt2'));
+    const controller = new AbortController();
+    const pieces: string[] = [];
+    const onText = (piece: string) => {
+      pieces.push(piece);
+      controller.abort(new Error('stopped'));
+    };
+    const sampling = { temperature: 0, maxNewTokens: 9, seed: 1, threads: 1 };
+    const prompts = ['a b', 'c d'];
+    const { signal } = controller;
+    await expect(generateText({ model: causal, prompts, ...sampling, onText, signal })).rejects.toThrow('stopped');
+    expect(pieces).toHaveLength(1);
+    expect(sessions.open).toBe(0);
   });
 });

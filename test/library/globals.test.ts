@@ -58,9 +58,10 @@ describe('what a module keeps for the process', () => {
     expect(found(/^(?:export )?let (\w+)/)).toEqual(['checkpoint/dtype.ts: halves']);
   });
 
-  it('is one cache, of the hashes of files that have not changed', () => {
+  it('is one cache, of the hashes of files that have not changed, and the list of its locks on folders', () => {
     expect(found(/^(?:export )?const (\w+)[^=]*= new (?:Weak)?(?:Map|Set)(?:<[^(]*>)?\(\)/)).toEqual([
       'checkpoint/ggufFolder.ts: hashes',
+      'files/lock.ts: held',
     ]);
     expect(found(/^(?:export )?const (\w+)[^=]*= (?:\[\]|\{\});/)).toEqual(['graph/primitive.ts: noAttrs']);
     expect(found(/^\s+(?:(?:private|public|protected) )?static (?!readonly)(\w+)/)).toEqual([]);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DiffoError, quoted } from '../../errors.js';
 import { type Environment, hubCacheFolder } from '../../files/caches.js';
-import { absenceMark, cachedCommit, isFile, repositoryFolder } from '../../hub/cache.js';
+import { absenceMark, cachedCommit, isFile, refuseStrayLinks, repositoryFolder } from '../../hub/cache.js';
 import { fillSnapshot, type HubOptions } from '../../hub/download.js';
 
 /** The revision on which the hub keeps every dataset as Parquet: `<config>/<split>/0000.parquet`, `0001.parquet`, … */
@@ -44,6 +44,7 @@ export async function cachedSplit(wanted: HubSplit, env: Environment): Promise<L
   if (commit === undefined) return undefined;
   const snapshot = join(root, 'snapshots', commit);
   for (const path of foldersOf(wanted)) {
+    await refuseStrayLinks(root, join(snapshot, path));
     let count = 0;
     while (await isFile(join(snapshot, partOf(path, count)))) count++;
     const isAll = await isFile(absenceMark(root, commit, partOf(path, count)));

@@ -11,7 +11,7 @@ export { type DelimitedOptions, readDelimited } from './delimited.js';
 export { readJson, readJsonList } from './json.js';
 export { readJsonLines } from './jsonl.js';
 export { readSquad } from './squad.js';
-export { placeOf, type Row, type Table } from './table.js';
+export { cellOf, placeOf, type Row, shownCell, type Table } from './table.js';
 
 const READERS: Readonly<Record<string, (path: string) => Promise<Table>>> = {
   csv: (path) => readDelimited(path, { format: 'csv' }),

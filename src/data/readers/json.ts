@@ -1,5 +1,5 @@
 import { DiffoError } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject, parseJson } from '../../files/json.js';
 import type { Row, Table } from './table.js';
 import { readText } from './text.js';
 
@@ -10,12 +10,7 @@ import { readText } from './text.js';
  */
 export async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DiffoError(`${path} is not valid JSON (${reason}). Mend it or fetch it again.`, { cause: error });
-  }
+  return parseJson(text, (reason) => `${path} is not valid JSON (${reason}). Mend it or fetch it again.`);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { DiffoError } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject, parseJson } from '../../files/json.js';
 import type { Row, Table } from './table.js';
 import { readText } from './text.js';
 
@@ -18,15 +18,10 @@ export async function readJsonLines(path: string): Promise<Table> {
 }
 
 function parseLine(path: string, line: number, content: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DiffoError(`${path}, line ${line}: not valid JSON (${reason}). Mend or remove that line.`, {
-      cause: error,
-    });
-  }
+  const value = parseJson(
+    content,
+    (reason) => `${path}, line ${line}: not valid JSON (${reason}). Mend or remove that line.`,
+  );
   if (!isJsonObject(value))
     throw new DiffoError(`${path}, line ${line}: not a JSON object ({…}), which a row must be.`);
   return value;

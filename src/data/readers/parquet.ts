@@ -2,6 +2,8 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetS
 import { compressors } from 'hyparquet-compressors';
 import { DiffoError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
+import { reasonOf } from '../../files/json.js';
+import { checkPages } from './parquetPages.js';
 import type { Table } from './table.js';
 
 /**
@@ -14,11 +16,13 @@ export async function readParquet(path: string): Promise<Table> {
   try {
     const metadata = await parquetMetadataAsync(file);
     const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+    await checkPages(file, metadata);
     const rows = await parquetReadObjects({ file, metadata, compressors });
     return { path, columns, rows: rows.map((values, i) => ({ line: i + 1, values: plainValues(values) })) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DiffoError(`${path} cannot be read as Parquet (${reason}). Fetch or write it again.`, { cause: error });
+    throw new DiffoError(`${path} cannot be read as Parquet (${reasonOf(error)}). Fetch or write it again.`, {
+      cause: error,
+    });
   }
 }
 

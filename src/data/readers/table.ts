@@ -18,3 +18,15 @@ export interface Table {
 export function placeOf(path: string, { line, place }: Row): string {
   return `${path}, ${place ?? `line ${line}`}`;
 }
+
+/** The cell of a column; undefined where the row has none, also for a column called `constructor`, which every object has. */
+export function cellOf({ values }: Row, column: string): unknown {
+  return Object.hasOwn(values, column) ? values[column] : undefined;
+}
+
+/** A cell as messages show it: its JSON, cut to a length. */
+export function shownCell(cell: unknown, length: number): string {
+  // Parquet's 64-bit numbers come as bigint, which JSON has not.
+  const text = JSON.stringify(cell, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value));
+  return (text ?? 'nothing').slice(0, length);
+}

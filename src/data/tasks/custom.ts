@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
 import { DiffoError, quoted } from '../../errors.js';
 import { spacedPrompt, withLead } from '../prompt.js';
-import { placeOf, readRows, readTable, type Table } from '../readers/index.js';
+
+import { cellOf, placeOf, readRows, readTable, type Table } from '../readers/index.js';
+
 import { isEmpty, labelName, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
 import { makeSplit } from '../split.js';
 import { holdOut } from '../stratify.js';
@@ -139,7 +141,7 @@ function loaded(splits: ReadonlyMap<SplitName, Split>, split: SplitName, name: s
 }
 
 function kindOf(table: Table, column: string): Task['kind'] {
-  const numbers = table.rows.map(({ values }) => values[column]).filter((cell) => !isEmpty(cell));
+  const numbers = table.rows.map((row) => cellOf(row, column)).filter((cell) => !isEmpty(cell));
   const isNumber = (cell: unknown) => typeof cell !== 'boolean' && Number.isFinite(Number(cell));
   const scores = numbers.every(isNumber) && numbers.some((cell) => !Number.isInteger(Number(cell)));
   return scores ? 'regression' : 'classification';
@@ -147,7 +149,7 @@ function kindOf(table: Table, column: string): Task['kind'] {
 
 /** Names of the classes that occur, sorted. @throws DiffoError where they are fewer than two */
 export function labelsOf(table: Table, column: string): string[] {
-  const cells = table.rows.map(({ values }) => values[column]).filter((cell) => !isEmpty(cell));
+  const cells = table.rows.map((row) => cellOf(row, column)).filter((cell) => !isEmpty(cell));
   const names = [...new Set(cells.map(labelName))];
   const numeric = names.every((name) => Number.isFinite(Number(name)));
   names.sort((a, b) => (numeric ? Number(a) - Number(b) : a < b ? -1 : 1));

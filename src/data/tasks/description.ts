@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { DiffoError, nearestNames } from '../../errors.js';
-import { fileError } from '../../files/errors.js';
+import { readYaml } from '../../files/yaml.js';
 import { type LearnedKind, learnedKinds, metricNames, type Task } from '../types.js';
 
 const name = z.union([z.string().min(1), z.number(), z.boolean()]).transform(String);
@@ -81,21 +79,7 @@ export function isDescriptionPath(path: string): boolean {
  * @throws DiffoError that names file and key: an unknown key, a missing one, a wrong value, one of another kind
  */
 export async function readDescription(path: string): Promise<TaskDescription> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw fileError(error, path, 'read');
-  }
-  let value: unknown;
-  try {
-    // JSON is YAML, so one parser does for both.
-    value = parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new DiffoError(`${path} is not valid YAML or JSON: ${reason} Mend the file.`, { cause: error });
-  }
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(await readYaml(path));
   if (!result.success) {
     // A misspelt key also makes one that is missing; the spelling is what helps.
     const { issues } = result.error;

@@ -27,6 +27,7 @@ export interface OnnxInitializer {
   readonly data: Uint8Array | StoredLocation;
 }
 
+/** An input or an output of a graph. */
 export interface OnnxValue extends TensorType {
   readonly name: string;
 }

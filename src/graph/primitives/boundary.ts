@@ -1,5 +1,6 @@
 import type { Primitive } from '../primitive.js';
 
+/** Which boundary. */
 export interface BoundaryAttrs {
   /** Counts the boundaries of a graph in the order of computation. */
   readonly index: number;

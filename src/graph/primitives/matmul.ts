@@ -1,6 +1,7 @@
 import type { Primitive } from '../primitive.js';
 import { broadcastShapes, type Shape, showShape } from '../shape.js';
 
+/** Which operands are transposed, and a factor. */
 export interface MatmulAttrs {
   /** Transpose the last two axes of a (of b) first. */
   readonly transA: boolean;

@@ -1,6 +1,7 @@
 import type { Primitive } from '../primitive.js';
 import { type Dim, normalizeAxis } from '../shape.js';
 
+/** Where x lies among the zeros. */
 export interface PadAttrs {
   readonly axis: number;
   /** Zeros before x along the axis. */

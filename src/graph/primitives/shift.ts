@@ -1,6 +1,7 @@
 import type { Primitive } from '../primitive.js';
 import { normalizeAxis } from '../shape.js';
 
+/** How far, along which axis. */
 export interface ShiftAttrs {
   readonly axis: number;
   /** Places towards higher indices; negative for lower. */

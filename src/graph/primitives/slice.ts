@@ -1,6 +1,7 @@
 import type { Primitive } from '../primitive.js';
 import { type Dim, normalizeAxis, showShape } from '../shape.js';
 
+/** Which stretch of which axis. */
 export interface SliceAttrs {
   readonly axis: number;
   readonly start: number;

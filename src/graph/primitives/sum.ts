@@ -1,6 +1,7 @@
 import type { Primitive } from '../primitive.js';
 import { normalizeAxis } from '../shape.js';
 
+/** Axes, and whether they stay with size 1. */
 export interface SumAttrs {
   readonly axes: readonly number[];
   readonly keepDims: boolean;

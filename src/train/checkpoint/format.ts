@@ -5,6 +5,10 @@ import * as z from 'zod';
 
 export const checkpointFormat = 'diffora-checkpoint/1';
 
+export const MANIFEST_FILE = 'manifest.json';
+export const STATE_FILE = 'state.json';
+export const TENSORS_FILE = 'tensors.safetensors';
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** What a run was started on: a name to compare by, where it lies, and its hash. */
@@ -20,7 +24,7 @@ export const manifestSchema = z.strictObject({
   versions: z.record(z.string(), z.string()),
   config: z.record(z.string(), z.unknown()),
   identity: identitySchema,
-  files: z.array(z.strictObject({ name: z.string(), bytes: z.int(), sha256 })),
+  files: z.array(z.strictObject({ name: z.enum([TENSORS_FILE, STATE_FILE]), bytes: z.int(), sha256 })),
   /** Of all that stands before it, as JSON without spaces. */
   checksum: sha256,
 });
@@ -34,10 +38,6 @@ export const stateFileSchema = z.strictObject({
   ),
 });
 export type StateFile = z.infer<typeof stateFileSchema>;
-
-export const MANIFEST_FILE = 'manifest.json';
-export const STATE_FILE = 'state.json';
-export const TENSORS_FILE = 'tensors.safetensors';
 
 export const CHECKPOINTS_FOLDER = 'checkpoints';
 

@@ -1,6 +1,6 @@
 import { type HeldFolder, holdFolder } from '../../files/heldFolder.js';
 import { divergenceCure, firstNotFinite, NotFiniteError } from '../../optimize/notFinite.js';
-import type { FoundStage, Stage, State } from '../../state.js';
+import { type FoundStage, fitting, type Stage, type State } from '../../state.js';
 import type { Checkpoint } from './read.js';
 import { type Described, deleteNewer, deleteOld, writeCheckpoint } from './write.js';
 
@@ -65,7 +65,7 @@ export class Journal {
    */
   async once<T>(name: string, codec: Codec<T>, work: () => Promise<T>): Promise<T> {
     const found = this.stages.get(name);
-    if (found !== undefined) return codec.decode(found.state);
+    if (found !== undefined) return fitting(name, () => codec.decode(found.state));
     const result = await work();
     const step = this.stepsOf([...this.stages.keys()]);
     this.stages.clear();

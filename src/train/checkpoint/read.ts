@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { readSafetensorsHeader, readTensor } from '../../checkpoint/safetensors.js';
 import { DiffoError } from '../../errors.js';
 import { errorCode, fileError } from '../../files/errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { parseJson } from '../../files/json.js';
 import type { FoundStage } from '../../state.js';
 import {
   checkpointFormat,
@@ -81,8 +82,11 @@ async function newest<T>(
 
 async function readCheckpoint(path: string): Promise<Checkpoint> {
   const manifest = await readManifest(path);
-  for (const { name, bytes, sha256 } of manifest.files) {
+  for (const name of [TENSORS_FILE, STATE_FILE] as const) {
     const file = join(path, name);
+    const listed = manifest.files.find((one) => one.name === name);
+    if (listed === undefined) throw new Unusable(`${join(path, MANIFEST_FILE)} does not list ${name}`);
+    const { bytes, sha256 } = listed;
     const found = await stat(file).catch((error) => {
       throw new Unusable(`${file} cannot be read (${errorCode(error)})`);
     });
@@ -92,35 +96,59 @@ async function readCheckpoint(path: string): Promise<Checkpoint> {
     });
     if (hash !== sha256) throw new Unusable(`${file} is damaged: its checksum is not that of the manifest`);
   }
-  const { stages } = stateFileSchema.parse(JSON.parse(await readFile(join(path, STATE_FILE), 'utf8')));
+  return { path, manifest, stages: await readStages(path) };
+}
+
+async function readStages(path: string): Promise<Map<string, FoundStage>> {
+  const stateFile = join(path, STATE_FILE);
+  const { stages } = parseAs(stateFileSchema, await readFile(stateFile, 'utf8'), stateFile);
   const arrays = new Map(Object.keys(stages).map((name): [string, Record<string, Float32Array>] => [name, {}]));
-  const { tensors } = await readSafetensorsHeader(join(path, TENSORS_FILE));
-  for (const tensor of tensors.values()) {
-    const slash = tensor.name.indexOf('/');
-    arrays.get(tensor.name.slice(0, slash))![tensor.name.slice(slash + 1)] = await readTensor(tensor);
+  const file = join(path, TENSORS_FILE);
+  try {
+    const { tensors } = await readSafetensorsHeader(file);
+    for (const tensor of tensors.values()) {
+      const [stage = '', ...rest] = tensor.name.split('/');
+      const own = arrays.get(stage);
+      if (own === undefined) throw new Unusable(`${file} has "${tensor.name}", and ${STATE_FILE} no such stage`);
+      own[rest.join('/')] = await readTensor(tensor);
+    }
+  } catch (error) {
+    if (!(error instanceof DiffoError)) throw error;
+    throw new Unusable(error.message.replace(/\.$/, ''));
   }
   const found = Object.entries(stages).map(([name, { step, last, values }]): [string, FoundStage] => {
     return [name, { step, last, state: { arrays: arrays.get(name)!, values } }];
   });
-  return { path, manifest, stages: new Map(found) };
+  return new Map(found);
 }
 
 async function readManifest(path: string): Promise<Manifest> {
   const file = join(path, MANIFEST_FILE);
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    const code = errorCode(error);
-    throw new Unusable(code === undefined ? `${file} is damaged: it is not JSON` : `${file} cannot be read (${code})`);
-  }
-  if (!isJsonObject(manifest) || manifest.checksum !== manifestChecksum(manifest)) {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    throw new Unusable(`${file} cannot be read (${errorCode(error)})`);
+  });
+  const manifest = parseAs(z.looseObject({}), text, file);
+  if (manifest.checksum !== manifestChecksum(manifest)) {
     throw new Unusable(`${file} is damaged: its checksum is wrong`);
   }
   if (manifest.format !== checkpointFormat) {
     throw new DiffoError(
-      `${file} is of the format ${manifest.format}, and this diffora reads ${checkpointFormat}. Resume with the version of diffora that wrote it, or start again with --overwrite.`,
+      `${file} is of the format ${typeof manifest.format === 'string' ? manifest.format : 'no name'}, and this diffora reads ${checkpointFormat}. Resume with the version of diffora that wrote it, or start again with --overwrite.`,
     );
   }
-  return manifestSchema.parse(manifest);
+  return parseAs(manifestSchema, text, file);
+}
+
+/** A JSON text of a known form. @throws Unusable that names the file */
+function parseAs<T>(schema: z.ZodType<T>, text: string, file: string): T {
+  let value: unknown;
+  try {
+    value = parseJson(text, (reason) => `${file} is damaged: it is not JSON (${reason})`);
+  } catch (error) {
+    throw new Unusable(error instanceof Error ? error.message : String(error));
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new Unusable(`${file} is damaged: ${issue.path.join('.') || 'top level'}: ${issue.message}`);
 }

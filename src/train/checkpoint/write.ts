@@ -47,7 +47,7 @@ export async function writeCheckpoint(
       };
       await writeFileAtomic(join(partial, STATE_FILE), JSON.stringify(file));
       const files: Manifest['files'] = [];
-      for (const name of [TENSORS_FILE, STATE_FILE]) {
+      for (const name of [TENSORS_FILE, STATE_FILE] as const) {
         const path = join(partial, name);
         files.push({ name, bytes: (await stat(path)).size, sha256: await fileSha256(path) });
       }

@@ -4,6 +4,7 @@ import type { TaskType } from '../../models/model.js';
 import type { Parameter } from '../../optimize/parameters.js';
 import type { OpenedModel } from '../context.js';
 
+/** Metrics by name. An undefined one, such as the correlation of constants, is NaN. */
 export type Scores = Partial<Record<MetricName, number>>;
 
 /** What of a task is needed to run it, also where no data are at hand. */
@@ -84,6 +85,7 @@ export interface WrittenPrediction {
   readonly answer?: string | undefined;
 }
 
+/** An answer, by the kind of task. */
 export type Prediction = LabelPrediction | SpanPrediction | WrittenPrediction;
 
 /** A kind of task: the head it needs, how examples become sequences, how they are scored and answered. */

@@ -1,3 +1,4 @@
+import { withoutSecrets } from '../../secrets.js';
 import type { TrainConfig } from '../config.js';
 
 /** Somewhere that the numbers of a run are written to while it goes on. */
@@ -51,7 +52,8 @@ export function inOrder(what: string, warn: (message: string) => void) {
         if (failed) return;
         await write().catch((error) => {
           failed = true;
-          warn(`${what} stops here, the run goes on: ${error instanceof Error ? error.message : error}`);
+          const reason = withoutSecrets(error instanceof Error ? error.message : String(error));
+          warn(`${what} stops here, the run goes on: ${reason}`);
         });
       });
     },

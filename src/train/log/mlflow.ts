@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DiffoError, usageError } from '../../errors.js';
+import { parseJson, reasonOf } from '../../files/json.js';
 import type { TrainConfig } from '../config.js';
 import { inOrder, type LogTarget } from './log.js';
 
@@ -84,7 +85,10 @@ function caller(uri: string) {
     MLFLOW_TRACKING_PASSWORD: password,
   } = process.env;
   const basic = user === undefined ? undefined : `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}`;
-  const authorization = token === undefined ? basic : `Bearer ${token}`;
+  const authorization = token === undefined ? basic : `Bearer ${token.trim()}`;
+  if (!/^[ -~]*$/.test(authorization ?? '')) {
+    throw usageError('MLFLOW_TRACKING_TOKEN holds a character that no token has. Set it again.');
+  }
   return async <T>(
     method: 'GET' | 'POST',
     path: string,
@@ -102,16 +106,17 @@ function caller(uri: string) {
       );
     });
     if (response.status === 404 && method === 'GET') return undefined;
-    const text = await response.text();
-    if (!response.ok)
-      throw new DiffoError(
-        `The MLflow server ${place} answered ${response.status} to ${path.split('?')[0]}: ${text.slice(0, 200)}`,
-      );
-    const parsed = schema.safeParse(JSON.parse(text === '' ? '{}' : text));
-    if (!parsed.success)
-      throw new DiffoError(
-        `The MLflow server ${place} answered ${path.split('?')[0]} with something else: ${text.slice(0, 200)}`,
-      );
+    const text = await response.text().catch((error) => {
+      throw new DiffoError(`The MLflow server ${place} broke its answer off (${reasonOf(error)}).`);
+    });
+    const asked = path.split('?')[0];
+    const shown = reasonOf(text.slice(0, 200));
+    if (!response.ok) {
+      throw new DiffoError(`The MLflow server ${place} answered ${response.status} to ${asked}: ${shown}.`);
+    }
+    const other = `The MLflow server ${place} answered ${asked} with something else: ${shown}.`;
+    const parsed = schema.safeParse(parseJson(text === '' ? '{}' : text, () => other));
+    if (!parsed.success) throw new DiffoError(other);
     return parsed.data;
   };
 }

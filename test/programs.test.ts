@@ -1,0 +1,92 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readPeftAdapter } from '../src/adapters/peft/index.js';
+import type { LabelPrediction } from '../src/index.js';
+import { temporaryFolder, tinyModel } from './cli/run.js';
+import { REPOSITORY } from './shared.js';
+
+/** `diffora` is this source: tsx reads `paths` of tsconfig.json. CI runs them with the packed package as well. */
+const options = { cwd: REPOSITORY, env: { ...process.env, DIFFORA_EXAMPLE_MODEL: tinyModel } };
+const argsOf = (name: string, args: readonly string[]) => ['--import', 'tsx', `examples/programs/${name}.ts`, ...args];
+
+/** What a program prints. */
+async function printed(name: string, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, argsOf(name, args), options);
+  return stdout;
+}
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let tickets: string;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  tickets = await printed('tickets', folder.path('tickets'));
+}, 120_000);
+afterAll(() => folder.remove());
+
+describe('the programs in examples/programs', () => {
+  it('are these five', () => {
+    const programs = readdirSync(`${REPOSITORY}/examples/programs`).filter((name) => name.endsWith('.ts'));
+    expect(programs.sort()).toEqual(['graph.ts', 'resume.ts', 'selections.ts', 'server.ts', 'tickets.ts']);
+  });
+
+  it('tickets trains on a CSV file, predicts, and saves an adapter', async () => {
+    expect(tickets).toContain('kept: 9 of 18 modules');
+    expect(tickets.match(/^(billing|technical) \(0\.\d\d\): /gm)).toHaveLength(2);
+    const { baseModel, targetModules } = await readPeftAdapter(folder.path('tickets'));
+    expect([baseModel, targetModules.length]).toEqual([tinyModel, 9]);
+  });
+
+  it('selections compares three matrices of the same size', async () => {
+    const text = await printed('selections');
+    expect(text.match(/kept: 9 of 18 modules {3}values: (diffora|gradient-norm|random)/g)).toHaveLength(3);
+    expect(text.match(/: accuracy [01]\.\d{3} and [01]\.\d{3}$/gm)).toHaveLength(3);
+  });
+
+  it('server answers, refuses what is no list of texts, and ends when it is told to', async () => {
+    const server = spawn(process.execPath, argsOf('server', [folder.path('tickets'), '0']), options);
+    try {
+      const address = await firstAddress(server);
+      const post = (body: string) => fetch(address, { method: 'POST', body });
+      const [good, also, bad, broken] = await Promise.all(['["one","two"]', '["two"]', '{"a":1}', '['].map(post));
+      const predictions = (await good!.json()) as LabelPrediction[];
+      expect(predictions).toMatchObject([{ label: expect.any(String) }, { label: expect.any(String) }]);
+      expect(await also!.json()).toMatchObject([{ label: predictions[1]!.label }]);
+      expect([bad!.status, broken!.status]).toEqual([400, 400]);
+      server.kill('SIGTERM');
+      expect(await once(server, 'close')).toEqual([0, null]);
+    } finally {
+      server.kill('SIGKILL');
+    }
+  });
+
+  it('resume stops, goes on, and ends with a complete run', async () => {
+    const output = folder.path('resumed');
+    // Well before 240 steps are done; where it is by then does not matter.
+    expect(await printed('resume', '0.7', output)).toContain('stopped; start again with the same folder to go on');
+    const last = await printed('resume', '600', output);
+    expect(last).toMatch(/Going on from|Nothing was saved/);
+    expect(last).toContain('finished after 240 steps');
+    expect((await readdir(output)).sort()).toEqual(['adapter', 'metrics.jsonl', 'run.json']);
+  });
+
+  it('graph finds the exponent by a derivative of a derivative', async () => {
+    expect(await printed('graph')).toContain('step 7: a = 0.7000');
+  });
+});
+
+function firstAddress({ stdout, stderr }: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const read = (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = /http:\/\/\S+/.exec(text);
+      if (found !== null) resolve(found[0]);
+    };
+    stdout!.on('data', read).on('end', () => reject(new Error(`the server ended: ${text}`)));
+    stderr!.on('data', read);
+  });
+}
