@@ -32,14 +32,14 @@ export function* mutations(bytes: Uint8Array, seed: number, count: number): Gene
         break;
       case 3: {
         const range = bytes.subarray(at, at + 1 + random.integer(64));
-        yield Uint8Array.from([...bytes.subarray(0, at), ...range, ...range, ...bytes.subarray(at + range.length)]);
+        yield Buffer.concat([bytes.subarray(0, at), range, range, bytes.subarray(at + range.length)]);
         break;
       }
       case 4:
         yield copy.fill(0, at, at + 1 + random.integer(64));
         break;
       case 5:
-        yield Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(at + 1 + random.integer(16))]);
+        yield Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random.integer(16))]);
         break;
       default: {
         const view = new DataView(copy.buffer);
