@@ -90,7 +90,7 @@ const kinds: Readonly<Record<string, (setting: Setting) => Frequencies>> = {
 export function rotaryOf(config: Config, headSize: number, checkpoint: Checkpoint): Rotary {
   const parameters: Parameters = config.rope_parameters ?? config.rope_scaling ?? {};
   const kind = parameters.rope_type ?? parameters.type ?? 'default';
-  const make = kinds[kind];
+  const make = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   const known = Object.keys(kinds).join(', ');
   if (make === undefined) throw configError(checkpoint, `rope type "${kind}" is not known; known are ${known}.`);
   const partial = parameters.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;

@@ -30,5 +30,8 @@ export function lossOptionsOf(
     const nearest = nearestNames(name, task.labels).join(', ');
     throw usageError(`--class-weights ${name}: ${task.name} has no such class; nearest: ${nearest}.`);
   }
-  return { labelSmoothing, classWeights: task.labels.map((name) => classWeights[name] ?? 1) };
+  return {
+    labelSmoothing,
+    classWeights: task.labels.map((name) => (Object.hasOwn(classWeights, name) ? classWeights[name]! : 1)),
+  };
 }

@@ -1,16 +1,21 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { scalingOf } from '../../src/adapters/peft/index.js';
 import { readGguf } from '../../src/checkpoint/gguf.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors.js';
 import { weightMap } from '../../src/checkpoint/weightFiles.js';
+import { htmlToText } from '../../src/data/mail/html.js';
+import { isTablePath } from '../../src/data/readers/index.js';
 import { DiffoError } from '../../src/errors.js';
 import { readJsonObject } from '../../src/files/json.js';
+import { openModel } from '../../src/models/registry.js';
 import { together } from '../../src/state.js';
 import { loadTokenizer } from '../../src/tokenize/index.js';
 import { parseTrainConfig } from '../../src/train/config.js';
 import { rawFile } from '../checkpoint/make.js';
 import { errorOf } from '../data/files.js';
+import { oraclePath } from '../fixtures.js';
 import { scratch } from './harness.js';
 
 const path = scratch();
@@ -74,6 +79,17 @@ describe('what was found by fuzzing', () => {
     const refused = (change: object) => () => parseTrainConfig({ task: 'cola', ...change }, 'a.yaml');
     expect(refused({ method: 'vera', rank: Number.MAX_SAFE_INTEGER })).toThrow('a.yaml: rank: Too big');
     expect(refused({ method: 'pfeiffer', reduction: 1e-300 })).toThrow('a.yaml: reduction: Too small');
+  });
+
+  it('names that every object has are no entries of our tables', async () => {
+    expect(isTablePath('rows.constructor')).toBe(false);
+    expect(htmlToText('&constructor;&amp;')).toBe('&constructor;&');
+    await cp(oraclePath('families', 'llama'), path('llama'), { recursive: true });
+    const config = await readJsonObject(path('llama', 'config.json'));
+    const rope_parameters = { rope_theta: 10000, rope_type: '__proto__' };
+    await writeFile(path('llama', 'config.json'), JSON.stringify({ ...config, rope_parameters }));
+    const checkpoint = await openCheckpoint(path('llama'));
+    expect(() => openModel(checkpoint, { numLabels: 2 })).toThrow('rope type "__proto__" is not known');
   });
 
   it('a state that a run cannot take up is told as one', () => {

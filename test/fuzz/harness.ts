@@ -53,7 +53,7 @@ export function survivesBytes(
     const { path, read, names = [path], refuses, count = cases } = await open();
     const whole = await readFile(path);
     await read();
-    const trial = new Trial(what, { names, count, ...(refuses === undefined ? {} : { refuses }) });
+    const trial = new Trial(`${what}, bytes`, { names, count, ...(refuses === undefined ? {} : { refuses }) });
     for (const broken of mutations(whole, seed, count)) {
       await writeFile(path, broken);
       await trial.of(read);
@@ -66,13 +66,14 @@ export function survivesBytes(
 /** Takes as many values as there are cases out of an arbitrary, and reads each. */
 export function survivesValues<Value>(
   what: string,
-  values: fc.Arbitrary<Value>,
+  values: fc.Arbitrary<Value> | (() => Promise<fc.Arbitrary<Value>>),
   open: () => Promise<{ read: (value: Value) => unknown } & Options>,
 ): void {
   it(`${what} in ${cases} forms is read or refused with a sentence`, { timeout: 900_000 }, async () => {
     const { read, ...options } = await open();
-    const trial = new Trial(what, options);
-    const property = fc.asyncProperty(values, (value) => trial.of(() => read(value)));
+    const trial = new Trial(`${what}, values`, options);
+    const drawn = typeof values === 'function' ? await values() : values;
+    const property = fc.asyncProperty(drawn, (value) => trial.of(() => read(value)));
     const found = await fc.check(property, { seed, numRuns: options.count ?? cases, endOnFailure: true });
     if (found.failed) {
       const [value] = found.counterexample!;

@@ -79,7 +79,7 @@ for (const [what, [value, read]] of Object.entries(kinds)) {
   survivesBytes(`${what} (YAML)`, async () => {
     const file = path('bytes.yaml');
     await writeFile(file, asYaml(value as object));
-    return { path: file, read: () => read(file) };
+    return { path: file, read: () => read(file), names: [file, '--task is missing'] };
   });
 
   // JSON is YAML, so that one text is a form of both.

@@ -53,8 +53,12 @@ export function htmlToText(html: string): string {
     .replace(INLINE, '')
     .replace(/<[!/?a-z][^>]*>/gi, ' ')
     .replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]+));?/gi, (whole, decimal, hex, name) => {
-      if (name !== undefined) return ENTITIES[String(name).toLowerCase()] ?? whole;
+      if (name !== undefined) return entityOf(String(name).toLowerCase()) ?? whole;
       const code = decimal === undefined ? Number.parseInt(String(hex), 16) : Number(decimal);
       return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : ' ';
     });
+}
+
+function entityOf(name: string): string | undefined {
+  return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : undefined;
 }

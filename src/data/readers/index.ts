@@ -25,7 +25,7 @@ export const TABLE_ENDINGS: readonly string[] = Object.keys(READERS).map((ending
 
 /** True when the path ends as a data file does. */
 export function isTablePath(path: string): boolean {
-  return endingOf(path) in READERS;
+  return Object.hasOwn(READERS, endingOf(path));
 }
 
 /**
@@ -34,7 +34,7 @@ export function isTablePath(path: string): boolean {
  * @throws DiffoError for another ending, or what the reader of that format throws
  */
 export function readTable(path: string): Promise<Table> {
-  const reader = READERS[endingOf(path)];
+  const reader = isTablePath(path) ? READERS[endingOf(path)] : undefined;
   if (!reader)
     throw usageError(`${path} is no data file known here: name it ${TABLE_ENDINGS.join(', ')}, or those with .gz.`);
   return reader(path);

@@ -36,7 +36,7 @@ export const e2e = fileTask({
 function inColumns(table: Table): Table {
   const { text, label } = table.columns.includes(HUB_COLUMNS.text) ? HUB_COLUMNS : COLUMNS;
   if (!table.columns.includes(text)) return table;
-  const rename = (name: string) => ({ [text]: COLUMNS.text, [label]: COLUMNS.label })[name] ?? name;
+  const rename = (name: string) => (name === text ? COLUMNS.text : name === label ? COLUMNS.label : name);
   const rows = table.rows.map((row): Row => {
     const { [text]: attributes, [label]: told, ...others } = row.values;
     const { path } = table;
@@ -58,7 +58,8 @@ function linearised(text: string, where: string): string {
   if (/^[\w ]+ : [^|[\]]+( \| [\w ]+ : [^|[\]]+)*$/.test(text)) return text;
   const attributes = text.split(/(?<=\]),/).map((attribute) => {
     const [, name, value] = /^\s*([\w ]+)\[([^[\]]+)\]\s*$/.exec(attribute) ?? [];
-    if (name !== undefined && value !== undefined) return `${NAMES[name] ?? name} : ${value}`;
+    if (name !== undefined && value !== undefined)
+      return `${Object.hasOwn(NAMES, name) ? NAMES[name] : name} : ${value}`;
     throw new DiffoError(
       `${where}: "${attribute.trim()}" is not of the form name[value]. Write attributes as ` +
         '"name[Blue Spice], eatType[pub]", or as they are learned, "name : Blue Spice | Type : pub".',
