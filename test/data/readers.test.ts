@@ -130,6 +130,17 @@ describe('Parquet', () => {
   /** Written by pyarrow: test/oracle/parquet_files.py. */
   const fixture = (name: string) => join(import.meta.dirname, 'fixtures', 'parquet', `${name}.parquet`);
 
+  it('that stores a column its schema does not have is refused: nobody would wait for its errors', async () => {
+    const whole = await readFile(fixture('none'));
+    const { columns } = await readTable(fixture('none'));
+    const name = Buffer.from(columns[0]!);
+    // After the schema, the description of the stored column names it.
+    const at = whole.lastIndexOf(name);
+    expect(whole.indexOf(name)).toBeLessThan(at);
+    const path = await file('renamed.parquet', Buffer.from(whole).fill('x', at, at + name.length));
+    expect(await messageOf(readTable(path))).toMatch(/renamed\.parquet cannot be read as Parquet \(column "x+" is stored/);
+  });
+
   it.each(['none', 'snappy', 'gzip', 'zstd', 'lz4', 'brotli'])('of compression %s gives its rows', async (name) => {
     const table = await readTable(fixture(name));
     expect(table.columns).toEqual(['text', 'label', 'score']);

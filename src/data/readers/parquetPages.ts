@@ -1,5 +1,23 @@
-import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
+
+/**
+ * Holds the columns that are stored to those of the schema. hyparquet starts to read the others too and waits for none of
+ * them, so that an error in one would end the process.
+ *
+ * @throws Error with what is wrong, in words
+ */
+export function checkChunks({ children }: SchemaTree, { row_groups: groups }: FileMetaData): void {
+  for (const { columns } of groups) {
+    const stored = columns.map(({ meta_data: column }) => column?.path_in_schema[0]);
+    for (const name of new Set(stored)) {
+      const node = children.find(({ element }) => element.name === name);
+      if (node === undefined) throw new Error(`column "${name}" is stored, and the schema has none of that name`);
+      const count = stored.filter((other) => other === name).length;
+      if (node.children.length === 0 && count > 1) throw new Error(`column "${name}" is stored ${count} times`);
+    }
+  }
+}
 
 /**
  * Goes through the headers of all pages, each of which must lead on to the next. hyparquet takes them as they are, and never
