@@ -138,7 +138,9 @@ describe('Parquet', () => {
     const at = whole.lastIndexOf(name);
     expect(whole.indexOf(name)).toBeLessThan(at);
     const path = await file('renamed.parquet', Buffer.from(whole).fill('x', at, at + name.length));
-    expect(await messageOf(readTable(path))).toMatch(/renamed\.parquet cannot be read as Parquet \(column "x+" is stored/);
+    expect(await messageOf(readTable(path))).toMatch(
+      /renamed\.parquet cannot be read as Parquet \(column "x+" is stored/,
+    );
   });
 
   it.each(['none', 'snappy', 'gzip', 'zstd', 'lz4', 'brotli'])('of compression %s gives its rows', async (name) => {
