@@ -5,7 +5,8 @@ export type ExitCode = 1 | 2 | 130 | 143;
 
 /**
  * An error that a user can act on. Its message is one or two sentences: where (file, key, line), what is wrong,
- * what to do; secrets that a server or library may have put there are taken out. The command line prints the message alone; anything else that is thrown is a defect of diffora.
+ * what to do; secrets that a server or library may have put there are taken out. The command line prints the message
+ * alone; anything else that is thrown is a defect of diffora.
  */
 export class DiffoError extends Error {
   readonly exitCode: ExitCode;

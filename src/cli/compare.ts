@@ -3,10 +3,10 @@ import { parseCompareConfig } from '../compare/config.js';
 import { compare } from '../compare/run.js';
 import { usageError } from '../errors.js';
 import { comparisonView } from '../report/compare/view.js';
+import { usualThreads } from '../train/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { readConfigFile } from './trainConfig.js';
-import { usualThreads } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly output: string;

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { refuseForeign } from '../files/refuseForeign.js';
 import { demoView } from '../report/demoView.js';
+import { usualThreads } from '../train/config.js';
 import { runDemo } from '../train/demo.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, usualThreads } from './trainFlags.js';
+import { addTrainFlags } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly output: string;

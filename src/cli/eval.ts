@@ -2,10 +2,11 @@ import { Command, Option } from 'commander';
 import { formatScores } from '../report/scores.js';
 import { formatFacts } from '../report/table.js';
 import { formatCount } from '../report/units.js';
+import { usualThreads } from '../train/config.js';
 import { evaluateAdapter } from '../train/evaluate.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
+import { addTrainFlags, givenSettings } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly adapter: string;

@@ -4,10 +4,11 @@ import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
 import { formatCount } from '../report/units.js';
+import { usualThreads } from '../train/config.js';
 import { type GeneratedText, generateText } from '../train/generateText.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
+import { addTrainFlags, givenSettings } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly model?: string;

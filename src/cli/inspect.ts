@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { gramView } from '../report/gramView.js';
 import { inspectJson, inspectView } from '../report/inspectView.js';
+import { usualThreads } from '../train/config.js';
 import { inspectGram } from '../train/gram.js';
 import { inspect } from '../train/inspect.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { usualThreads } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly gram?: boolean;

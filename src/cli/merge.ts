@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { refuseForeign } from '../files/refuseForeign.js';
+import { usualThreads } from '../train/config.js';
 import { mergeAdapter } from '../train/merge.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, usualThreads } from './trainFlags.js';
+import { addTrainFlags } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly adapter: string;

@@ -2,13 +2,14 @@ import { Command } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { formatCount, formatScore } from '../report/units.js';
+import { usualThreads } from '../train/config.js';
 import type { Prediction } from '../train/kinds/kind.js';
 import { predictWithAdapter } from '../train/predict.js';
 import { type PredictInput, plainTask, readPredictInput } from '../train/predictInput.js';
 import { predictWithModel } from '../train/predictModel.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, givenSettings, usualThreads } from './trainFlags.js';
+import { addTrainFlags, givenSettings } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly adapter?: string;

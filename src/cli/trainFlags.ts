@@ -99,8 +99,6 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
 
 export const trainKeys = Object.keys(flags) as TrainKey[];
 
-export { usualThreads } from '../train/config.js';
-
 /** `maxSteps` → `--max-steps`. */
 export function flagOf(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -73,7 +73,7 @@ export async function openDecoder(
       });
       const caches = Object.fromEntries(cacheNames.flat().map((name) => [name, results[`next ${name}`]!]));
       const logits = results.logits!.data as Float32Array;
-      const broken = firstNotFinite([['logits', logits]]);
+      const broken = firstNotFinite([{ name: 'logits', values: logits }]);
       if (broken !== undefined) {
         throw new NotFiniteError(
           `${model.checkpoint.name} cannot say which token follows: ${broken}. The adapter has diverged or the base model is broken; take another.`,

@@ -10,13 +10,25 @@ export const divergenceCure = 'Lower --lr or --max-grad-norm, or check the data 
 /** Steps that may be left out because their loss or gradient is not finite. */
 export const usualSkippedSteps = 10;
 
+/** Numbers and what they are called in messages: a parameter, a gradient, an output. */
+export interface NamedValues {
+  readonly name: string;
+  readonly values: Float32Array;
+}
+
 /** The first value that is not finite, as the end of a sentence; undefined where all are. */
-export function firstNotFinite(arrays: Iterable<readonly [name: string, values: Float32Array]>): string | undefined {
-  for (const [name, values] of arrays) {
+export function firstNotFinite(arrays: Iterable<NamedValues>): string | undefined {
+  for (const { name, values } of arrays) {
     const at = values.findIndex((value) => !Number.isFinite(value));
     if (at >= 0) return `${name} holds ${values[at]} at position ${at}`;
   }
   return undefined;
+}
+
+/** @param what of the sentence: `The search diverged` @throws NotFiniteError where what is trained is not finite */
+export function refuseDiverged(what: string, trained: Iterable<NamedValues>): void {
+  const broken = firstNotFinite(trained);
+  if (broken !== undefined) throw new NotFiniteError(`${what}: ${broken}. ${divergenceCure}`);
 }
 
 /**
@@ -28,7 +40,7 @@ export function refuseNotFiniteGradient(
   wrt: readonly { readonly name: string }[],
   gradients: readonly Float32Array[],
 ): void {
-  const broken = firstNotFinite(wrt.map(({ name }, i) => [name, gradients[i]!]));
+  const broken = firstNotFinite(wrt.map(({ name }, i) => ({ name, values: gradients[i]! })));
   if (broken === undefined) return;
   throw new NotFiniteError(
     `The gradient of training ${at} is not finite: ${broken}. Check the data and the base model.`,
@@ -55,7 +67,7 @@ export function skippedSteps(options: {
   readonly of: string;
   readonly limit?: number | undefined;
   /** What is trained. */
-  readonly trained: Iterable<readonly [name: string, values: Float32Array]>;
+  readonly trained: Iterable<NamedValues>;
   readonly warn?: ((message: string) => void) | undefined;
 }): SkippedSteps {
   const { of, limit = usualSkippedSteps, trained, warn } = options;

@@ -8,7 +8,7 @@ import { adamW, clipGlobalNorm } from './adamw.js';
 import { BatchStream } from './batchStream.js';
 import { openGradientStep } from './gradientStep.js';
 import type { LossOptions } from './loss.js';
-import { divergenceCure, firstNotFinite, NotFiniteError, skippedSteps } from './notFinite.js';
+import { refuseDiverged, skippedSteps } from './notFinite.js';
 import { type Parameter, trainedOf, valuesState } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
 import { WorkDone } from './work.js';
@@ -90,9 +90,8 @@ export async function trainParameters(
   const optimizer = adamW(trained, { weightDecay: options.weightDecay });
   const control = plan.control?.(totalSteps);
   const { watch, stage } = options;
-  const arrays = trained.map(({ name, values }) => [name, values] as const);
   const { maxSkippedSteps: limit, warn, name: of = 'training' } = options;
-  const skipped = skippedSteps({ of, limit, trained: arrays, warn });
+  const skipped = skippedSteps({ of, limit, trained, warn });
   const memory = together({ parameters: valuesState(trained), optimizer, control, watch, skipped });
   const found = stage?.found;
   if (found !== undefined) memory.restore(found.state);
@@ -107,8 +106,7 @@ export async function trainParameters(
       throw error;
     }
     const last = enough === true || steps === totalSteps;
-    const broken = last ? firstNotFinite(arrays) : undefined;
-    if (broken !== undefined) throw new NotFiniteError(`The ${of} diverged: ${broken}. ${divergenceCure}`);
+    if (last) refuseDiverged(`The ${of} diverged`, trained);
     await stage?.reached(steps, memory.state, last);
     return last;
   };

@@ -6,7 +6,7 @@ import type { AdaptableModule, Model } from '../models/model.js';
 import { adamW, clipGlobalNorm } from '../optimize/adamw.js';
 import { BatchStream } from '../optimize/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../optimize/gradientStep.js';
-import { divergenceCure, firstNotFinite, NotFiniteError, skippedSteps } from '../optimize/notFinite.js';
+import { NotFiniteError, refuseDiverged, skippedSteps } from '../optimize/notFinite.js';
 import { adapterParameters, type Parameter, parameter, valuesState } from '../optimize/parameters.js';
 import { scheduleFactor } from '../optimize/schedule.js';
 import { WorkDone } from '../optimize/work.js';
@@ -100,9 +100,8 @@ export async function searchDam(
   const weightOptimizer = adamW(weights);
   const logitOptimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
   const history: SearchStep[] = [];
-  const arrays = weights.map(({ name, values }) => [name, values] as const);
   const { maxSkippedSteps: limit, warn } = options;
-  const skipped = skippedSteps({ of: 'search', limit, trained: arrays, warn });
+  const skipped = skippedSteps({ of: 'search', limit, trained: weights, warn });
   const memory = together({
     skipped,
     weights: valuesState(weights),
@@ -182,8 +181,7 @@ export async function searchDam(
       options.onStep?.(record, work);
       await options.stage?.reached(step + 1, memory.state, step + 1 === options.steps);
     }
-    const broken = firstNotFinite(arrays);
-    if (broken !== undefined) throw new NotFiniteError(`The search diverged: ${broken}. ${divergenceCure}`);
+    refuseDiverged('The search diverged', weights);
     skipped.end(options.steps);
     return result();
   } finally {

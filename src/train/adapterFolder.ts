@@ -17,7 +17,7 @@ import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
-import { firstNotFinite } from '../optimize/notFinite.js';
+import { firstNotFinite, type NamedValues } from '../optimize/notFinite.js';
 import { type Parameter, parameter, parametersOf } from '../optimize/parameters.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoint/format.js';
@@ -238,8 +238,8 @@ export function placeAdapter(
 }
 
 /** @throws DiffoError that names the first tensor with a value that is not finite */
-export function refuseNotFinite(folder: string, parameters: readonly Parameter[]): void {
-  const broken = firstNotFinite(parameters.map(({ name, values }) => [name, values]));
+export function refuseNotFinite(folder: string, tensors: readonly NamedValues[]): void {
+  const broken = firstNotFinite(tensors);
   if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 

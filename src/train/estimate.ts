@@ -52,15 +52,11 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   const { longest, stepsPerEpoch, stepOf } = graphsOf(workspace, config);
   const isChosen = config.dam !== undefined || workspace.adapter !== undefined;
   const selection = isChosen ? undefined : selectionMethodOf(config);
-  const plan = workspace.adapter
-    ? placeAdapter(workspace.adapter, model).plan
-    : selection === undefined
-      ? planRun(model, { ...config, dam: undefined }, undefined)
-      : planRun(
-          model,
-          { ...config, method: adapterMethodName(config), select: undefined, parameters: undefined },
-          undefined,
-        );
+  const settings =
+    selection === undefined
+      ? { ...config, dam: undefined }
+      : { ...config, method: adapterMethodName(config), select: undefined, parameters: undefined };
+  const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planRun(model, settings, undefined);
   const training = stepOf(plan, config.accumulate);
   let selecting = 0;
   if (selection !== undefined && selection.graphs > 0) {

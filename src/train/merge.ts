@@ -60,7 +60,7 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<number>
   }
   refuseNotFinite(
     loaded.folder,
-    [...updated].map(([name, values]) => ({ name, values, shape: [], decays: false })),
+    [...updated].map(([name, values]) => ({ name, values })),
   );
 
   const metadata = { format: 'pt', [mergedKey]: loaded.sha256 };

@@ -54,16 +54,11 @@ export function withRunOutput<T>(
     await removeAbandoned(target);
     if (!checkpoints) {
       if (!overwrite) await refuseUnfinished(output);
+      const existing = overwrite ? 'replace' : 'refuse';
       // Whoever removes the parent folder while the run goes on does not lose what it has come to.
-      const finish = <T>(folder: string, fill: (folder: string) => Promise<T>) =>
-        makeFolders(folder).then(() => fill(folder));
-      return withOutputFolder(
-        output,
-        (folder) => make({ checkpoints: undefined, finish: (fill) => finish(folder, fill) }),
-        {
-          existing: overwrite ? 'replace' : 'refuse',
-        },
-      );
+      const makeIn = (folder: string) =>
+        make({ checkpoints: undefined, finish: (fill) => makeFolders(folder).then(() => fill(folder)) });
+      return withOutputFolder(output, makeIn, { existing });
     }
     const folder = checkpointsOf(target);
     if (!overwrite) await refuseOccupied(target, resume);

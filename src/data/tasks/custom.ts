@@ -1,9 +1,7 @@
 import { basename } from 'node:path';
 import { DiffoError, quoted } from '../../errors.js';
 import { spacedPrompt, withLead } from '../prompt.js';
-
 import { cellOf, placeOf, readRows, readTable, type Table } from '../readers/index.js';
-
 import { isEmpty, labelName, requireColumn, type TaskShape, tableToExamples } from '../rows.js';
 import { makeSplit } from '../split.js';
 import { holdOut } from '../stratify.js';

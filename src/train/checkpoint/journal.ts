@@ -1,5 +1,5 @@
 import { type HeldFolder, holdFolder } from '../../files/heldFolder.js';
-import { divergenceCure, firstNotFinite, NotFiniteError } from '../../optimize/notFinite.js';
+import { refuseDiverged } from '../../optimize/notFinite.js';
 import { type FoundStage, fitting, type Stage, type State } from '../../state.js';
 import type { Checkpoint } from './read.js';
 import { type Described, deleteNewer, deleteOld, writeCheckpoint } from './write.js';
@@ -85,12 +85,9 @@ export class Journal {
   private async save(step: number): Promise<void> {
     const { folder, keep, described } = this.options;
     const arrays = [...this.stages].flatMap(([name, { state }]) =>
-      Object.entries(state.arrays).map(([key, array]) => [`${name}/${key}`, array] as const),
+      Object.entries(state.arrays).map(([key, values]) => ({ name: `${name}/${key}`, values })),
     );
-    const broken = firstNotFinite(arrays);
-    if (broken !== undefined) {
-      throw new NotFiniteError(`The run diverged by step ${step}: ${broken}. ${divergenceCure}`);
-    }
+    refuseDiverged(`The run diverged by step ${step}`, arrays);
     await this.held!.check();
     await writeCheckpoint(folder, { ...described, step }, this.stages).catch(async (error) => {
       await this.held!.check();

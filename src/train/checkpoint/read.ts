@@ -101,7 +101,7 @@ async function readCheckpoint(path: string): Promise<Checkpoint> {
 
 async function readStages(path: string): Promise<Map<string, FoundStage>> {
   const stateFile = join(path, STATE_FILE);
-  const { stages } = parseAs(stateFileSchema, await readFile(stateFile, 'utf8'), stateFile);
+  const { stages } = formed(stateFileSchema, parsed(await readFile(stateFile, 'utf8'), stateFile), stateFile);
   const arrays = new Map(Object.keys(stages).map((name): [string, Record<string, Float32Array>] => [name, {}]));
   const file = join(path, TENSORS_FILE);
   try {
@@ -127,7 +127,8 @@ async function readManifest(path: string): Promise<Manifest> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new Unusable(`${file} cannot be read (${errorCode(error)})`);
   });
-  const manifest = parseAs(z.looseObject({}), text, file);
+  const value = parsed(text, file);
+  const manifest = formed(z.looseObject({}), value, file);
   if (manifest.checksum !== manifestChecksum(manifest)) {
     throw new Unusable(`${file} is damaged: its checksum is wrong`);
   }
@@ -136,19 +137,22 @@ async function readManifest(path: string): Promise<Manifest> {
       `${file} is of the format ${typeof manifest.format === 'string' ? manifest.format : 'no name'}, and this diffora reads ${checkpointFormat}. Resume with the version of diffora that wrote it, or start again with --overwrite.`,
     );
   }
-  return parseAs(manifestSchema, text, file);
+  return formed(manifestSchema, value, file);
 }
 
-/** A JSON text of a known form. @throws Unusable that names the file */
-function parseAs<T>(schema: z.ZodType<T>, text: string, file: string): T {
-  let value: unknown;
+/** @throws Unusable that names the file where the text is no JSON */
+function parsed(text: string, file: string): unknown {
   try {
-    value = parseJson(text, (reason) => `${file} is damaged: it is not JSON (${reason})`);
+    return parseJson(text, (reason) => `${file} is damaged: it is not JSON (${reason})`);
   } catch (error) {
     throw new Unusable(error instanceof Error ? error.message : String(error));
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
+}
+
+/** A value of a known form. @throws Unusable that names the file */
+function formed<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
+  const found = schema.safeParse(value);
+  if (found.success) return found.data;
+  const issue = found.error.issues[0]!;
   throw new Unusable(`${file} is damaged: ${issue.path.join('.') || 'top level'}: ${issue.message}`);
 }
