@@ -3,17 +3,15 @@ import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { canMount, withDisk } from '../files/disk.js';
-import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, reviewsFolder, type temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
 let run: string;
 
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
+  ({ folder, task } = await reviewsFolder());
   run = folder.path('run');
-  await writeReviews(task);
   expect((await diffora('train', ...quickRun(task), '--output', run)).code).toBe(0);
 });
 afterAll(() => folder.remove());

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { weightsHash } from '../../src/checkpoint/weightsHash.js';
 import { changedModel } from '../models/brokenModel.js';
-import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -13,11 +13,7 @@ let run: string;
 let otherWeight: string;
 let otherConfig: string;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  run = folder.path('run');
-  await writeReviews(task);
-  expect((await diffora('train', ...quickRun(task), '--method', 'lora', '--output', run)).code).toBe(0);
+  ({ folder, task, run } = await trainedReviews());
   otherWeight = await changedModel(folder.path('other-weight'), 'encoder.layer.1.output.dense.bias', (values) => {
     values[7]! += 1;
   });

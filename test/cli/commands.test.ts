@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { diffora, quickRun, resultOf, taskFileOf, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, reviewsFolder, taskFileOf, type temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -9,9 +9,7 @@ const runOf = (method: string) => folder.path(method);
 const jsonOf = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
 
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  await writeReviews(task);
+  ({ folder, task } = await reviewsFolder());
   for (const method of ['head', 'lora', 'diffora']) {
     const { code, stderr } = await diffora('train', ...quickRun(task), '--method', method, '--output', runOf(method));
     expect(code, stderr).toBe(0);

@@ -2,15 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectClose } from '../fixtures.js';
-import { diffora, letterModel, resultOf, temporaryFolder, writeReviews } from './run.js';
+import { diffora, letterModel, resultOf, reviewsFolder, type temporaryFolder } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
 
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  await writeReviews(task);
+  ({ folder, task } = await reviewsFolder());
 });
 afterAll(() => folder.remove());
 

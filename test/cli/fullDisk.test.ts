@@ -8,7 +8,7 @@ import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
 import { startHub } from '../checkpoint/hub-server.js';
 import { canMount, withDisk } from '../files/disk.js';
 import { bytesOf } from '../train/resumed.js';
-import { diffora, type Outcome, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
 
 const large = 1 << 14;
 const sentence = /^Cannot (write|lock|make the folder|write the folder) (\S+): the disk is full\. Free some space/m;
@@ -19,13 +19,9 @@ let run: string;
 /** More rows, whose predictions fill several pages. */
 let many: string;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  run = folder.path('run');
+  ({ folder, task, run } = await trainedReviews());
   many = folder.path('many.jsonl');
-  await writeReviews(task);
   await writeFile(many, Array.from({ length: 200 }, (_, i) => `{"review":"the cat ${i}"}\n`).join(''));
-  expect((await diffora('train', ...quickRun(task), '--method', 'lora', '--output', run)).code).toBe(0);
 });
 afterAll(() => folder.remove());
 

@@ -2,14 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { selectionNames } from '../../src/selection/registry.js';
 import { methods } from '../../src/train/config.js';
-import { diffora, quickRun, resultOf, taskFileOf, temporaryFolder, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, reviewsFolder, taskFileOf, type temporaryFolder } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  await writeReviews(task);
+  ({ folder, task } = await reviewsFolder());
 });
 afterAll(() => folder.remove());
 

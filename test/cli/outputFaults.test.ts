@@ -9,19 +9,15 @@ import { train } from '../../src/train/run.js';
 import { canMount, withDisk } from '../files/disk.js';
 import { REPOSITORY } from '../shared.js';
 import { bytesOf, quickConfig, type Stop, stopwatch, trainUntil } from '../train/resumed.js';
-import { diffora, type Outcome, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
 let run: string;
 let compareFile: string;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  run = folder.path('run');
+  ({ folder, task, run } = await trainedReviews());
   compareFile = folder.path('compare.yaml');
-  await writeReviews(task);
-  expect((await diffora('train', ...quickRun(task), '--method', 'lora', '--output', run)).code).toBe(0);
   const comparison = {
     models: [tinyModel],
     tasks: [{ task, textColumn: 'review', labelColumn: 'stars' }],

@@ -5,7 +5,7 @@ import { manifestChecksum } from '../../src/train/checkpoint/format.js';
 import { silent } from '../../src/train/reporter.js';
 import { select } from '../../src/train/run.js';
 import { bytesOf, quickConfig, stopwatch, trainUntil } from '../train/resumed.js';
-import { diffora, quickRun, resultOf, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { diffora, quickRun, resultOf, reviewsFolder, type temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -13,10 +13,8 @@ let task: string;
 let stopped: string;
 let expected: Record<string, string>;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
+  ({ folder, task } = await reviewsFolder());
   stopped = folder.path('stopped');
-  await writeReviews(task);
   await trainUntil(['train', 5], { config: quickConfig(task, { method: 'lora', saveSteps: 3 }), output: stopped });
   await diffora('train', ...quickRun(task), '--method', 'lora', '--output', folder.path('whole'));
   expected = await bytesOf(folder.path('whole'));

@@ -2,6 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
+import { expect } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
 import { oraclePath } from '../fixtures.js';
 
@@ -61,6 +62,23 @@ export async function temporaryFolder(): Promise<{
 export async function writeReviews(file: string): Promise<void> {
   const rows = Array.from({ length: 20 }, (_, i) => `"no, thanks ${i}",bad\nthe cat sat on the mat ${i},good\n`);
   await writeFile(file, `review,stars\n${rows.join('')}`);
+}
+
+/** A temporary folder with a task of reviews in it. */
+export async function reviewsFolder() {
+  const folder = await temporaryFolder();
+  const task = folder.path('reviews.csv');
+  await writeReviews(task);
+  return { folder, task };
+}
+
+/** The same with a finished run of LoRA on them. */
+export async function trainedReviews() {
+  const { folder, task } = await reviewsFolder();
+  const run = folder.path('run');
+  const { code, stderr } = await diffora('train', ...quickRun(task), '--method', 'lora', '--output', run);
+  expect(code, stderr).toBe(0);
+  return { folder, task, run };
 }
 
 /** A task file beside a data file with the columns of {@link writeReviews}, `columns` where they are others: its path. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adaLoraPlan } from '../../src/adapters/adalora.js';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import type { EncodedExample, TaskKind } from '../../src/data/types.js';
+import type { EncodedExample } from '../../src/data/types.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { adapterParameters, headParameters } from '../../src/optimize/parameters.js';
@@ -14,6 +14,8 @@ import { oraclePath } from '../fixtures.js';
 import { modelWithInfinity, rareId } from '../models/brokenModel.js';
 import { planOf } from '../models/tinyBert.js';
 import { examples } from '../selection/examples.js';
+import { searchOptions } from '../selection/searchOptions.js';
+import { trainingOptions } from './trainingOptions.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let model: Model;
@@ -46,16 +48,8 @@ async function train(encoded: readonly EncodedExample[], changes: Partial<Traini
   const warnings: string[] = [];
   const seen: Seen[] = [];
   await trainParameters(model, plan, parameters, encoded, {
-    kind: 'classification',
+    ...trainingOptions,
     steps: () => 6,
-    batchSize: 8,
-    seed: 1,
-    learningRate: 1e-2,
-    weightDecay: 0.01,
-    warmupRatio: 0.1,
-    maxGradNorm: 1,
-    dropoutRate: 0,
-    threads: 1,
     onStep: (step) => steps.push(step),
     warn: (message) => warnings.push(message),
     stage: {
@@ -167,18 +161,13 @@ describe('tokens without a label', () => {
     const steps: TrainStep[] = [];
     const warnings: string[] = [];
     await trainParameters(tokenModel, plan, parameters, encoded.map(inVocabulary), {
-      kind: 'tokens' as TaskKind,
+      ...trainingOptions,
+      kind: 'tokens',
       steps: () => 3,
-      batchSize: 8,
       parts,
-      seed: 1,
-      learningRate: 1e-2,
       weightDecay: 0,
       warmupRatio: 0,
-      maxGradNorm: 1,
       maxSkippedSteps: 0,
-      dropoutRate: 0,
-      threads: 1,
       onStep: (step) => steps.push(step),
       warn: (message) => warnings.push(message),
     });
@@ -203,26 +192,6 @@ describe('tokens without a label', () => {
   });
 });
 
-const searchOptions: SearchOptions = {
-  kind: 'classification',
-  relax: 'sigmoid',
-  groups: [0, 1, 2].map((layer) => ({ entries: [0, 1, 2, 3, 4, 5].map((i) => 6 * layer + i), kept: 3 })),
-  order: 'first',
-  optimizer: 'adam',
-  start: 'zero',
-  entropyWeight: 0.1,
-  rank: 2,
-  alpha: 4,
-  steps: 6,
-  batchSize: 4,
-  learningRate: 1e-2,
-  warmupSteps: 1,
-  damLearningRate: 0.03,
-  maxGradNorm: 1,
-  seed: 5,
-  threads: 1,
-};
-
 async function search(
   bad: { train: readonly number[]; validation: readonly number[] },
   changes: Partial<SearchOptions>,
@@ -235,6 +204,7 @@ async function search(
     { train: withRare('a', bad.train), validation: withRare('b', bad.validation) },
     {
       ...searchOptions,
+      entropyWeight: 0.1,
       warn: (message) => warnings.push(message),
       stage: { found: undefined, reached: async (_, state) => void states.push(structuredClone(state())) },
       ...changes,

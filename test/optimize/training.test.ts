@@ -10,22 +10,14 @@ import { randomStream } from '../../src/random.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 import { openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
 import { examples } from '../selection/examples.js';
+import { trainingOptions } from './trainingOptions.js';
 
 async function train(changes: Partial<TrainingOptions>, given?: Given) {
   const { model, plan, parameters, encoded } = given ?? (await classification());
   const losses: number[] = [];
   const norms: number[] = [];
   await trainParameters(model, plan, parameters, encoded, {
-    kind: 'classification',
-    steps: () => 4,
-    batchSize: 8,
-    seed: 1,
-    learningRate: 1e-2,
-    weightDecay: 0.01,
-    warmupRatio: 0.1,
-    maxGradNorm: 1,
-    dropoutRate: 0,
-    threads: 1,
+    ...trainingOptions,
     onStep: ({ loss, gradientNorm }) => {
       losses.push(loss!);
       norms.push(gradientNorm!);

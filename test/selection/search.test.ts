@@ -4,26 +4,7 @@ import { headParameters } from '../../src/optimize/parameters.js';
 import { type SearchOptions, searchDam } from '../../src/selection/search.js';
 import { openTinyBert } from '../models/tinyBert.js';
 import { examples } from './examples.js';
-
-const options: SearchOptions = {
-  kind: 'classification',
-  relax: 'sigmoid',
-  groups: [0, 1, 2].map((layer) => ({ entries: [0, 1, 2, 3, 4, 5].map((i) => 6 * layer + i), kept: 3 })),
-  order: 'first',
-  optimizer: 'adam',
-  start: 'zero',
-  entropyWeight: 0,
-  rank: 2,
-  alpha: 4,
-  steps: 6,
-  batchSize: 4,
-  learningRate: 1e-2,
-  warmupSteps: 1,
-  damLearningRate: 0.03,
-  maxGradNorm: 1,
-  seed: 5,
-  threads: 1,
-};
+import { searchOptions as options } from './searchOptions.js';
 
 let model: Model;
 beforeAll(async () => {

@@ -10,7 +10,7 @@ import { scorerOf } from '../../src/train/splits.js';
 import { trainIn } from '../../src/train/trainedRun.js';
 import { trainingWatch } from '../../src/train/watch.js';
 import { openWorkspace } from '../../src/train/workspace.js';
-import { temporaryFolder, writeReviews } from '../cli/run.js';
+import { reviewsFolder, type temporaryFolder } from '../cli/run.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
 /** Steps through given scores; the parameter holds the number of the step. */
@@ -100,9 +100,7 @@ describe('a run with evaluations', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let task: string;
   beforeAll(async () => {
-    folder = await temporaryFolder();
-    task = folder.path('reviews.csv');
-    await writeReviews(task);
+    ({ folder, task } = await reviewsFolder());
   });
   afterAll(() => folder.remove());
 

@@ -5,16 +5,14 @@ import { silent } from '../../src/train/reporter.js';
 import { train } from '../../src/train/run.js';
 import { trainIn } from '../../src/train/trainedRun.js';
 import { openWorkspace } from '../../src/train/workspace.js';
-import { temporaryFolder, writeReviews } from '../cli/run.js';
+import { reviewsFolder, type temporaryFolder } from '../cli/run.js';
 import { expectClose } from '../fixtures.js';
 import { quickConfig } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  await writeReviews(task);
+  ({ folder, task } = await reviewsFolder());
 });
 afterAll(() => folder.remove());
 

@@ -4,15 +4,13 @@ import type { SelectionName } from '../../src/selection/registry.js';
 import { methods, type TrainConfigInput } from '../../src/train/config.js';
 import { silent } from '../../src/train/reporter.js';
 import { train } from '../../src/train/run.js';
-import { temporaryFolder, writeReviews } from '../cli/run.js';
+import { reviewsFolder, type temporaryFolder } from '../cli/run.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  task = folder.path('reviews.csv');
-  await writeReviews(task);
+  ({ folder, task } = await reviewsFolder());
 });
 afterAll(async () => {
   await folder.remove();
