@@ -7,7 +7,7 @@ import { checkpointName, checkpointsOf, stepOf } from '../train/checkpoint/forma
 import { newestManifest } from '../train/checkpoint/read.js';
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../train/config.js';
 import { readRunFile } from '../train/runFile.js';
-import { isComplete } from '../train/runOutput.js';
+import { isComplete, tidyComplete } from '../train/runOutput.js';
 import { type CommonFlags, type Job, perform, type Session } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { readConfigFile, readTrainConfig } from './trainConfig.js';
@@ -66,6 +66,7 @@ export async function performRun<T extends object>(
 ): Promise<void> {
   const { output, overwrite = false, resume = false } = flags;
   if (resume && (await isComplete(output))) {
+    await tidyComplete(output);
     await perform(terminal, flags, {
       run: () => readRunFile(output),
       text: () => `${output} is complete; there is nothing to resume.`,

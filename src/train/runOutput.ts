@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DiffoError } from '../errors.js';
@@ -10,7 +11,7 @@ import {
   withOutputFolder,
 } from '../files/atomic.js';
 import { errorCode, fileError } from '../files/errors.js';
-import { withLock } from '../files/lock.js';
+import { lockPath, withLock } from '../files/lock.js';
 import { checkpointsOf } from './checkpoint/format.js';
 import { savedSteps } from './checkpoint/read.js';
 
@@ -39,6 +40,13 @@ export async function isComplete(output: string): Promise<boolean> {
   return (await hasFile(join(output, RUN_FILE))) && (await savedSteps(checkpointsOf(output))).length === 0;
 }
 
+/** Removes what a process that was killed after its run was complete has left: hidden names in the folder, the lock. */
+export async function tidyComplete(output: string): Promise<void> {
+  const target = resolve(output);
+  const left = (await readdir(target)).some((name) => name.startsWith('.run.partial-'));
+  if (left || existsSync(lockPath(target))) await withLock(target, () => removeAbandoned(join(target, 'run')));
+}
+
 /**
  * Makes a run folder, locked against other processes. Without checkpoints it is built under a hidden name beside
  * `output` and renamed at the end. With checkpoints `output` holds them while the run goes on, and its files are moved
@@ -62,7 +70,7 @@ export function withRunOutput<T>(
     }
     const folder = checkpointsOf(target);
     if (!overwrite) await refuseOccupied(target, resume);
-    else await rm(folder, { recursive: true, force: true });
+    else await removeAtOnce(target, folder);
     try {
       await makeFolders(folder);
       await removeAbandoned(join(target, 'run'));
@@ -96,12 +104,24 @@ async function finishIn<T>(target: string, checkpoints: string, fill: (folder: s
     }
     await syncFolder(target);
     await rmdir(partial);
-    await rm(checkpoints, { recursive: true, force: true });
+    await removeAtOnce(target, checkpoints);
     return result;
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     throw fileError(error, target, 'write the folder');
   }
+}
+
+/** Takes all checkpoints away in one step: whoever is interrupted leaves no half of one that a resume would trip over. */
+async function removeAtOnce(target: string, checkpoints: string): Promise<void> {
+  const gone = partialName(join(target, 'run'));
+  try {
+    await rename(checkpoints, gone);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw fileError(error, checkpoints, 'delete');
+  }
+  await rm(gone, { recursive: true, force: true });
 }
 
 async function refuseUnfinished(output: string): Promise<void> {

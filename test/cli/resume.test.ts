@@ -61,6 +61,16 @@ describe('train --resume', () => {
     expect(await bytesOf(output)).toEqual(expected);
   });
 
+  it('clears what a process that was killed while it took the checkpoints away has left', async () => {
+    const output = folder.path('ended');
+    await cp(folder.path('whole'), output, { recursive: true });
+    const left = join(output, '.run.partial-1-0123abcd', 'step-10');
+    await mkdir(left, { recursive: true });
+    await writeFile(join(left, 'tensors.safetensors'), '');
+    expect((await resume(output)).stdout).toBe(`${output} is complete; there is nothing to resume.\n`);
+    expect(await readdir(output)).toEqual(await readdir(folder.path('whole')));
+  });
+
   it('starts from the beginning where nothing was saved, if it is told how', async () => {
     const output = folder.path('new');
     expect(await resume(output)).toMatchObject({ code: 2, stderr: expect.stringContaining('Nothing was saved in') });
