@@ -66,9 +66,11 @@ export async function performRun<T extends object>(
 ): Promise<void> {
   const { output, overwrite = false, resume = false } = flags;
   if (resume && (await isComplete(output))) {
-    await tidyComplete(output);
     await perform(terminal, flags, {
-      run: () => readRunFile(output),
+      run: async () => {
+        await tidyComplete(output);
+        return readRunFile(output);
+      },
       text: () => `${output} is complete; there is nothing to resume.`,
       json: (record) => ({ ...record, output }),
     });

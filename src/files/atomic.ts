@@ -19,13 +19,33 @@ function partialPrefix(path: string): string {
   return `.${basename(path)}.partial-${process.pid}-`;
 }
 
+/** True for a temporary name of `path`, of any process. */
+export function isPartialOf(path: string, name: string): boolean {
+  return name.startsWith(`.${basename(resolve(path))}.partial-`);
+}
+
 /** Removes what any process has left unfinished of `path`. Only for a caller that alone writes there. */
 export async function removeAbandoned(path: string): Promise<void> {
-  const full = resolve(path);
-  const folder = dirname(full);
+  const folder = dirname(resolve(path));
   const names: string[] = await readdir(folder).catch(() => []);
-  const left = names.filter((name) => name.startsWith(`.${basename(full)}.partial-`));
+  const left = names.filter((name) => isPartialOf(path, name));
   for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+/**
+ * Deletes a folder, if it is there, in one step for whoever reads it: an interruption leaves no half of it under its name,
+ * only a temporary name of `hiddenAs` for {@link removeAbandoned}.
+ *
+ * @throws DiffoError where the file system refuses
+ */
+export async function removeAtOnce(path: string, hiddenAs = path): Promise<void> {
+  const gone = partialName(hiddenAs);
+  try {
+    await rename(path, gone);
+    await rm(gone, { recursive: true, force: true });
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw fileError(error, path, 'delete');
+  }
 }
 
 /** Removes at once what this process has written of `path` so far, for a process that may not wait to be cleaned up. */

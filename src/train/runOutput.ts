@@ -4,9 +4,11 @@ import { join, resolve } from 'node:path';
 import { DiffoError } from '../errors.js';
 import {
   checkWritable,
+  isPartialOf,
   makeFolders,
   partialName,
   removeAbandoned,
+  removeAtOnce,
   syncFolder,
   withOutputFolder,
 } from '../files/atomic.js';
@@ -43,8 +45,9 @@ export async function isComplete(output: string): Promise<boolean> {
 /** Removes what a process that was killed after its run was complete has left: hidden names in the folder, the lock. */
 export async function tidyComplete(output: string): Promise<void> {
   const target = resolve(output);
-  const left = (await readdir(target)).some((name) => name.startsWith('.run.partial-'));
-  if (left || existsSync(lockPath(target))) await withLock(target, () => removeAbandoned(join(target, 'run')));
+  const run = join(target, 'run');
+  const left = (await readdir(target)).some((name) => isPartialOf(run, name));
+  if (left || existsSync(lockPath(target))) await withLock(target, () => removeAbandoned(run));
 }
 
 /**
@@ -70,7 +73,7 @@ export function withRunOutput<T>(
     }
     const folder = checkpointsOf(target);
     if (!overwrite) await refuseOccupied(target, resume);
-    else await removeAtOnce(target, folder);
+    else await removeAtOnce(folder, join(target, 'run'));
     try {
       await makeFolders(folder);
       await removeAbandoned(join(target, 'run'));
@@ -104,24 +107,12 @@ async function finishIn<T>(target: string, checkpoints: string, fill: (folder: s
     }
     await syncFolder(target);
     await rmdir(partial);
-    await removeAtOnce(target, checkpoints);
+    await removeAtOnce(checkpoints, join(target, 'run'));
     return result;
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     throw fileError(error, target, 'write the folder');
   }
-}
-
-/** Takes all checkpoints away in one step: whoever is interrupted leaves no half of one that a resume would trip over. */
-async function removeAtOnce(target: string, checkpoints: string): Promise<void> {
-  const gone = partialName(join(target, 'run'));
-  try {
-    await rename(checkpoints, gone);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
-    throw fileError(error, checkpoints, 'delete');
-  }
-  await rm(gone, { recursive: true, force: true });
 }
 
 async function refuseUnfinished(output: string): Promise<void> {
@@ -148,7 +139,7 @@ async function refuseOccupied(target: string, resume: boolean): Promise<void> {
         : `${target} exists already and is not empty. Choose another path, or replace it with --overwrite.`,
     );
   }
-  const foreign = names.filter((name) => name !== 'checkpoints' && !name.startsWith('.run.partial-'));
+  const foreign = names.filter((name) => name !== 'checkpoints' && !isPartialOf(join(target, 'run'), name));
   if (foreign.length > 0 && !names.includes('checkpoints')) {
     throw new DiffoError(
       `${target} exists already and is not empty. Choose another path, or replace it with --overwrite.`,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
-import { withOutputFolder, writeAtomic, writeFileAtomic } from '../../src/files/atomic.js';
+import { removeAtOnce, withOutputFolder, writeAtomic, writeFileAtomic } from '../../src/files/atomic.js';
 import { fileError } from '../../src/files/errors.js';
 import { readJsonObject } from '../../src/files/json.js';
 import { canMount, withDisk } from './disk.js';
@@ -172,6 +172,25 @@ describe('fileError', () => {
     const error = fileError(system, '/a/b', 'write');
     expect(error).toBeInstanceOf(DiffoError);
     expect(error.message).toMatch(/^Cannot write \/a\/b: .+\.$/);
+  });
+});
+
+describe('removeAtOnce', () => {
+  it('shows the folder whole or not at all, and leaves nothing', async () => {
+    const path = join(folder, 'many');
+    await mkdir(path);
+    for (let i = 0; i < 200; i++) await writeFile(join(path, String(i)), '');
+    const seen = new Set<number>();
+    let isGone = false;
+    const removed = removeAtOnce(path).then(() => {
+      isGone = true;
+    });
+    while (!isGone) seen.add((await readdir(path).catch(() => [])).length);
+    await removed;
+    expect([...seen].filter((count) => count !== 0 && count !== 200)).toEqual([]);
+    expect(seen).toContain(0);
+    expect(await readdir(folder)).toEqual([]);
+    await removeAtOnce(path);
   });
 });
 

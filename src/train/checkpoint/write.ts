@@ -1,8 +1,7 @@
-import { rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../checkpoint/safetensors-write.js';
-import { withOutputFolder, writeFileAtomic } from '../../files/atomic.js';
-import { fileError } from '../../files/errors.js';
+import { removeAtOnce, withOutputFolder, writeFileAtomic } from '../../files/atomic.js';
 import type { FoundStage } from '../../state.js';
 import {
   checkpointFormat,
@@ -72,7 +71,6 @@ export function deleteNewer(folder: string, than: number): Promise<void> {
 /** @param chosen those to delete, of the steps from the newest to the oldest */
 async function deleteSteps(folder: string, chosen: (steps: number[]) => number[]): Promise<void> {
   for (const step of chosen(await savedSteps(folder))) {
-    const path = join(folder, checkpointName(step));
-    await rm(path, { recursive: true, force: true }).catch((error) => Promise.reject(fileError(error, path, 'delete')));
+    await removeAtOnce(join(folder, checkpointName(step)));
   }
 }
