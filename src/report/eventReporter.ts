@@ -37,8 +37,10 @@ export function eventReporter(tell: (event: RunEvent) => void, options: EventRep
       const progress: Progress = { name, total, from, done: from, measures: {}, started: now(), now, memory };
       let [last, isTold] = [progress.started, true];
       const tellProgress = () => {
-        [last, isTold] = [now(), true];
-        unlessQuiet({ event: 'progress', phase: name, ...figuresOf(progress) });
+        const figures = figuresOf(progress);
+        // The pause counts from the time that is told: another reading of the clock would be another time.
+        [last, isTold] = [progress.started + 1000 * figures.seconds, true];
+        unlessQuiet({ event: 'progress', phase: name, ...figures });
       };
       unlessQuiet({ event: 'phase', phase: name, total, from });
       return {
