@@ -10,7 +10,7 @@
  * @example
  * const model = await loadModel('sentence-transformers/all-MiniLM-L6-v2');
  * const task = await loadTask('reviews.csv');
- * const adapter = await train(model, task, { method: 'diffora', keep: 0.5 });
+ * const adapter = await train(model, task, { method: 'diffora' });
  * const [prediction] = await adapter.predict(['Arrived late, works well']);
  * await adapter.save('adapters/reviews');
  * await adapter.close();

@@ -11,7 +11,7 @@ import { openLoaded, type TrainSettings } from './settings.js';
  * @returns the Differential Adaptation Matrix, Γ being `gamma` [layers, modules]
  * @throws DiffoError for settings that exclude each other, a run that does not fit into memory, a search that diverges
  * @example
- * const dam = await selectModules(model, task, { keep: 0.5, seed: 1 });
+ * const dam = await selectModules(model, task, { seed: 1 });
  * console.log(heatMap(dam, { width: 80, colorLevel: 0 }));
  */
 export async function selectModules(

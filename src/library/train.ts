@@ -33,7 +33,7 @@ export interface TrainedAdapter
  * @example
  * const model = await loadModel('sentence-transformers/all-MiniLM-L6-v2');
  * const task = await loadTask('reviews.csv');
- * const adapter = await train(model, task, { method: 'diffora', keep: 0.5, epochs: 2, seed: 1 });
+ * const adapter = await train(model, task, { method: 'diffora', epochs: 2, seed: 1 });
  * console.log(adapter.scores, await adapter.predict(['Arrived late, works well']));
  * await adapter.save('adapters/reviews');
  * await adapter.close();

@@ -46,7 +46,6 @@ const settings = {
   maxLength: 64,
   batchSize: 16,
   epochs: 2,
-  keep: 0.5,
   rank: 8,
 } as const;
 

@@ -40,9 +40,9 @@ describe('train', () => {
     expect(phases).toEqual([...Array(3).fill('search'), ...Array(10).fill('train')]);
   });
 
-  it('keeps the asked share of every row of the matrix', async () => {
+  it('keeps four of six modules in every row if nothing is said', async () => {
     const dam = await jsonOf(folder.path('diffora', 'dam.json'));
-    expect(dam.gamma.map((row: number[]) => row.reduce((sum, one) => sum + one, 0))).toEqual([3, 3, 3]);
+    expect(dam.gamma.map((row: number[]) => row.reduce((sum, one) => sum + one, 0))).toEqual([4, 4, 4]);
   });
 
   it('writes records alone with --json, as it goes on, the last the run record with the folder', async () => {
@@ -96,7 +96,7 @@ describe('train', () => {
   it('shows the heat map, the scores and the folder', async () => {
     const output = folder.path('shown');
     const { stdout, stderr } = await diffora('train', ...quickRun(task), '--output', output);
-    expect(stdout).toContain('[ ] kept: 9 of 18 modules');
+    expect(stdout).toContain('[ ] kept: 12 of 18 modules');
     expect(stdout).toMatch(/^layer 2 .*\[0\.\d{3}\]/m);
     expect(stdout).toMatch(/^dev +accuracy \d\.\d{3}, f1 \d\.\d{3}, matthews -?\d\.\d{3}$/m);
     expect(stdout).toContain(`written to   ${output}`);
@@ -257,8 +257,8 @@ describe('predict', () => {
 describe('inspect', () => {
   it('shows map, targets, parameters and scores of a run', async () => {
     const { stdout } = await diffora('inspect', runOf('diffora'));
-    expect(stdout).toContain('[ ] kept: 9 of 18 modules');
-    expect(stdout).toContain('LoRA        rank 2, alpha 4, 9 modules');
+    expect(stdout).toContain('[ ] kept: 12 of 18 modules');
+    expect(stdout).toContain('LoRA        rank 2, alpha 4, 12 modules');
     expect(stdout).toContain('labels      bad, good (task reviews)');
     expect(stdout).toMatch(/^dev +accuracy/m);
   });
@@ -278,7 +278,7 @@ describe('inspect', () => {
 
   it('reads a dam.json', async () => {
     const { stdout } = await diffora('inspect', folder.path('diffora', 'dam.json'));
-    expect(stdout).toMatch(/^kept +ratio 0.5, scope row, share none$/m);
+    expect(stdout).toMatch(/^kept +ratio 0.67, scope row, share none$/m);
   });
 
   it('shows family, modules with shapes and parameters of a model', async () => {

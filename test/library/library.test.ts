@@ -55,7 +55,7 @@ describe('a training in memory', () => {
   it('scores the examples held out, and learns these', () => {
     expect(adapter.scores).toEqual({ accuracy: 1, f1: 1, matthews: 1 });
     expect(adapter.steps).toHaveLength(10);
-    expect(adapter.dam?.gamma.map((row) => row.filter((kept) => kept === 1).length)).toEqual([3, 3, 3]);
+    expect(adapter.dam?.gamma.map((row) => row.filter((kept) => kept === 1).length)).toEqual([4, 4, 4]);
   });
 
   it('uses a matrix that was selected before, for every method that can take one', async () => {

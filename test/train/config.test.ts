@@ -8,7 +8,7 @@ describe('a configuration', () => {
     const config = parseTrainConfig({ task: 'cola' }, 'flags');
     expect(config).toMatchObject({
       method: 'diffora',
-      keep: 0.5,
+      keep: 0.67,
       rank: 8,
       targets: ['all'],
       relax: 'softmax',
