@@ -1,3 +1,4 @@
+import { printable } from './printable.js';
 import { withoutSecrets } from './secrets.js';
 
 /** Exit code of the command line: 2 for wrong usage, 1 for failure, 128 and the signal's number for SIGINT and SIGTERM. */
@@ -16,11 +17,6 @@ export class DiffoError extends Error {
     this.name = 'DiffoError';
     this.exitCode = options.exitCode ?? 1;
   }
-}
-
-/** Names and texts of a file may hold control characters, which would steer the terminal that the message is shown on. */
-function printable(message: string): string {
-  return message.replace(/(?!\n)\p{Cc}/gu, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** Wrong usage: a flag, a name or a value that cannot be meant. Exit code 2. */

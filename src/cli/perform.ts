@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DiffoError } from '../errors.js';
+import { printable } from '../printable.js';
 import { eventReporter } from '../report/eventReporter.js';
 import { terminalReporter } from '../report/terminalReporter.js';
 import type { Reporter } from '../train/reporter.js';
@@ -58,7 +59,7 @@ export async function perform<T extends object>(
   if (json) record({ event: 'result', ...(job.json ?? ((value) => value))(result) });
   else {
     const text = await job.text(result);
-    if (text !== '') stdout.write(`${text}\n`);
+    if (text !== '') stdout.write(`${printable(text, { styles: true })}\n`);
   }
   const failure = job.failure?.(result);
   if (failure !== undefined) throw new DiffoError(failure);

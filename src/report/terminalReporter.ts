@@ -1,4 +1,5 @@
 import { SingleBar } from 'cli-progress';
+import { printable } from '../printable.js';
 import type { Phase } from '../progress.js';
 import type { Reporter } from '../train/reporter.js';
 import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from './progress.js';
@@ -33,7 +34,7 @@ export function terminalReporter(options: TerminalReporterOptions): TerminalRepo
   let bar: Bar | undefined;
   const print = (line: string) => {
     bar?.hide();
-    stream.write(`${line}\n`);
+    stream.write(`${printable(line)}\n`);
     bar?.show();
   };
   const reporter: TerminalReporter = {

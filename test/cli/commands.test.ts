@@ -276,6 +276,19 @@ describe('inspect', () => {
     ]);
   });
 
+  it('writes out control characters that stand in names, as train does', async () => {
+    const own = folder.path('control.csv');
+    const rows = Array.from({ length: 16 }, (_, i) => `"text ${i}","${i % 2 === 0 ? 'good' : 'bad\u001b[2J'}"\n`);
+    await writeFile(own, `review,stars\n${rows.join('')}`);
+    const output = folder.path('control');
+    const trained = await diffora('train', ...quickRun(own), '--method', 'head', '--output', output);
+    const { stdout } = await diffora('inspect', output);
+    for (const text of [trained.stderr, stdout]) {
+      expect(text).toContain('bad\\x1b[2J');
+      expect(text).not.toContain('\u001b[2J');
+    }
+  });
+
   it('reads a dam.json', async () => {
     const { stdout } = await diffora('inspect', folder.path('diffora', 'dam.json'));
     expect(stdout).toMatch(/^kept +ratio 0.67, scope row, share none$/m);

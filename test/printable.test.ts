@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { printable } from '../src/printable.js';
+
+describe('text for a terminal', () => {
+  it('has its control characters written out, lines stay', () => {
+    expect(printable('a\u001b[2J\u0007\n\u009bb\r\tc')).toBe('a\\x1b[2J\\x07\n\\x9bb\\x0d\\x09c');
+  });
+
+  it('keeps colours where they are ours, and nothing else', () => {
+    expect(printable('\u001b[38;5;12ma\u001b[0m \u001b[2J', { styles: true })).toBe(
+      '\u001b[38;5;12ma\u001b[0m \\x1b[2J',
+    );
+    expect(printable('\u001b[31ma')).toBe('\\x1b[31ma');
+  });
+});
