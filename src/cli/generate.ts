@@ -3,9 +3,10 @@ import { Command, InvalidArgumentError } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
+import { jsonLines } from '../files/json.js';
 import { formatCount } from '../report/units.js';
 import { usualThreads } from '../train/config.js';
-import { type GeneratedText, generateText } from '../train/generateText.js';
+import { generateText } from '../train/generateText.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, givenSettings } from './trainFlags.js';
@@ -118,10 +119,6 @@ async function readPrompts(path: string): Promise<string[]> {
   const prompts = text.split(/\r?\n/).filter((line) => line !== '');
   if (prompts.length === 0) throw usageError(`${path} has no prompts: a prompt a line is read.`);
   return prompts;
-}
-
-function jsonLines(results: readonly GeneratedText[]): string {
-  return results.map((one) => JSON.stringify(one)).join('\n');
 }
 
 function numberFrom(lowest: number, highest = Number.POSITIVE_INFINITY): (text: string) => number {

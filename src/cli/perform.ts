@@ -59,7 +59,7 @@ export async function perform<T extends object>(
   if (json) record({ event: 'result', ...(job.json ?? ((value) => value))(result) });
   else {
     const text = await job.text(result);
-    if (text !== '') stdout.write(`${printable(text, { styles: true })}\n`);
+    if (text !== '') stdout.write(`${printable(text, { result: true })}\n`);
   }
   const failure = job.failure?.(result);
   if (failure !== undefined) throw new DiffoError(failure);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
+import { jsonLines } from '../files/json.js';
 import { formatCount, formatScore } from '../report/units.js';
 import { usualThreads } from '../train/config.js';
 import type { Prediction } from '../train/kinds/kind.js';
@@ -112,10 +113,6 @@ function inputOf({ text, pair, input, output }: Flags): PredictInput {
   if (pair !== undefined) throw usageError('--pair goes with --text; an --input file has a column for it.');
   if (output === input) throw usageError('--output is the --input file; choose another.');
   return { file: input };
-}
-
-function jsonLines(predictions: readonly unknown[]): string {
-  return predictions.map((one) => JSON.stringify(one)).join('\n');
 }
 
 /** `spam  0.973`; for regression the score alone; an answer or a text as it is. */

@@ -77,3 +77,9 @@ export function isDeeper(value: unknown, depth: number): boolean {
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** A value a line. What JSON leaves of control characters (DEL to U+009F) is escaped too, since terminals may show the lines. */
+export function jsonLines(values: readonly unknown[]): string {
+  const escaped = (one: string) => `\\u00${one.charCodeAt(0).toString(16)}`;
+  return values.map((value) => JSON.stringify(value).replace(/\p{Cc}/gu, escaped)).join('\n');
+}
