@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { loraPlan } from '../src/adapters/lora.js';
+import { loraPlan } from '../src/adapters/methods/lora.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
-import type { Batch } from '../src/data/types.js';
+import { adamW } from '../src/engine/adamw.js';
+import type { Batch } from '../src/engine/batch.js';
+import { openGradientStep } from '../src/engine/gradientStep.js';
+import { adapterParameters, countParameters, headParameters } from '../src/engine/parameters.js';
 import { openModel } from '../src/models/registry.js';
-import { adamW } from '../src/optimize/adamw.js';
-import { openGradientStep } from '../src/optimize/gradientStep.js';
-import { adapterParameters, countParameters, headParameters } from '../src/optimize/parameters.js';
 import { randomStream } from '../src/random.js';
 import { matchTargets } from '../src/selection/targets.js';
 import { type PeerShape, type Ready, shapeSchema } from './peer_shape.js';

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { parseCompareConfig } from '../src/compare/config.js';
-import { parseTrainConfig } from '../src/train/config.js';
+import { parseCompareConfig } from '../src/jobs/compare/config.js';
+import { parseTrainConfig } from '../src/settings/config.js';
 
 const folder = resolve(import.meta.dirname, '../examples');
 const configs = readdirSync(folder)

@@ -2,10 +2,10 @@ import { elementCount } from '../checkpoint/dtype.js';
 import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
-import type { AdaLoraSettings } from './adalora.js';
 import type { BottleneckSettings } from './bottleneck.js';
 import { evenRanks } from './evenRanks.js';
-import type { LoraSettings } from './lora.js';
+import type { AdaLoraSettings } from './methods/adalora.js';
+import type { LoraSettings } from './methods/lora.js';
 import { type AdapterPlan, adapterSize, type Where } from './plan.js';
 
 export type MakePlan<S> = (settings: S, where: Where, model: Model) => AdapterPlan;

@@ -1,12 +1,12 @@
 import { DiffoError, nearestNames } from '../errors.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { type LearnedRanks, learnedAdaLoraPlan } from './adalora.js';
-import { doraPlan } from './dora.js';
-import { loraPlan } from './lora.js';
+import { type LearnedRanks, learnedAdaLoraPlan } from './methods/adalora.js';
+import { doraPlan } from './methods/dora.js';
+import { loraPlan } from './methods/lora.js';
+import { rsLoraPlan } from './methods/rslora.js';
+import { veraPlan } from './methods/vera.js';
 import { alphaOf, type PeftAdapter, rankOf } from './peft/index.js';
 import type { AdapterPlan } from './plan.js';
-import { rsLoraPlan } from './rslora.js';
-import { veraPlan } from './vera.js';
 
 /** A plan with the values of its tensors. */
 export interface PlacedAdapter {

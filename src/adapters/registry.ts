@@ -1,16 +1,16 @@
-import { type AdaLoraSettings, adaLoraPlan } from './adalora.js';
-import { bitfitPlan } from './bitfit.js';
 import type { BottleneckSettings } from './bottleneck.js';
-import { doraPlan } from './dora.js';
 import { type Fit, fitAverageRank, fitRanks, fitReduction, type MakePlan } from './fit.js';
-import { headPlan } from './head.js';
-import { houlsbyPlan } from './houlsby.js';
-import { type LoraSettings, loraPlan } from './lora.js';
-import { type LoraPlusSettings, loraPlusPlan } from './loraPlus.js';
-import { pfeifferPlan } from './pfeiffer.js';
-import { type PissaSettings, pissaPlan } from './pissa.js';
-import { rsLoraPlan } from './rslora.js';
-import { type VeraSettings, veraPlan } from './vera.js';
+import { type AdaLoraSettings, adaLoraPlan } from './methods/adalora.js';
+import { bitfitPlan } from './methods/bitfit.js';
+import { doraPlan } from './methods/dora.js';
+import { headPlan } from './methods/head.js';
+import { houlsbyPlan } from './methods/houlsby.js';
+import { type LoraSettings, loraPlan } from './methods/lora.js';
+import { type LoraPlusSettings, loraPlusPlan } from './methods/loraPlus.js';
+import { pfeifferPlan } from './methods/pfeiffer.js';
+import { type PissaSettings, pissaPlan } from './methods/pissa.js';
+import { rsLoraPlan } from './methods/rslora.js';
+import { type VeraSettings, veraPlan } from './methods/vera.js';
 import { fullPlan } from './whole.js';
 
 /** Every method's settings together; each reads its own. */

@@ -1,9 +1,9 @@
 import { Command, type Command as CommanderCommand, Option } from 'commander';
-import { parseCompareConfig } from '../compare/config.js';
-import { compare } from '../compare/run.js';
 import { usageError } from '../errors.js';
+import { parseCompareConfig } from '../jobs/compare/config.js';
+import { compare } from '../jobs/compare/run.js';
 import { comparisonView } from '../report/compare/view.js';
-import { usualThreads } from '../train/config.js';
+import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { readConfigFile } from './trainConfig.js';

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { refuseForeign } from '../files/refuseForeign.js';
+import { runDemo } from '../jobs/demo.js';
 import { demoView } from '../report/demoView.js';
-import { usualThreads } from '../train/config.js';
-import { runDemo } from '../train/demo.js';
+import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags } from './trainFlags.js';

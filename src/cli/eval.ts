@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
+import { evaluateAdapter } from '../jobs/evaluate.js';
 import { formatScores } from '../report/scores.js';
 import { formatFacts } from '../report/table.js';
 import { formatCount } from '../report/units.js';
-import { usualThreads } from '../train/config.js';
-import { evaluateAdapter } from '../train/evaluate.js';
+import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, givenSettings } from './trainFlags.js';

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
+import { inspectGram } from '../jobs/gram.js';
+import { inspect } from '../jobs/inspect.js';
 import { gramView } from '../report/gramView.js';
 import { inspectJson, inspectView } from '../report/inspectView.js';
-import { usualThreads } from '../train/config.js';
-import { inspectGram } from '../train/gram.js';
-import { inspect } from '../train/inspect.js';
+import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { refuseForeign } from '../files/refuseForeign.js';
-import { usualThreads } from '../train/config.js';
-import { mergeAdapter } from '../train/merge.js';
+import { mergeAdapter } from '../jobs/merge.js';
+import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags } from './trainFlags.js';

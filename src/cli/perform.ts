@@ -3,7 +3,7 @@ import { DiffoError } from '../errors.js';
 import { printable } from '../printable.js';
 import { eventReporter } from '../report/eventReporter.js';
 import { terminalReporter } from '../report/terminalReporter.js';
-import type { Reporter } from '../train/reporter.js';
+import type { Reporter } from '../reporter.js';
 import { interruptible } from './interrupt.js';
 import type { Terminal } from './terminal.js';
 

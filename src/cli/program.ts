@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { versions } from '../artifacts/runRecord.js';
 import { DiffoError, type ExitCode, nearestNames } from '../errors.js';
 import { withoutSecrets } from '../secrets.js';
-import { versions } from '../train/runRecord.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';

@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { checkpointName, checkpointsOf, stepOf } from '../artifacts/checkpoints/format.js';
+import { newestManifest } from '../artifacts/checkpoints/read.js';
+import { readRunFile } from '../artifacts/runFile.js';
+import { isComplete, tidyComplete } from '../artifacts/runOutput.js';
 import { usageError } from '../errors.js';
 import { refuseForeign } from '../files/refuseForeign.js';
-import { checkpointName, checkpointsOf, stepOf } from '../train/checkpoint/format.js';
-import { newestManifest } from '../train/checkpoint/read.js';
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../train/config.js';
-import { readRunFile } from '../train/runFile.js';
-import { isComplete, tidyComplete } from '../train/runOutput.js';
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
 import { type CommonFlags, type Job, perform, type Session } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { readConfigFile, readTrainConfig } from './trainConfig.js';

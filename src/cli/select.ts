@@ -1,7 +1,7 @@
 import { Command } from 'commander';
+import { select } from '../jobs/run.js';
 import { runView } from '../report/runView.js';
-import type { TrainKey } from '../train/config.js';
-import { select } from '../train/run.js';
+import type { TrainKey } from '../settings/config.js';
 import { addCommonFlags } from './perform.js';
 import { addRunFlags, performRun, type RunFlags, readRunConfig } from './runFlags.js';
 import type { Terminal } from './terminal.js';

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
+import { estimateRun } from '../jobs/estimate.js';
+import { train } from '../jobs/run.js';
 import { estimateView } from '../report/estimateView.js';
 import { runView } from '../report/runView.js';
-import { estimateRun } from '../train/estimate.js';
-import { train } from '../train/run.js';
 import { addCommonFlags, perform } from './perform.js';
 import { addRunFlags, performRun, type RunFlags, readRunConfig } from './runFlags.js';
 import type { Terminal } from './terminal.js';

@@ -10,7 +10,7 @@ import {
   type TrainConfig,
   type TrainConfigInput,
   type TrainKey,
-} from '../train/config.js';
+} from '../settings/config.js';
 import { flagOf } from './trainFlags.js';
 
 /**

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import * as z from 'zod';
-import { TASKS } from '../data/tasks/registry.js';
 import { nearestNames, usageError } from '../errors.js';
-import { type TrainConfigInput, type TrainKey, trainSchema } from '../train/config.js';
-import { logNames } from '../train/log/registry.js';
+import { logNames } from '../logs/registry.js';
+import { type TrainConfigInput, type TrainKey, trainSchema } from '../settings/config.js';
+import { TASKS } from '../tasks/known/registry.js';
 
 const data = 'Model and task:';
 const method = 'Method:';

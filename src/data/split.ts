@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
-import type { Example, Split, SplitName, Task } from './types.js';
+import type { Example, Split, SplitName } from './types.js';
 
-/** A split with its hash and label counts; every label of the task is counted, be it 0. */
+/**
+ * A split with its hash and label counts; every label of the task is counted, be it 0.
+ * @param labels names of the classes, by index; none where labels are no classes
+ */
 export function makeSplit(
   name: SplitName,
   examples: readonly Example[],
   source: string,
-  task: Pick<Task, 'kind' | 'labels'>,
+  labels: readonly string[],
 ): Split {
-  const counts = task.labels.map(() => 0);
-  for (const { label } of examples) if (task.kind === 'classification' && label !== undefined) counts[label]!++;
-  const labelCounts = Object.fromEntries(task.labels.map((label, i) => [label, counts[i]!]));
+  const counts = labels.map(() => 0);
+  for (const { label } of examples) if (label !== undefined && label < counts.length) counts[label]!++;
+  const labelCounts = Object.fromEntries(labels.map((label, i) => [label, counts[i]!]));
   return { name, examples, source, hash: hashExamples(examples), labelCounts };
 }
 

@@ -1,10 +1,12 @@
-import type { Example, Task } from '../data/types.js';
+import type { TaskFile } from '../artifacts/adapterFolder.js';
+import type { Learned } from '../artifacts/openAdapted.js';
+import type { Example } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
-import type { TaskFile } from '../train/adapterFolder.js';
-import { type Evaluation, type Learned, type ScoringOptions, scoreTask } from '../train/evaluate.js';
-import type { Answerer, Prediction } from '../train/kinds/kind.js';
-import { kinds } from '../train/kinds/registry.js';
-import { type PredictionOptions, predictExamples } from '../train/predict.js';
+import { type Evaluation, type ScoringOptions, scoreTask } from '../jobs/evaluate.js';
+import { type PredictionOptions, predictExamples } from '../jobs/predict.js';
+import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
+import { kinds } from '../tasks/kinds/registry.js';
+import type { Task } from '../tasks/task.js';
 
 /** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
 export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };

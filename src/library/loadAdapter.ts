@@ -1,5 +1,5 @@
-import { usualThreads } from '../train/config.js';
-import { type AdapterOptions, openAdapted } from '../train/evaluate.js';
+import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
+import { usualThreads } from '../settings/config.js';
 import { type Adapter, adapterOf } from './adapter.js';
 
 /**

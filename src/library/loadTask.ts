@@ -1,10 +1,11 @@
-import { openTask } from '../data/tasks/openTask.js';
-import type { ColumnOptions } from '../data/tasks/task.js';
-import type { MetricName, Task } from '../data/types.js';
-import { withMetrics } from '../train/context.js';
-import { taskReports } from '../train/downloads.js';
-import type { ProgressOptions } from '../train/loadModel.js';
-import { silent } from '../train/reporter.js';
+import type { MetricName } from '../metrics/names.js';
+import type { ProgressOptions } from '../reporter.js';
+import { silent } from '../reporter.js';
+import { withMetrics } from '../tasks/chosenMetrics.js';
+import { openTask } from '../tasks/openTask.js';
+import type { Task } from '../tasks/task.js';
+import type { ColumnOptions } from '../tasks/taskOptions.js';
+import { taskReports } from '../tasks/taskReports.js';
 
 export interface LoadTaskOptions extends ProgressOptions, ColumnOptions {
   /** Folder with a sub-folder for each known task; default: the environment's `DIFFORA_DATA`, else the hub. */

@@ -1,7 +1,8 @@
-import type { Task } from '../data/types.js';
+import { selectModules as selectIn } from '../jobs/selectModules.js';
+import type { LoadedModel } from '../models/loading/loadModel.js';
+import type { ProgressOptions } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
-import type { LoadedModel, ProgressOptions } from '../train/loadModel.js';
-import { selectModules as selectIn } from '../train/select.js';
+import type { Task } from '../tasks/task.js';
 import { openLoaded, type TrainSettings } from './settings.js';
 
 /**

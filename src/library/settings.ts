@@ -1,12 +1,13 @@
-import type { Task } from '../data/types.js';
 import { usageError } from '../errors.js';
+import { refuseTooLarge } from '../jobs/estimate.js';
+import { workspaceOf } from '../jobs/workspace.js';
+import type { LoadedModel } from '../models/loading/loadModel.js';
+import type { ProgressOptions } from '../reporter.js';
+import { silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
-import { parseTrainConfig, type TrainConfigInput, type TrainKey } from '../train/config.js';
-import { withMetrics } from '../train/context.js';
-import { refuseTooLarge } from '../train/estimate.js';
-import type { LoadedModel, ProgressOptions } from '../train/loadModel.js';
-import { silent } from '../train/reporter.js';
-import { workspaceOf } from '../train/workspace.js';
+import { parseTrainConfig, type TrainConfigInput, type TrainKey } from '../settings/config.js';
+import { withMetrics } from '../tasks/chosenMetrics.js';
+import type { Task } from '../tasks/task.js';
 
 /** Settings that a loaded model and task have taken, and those of a run folder. */
 const taken = [

@@ -1,10 +1,11 @@
-import type { Task } from '../data/types.js';
+import { taskFileOf } from '../artifacts/adapterFolder.js';
+import { countParameters } from '../engine/parameters.js';
 import { withOutputFolder } from '../files/atomic.js';
-import { countParameters } from '../optimize/parameters.js';
-import { taskFileOf } from '../train/adapterFolder.js';
-import type { LoadedModel, ProgressOptions } from '../train/loadModel.js';
-import { saveTrained } from '../train/runFolder.js';
-import { type TrainedRun, trainIn } from '../train/trainedRun.js';
+import { saveTrained } from '../jobs/runFolder.js';
+import { type TrainedRun, trainIn } from '../jobs/trainedRun.js';
+import type { LoadedModel } from '../models/loading/loadModel.js';
+import type { ProgressOptions } from '../reporter.js';
+import type { Task } from '../tasks/task.js';
 import { type Adapter, adapterOf } from './adapter.js';
 import { openLoaded, type TrainSettings } from './settings.js';
 

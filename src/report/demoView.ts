@@ -1,4 +1,4 @@
-import type { DemoResult } from '../train/demo.js';
+import type { DemoResult } from '../jobs/demo.js';
 import { heatMap, type Screen } from './heatMap.js';
 import { formatFacts, formatTable } from './table.js';
 import { formatBytes, formatCount, formatScore, formatSeconds } from './units.js';

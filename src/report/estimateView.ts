@@ -1,4 +1,4 @@
-import type { RunEstimate } from '../train/estimate.js';
+import type { RunEstimate } from '../jobs/estimate.js';
 import type { Screen } from './heatMap.js';
 import { formatFacts } from './table.js';
 import { formatBytes, formatCount } from './units.js';

@@ -1,5 +1,5 @@
-import type { Scores } from '../train/kinds/kind.js';
-import type { Reporter } from '../train/reporter.js';
+import type { Scores } from '../metrics/scores.js';
+import type { Reporter } from '../reporter.js';
 import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from './progress.js';
 
 /** What a run tells while it goes on: a line of `--json`, but for the last. */

@@ -1,5 +1,5 @@
+import type { GramInspection } from '../jobs/gram.js';
 import type { GramReport } from '../selection/gram.js';
-import type { GramInspection } from '../train/gram.js';
 import type { Screen } from './heatMap.js';
 import { formatTable } from './table.js';
 

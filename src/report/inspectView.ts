@@ -1,4 +1,3 @@
-import type { Dam } from '../selection/dam.js';
 import type {
   AdapterInspection,
   DamInspection,
@@ -6,7 +5,8 @@ import type {
   ModelInspection,
   RunInspection,
   TargetSummary,
-} from '../train/inspect.js';
+} from '../jobs/inspect.js';
+import type { Dam } from '../selection/dam.js';
 import { heatMap, type Screen } from './heatMap.js';
 import { formatScores } from './scores.js';
 import { formatFacts, formatTable } from './table.js';

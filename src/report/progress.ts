@@ -1,5 +1,5 @@
+import { peakMemory } from '../artifacts/runRecord.js';
 import type { Measures } from '../progress.js';
-import { peakMemory } from '../train/runRecord.js';
 
 /** How far a phase is; updated in place. */
 export interface Progress {

@@ -1,5 +1,5 @@
+import type { RunRecord } from '../jobs/runFolder.js';
 import type { Dam } from '../selection/dam.js';
-import type { RunRecord } from '../train/runFolder.js';
 import { heatMap, type Screen } from './heatMap.js';
 import { formatScores } from './scores.js';
 import { formatFacts } from './table.js';

@@ -1,4 +1,4 @@
-import type { Scores } from '../train/kinds/kind.js';
+import type { Scores } from '../metrics/scores.js';
 import { formatScore } from './units.js';
 
 /** `matthews 0.312, accuracy 0.706`. */

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import { printable } from '../printable.js';
 import type { Phase } from '../progress.js';
-import type { Reporter } from '../train/reporter.js';
+import type { Reporter } from '../reporter.js';
 import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from './progress.js';
 import { formatScores } from './scores.js';
 import { formatBytes, formatCount, formatRate, formatSeconds } from './units.js';

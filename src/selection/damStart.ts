@@ -1,10 +1,10 @@
-import { loraB, loraPlan } from '../adapters/lora.js';
-import type { TaskKind } from '../data/types.js';
+import { loraB, loraPlan } from '../adapters/methods/lora.js';
+import type { TaskKind } from '../engine/batch.js';
+import type { BatchStream } from '../engine/batchStream.js';
+import { openGradientStep } from '../engine/gradientStep.js';
+import { refuseNotFiniteGradient } from '../engine/notFinite.js';
+import { adapterParameters, type Parameter } from '../engine/parameters.js';
 import type { Model } from '../models/model.js';
-import type { BatchStream } from '../optimize/batchStream.js';
-import { openGradientStep } from '../optimize/gradientStep.js';
-import { refuseNotFiniteGradient } from '../optimize/notFinite.js';
-import { adapterParameters, type Parameter } from '../optimize/parameters.js';
 import type { Group } from './relax.js';
 
 /** Where the logits of the matrix start. */

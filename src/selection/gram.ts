@@ -1,11 +1,11 @@
 import { EigenvalueDecomposition, Matrix, solve } from 'ml-matrix';
-import { loraPlan } from '../adapters/lora.js';
-import type { EncodedExample, TaskKind } from '../data/types.js';
+import { loraPlan } from '../adapters/methods/lora.js';
+import type { EncodedExample, TaskKind } from '../engine/batch.js';
+import { refuseNotFiniteGradient } from '../engine/notFinite.js';
+import { openOutputGradients } from '../engine/outputGradients.js';
+import { adapterParameters, type Parameter } from '../engine/parameters.js';
 import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { refuseNotFiniteGradient } from '../optimize/notFinite.js';
-import { openOutputGradients } from '../optimize/outputGradients.js';
-import { adapterParameters, type Parameter } from '../optimize/parameters.js';
 import type { FreshAdapters } from './damStart.js';
 
 /** What the Gram matrix of a set of modules says (DESIGN 2.3). */

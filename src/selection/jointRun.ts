@@ -1,7 +1,7 @@
-import { loraPlan } from '../adapters/lora.js';
+import { loraPlan } from '../adapters/methods/lora.js';
 import type { AdapterPlan } from '../adapters/plan.js';
-import { adapterParameters, type Parameter } from '../optimize/parameters.js';
-import { trainParameters } from '../optimize/training.js';
+import { adapterParameters, type Parameter } from '../engine/parameters.js';
+import { trainParameters } from '../engine/training.js';
 import { freshHead, type SelectionContext } from './method.js';
 
 /** A short run of LoRA on all modules over the training half, which methods look at before they choose. */

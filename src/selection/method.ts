@@ -1,6 +1,6 @@
-import type { TaskKind } from '../data/types.js';
+import type { TaskKind } from '../engine/batch.js';
+import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { headParameters, type Parameter, withHeadTraining } from '../optimize/parameters.js';
 import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';

@@ -1,11 +1,11 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import type { Batch, TaskKind } from '../data/types.js';
+import type { Batch, TaskKind } from '../engine/batch.js';
+import { openGradientStep } from '../engine/gradientStep.js';
+import { labelRows, taskLoss } from '../engine/loss.js';
+import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
 import { grad, input, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { openGradientStep } from '../optimize/gradientStep.js';
-import { labelRows, taskLoss } from '../optimize/loss.js';
-import { batchFeeds, modelLogits } from '../optimize/modelGraph.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../optimize/parameters.js';
 import { openSession, type Value } from '../runtime/session.js';
 
 export interface UnrolledOptions {

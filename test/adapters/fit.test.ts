@@ -4,7 +4,7 @@ import { type AdapterMethod, adapterMethodNames, adapterMethods } from '../../sr
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
-import { parseTrainConfig } from '../../src/train/config.js';
+import { parseTrainConfig } from '../../src/settings/config.js';
 import { tinyModel } from '../cli/run.js';
 
 let model: Model;

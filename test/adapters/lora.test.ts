@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { initialA, lowRankProduct } from '../../src/adapters/lora.js';
+import { initialA, lowRankProduct } from '../../src/adapters/methods/lora.js';
 import type { Placement } from '../../src/adapters/plan.js';
 
 function placement(name: string, inFeatures: number, outFeatures: number, rank: number, alpha: number): Placement {

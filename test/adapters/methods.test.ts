@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { adapterMethods } from '../../src/adapters/registry.js';
-import { collate } from '../../src/data/batching.js';
-import type { EncodedExample } from '../../src/data/types.js';
-import { constant, ops } from '../../src/graph/index.js';
-import { batchFeeds, type ModelGraphOptions, modelLogits } from '../../src/optimize/modelGraph.js';
+import type { EncodedExample } from '../../src/engine/batch.js';
+import { collate } from '../../src/engine/batching.js';
+import { batchFeeds, type ModelGraphOptions, modelLogits } from '../../src/engine/modelGraph.js';
 import {
   adapterParameters,
   type Parameter,
   parameter,
   parameterFeeds,
   parameterInputs,
-} from '../../src/optimize/parameters.js';
-import { trainParameters } from '../../src/optimize/training.js';
+} from '../../src/engine/parameters.js';
+import { trainParameters } from '../../src/engine/training.js';
+import { constant, ops } from '../../src/graph/index.js';
 import { randomStream } from '../../src/random.js';
 import { openSession } from '../../src/runtime/session.js';
 import { matchTargets } from '../../src/selection/targets.js';
-import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/train/config.js';
+import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, openTinyBert, savedClassifier } from '../models/tinyBert.js';
 

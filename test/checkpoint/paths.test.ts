@@ -2,11 +2,11 @@ import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { manifestChecksum } from '../../src/artifacts/checkpoints/format.js';
+import { newestCheckpoint } from '../../src/artifacts/checkpoints/read.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { resolveModel } from '../../src/checkpoint/resolve.js';
 import { readTorchFile } from '../../src/checkpoint/torchFile.js';
-import { manifestChecksum } from '../../src/train/checkpoint/format.js';
-import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
 import { oraclePath } from '../fixtures.js';
 import { COMMIT, startHub } from './hub-server.js';
 import { failure } from './make.js';

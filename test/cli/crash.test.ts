@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { checkpointsOf } from '../../src/artifacts/checkpoints/format.js';
+import { newestCheckpoint } from '../../src/artifacts/checkpoints/read.js';
+import { isComplete } from '../../src/artifacts/runOutput.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
-import { checkpointsOf } from '../../src/train/checkpoint/format.js';
-import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
-import { isComplete } from '../../src/train/runOutput.js';
+import { bytesOf } from '../jobs/resumed.js';
 import { REPOSITORY } from '../shared.js';
-import { bytesOf } from '../train/resumed.js';
 import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
 
 const nightly = process.env.DIFFORA_NIGHTLY === '1';

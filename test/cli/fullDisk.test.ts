@@ -2,12 +2,12 @@ import { readdirSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkpointsOf } from '../../src/artifacts/checkpoints/format.js';
+import { newestCheckpoint } from '../../src/artifacts/checkpoints/read.js';
 import { resolveModel } from '../../src/checkpoint/resolve.js';
-import { checkpointsOf } from '../../src/train/checkpoint/format.js';
-import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
 import { startHub } from '../checkpoint/hub-server.js';
 import { canMount, withDisk } from '../files/disk.js';
-import { bytesOf } from '../train/resumed.js';
+import { bytesOf } from '../jobs/resumed.js';
 import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
 
 const large = 1 << 14;

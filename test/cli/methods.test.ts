@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { selectionNames } from '../../src/selection/registry.js';
-import { methods } from '../../src/train/config.js';
+import { methods } from '../../src/settings/config.js';
 import { diffora, quickRun, resultOf, reviewsFolder, taskFileOf, type temporaryFolder } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -4,11 +4,11 @@ import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
-import type { TrainConfigInput } from '../../src/train/config.js';
-import { train } from '../../src/train/run.js';
+import { train } from '../../src/jobs/run.js';
+import type { TrainConfigInput } from '../../src/settings/config.js';
 import { canMount, withDisk } from '../files/disk.js';
+import { bytesOf, quickConfig, type Stop, stopwatch, trainUntil } from '../jobs/resumed.js';
 import { REPOSITORY } from '../shared.js';
-import { bytesOf, quickConfig, type Stop, stopwatch, trainUntil } from '../train/resumed.js';
 import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

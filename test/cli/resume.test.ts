@@ -1,10 +1,10 @@
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { manifestChecksum } from '../../src/train/checkpoint/format.js';
-import { silent } from '../../src/train/reporter.js';
-import { select } from '../../src/train/run.js';
-import { bytesOf, quickConfig, stopwatch, trainUntil } from '../train/resumed.js';
+import { manifestChecksum } from '../../src/artifacts/checkpoints/format.js';
+import { select } from '../../src/jobs/run.js';
+import { silent } from '../../src/reporter.js';
+import { bytesOf, quickConfig, stopwatch, trainUntil } from '../jobs/resumed.js';
 import { diffora, quickRun, resultOf, reviewsFolder, type temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

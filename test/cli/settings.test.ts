@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { type TrainConfigInput, trainSchema } from '../../src/train/config.js';
+import { type TrainConfigInput, trainSchema } from '../../src/settings/config.js';
 import { diffora, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readDelimited, readTable } from '../../src/data/readers/index.js';
-import { rowToExample } from '../../src/data/rows.js';
 import { DiffoError } from '../../src/errors.js';
+import { rowToExample } from '../../src/tasks/rows.js';
 
 let folder: string;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { readTrainConfig } from '../../src/cli/trainConfig.js';
-import { parseCompareConfig } from '../../src/compare/config.js';
-import { readDescription } from '../../src/data/tasks/description.js';
 import { readJsonObject } from '../../src/files/json.js';
 import { readYaml } from '../../src/files/yaml.js';
+import { parseCompareConfig } from '../../src/jobs/compare/config.js';
+import { readDescription } from '../../src/tasks/description.js';
 import { errorOf } from '../data/files.js';
 import { scratch, survivesBytes, survivesValues } from './harness.js';
 import { mangled } from './mangle.js';

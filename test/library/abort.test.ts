@@ -13,9 +13,9 @@ import {
   train,
   trainToFolder,
 } from '../../src/index.js';
-import { parseTrainConfig } from '../../src/train/config.js';
+import { parseTrainConfig } from '../../src/settings/config.js';
 import { letterModel, temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
-import { type Stop, stopwatch } from '../train/resumed.js';
+import { type Stop, stopwatch } from '../jobs/resumed.js';
 import { quick, reviews } from './reviews.js';
 import { countSessions } from './sessions.js';
 

@@ -15,7 +15,7 @@ import {
   train,
   trainToFolder,
 } from '../../src/index.js';
-import { parseTrainConfig } from '../../src/train/config.js';
+import { parseTrainConfig } from '../../src/settings/config.js';
 import { temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
 import { quick, reviews } from './reviews.js';
 

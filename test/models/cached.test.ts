@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { openDecoder } from '../../src/generate/decoder.js';
+import { batchFeeds, modelLogits } from '../../src/engine/modelGraph.js';
+import { parameterInputs } from '../../src/engine/parameters.js';
+import { openDecoder } from '../../src/infer/decoder.js';
 import { openModel } from '../../src/models/registry.js';
-import { batchFeeds, modelLogits } from '../../src/optimize/modelGraph.js';
-import { parameterInputs } from '../../src/optimize/parameters.js';
 import { openSession } from '../../src/runtime/session.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { modelLogits } from '../../src/engine/modelGraph.js';
+import { parameter, parameterInputs } from '../../src/engine/parameters.js';
 import { nodesInOrder } from '../../src/graph/tensor.js';
 import { relativeRow } from '../../src/models/debertaPositions.js';
 import { openModel } from '../../src/models/registry.js';
-import { modelLogits } from '../../src/optimize/modelGraph.js';
-import { parameter, parameterInputs } from '../../src/optimize/parameters.js';
 import { oraclePath } from '../fixtures.js';
 
 const rows = JSON.parse(await readFile(oraclePath('deberta-rows.json'), 'utf8')) as Record<string, number[]>;

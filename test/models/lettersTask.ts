@@ -1,4 +1,4 @@
-import type { Task } from '../../src/data/types.js';
+import type { Task } from '../../src/tasks/task.js';
 
 /** A task of three classes whose rows a test makes itself. */
 export const lettersTask: Task = {

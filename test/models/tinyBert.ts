@@ -1,11 +1,11 @@
-import { loraPlan } from '../../src/adapters/lora.js';
+import { loraPlan } from '../../src/adapters/methods/lora.js';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readTensor } from '../../src/checkpoint/safetensors.js';
-import type { Batch } from '../../src/data/types.js';
+import type { Batch } from '../../src/engine/batch.js';
+import { type Parameter, parameter } from '../../src/engine/parameters.js';
 import type { AdaptableModule, Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
-import { type Parameter, parameter } from '../../src/optimize/parameters.js';
 import type { Value } from '../../src/runtime/session.js';
 import { type Oracle, oraclePath } from '../fixtures.js';
 

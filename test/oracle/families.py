@@ -94,7 +94,7 @@ def batch(case: Case, seed: int, lengths: list[int], pairs: list[int] | None = N
 
 
 def labels_of(head: Head, inputs: dict[str, torch.Tensor], seed: int):
-    """What transformers takes, and what diffora takes (see BatchLabels in src/data/types.ts)."""
+    """What transformers takes, and what diffora takes (see BatchLabels in src/engine/batch.ts)."""
     generator = seeded(seed)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     rows, width = ids.shape

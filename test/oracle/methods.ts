@@ -7,19 +7,19 @@
 import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
+import { openAdapter, placeAdapter, saveAdapter } from '../../src/artifacts/adapterFolder.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import type { EncodedExample } from '../../src/data/types.js';
+import type { EncodedExample } from '../../src/engine/batch.js';
+import { adapterParameters, headParameters, type Parameter } from '../../src/engine/parameters.js';
+import { trainParameters } from '../../src/engine/training.js';
+import { predictLogits } from '../../src/infer/predictLogits.js';
+import { mergeAdapter } from '../../src/jobs/merge.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
-import { adapterParameters, headParameters, type Parameter } from '../../src/optimize/parameters.js';
-import { trainParameters } from '../../src/optimize/training.js';
 import { randomStream } from '../../src/random.js';
+import { silent } from '../../src/reporter.js';
+import { adapterMethodOf, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { wordPieceTokenizer } from '../../src/tokenize/convert/wordPiece.js';
-import { openAdapter, placeAdapter, saveAdapter } from '../../src/train/adapterFolder.js';
-import { adapterMethodOf, parseTrainConfig, type TrainConfigInput } from '../../src/train/config.js';
-import { mergeAdapter } from '../../src/train/merge.js';
-import { predictLogits } from '../../src/train/predictLogits.js';
-import { silent } from '../../src/train/reporter.js';
 import { lettersTask as task } from '../models/lettersTask.js';
 
 const labels = 3;

@@ -1,4 +1,4 @@
-"""Makes test/data/fixtures/metrics.json: what scikit-learn and scipy answer, degenerate cases included.
+"""Makes test/metrics/fixtures/metrics.json: what scikit-learn and scipy answer, degenerate cases included.
 
     python3 test/oracle/metrics_fixture.py
 """
@@ -14,7 +14,7 @@ import sklearn
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-OUTPUT = Path(__file__).resolve().parent.parent / "data" / "fixtures" / "metrics.json"
+OUTPUT = Path(__file__).resolve().parent.parent / "metrics" / "fixtures" / "metrics.json"
 
 
 def plain(value: float):

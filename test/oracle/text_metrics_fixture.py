@@ -1,4 +1,4 @@
-"""Makes test/data/fixtures/textMetrics.json: tokens and BLEU of sacrebleu, NIST of nltk and ROUGE-L of pycocoevalcap,
+"""Makes test/metrics/fixtures/textMetrics.json: tokens and BLEU of sacrebleu, NIST of nltk and ROUGE-L of pycocoevalcap,
 for sentences of the E2E challenge against others of the same meaning and for the edges of the formulas.
 
     python test/oracle/text_metrics_fixture.py SHARED
@@ -20,7 +20,7 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 SHARED = Path(sys.argv[1])
-OUTPUT = Path(__file__).resolve().parent.parent / "data" / "fixtures" / "textMetrics.json"
+OUTPUT = Path(__file__).resolve().parent.parent / "metrics" / "fixtures" / "textMetrics.json"
 HARD = [
     "",
     " ",

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { parse } from 'csv-parse/sync';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { summarise } from '../../src/compare/summary.js';
+import { summarise } from '../../src/jobs/compare/summary.js';
 import { reportPage } from '../../src/report/compare/page.js';
 import { resultsCsv, resultsMarkdown } from '../../src/report/compare/results.js';
 import { comparisonView } from '../../src/report/compare/view.js';

@@ -1,6 +1,6 @@
-import { parseCompareConfig } from '../../src/compare/config.js';
-import type { CompareRecord } from '../../src/compare/records.js';
-import type { Comparison } from '../../src/compare/run.js';
+import { parseCompareConfig } from '../../src/jobs/compare/config.js';
+import type { CompareRecord } from '../../src/jobs/compare/records.js';
+import type { Comparison } from '../../src/jobs/compare/run.js';
 import { randomStream } from '../../src/random.js';
 
 const labels = Array.from({ length: 300 }, (_, i) => i % 2);

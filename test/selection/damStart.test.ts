@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { loraPlan } from '../../src/adapters/lora.js';
-import { BatchStream } from '../../src/optimize/batchStream.js';
-import { openGradientStep } from '../../src/optimize/gradientStep.js';
-import { adapterParameters, headParameters } from '../../src/optimize/parameters.js';
+import { loraPlan } from '../../src/adapters/methods/lora.js';
+import { BatchStream } from '../../src/engine/batchStream.js';
+import { openGradientStep } from '../../src/engine/gradientStep.js';
+import { adapterParameters, headParameters } from '../../src/engine/parameters.js';
 import { gradientNorms, logitsFrom } from '../../src/selection/damStart.js';
 import { openTinyBert } from '../models/tinyBert.js';
 import { examples } from './examples.js';

@@ -1,4 +1,4 @@
-import type { EncodedExample } from '../../src/data/types.js';
+import type { EncodedExample } from '../../src/engine/batch.js';
 import { randomStream } from '../../src/random.js';
 
 /** Sentences of random ids, for the tiny BERT, in three classes that one of the ids tells. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { loraPlan } from '../../src/adapters/lora.js';
-import type { EncodedExample } from '../../src/data/types.js';
-import { adapterParameters, headParameters } from '../../src/optimize/parameters.js';
+import { loraPlan } from '../../src/adapters/methods/lora.js';
+import type { EncodedExample } from '../../src/engine/batch.js';
+import { adapterParameters, headParameters } from '../../src/engine/parameters.js';
+import { predictLogits } from '../../src/infer/predictLogits.js';
 import { randomStream } from '../../src/random.js';
 import { type GramMatrices, gramMatrices, gramReport } from '../../src/selection/gram.js';
-import { predictLogits } from '../../src/train/predictLogits.js';
 import { openTinyBert } from '../models/tinyBert.js';
 
 const examples = (count: number, labels: number): EncodedExample[] =>

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loraPlan } from '../../src/adapters/lora.js';
-import { BatchStream } from '../../src/optimize/batchStream.js';
-import { openGradientStep } from '../../src/optimize/gradientStep.js';
-import { headParameters, parameter } from '../../src/optimize/parameters.js';
+import { loraPlan } from '../../src/adapters/methods/lora.js';
+import { BatchStream } from '../../src/engine/batchStream.js';
+import { openGradientStep } from '../../src/engine/gradientStep.js';
+import { headParameters, parameter } from '../../src/engine/parameters.js';
 import { jointRun } from '../../src/selection/jointRun.js';
 import type { SelectionContext } from '../../src/selection/method.js';
 import { selectionMethods, selectionNames } from '../../src/selection/registry.js';
-import { parseTrainConfig } from '../../src/train/config.js';
+import { parseTrainConfig } from '../../src/settings/config.js';
 import { openTinyBert } from '../models/tinyBert.js';
 import { examples } from './examples.js';
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { headParameters } from '../../src/engine/parameters.js';
 import type { Model } from '../../src/models/model.js';
-import { headParameters } from '../../src/optimize/parameters.js';
 import { type SearchOptions, searchDam } from '../../src/selection/search.js';
 import { openTinyBert } from '../models/tinyBert.js';
 import { examples } from './examples.js';

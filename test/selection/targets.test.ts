@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loraPlan } from '../../src/adapters/lora.js';
+import { loraPlan } from '../../src/adapters/methods/lora.js';
 import { adapterSize } from '../../src/adapters/plan.js';
 import { DiffoError } from '../../src/errors.js';
 import type { Model } from '../../src/models/model.js';

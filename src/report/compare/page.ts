@@ -1,5 +1,5 @@
-import type { CompareConfig } from '../../compare/config.js';
-import { isClear, type TableSummary } from '../../compare/summary.js';
+import type { CompareConfig } from '../../jobs/compare/config.js';
+import { isClear, type TableSummary } from '../../jobs/compare/summary.js';
 import { formatCount } from '../units.js';
 import * as plots from './plots.js';
 import { factsOf, failuresOf, intervalText, introduction, scoreText, verdict } from './results.js';

@@ -1,8 +1,8 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import type { CompareRecord } from '../../compare/records.js';
-import { mean } from '../../compare/statistics.js';
-import type { MethodSummary, TableSummary } from '../../compare/summary.js';
+import type { CompareRecord } from '../../jobs/compare/records.js';
+import { mean } from '../../jobs/compare/statistics.js';
+import type { MethodSummary, TableSummary } from '../../jobs/compare/summary.js';
 import { shortModuleNames } from '../moduleNames.js';
 import { formatScore } from '../units.js';
 

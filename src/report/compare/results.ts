@@ -1,7 +1,7 @@
-import type { CompareConfig } from '../../compare/config.js';
-import type { CompareRecord } from '../../compare/records.js';
-import type { Interval } from '../../compare/statistics.js';
-import { isClear, type MeanScore, type MethodSummary, type TableSummary } from '../../compare/summary.js';
+import type { CompareConfig } from '../../jobs/compare/config.js';
+import type { CompareRecord } from '../../jobs/compare/records.js';
+import type { Interval } from '../../jobs/compare/statistics.js';
+import { isClear, type MeanScore, type MethodSummary, type TableSummary } from '../../jobs/compare/summary.js';
 import { formatBytes, formatCount, formatScore, formatSeconds } from '../units.js';
 
 /** results.csv: one line a run, every metric in a column of its own. RFC 4180. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Comparison } from '../../compare/run.js';
-import { summarise, type TableSummary } from '../../compare/summary.js';
 import { writeFileAtomic } from '../../files/atomic.js';
+import type { Comparison } from '../../jobs/compare/run.js';
+import { summarise, type TableSummary } from '../../jobs/compare/summary.js';
 import { reportPage } from './page.js';
 import { resultsCsv, resultsMarkdown } from './results.js';
 

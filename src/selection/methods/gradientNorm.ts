@@ -1,11 +1,11 @@
 import { baseWeight, transposed } from '../../adapters/baseWeight.js';
 import { noAdapters } from '../../adapters/plan.js';
 import { truncatedSvd } from '../../adapters/truncatedSvd.js';
-import { BatchStream } from '../../optimize/batchStream.js';
-import { openGradientStep } from '../../optimize/gradientStep.js';
-import { refuseNotFiniteGradient } from '../../optimize/notFinite.js';
-import { parameter } from '../../optimize/parameters.js';
-import { WorkDone } from '../../optimize/work.js';
+import { BatchStream } from '../../engine/batchStream.js';
+import { openGradientStep } from '../../engine/gradientStep.js';
+import { refuseNotFiniteGradient } from '../../engine/notFinite.js';
+import { parameter } from '../../engine/parameters.js';
+import { WorkDone } from '../../engine/work.js';
 import { matrixOf } from '../damStart.js';
 import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
 

@@ -1,7 +1,7 @@
+import { BatchStream } from '../../engine/batchStream.js';
+import { openGradientStep } from '../../engine/gradientStep.js';
+import { parameter } from '../../engine/parameters.js';
 import type { Tensor } from '../../graph/index.js';
-import { BatchStream } from '../../optimize/batchStream.js';
-import { openGradientStep } from '../../optimize/gradientStep.js';
-import { parameter } from '../../optimize/parameters.js';
 import { matrixOf } from '../damStart.js';
 import { jointRun } from '../jointRun.js';
 import { allowanceSettings, cellOf, type SelectionMethod } from '../method.js';

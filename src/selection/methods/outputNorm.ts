@@ -1,7 +1,7 @@
-import { collate } from '../../data/batching.js';
+import { collate } from '../../engine/batching.js';
+import { batchFeeds, modelLogits } from '../../engine/modelGraph.js';
+import { parameterFeeds, parameterInputs } from '../../engine/parameters.js';
 import { ops, type Tensor } from '../../graph/index.js';
-import { batchFeeds, modelLogits } from '../../optimize/modelGraph.js';
-import { parameterFeeds, parameterInputs } from '../../optimize/parameters.js';
 import { openSession } from '../../runtime/session.js';
 import { matrixOf } from '../damStart.js';
 import { jointRun } from '../jointRun.js';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openTask, type SplitName } from '../../../src/data/index.js';
+import type { SplitName } from '../../../src/data/types.js';
+import { openTask } from '../../../src/tasks/openTask.js';
 import { COMMIT } from '../../checkpoint/hub-server.js';
 import { errorOf, folderOf } from '../files.js';
 import { glueFiles, glueHub, parquetDataset } from './glueHub.js';

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openTask, type SplitName } from '../../../src/data/index.js';
 import { readJson } from '../../../src/data/readers/index.js';
+import type { SplitName } from '../../../src/data/types.js';
+import { openTask } from '../../../src/tasks/openTask.js';
 import { COMMIT } from '../../checkpoint/hub-server.js';
 import { hasShared, sharedDir } from '../../shared.js';
 import { errorOf, folderOf } from '../files.js';

@@ -1,0 +1,14 @@
+import { usageError } from '../../errors.js';
+import type { Model } from '../../models/model.js';
+import { allBiases } from '../biases.js';
+import type { AdapterPlan } from '../plan.js';
+import { wholePlan } from '../whole.js';
+
+/** BitFit (arXiv 2106.10199): only the biases are trained, those of layer norms included. */
+export function bitfitPlan(model: Model): AdapterPlan {
+  const biases = allBiases(model);
+  if (biases.length === 0) {
+    throw usageError(`--method bitfit: ${model.checkpoint.name} (${model.family}) has no biases to train.`);
+  }
+  return wholePlan('bitfit', biases);
+}

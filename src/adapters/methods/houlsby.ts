@@ -1,0 +1,24 @@
+import { ops } from '../../graph/index.js';
+import type { Model } from '../../models/model.js';
+import { type BottleneckSettings, bottleneckPlan } from '../bottleneck.js';
+import type { AdapterPlan } from '../plan.js';
+
+/**
+ * Houlsby adapters (arXiv 1902.00751, section 2.1 and figure 2): a bottleneck after the attention and one after the
+ * feed-forward sub-layer, each before the residual is added; the layer norms are trained too. GELU, as in the authors'
+ * code.
+ */
+export function houlsbyPlan(settings: BottleneckSettings, model: Model): AdapterPlan {
+  return bottleneckPlan(settings, model, {
+    method: 'houlsby',
+    subLayers: ['attention', 'feedForward'],
+    activation: 'gelu',
+    replaced: [...model.backbone.keys()].filter(isNorm),
+    apply: (y, close, update) => close(ops.add(y, update(y))),
+  });
+}
+
+/** `LayerNorm.weight`, `sa_layer_norm.bias`, `ln_1.weight`, `input_layernorm.weight`, `norm.weight` */
+function isNorm(name: string): boolean {
+  return /(^|\.)([a-z_]*norm|ln_\w+)\.(weight|bias)$/i.test(name);
+}

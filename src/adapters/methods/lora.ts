@@ -1,0 +1,191 @@
+import { ops, type Tensor } from '../../graph/index.js';
+import type { AdaptableModule, Model } from '../../models/model.js';
+import { randomStream } from '../../random.js';
+import { type BiasTraining, biasesOf } from '../biases.js';
+import type { PeftContents } from '../contents.js';
+import {
+  type AdapterPlan,
+  type AdapterTensor,
+  checkPatterns,
+  checkRank,
+  distinctPairs,
+  type Placement,
+  patternValue,
+  type TensorValues,
+  type Where,
+} from '../plan.js';
+
+/** Names of a pair's two parameters. */
+export const loraA = (pair: string) => `${pair}.lora_A`;
+export const loraB = (pair: string) => `${pair}.lora_B`;
+
+export interface LoraSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Rank and alpha of modules that differ, by path or an end of it. */
+  readonly ranks?: Readonly<Record<string, number>> | undefined;
+  readonly alphas?: Readonly<Record<string, number>> | undefined;
+  /** Dropout on x before A. */
+  readonly loraDropout?: number | undefined;
+  /** Biases of the base model that are trained too. */
+  readonly bias?: BiasTraining | undefined;
+}
+
+/** How a relative of LoRA differs from it. */
+export interface LoraVariant {
+  readonly method: string;
+  /** Factor on B A x. */
+  readonly scaling: (alpha: number, rank: number) => number;
+  /** Factor on the learning rate of B (LoRA+). */
+  readonly rateFactorOfB?: number;
+  /** Fields of adapter_config.json. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+}
+
+const plain: LoraVariant = { method: 'lora', scaling: (alpha, rank) => alpha / rank };
+
+/** LoRA (arXiv 2106.09685): h = W0 x + b + (alpha / rank) · B A x. */
+export function loraPlan(settings: LoraSettings, where: Where, model?: Model, variant = plain): AdapterPlan {
+  const { rank, alpha, ranks = {}, alphas = {}, loraDropout = 0, bias = 'none' } = settings;
+  checkPatterns('--ranks', ranks, where);
+  checkPatterns('--alphas', alphas, where);
+  const place = (module: AdaptableModule, pair: string): Placement => {
+    const own = patternValue(ranks, module.path);
+    const moduleRank = own ?? rank;
+    checkRank(module, moduleRank);
+    const moduleAlpha = patternValue(alphas, module.path) ?? alpha;
+    return { module, pair, rank: moduleRank, alpha: moduleAlpha, scaling: variant.scaling(moduleAlpha, moduleRank) };
+  };
+  const placements = [
+    ...where.own.map((module) => place(module, module.path)),
+    ...where.shared.map((module) => place(module, `shared.${module.module}`)),
+  ];
+  const byPath = new Map(placements.map((one) => [one.module.path, one]));
+  const pairs = distinctPairs(placements);
+  const tensors = pairs.flatMap(({ pair, rank: r, module }): AdapterTensor[] => [
+    { name: loraA(pair), shape: [r, module.inFeatures] },
+    {
+      name: loraB(pair),
+      shape: [module.outFeatures, r],
+      ...(variant.rateFactorOfB === undefined ? {} : { rateFactor: variant.rateFactorOfB }),
+    },
+  ]);
+  return {
+    method: variant.method,
+    placements,
+    tensors,
+    replaced: biasesOf(bias, model, placements),
+    initial: async (_, seed) =>
+      new Map(
+        pairs.flatMap((one) => [
+          [loraA(one.pair), initialA(one, seed)],
+          [loraB(one.pair), new Float32Array(one.module.outFeatures * one.rank)],
+        ]),
+      ),
+    adapt(call, y, graph) {
+      const placement = byPath.get(call.path);
+      if (placement === undefined) return y;
+      const { module, pair, scaling } = placement;
+      return addLowRank({
+        x: graph.dropout(call.x, loraDropout),
+        y,
+        a: graph.parameters.get(loraA(pair))!,
+        b: graph.parameters.get(loraB(pair))!,
+        scaling,
+        gate: graph.gate?.(module),
+        observe: graph.observe === undefined ? undefined : (update) => graph.observe!(module, update),
+      });
+    },
+    mergedWeight: (placement, base, values) =>
+      withProduct(base, placement, values(loraA(placement.pair)), values(loraB(placement.pair))),
+    save: (_, values) => ({
+      ...loraContents(placements, { rank, alpha }, values),
+      fields: { ...loraFields(settings), ...variant.fields },
+    }),
+  };
+}
+
+/**
+ * y + γ · scaling · B A x (arXiv 2106.09685, equation 3).
+ * @param x [rows, in] @param y frozen output [rows, out] @param gate γ, a scalar of the Differential Adaptation Matrix
+ */
+export function addLowRank(at: {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly scaling: number;
+  readonly gate?: Tensor | undefined;
+  readonly observe?: ((update: Tensor) => void) | undefined;
+}): Tensor {
+  const reduced = ops.matmul(at.x, at.a, { transB: true });
+  const gated = at.gate === undefined ? reduced : ops.mul(reduced, at.gate);
+  const update = ops.matmul(gated, at.b, { transB: true, alpha: at.scaling });
+  at.observe?.(update);
+  return ops.add(at.y, update);
+}
+
+/** A is uniform in ±1/√in (Kaiming with a = √5, as in PEFT), by the seed and the pair's name alone. */
+export function initialA({ pair, rank, module }: Placement, seed: number): Float32Array {
+  const stream = randomStream(seed, 'lora_A', pair);
+  const bound = 1 / Math.sqrt(module.inFeatures);
+  return Float32Array.from({ length: rank * module.inFeatures }, () => (2 * stream.uniform() - 1) * bound);
+}
+
+/** base + scaling · B A [out, in] row-major. */
+export function withProduct(base: Float32Array, placement: Placement, a: Float32Array, b: Float32Array): Float32Array {
+  const update = lowRankProduct(placement, a, b);
+  return base.map((value, i) => value + update[i]!);
+}
+
+/** scaling · B A [out, in] row-major, from A [rank, in] and B [out, rank]. */
+export function lowRankProduct(
+  { module: { inFeatures, outFeatures }, rank, scaling }: Placement,
+  a: Float32Array,
+  b: Float32Array,
+): Float32Array {
+  const product = new Float32Array(outFeatures * inFeatures);
+  for (let row = 0; row < outFeatures; row++) {
+    for (let k = 0; k < rank; k++) {
+      const factor = scaling * b[row * rank + k]!;
+      for (let column = 0; column < inFeatures; column++) {
+        product[row * inFeatures + column]! += factor * a[k * inFeatures + column]!;
+      }
+    }
+  }
+  return product;
+}
+
+/** Fields of adapter_config.json that every relative of LoRA has. */
+export function loraFields({ bias = 'none', loraDropout = 0 }: LoraSettings) {
+  return { bias, lora_dropout: loraDropout };
+}
+
+/** The pairs as PEFT keeps them: shared ones written out for every module, ranks and alphas that differ by path. */
+export function loraContents(
+  placements: readonly Placement[],
+  { rank, alpha }: { readonly rank: number; readonly alpha: number },
+  values: TensorValues,
+): PeftContents {
+  const differing = (of: (one: Placement) => number, usual: number) =>
+    Object.fromEntries(placements.filter((one) => of(one) !== usual).map((one) => [one.module.path, of(one)]));
+  return {
+    format: 'peft',
+    peftType: 'LORA',
+    rank,
+    alpha,
+    rankPattern: differing((one) => one.rank, rank),
+    alphaPattern: differing((one) => one.alpha, alpha),
+    modules: new Map(
+      placements.map(({ module, pair, rank: r }) => [
+        module.path,
+        {
+          'lora_A.weight': { name: loraA(pair), shape: [r, module.inFeatures], data: values(loraA(pair)) },
+          'lora_B.weight': { name: loraB(pair), shape: [module.outFeatures, r], data: values(loraB(pair)) },
+        },
+      ]),
+    ),
+    shared: [],
+    fields: {},
+  };
+}

@@ -1,0 +1,19 @@
+import { ops } from '../../graph/index.js';
+import type { Model } from '../../models/model.js';
+import { type BottleneckSettings, bottleneckPlan } from '../bottleneck.js';
+import type { AdapterPlan } from '../plan.js';
+
+/**
+ * Pfeiffer adapters (AdapterFusion, arXiv 2005.00247, appendix A; AdapterHub's `seq_bn`): one bottleneck a layer, after
+ * the feed-forward sub-layer. It reads the sub-layer's output with residual and norm, its result is added to the
+ * output before them, and the layer's own norm closes again. ReLU.
+ */
+export function pfeifferPlan(settings: BottleneckSettings, model: Model): AdapterPlan {
+  return bottleneckPlan(settings, model, {
+    method: 'pfeiffer',
+    subLayers: ['feedForward'],
+    activation: 'relu',
+    replaced: [],
+    apply: (y, close, update) => close(ops.add(y, update(close(y)))),
+  });
+}

@@ -1,0 +1,274 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { modelCard } from '../adapters/card.js';
+import { planFromPeft } from '../adapters/fromPeft.js';
+import { planFromPlain } from '../adapters/fromPlain.js';
+import { type PeftAdapter, type ReadAdapter, readPeftAdapter, writePeftAdapter } from '../adapters/peft/index.js';
+import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
+import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
+import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
+import type { NamedTensor } from '../checkpoint/types.js';
+import { weightsHash } from '../checkpoint/weightsHash.js';
+import { firstNotFinite, type NamedValues } from '../engine/notFinite.js';
+import { type Parameter, parameter, parametersOf } from '../engine/parameters.js';
+import { DiffoError } from '../errors.js';
+import { writeFileAtomic } from '../files/atomic.js';
+import { copyInto } from '../files/copyInto.js';
+import { readJsonAs } from '../files/json.js';
+import { metricNames } from '../metrics/names.js';
+import type { HeadPart, Model, TaskType } from '../models/model.js';
+import { columnsSchema, taskColumns } from '../tasks/description.js';
+import { type LearnedTask, learnedKinds } from '../tasks/task.js';
+import type { Tokenizer } from '../tokenize/index.js';
+import { fileSha256 } from './checkpoints/format.js';
+
+/** task.json beside an adapter: what its logits mean and how its rows are read. */
+const taskFileSchema = z.strictObject({
+  format: z.literal('diffora-task/1'),
+  name: z.string(),
+  kind: z.enum(learnedKinds),
+  labels: z.array(z.string()),
+  columns: columnsSchema.transform(taskColumns),
+  metrics: z.array(z.enum(metricNames)).min(1),
+  generation: z
+    .strictObject({
+      prompt: z.string(),
+      lead: z.string().optional(),
+      maxNewTokens: z.int().positive(),
+      answer: z.string().optional(),
+    })
+    .optional(),
+  maxLength: z.int().positive(),
+  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
+  baseSha256: z.string().optional(),
+});
+/** task.json beside an adapter: what was learned. */
+export type TaskFile = z.infer<typeof taskFileSchema>;
+
+export interface SaveOptions {
+  readonly task: LearnedTask;
+  readonly tokenizer: Tokenizer;
+  readonly maxLength: number;
+  readonly baseModel: string;
+  readonly revision?: string | undefined;
+  /** Paragraphs and scores of the model card. */
+  readonly paragraphs: readonly string[];
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+/**
+ * Writes `folder` with the adapter, the head and the tokenizer: in PEFT's format where PEFT has the method, else in
+ * diffora's own.
+ */
+export async function saveAdapter(
+  folder: string,
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  options: SaveOptions,
+): Promise<void> {
+  const { task, tokenizer, maxLength, baseModel, revision } = options;
+  const byName = new Map(parameters.map((one) => [one.name, one]));
+  const tensor = (name: string): NamedTensor => {
+    const { shape, values } = byName.get(name)!;
+    return { name, shape, data: values };
+  };
+  const contents = plan.save(model, (name) => byName.get(name)!.values);
+  const base = { baseModel, ...(revision === undefined ? {} : { revision }), taskType: model.taskType };
+  const head = model.head.map(({ name }) => tensor(name));
+  const replaced = plan.replaced.map(tensor);
+  const card = modelCard({
+    title: `${task.name} adapter`,
+    method: titleOf(plan.method),
+    baseModel,
+    revision,
+    peft: contents.format === 'peft',
+    facts: factsOf(plan, parameters, contents.format === 'peft' ? contents : undefined),
+    adaptedModules: plan.placements.map(({ module }) => module.path),
+    paragraphs: options.paragraphs,
+    labels: task.labels,
+    taskType: model.taskType,
+    scores: options.scores,
+  });
+  if (contents.format === 'peft') {
+    const { format: _, ...rest } = contents;
+    // How PEFT calls weights that lie as [in, out].
+    const isTransposed = model.adaptable.some(({ transposed }) => transposed === true);
+    const adapter: PeftAdapter = {
+      ...base,
+      ...rest,
+      targetModules: [...contents.modules.keys()],
+      modulesToSave: model.headModules,
+      saved: head,
+      biases: replaced,
+      fields: { ...contents.fields, ...(isTransposed ? { fan_in_fan_out: true } : {}) },
+    };
+    await writePeftAdapter(folder, adapter, { card });
+  } else {
+    const adapter: PlainAdapter = {
+      ...base,
+      method: plan.method as AdapterMethodName,
+      settings: contents.settings,
+      adapter: contents.tensors.map(tensor),
+      replaced,
+      head,
+    };
+    await writePlainAdapter(folder, adapter, { card });
+  }
+  await copyInto(folder, tokenizer.files);
+  const file: TaskFile = { ...taskFileOf(task, maxLength), baseSha256: await weightsHash(model.checkpoint) };
+  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** What task.json says of a task. */
+export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
+  const { name, kind, labels, columns, metrics, generation } = task;
+  return {
+    format: 'diffora-task/1',
+    name,
+    kind,
+    labels: [...labels],
+    columns: { ...columns },
+    metrics: [...metrics],
+    ...(generation === undefined ? {} : { generation }),
+    maxLength,
+  };
+}
+
+/** `LoRA` for `lora`. */
+export function titleOf(method: string): string {
+  return method in adapterMethods ? adapterMethods[method as AdapterMethodName].title : method;
+}
+
+function factsOf(
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  contents: { readonly rank: number; readonly alpha: number } | undefined,
+): Record<string, number> {
+  const size = (names: ReadonlySet<string>) =>
+    parameters.reduce((sum, { name, values }) => sum + (names.has(name) ? values.length : 0), 0);
+  const replaced = new Set(plan.replaced);
+  const own = new Set(plan.tensors.map(({ name }) => name));
+  const rest = new Set(parameters.map(({ name }) => name).filter((name) => !own.has(name) && !replaced.has(name)));
+  return {
+    ...(contents === undefined || plan.placements.length === 0 ? {} : { rank: contents.rank, alpha: contents.alpha }),
+    'adapted modules': plan.placements.length,
+    'trained parameters of the method': adapterSize(plan),
+    ...(replaced.size === 0 ? {} : { 'trained parameters of the base model': size(replaced) }),
+    'trained parameters of the head': size(rest),
+  };
+}
+
+/** An adapter folder as it was read, whatever its format. */
+export interface LoadedAdapter {
+  readonly folder: string;
+  readonly source:
+    | { readonly format: 'peft'; readonly adapter: ReadAdapter }
+    | { readonly format: 'diffora'; readonly adapter: PlainAdapter };
+  readonly baseModel: string;
+  readonly revision: string | undefined;
+  readonly taskType: TaskType;
+  /** Tensors of the head. */
+  readonly head: readonly NamedTensor[];
+  readonly task: TaskFile;
+  /** Of adapter_model.safetensors, hex. */
+  readonly sha256: string;
+}
+
+/** Opens an adapter folder, or the `adapter/` of a run folder. */
+export async function openAdapter(path: string): Promise<LoadedAdapter> {
+  const inside = join(path, 'adapter');
+  const folder = (await exists(inside)) ? inside : path;
+  const isPlain = await exists(join(folder, PLAIN_CONFIG_FILE));
+  const source: LoadedAdapter['source'] = isPlain
+    ? { format: 'diffora', adapter: await readPlainAdapter(folder) }
+    : { format: 'peft', adapter: await readPeftAdapter(folder) };
+  const { baseModel, revision, taskType } = source.adapter;
+  const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
+  const taskFile = join(folder, 'task.json');
+  const task = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : taskOf(taskType, head);
+  return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
+}
+
+/** More than the classifier's weight and bias: the whole head was trained. */
+export function headPartOf({ head }: LoadedAdapter): HeadPart {
+  return head.length > 2 ? 'all' : 'classifier';
+}
+
+/** Name of the method of an adapter. */
+export function methodOf({ source }: LoadedAdapter): AdapterMethodName {
+  if (source.format === 'diffora') return source.adapter.method;
+  const { peftType, fields } = source.adapter;
+  if (peftType !== 'LORA') return peftType === 'VERA' ? 'vera' : 'adalora';
+  return fields.use_dora === true ? 'dora' : fields.use_rslora === true ? 'rslora' : 'lora';
+}
+
+/** sha256 of adapter_model.safetensors, hex. */
+export function adapterHash(folder: string): Promise<string> {
+  return fileSha256(join(folder, 'adapter_model.safetensors'));
+}
+
+/** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */
+export const mergedKey = 'diffora.merged';
+
+/** The plan and parameters of an adapter on its model. @throws DiffoError when they do not belong together */
+export function placeAdapter(
+  { folder, source, baseModel, head, sha256 }: LoadedAdapter,
+  model: Model,
+): { plan: AdapterPlan; parameters: Parameter[] } {
+  if (model.checkpoint.metadata[mergedKey] === sha256) {
+    throw new DiffoError(
+      `${model.checkpoint.name} has this adapter folded in already, so it would act twice. Take the plain base model ${baseModel}.`,
+    );
+  }
+  const { plan, values } =
+    source.format === 'peft'
+      ? planFromPeft(source.adapter, model, folder)
+      : planFromPlain(source.adapter, model, folder);
+  const saved = new Map(head.map((one) => [one.name, one]));
+  const headTensors = model.head.map(({ name, shape }) => {
+    const tensor = saved.get(name);
+    if (tensor === undefined || `${tensor.shape}` !== `${shape}`) {
+      const found = tensor === undefined ? 'is missing' : `is [${tensor.shape}], not [${shape}]`;
+      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} ${found}.`);
+    }
+    return parameter(name, shape, tensor.data);
+  });
+  return { plan, parameters: [...parametersOf(plan, model, (name) => values.get(name)!), ...headTensors] };
+}
+
+/** @throws DiffoError that names the first tensor with a value that is not finite */
+export function refuseNotFinite(folder: string, tensors: readonly NamedValues[]): void {
+  const broken = firstNotFinite(tensors);
+  if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
+}
+
+/** What the adapter's type and its own head tell, where others wrote the folder. */
+function taskOf(taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
+  const unknown = { format: 'diffora-task/1' as const, name: 'unknown', labels: [], maxLength: 128 };
+  const columns = { text: 'text', label: 'label' };
+  if (taskType === 'QUESTION_ANS') {
+    const asked = { text: 'question', pair: 'context', label: 'answers' };
+    return { ...unknown, kind: 'span', columns: asked, metrics: ['f1', 'exact_match'], maxLength: 384 };
+  }
+  if (taskType === 'CAUSAL_LM') {
+    const generation = { prompt: '{text}', maxNewTokens: 128 };
+    return { ...unknown, kind: 'language', columns, metrics: ['log_likelihood', 'perplexity'], generation };
+  }
+  const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
+  return {
+    ...unknown,
+    kind: outputs === 1 ? 'regression' : 'classification',
+    labels: outputs === 1 ? [] : Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
+    columns,
+    metrics: outputs === 1 ? ['pearson', 'spearman'] : ['accuracy'],
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import {
+  headPartOf,
+  type LoadedAdapter,
+  openAdapter,
+  placeAdapter,
+  refuseNotFinite,
+  type TaskFile,
+} from '../artifacts/adapterFolder.js';
+import { checkBase } from '../artifacts/checkBase.js';
+import { DiffoError } from '../errors.js';
+import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
+import { withHead } from '../models/loading/openedModel.js';
+import { type ProgressOptions, silent } from '../reporter.js';
+import type { Adapted } from '../tasks/kinds/kind.js';
+import { outputsOf } from '../tasks/splits.js';
+
+export interface AdapterOptions extends ProgressOptions {
+  /** An adapter folder or a run folder. */
+  readonly adapter: string;
+  /** The base model, when it is loaded already or is not the one that the adapter names. */
+  readonly model?: string | LoadedModel | undefined;
+  /** Take a base that is not the one that the adapter was trained on, with a warning. */
+  readonly anyBase?: boolean | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
+}
+
+/** An adapter on its model, and what it was trained for. */
+export interface Learned extends Adapted {
+  /** Folder of the adapter, or what else it is called in messages. */
+  readonly name: string;
+  readonly task: TaskFile;
+}
+
+/** Opens an adapter on its base model, ready to predict. */
+export async function openAdapted(options: AdapterOptions): Promise<Learned & { readonly loaded: LoadedAdapter }> {
+  const { adapter: path, model: given, anyBase = false, reporter = silent, signal } = options;
+  const loaded: LoadedAdapter = await openAdapter(path);
+  const { source, baseModel, revision, taskType } = loaded;
+  if (source.format === 'peft' && source.adapter.unknownFields.length > 0) {
+    const fields = source.adapter.unknownFields.join(', ');
+    reporter.warn(`${loaded.folder}: fields that PEFT 0.21 does not know are kept and ignored: ${fields}`);
+  }
+  const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
+  const head = { taskType, numLabels: outputsOf(loaded.task), head: headPartOf(loaded) } as const;
+  const open = async () =>
+    withHead(typeof given === 'object' ? given : await loadModel(given ?? named, { reporter, signal }), head, reporter);
+  const opened = await open().catch((error) => {
+    if (given !== undefined || !(error instanceof DiffoError)) throw error;
+    const hint = `That is the base model which ${loaded.folder} names; --model gives another place of it.`;
+    throw new DiffoError(`${error.message} ${hint}`, { cause: error });
+  });
+  const placed = placeAdapter(loaded, opened.model);
+  refuseNotFinite(loaded.folder, placed.parameters);
+  await checkBase(loaded, opened.model, anyBase, reporter);
+  return { loaded, name: loaded.folder, task: loaded.task, opened, ...placed };
+}

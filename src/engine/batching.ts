@@ -1,0 +1,82 @@
+import { permutation, randomStream } from '../random.js';
+import type { Batch, EncodedExample, TaskKind } from './batch.js';
+import { batchLabels } from './labels.js';
+
+/** Batches whose rows are sorted together by length: enough to save padding, few enough to stay random. */
+const BATCHES_PER_BUCKET = 16;
+
+/**
+ * The batches of one epoch, rows of like length together: shuffle, sort within buckets of 16 batches, shuffle the
+ * batches. Every example comes exactly once; one batch is smaller where the numbers do not divide. The same seed and
+ * epoch give the same batches.
+ */
+export function trainingBatches(
+  encoded: readonly EncodedExample[],
+  options: { readonly batchSize: number; readonly seed: number; readonly epoch: number },
+): EncodedExample[][] {
+  const { batchSize, seed, epoch } = options;
+  const order = permutation(encoded.length, randomStream(seed, 'data order', epoch));
+  const batches: EncodedExample[][] = [];
+  for (let start = 0; start < order.length; start += batchSize * BATCHES_PER_BUCKET) {
+    const bucket = Array.from(order.subarray(start, start + batchSize * BATCHES_PER_BUCKET), (i) => encoded[i]!);
+    batches.push(...inBatches(sortedByLength(bucket), batchSize));
+  }
+  return Array.from(permutation(batches.length, randomStream(seed, 'batch order', epoch)), (i) => batches[i]!);
+}
+
+/** Batches for scoring: all examples by length, shortest first; `indices` of a batch lead back to the split's order. */
+export function evaluationBatches(
+  encoded: readonly EncodedExample[],
+  options: { readonly batchSize: number },
+): EncodedExample[][] {
+  return inBatches(sortedByLength(encoded), options.batchSize);
+}
+
+/**
+ * Pads a batch to its longest row and lays it out as the model's inputs.
+ *
+ * @param kind what the labels are; left out, or with an unlabelled row, the batch has none
+ * @param length tokens of a row where the longest has fewer
+ */
+export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: TaskKind, length = 0): Batch {
+  const batchSize = examples.length;
+  const sequenceLength = Math.max(length, ...examples.map(({ inputIds }) => inputIds.length));
+  const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));
+  const attentionMask = new BigInt64Array(batchSize * sequenceLength);
+  const tokenTypeIds = new BigInt64Array(batchSize * sequenceLength);
+  for (const [row, example] of examples.entries()) {
+    for (let i = 0; i < example.inputIds.length; i++) {
+      const at = row * sequenceLength + i;
+      inputIds[at] = BigInt(example.inputIds[i]!);
+      attentionMask[at] = 1n;
+      tokenTypeIds[at] = BigInt(example.tokenTypeIds[i]!);
+    }
+  }
+  return {
+    batchSize,
+    sequenceLength,
+    inputIds,
+    attentionMask,
+    tokenTypeIds,
+    labels: kind === undefined ? undefined : batchLabels(examples, sequenceLength, kind),
+    indices: examples.map(({ index }) => index),
+  };
+}
+
+/** Tokens of examples, special ones counted and padding not. */
+export function tokensOf(examples: readonly EncodedExample[]): number {
+  return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+}
+
+/** Stable: equal lengths keep their order. */
+function sortedByLength(examples: readonly EncodedExample[]): EncodedExample[] {
+  return [...examples].sort((a, b) => a.inputIds.length - b.inputIds.length);
+}
+
+function inBatches<T>(items: readonly T[], batchSize: number): T[][] {
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw new Error(`batch size ${batchSize} is not a positive integer`);
+  return Array.from({ length: Math.ceil(items.length / batchSize) }, (_, i) =>
+    items.slice(i * batchSize, (i + 1) * batchSize),
+  );
+}

@@ -1,0 +1,85 @@
+import type { AdapterGraph, AdapterPlan } from '../adapters/plan.js';
+import { input, ops, type Tensor } from '../graph/index.js';
+import type { AdaptableModule, BatchInputs, BuildHooks, Model } from '../models/model.js';
+import { storedWeight } from '../models/weights.js';
+import type { Value } from '../runtime/session.js';
+import type { Batch } from './batch.js';
+
+export interface ModelGraphOptions {
+  readonly plan: AdapterPlan;
+  /** Graph inputs of every trainable tensor, by name; head tensors under their own names. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  /** γ of a module: a scalar tensor, while the DAM is relaxed. */
+  readonly gate?: (module: AdaptableModule) => Tensor;
+  /** Masks at a dropout site; left out, dropout is off. */
+  readonly dropout?: (x: Tensor, rate: number) => Tensor;
+  /** The same within adapters, whose rates are their own. */
+  readonly adapterDropout?: (x: Tensor, rate: number) => Tensor;
+  readonly observe?: AdapterGraph['observe'];
+  /** Mark the start of every layer, so that the backward pass computes a layer's activations anew. */
+  readonly gradientCheckpointing?: boolean | undefined;
+}
+
+/**
+ * Builds the model with its adapters: {@link Model.logits} from the batch inputs.
+ * @param rows causal models: the positions to give logits for
+ */
+export function modelLogits(model: Model, options: ModelGraphOptions & { readonly rows?: Tensor | undefined }): Tensor {
+  return model.logits(batchInputs(options.rows), buildHooks(model, options));
+}
+
+/** Weights from the checkpoint or from `parameters`, adapters as the plan says. */
+export function buildHooks(model: Model, options: ModelGraphOptions): BuildHooks {
+  const { plan, parameters, gate, dropout, adapterDropout, observe } = options;
+  const adapters: AdapterGraph = { parameters, gate, observe, dropout: adapterDropout ?? ((x) => x) };
+  const weights = new Map<string, Tensor>();
+  let layer = 0;
+  return {
+    weight(name) {
+      const trained = parameters.get(name);
+      if (trained !== undefined) return trained;
+      let weight = weights.get(name);
+      if (weight === undefined) {
+        const tensor = model.checkpoint.tensors.get(model.backbone.get(name) ?? name);
+        if (tensor === undefined) throw new Error(`the model asks for "${name}", which its checkpoint does not have`);
+        weight = storedWeight(tensor);
+        weights.set(name, weight);
+      }
+      return weight;
+    },
+    adapt(call) {
+      const y = call.bias === undefined ? call.product : ops.add(call.product, call.bias);
+      return plan.adapt?.(call, y, adapters) ?? y;
+    },
+    startLayer: (state) =>
+      options.gradientCheckpointing === true ? ops.boundary(state, { index: layer++, of: 'value' }) : state,
+    endSubLayer: (path, y, close) => plan.endSubLayer?.(path, y, close, adapters) ?? close(y),
+    dropout: dropout ?? ((x) => x),
+  };
+}
+
+function batchInputs(rows: Tensor | undefined): BatchInputs {
+  const tokens = (name: string) => input(name, 'int64', ['batch', 'seq']);
+  return {
+    inputIds: tokens('input_ids'),
+    attentionMask: tokens('attention_mask'),
+    tokenTypeIds: tokens('token_type_ids'),
+    rows,
+  };
+}
+
+/** Feeds of a batch; labels only where the batch has them and they are asked for. */
+export function batchFeeds(batch: Batch, withLabels: boolean): Record<string, Value> {
+  const shape = [batch.batchSize, batch.sequenceLength];
+  const feeds: Record<string, Value> = {
+    input_ids: { data: batch.inputIds, shape },
+    attention_mask: { data: batch.attentionMask, shape },
+    token_type_ids: { data: batch.tokenTypeIds, shape },
+  };
+  if (withLabels && batch.labels !== undefined) {
+    const { data, shape: sizes, rows } = batch.labels;
+    feeds.labels = { data, shape: sizes };
+    if (rows !== undefined) feeds.rows = { data: rows, shape: [rows.length] };
+  }
+  return feeds;
+}

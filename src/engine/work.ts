@@ -1,0 +1,13 @@
+import type { Work } from '../progress.js';
+import type { Batch } from './batch.js';
+
+/** Adds up what batches hold. */
+export class WorkDone implements Work {
+  examples = 0;
+  tokens = 0;
+
+  add({ batchSize, attentionMask }: Batch): void {
+    this.examples += batchSize;
+    for (const real of attentionMask) if (real === 1n) this.tokens++;
+  }
+}

@@ -1,0 +1,90 @@
+import type { AdapterPlan } from '../adapters/plan.js';
+import { buildHooks } from '../engine/modelGraph.js';
+import { firstNotFinite, NotFiniteError } from '../engine/notFinite.js';
+import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import { DiffoError } from '../errors.js';
+import { input } from '../graph/index.js';
+import type { Model } from '../models/model.js';
+import { openSession, type Value } from '../runtime/session.js';
+
+/** Keys and values of every layer up to a position, as the runtime returned them. */
+export interface DecoderState {
+  /** Tokens in the cache. */
+  readonly length: number;
+  readonly caches: Readonly<Record<string, Value>>;
+}
+
+/** A causal model compiled for generation: one graph serves the prompt and every step after it. */
+export interface Decoder {
+  readonly emptyState: DecoderState;
+  /**
+   * Logits [vocab] of the token after `ids`, which follow what `state` holds. States can be used again.
+   * @throws NotFiniteError when one of them is not finite
+   */
+  next(state: DecoderState, ids: readonly number[]): Promise<{ logits: Float32Array; state: DecoderState }>;
+  release(): Promise<void>;
+}
+
+/**
+ * Compiles a decoder with the adapters of a plan.
+ * @throws DiffoError when the model has no causal head
+ */
+export async function openDecoder(
+  model: Model,
+  { plan, parameters, threads }: { plan: AdapterPlan; parameters: readonly Parameter[]; threads: number },
+): Promise<Decoder> {
+  const { cached } = model;
+  if (cached === undefined) {
+    throw new DiffoError(`${model.checkpoint.name} (${model.family}) cannot generate text: it is no causal model.`);
+  }
+  const { layers, heads, headSize } = cached;
+  const cacheShape = ['batch', heads, 'past', headSize];
+  const cacheNames = Array.from({ length: layers }, (_, layer) => [`key ${layer}`, `value ${layer}`] as const);
+  const past = cacheNames.map(([key, value]) => ({
+    key: input(key, 'float32', cacheShape),
+    value: input(value, 'float32', cacheShape),
+  }));
+  const built = cached.next(
+    {
+      inputIds: input('input_ids', 'int64', ['batch', 'seq']),
+      positions: input('positions', 'int64', ['seq']),
+      keyPositions: input('key_positions', 'int64', ['total']),
+      past,
+    },
+    buildHooks(model, { plan, parameters: parameterInputs(parameters) }),
+  );
+  const presents = built.present.flatMap(({ key, value }, layer) => [
+    [`next ${cacheNames[layer]![0]}`, key] as const,
+    [`next ${cacheNames[layer]![1]}`, value] as const,
+  ]);
+  const session = await openSession({ logits: built.logits, ...Object.fromEntries(presents) }, { threads });
+  const fixedFeeds = parameterFeeds(parameters);
+  const empty: Value = { data: new Float32Array(0), shape: [1, heads, 0, headSize] };
+  return {
+    emptyState: { length: 0, caches: Object.fromEntries(cacheNames.flat().map((name) => [name, empty])) },
+    async next(state, ids) {
+      const total = state.length + ids.length;
+      const results = await session.run({
+        ...fixedFeeds,
+        ...state.caches,
+        input_ids: { data: BigInt64Array.from(ids, BigInt), shape: [1, ids.length] },
+        positions: { data: counting(state.length, total), shape: [ids.length] },
+        key_positions: { data: counting(0, total), shape: [total] },
+      });
+      const caches = Object.fromEntries(cacheNames.flat().map((name) => [name, results[`next ${name}`]!]));
+      const logits = results.logits!.data as Float32Array;
+      const broken = firstNotFinite([{ name: 'logits', values: logits }]);
+      if (broken !== undefined) {
+        throw new NotFiniteError(
+          `${model.checkpoint.name} cannot say which token follows: ${broken}. The adapter has diverged or the base model is broken; take another.`,
+        );
+      }
+      return { logits, state: { length: total, caches } };
+    },
+    release: () => session.release(),
+  };
+}
+
+function counting(start: number, end: number): BigInt64Array {
+  return BigInt64Array.from({ length: end - start }, (_, i) => BigInt(start + i));
+}

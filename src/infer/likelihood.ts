@@ -1,0 +1,120 @@
+import type { AdapterPlan } from '../adapters/plan.js';
+import type { EncodedExample } from '../engine/batch.js';
+import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
+import { IGNORED_LABEL } from '../engine/labels.js';
+import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import { DiffoError } from '../errors.js';
+import { input, ops } from '../graph/index.js';
+import type { Model } from '../models/model.js';
+import { openSession } from '../runtime/session.js';
+import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
+
+/** A text whose tokens from `from` on are to be predicted, each from all before it. */
+export interface ScoredSequence {
+  readonly ids: readonly number[];
+  /** At least 1: nothing predicts the first token. */
+  readonly from: number;
+}
+
+export interface SequenceScore {
+  /** Σ log p(token | tokens before it), natural logarithm. */
+  readonly logLikelihood: number;
+  /** Tokens in the sum. */
+  readonly tokens: number;
+}
+
+/**
+ * Log-likelihoods of sequences under a causal model, in their order.
+ * @throws DiffoError for a model that is not causal, or a sequence with nothing to predict
+ */
+export async function sequenceLikelihoods(
+  model: Model,
+  adapted: AdaptedGraph,
+  sequences: readonly ScoredSequence[],
+  options: PredictOptions,
+): Promise<SequenceScore[]> {
+  return labelledLikelihoods(model, adapted, sequences.map(asExample), options);
+}
+
+interface AdaptedGraph {
+  readonly plan: AdapterPlan;
+  readonly parameters: readonly Parameter[];
+}
+
+/**
+ * Log-likelihoods of the labelled tokens of encoded examples, in their order. The vocabulary's logits stay in the
+ * runtime: only one number a token comes out.
+ * @throws DiffoError for a model that is not causal
+ */
+export async function labelledLikelihoods(
+  model: Model,
+  { plan, parameters }: AdaptedGraph,
+  examples: readonly EncodedExample[],
+  { threads, batchSize = 8, signal, onBatch }: PredictOptions,
+): Promise<SequenceScore[]> {
+  if (model.taskType !== 'CAUSAL_LM') throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
+  const rows = input('rows', 'int64', ['rows']);
+  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
+  const losses = ops.crossEntropy(logits, input('labels', 'int64', ['rows']));
+  const session = await openSession({ losses }, { threads });
+  const fixedFeeds = parameterFeeds(parameters);
+  const scores: SequenceScore[] = new Array(examples.length);
+  let done = 0;
+  let tokensDone = 0;
+  try {
+    for (const batch of evaluationBatches(examples, { batchSize })) {
+      signal?.throwIfAborted();
+      const collated = collate(batch, model.padTokenId, 'language');
+      const values = (await session.run({ ...fixedFeeds, ...batchFeeds(collated, true) })).losses!.data as Float32Array;
+      let start = 0;
+      for (const { index, tokenLabels } of batch) {
+        const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
+        refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
+        const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
+        scores[index] = { logLikelihood: -loss, tokens };
+        start += tokens;
+      }
+      done += batch.length;
+      tokensDone += tokensOf(batch);
+      onBatch?.(done, tokensDone);
+    }
+  } finally {
+    await session.release();
+  }
+  return scores;
+}
+
+/** exp of the mean negative log-likelihood of all tokens together. */
+export function perplexity(scores: readonly SequenceScore[]): number {
+  const total = scores.reduce((sum, { logLikelihood }) => sum + logLikelihood, 0);
+  return Math.exp(-total / scores.reduce((sum, { tokens }) => sum + tokens, 0));
+}
+
+/**
+ * Multiple choice: the index of the likeliest continuation of a prompt.
+ * @param normalize divide by the number of tokens, so that long choices are not punished (`acc_norm` of lm-evaluation-
+ *   harness divides by bytes instead)
+ */
+export function likeliestChoice(scores: readonly SequenceScore[], { normalize = false } = {}): number {
+  const values = scores.map(({ logLikelihood, tokens }) => (normalize ? logLikelihood / tokens : logLikelihood));
+  return values.indexOf(Math.max(...values));
+}
+
+function asExample({ ids, from }: ScoredSequence, index: number): EncodedExample {
+  if (from < 1 || from >= ids.length) {
+    throw new DiffoError(
+      `Sequence ${index + 1} has ${ids.length} tokens and none to predict from position ${from} on.`,
+    );
+  }
+  const tokenLabels = Int32Array.from(ids, (_, i) =>
+    i + 1 >= from && i + 1 < ids.length ? ids[i + 1]! : IGNORED_LABEL,
+  );
+  return {
+    inputIds: Int32Array.from(ids),
+    tokenTypeIds: new Int32Array(ids.length),
+    tokenLabels,
+    label: undefined,
+    index,
+  };
+}

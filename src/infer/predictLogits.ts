@@ -1,0 +1,112 @@
+import type { AdapterPlan } from '../adapters/plan.js';
+import type { Batch, EncodedExample } from '../engine/batch.js';
+import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
+import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { NotFiniteError } from '../engine/notFinite.js';
+import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import { input } from '../graph/index.js';
+import type { Model } from '../models/model.js';
+import { openSession } from '../runtime/session.js';
+
+export interface PredictOptions {
+  readonly threads: number;
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the examples that are done, and the tokens in them, padding not counted. */
+  readonly onBatch?: ((done: number, tokens: number) => void) | undefined;
+}
+
+/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For SEQ_CLS heads. */
+export async function predictLogits(
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  examples: readonly EncodedExample[],
+  options: PredictOptions,
+): Promise<Float32Array> {
+  const all = new Float32Array(examples.length * model.numLabels);
+  const rows = await predictEach(model, plan, parameters, examples, options);
+  for (const [i, row] of rows.entries()) all.set(row, i * model.numLabels);
+  return all;
+}
+
+/**
+ * What the head gives for each example, dropout off, in their order. SEQ_CLS: [numLabels]; TOKEN_CLS and QUESTION_ANS:
+ * [tokens, numLabels], padding left out; CAUSAL_LM: the logits of the token after the last [vocab].
+ * @throws NotFiniteError that names the first example whose outputs are not finite
+ */
+export async function predictEach(
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  examples: readonly EncodedExample[],
+  options: PredictOptions,
+): Promise<Float32Array[]> {
+  const predictor = await openPredictor(model, plan, parameters, options);
+  try {
+    return await predictor.each(examples, options);
+  } finally {
+    await predictor.release();
+  }
+}
+
+/** A model with adapters, compiled to predict. */
+export interface Predictor {
+  /** See {@link predictEach}. Parameters are read as they are then; calls may overlap. */
+  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<Float32Array[]>;
+  release(): Promise<void>;
+}
+
+/** Compiles a model with the adapters of a plan, for however many calls. */
+export async function openPredictor(
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  { threads }: Pick<PredictOptions, 'threads'>,
+): Promise<Predictor> {
+  const isCausal = model.taskType === 'CAUSAL_LM';
+  const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
+  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
+  const session = await openSession({ logits }, { threads });
+  const fixedFeeds = parameterFeeds(parameters);
+  return {
+    async each(examples, { batchSize = 32, signal, onBatch }) {
+      const results = new Map<EncodedExample, Float32Array>();
+      let tokens = 0;
+      for (const batch of evaluationBatches(examples, { batchSize })) {
+        signal?.throwIfAborted();
+        const collated = collate(batch, model.padTokenId);
+        const feeds = { ...fixedFeeds, ...batchFeeds(collated, false) };
+        const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
+        const values = (await session.run({ ...feeds, ...last })).logits!.data as Float32Array;
+        const perExample = values.length / batch.length;
+        for (const [i, example] of batch.entries()) {
+          const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
+          const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
+          const row = values.slice(i * perExample, i * perExample + length);
+          refuseNotFiniteOutput(row, example.index);
+          results.set(example, row);
+        }
+        tokens += tokensOf(batch);
+        onBatch?.(results.size, tokens);
+      }
+      return examples.map((example) => results.get(example)!);
+    },
+    release: () => session.release(),
+  };
+}
+
+/** A model that has diverged never gets a score. @param index of the example, from 0 */
+export function refuseNotFiniteOutput(values: ArrayLike<number>, index: number): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i]!)) continue;
+    throw new NotFiniteError(
+      `The model gives ${values[i]} for example ${index + 1}: training has diverged, or the base model is broken. Lower --lr, or check the model.`,
+    );
+  }
+}
+
+/** Positions of the last tokens in the flattened batch. */
+function lastRows({ sequenceLength }: Batch, examples: readonly EncodedExample[]): BigInt64Array {
+  return BigInt64Array.from(examples, ({ inputIds }, row) => BigInt(row * sequenceLength + inputIds.length - 1));
+}

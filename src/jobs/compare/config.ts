@@ -1,0 +1,243 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
+import { type AdapterMethod, adapterMethods } from '../../adapters/registry.js';
+import { nearestNames, usageError } from '../../errors.js';
+import { selectionMethods } from '../../selection/registry.js';
+import {
+  adapterMethodName,
+  adapterMethodOf,
+  parseTrainConfig,
+  selectionMethodOf,
+  type TrainConfig,
+  trainSchema,
+} from '../../settings/config.js';
+
+const settings = z.looseObject({});
+const rates = z.array(z.number().positive()).min(1);
+
+const compareSchema = z.strictObject({
+  /** Heading of the tables. */
+  title: z.string().optional(),
+  models: z.array(z.string()).min(1).optional(),
+  /** Known tasks or files; an entry with settings of its own has the name under `task`. */
+  tasks: z.array(z.union([z.string(), settings])).min(1),
+  /** Methods, by name or with settings. */
+  methods: z.array(z.union([z.string(), settings])).min(1),
+  seeds: z.array(z.int().nonnegative()).min(1).default([1, 2, 3]),
+  /** Trainable numbers of every method's adapters, head apart. */
+  budget: z.int().positive(),
+  /** Share by which a method may miss the budget before it is marked. */
+  tolerance: z.number().positive().default(0.02),
+  /** Learning rates tried for every method that has no list of its own. One: nothing is tried. */
+  learningRates: rates.default([2e-4, 5e-4, 1e-3]),
+  /** `validation`: runs are scored on held-out training examples, the same for all, and the dev split is left alone. */
+  scoreOn: z.enum(['dev', 'validation']).default('dev'),
+  /** Share of the training examples held out to choose the learning rate on. */
+  validationShare: z.number().gt(0).lt(1).default(0.1),
+  /** Seed of the trials, and of what is held out. */
+  trialSeed: z.int().nonnegative().default(1),
+  /** Name of the method that the others are compared with; default: the last. */
+  reference: z.string().optional(),
+  /** Settings of all runs, as for train. */
+  settings: settings.default({}),
+});
+
+/** A method of a comparison. */
+export interface ComparedMethod {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly learningRates: readonly number[];
+  /** Whether its size can follow the budget. */
+  readonly fits: boolean;
+}
+
+export interface ComparedTask {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** A checked comparison. */
+export interface CompareConfig {
+  readonly title: string;
+  readonly models: readonly string[];
+  readonly tasks: readonly ComparedTask[];
+  readonly methods: readonly ComparedMethod[];
+  readonly seeds: readonly number[];
+  readonly budget: number;
+  readonly tolerance: number;
+  readonly scoreOn: 'dev' | 'validation';
+  readonly validationShare: number;
+  readonly trialSeed: number;
+  readonly reference: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Settings that the comparison itself lays down. */
+const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validationSeed', 'model', 'task'] as const;
+
+/**
+ * Checks a comparison and every run that it asks for.
+ * @param file its path, for messages; paths in it are relative to its folder
+ * @throws DiffoError (usage) that names the file and the entry
+ */
+export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
+  const parsed = compareSchema.safeParse(raw);
+  if (!parsed.success) throw usageError(`${file}: ${faultOf(parsed.error)}`);
+  const { title, models, seeds, budget, learningRates, ...rest } = parsed.data;
+  refuseTaken(rest.settings, `${file}: settings`);
+  const tasks = rest.tasks.map((entry, i): ComparedTask => {
+    const where = `${file}: tasks[${i}]`;
+    const { task, ...own } = typeof entry === 'string' ? { task: entry } : entry;
+    if (typeof task !== 'string') throw usageError(`${where}: "task" is missing: a known task or a file.`);
+    refuseTaken(own, where);
+    return { name: beside(file, task), settings: own };
+  });
+  const methods = rest.methods.map((entry, i) => methodOf(entry, learningRates, `${file}: methods[${i}]`));
+  refuseTwins(tasks, 'task', file);
+  refuseTwins(methods, 'method', file);
+  if (new Set(seeds).size < seeds.length) throw usageError(`${file}: seeds: a seed is named twice.`);
+  const [first, ...others] = methods;
+  const uneven = others.find((one) => one.learningRates.length !== first!.learningRates.length);
+  if (uneven !== undefined) {
+    const counts = `${uneven.name} has ${uneven.learningRates.length}, ${first!.name} has ${first!.learningRates.length}`;
+    throw usageError(`${file}: every method gets the same number of learning rates: ${counts}.`);
+  }
+  if (rest.scoreOn === 'validation' && first!.learningRates.length > 1) {
+    throw usageError(
+      `${file}: with scoreOn validation the rates would be chosen by what is scored. Give each method one learning rate.`,
+    );
+  }
+  const reference = rest.reference ?? methods.at(-1)!.name;
+  if (!methods.some(({ name }) => name === reference)) {
+    const names = methods.map(({ name }) => name);
+    throw usageError(
+      `${file}: reference "${reference}" is no method here; nearest: ${nearestNames(reference, names, 2).join(', ')}.`,
+    );
+  }
+  const config: CompareConfig = {
+    ...rest,
+    title: title ?? 'Comparison',
+    models: (models ?? [trainSchema.shape.model.parse(undefined)]).map((model) => beside(file, model)),
+    tasks,
+    methods,
+    seeds,
+    budget,
+    reference,
+  };
+  for (const task of tasks) {
+    for (const method of methods) runConfig(config, config.models[0]!, task, method, { seed: 1, lr: 1 }, file);
+  }
+  return config;
+}
+
+/** What tells runs of a cell apart, and what of the training examples is held out. */
+export interface RunOf {
+  readonly seed: number;
+  readonly lr: number;
+  readonly validationShare?: number;
+  readonly validationSeed?: number;
+}
+
+/** What is held out of every run; nothing where the dev split is scored. */
+export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig): Omit<RunOf, 'seed' | 'lr'> {
+  return scoreOn === 'dev' ? {} : { validationShare, validationSeed: trialSeed };
+}
+
+/** What one run of the comparison trains. */
+export function runConfig(
+  config: CompareConfig,
+  model: string,
+  task: ComparedTask,
+  method: ComparedMethod,
+  of: RunOf,
+  file = 'The comparison',
+): TrainConfig {
+  const all = {
+    ...config.settings,
+    ...task.settings,
+    ...method.settings,
+    model,
+    task: task.name,
+    ...(method.fits ? { parameters: config.budget } : {}),
+    ...of,
+  };
+  return parseTrainConfig(all, `${file}: method "${method.name}" on ${task.name}`);
+}
+
+function methodOf(
+  entry: string | Readonly<Record<string, unknown>>,
+  learningRates: readonly number[],
+  where: string,
+): ComparedMethod {
+  const { name, learningRates: own, ...given } = typeof entry === 'string' ? { method: entry } : entry;
+  refuseTaken(given, where);
+  const shared = ['metrics', 'maxEvalSamples'].find((key) => key in given);
+  if (shared !== undefined)
+    throw usageError(`${where}: "${shared}" is the same for all methods: set it in settings or with a task.`);
+  const choice = trainSchema
+    .pick({ method: true, select: true })
+    .partial()
+    .safeParse(pick(given, ['method', 'select']));
+  if (!choice.success) throw usageError(`${where}: ${faultOf(choice.error)}`);
+  const named = rates.optional().safeParse(own);
+  if (!named.success) throw usageError(`${where}: learningRates: ${faultOf(named.error)}`);
+  // All modules at lower ranks is what the budget makes of LoRA by itself.
+  const { select, ...rest } = given;
+  const method = { method: choice.data.method ?? 'diffora', select: choice.data.select };
+  const { fit, title }: AdapterMethod = adapterMethodOf(method);
+  const selection = selectionMethodOf(method);
+  const titles = method.method === 'diffora' ? 'DiffoRA' : [title, selection?.title].filter(Boolean).join(', ');
+  return {
+    name: typeof name === 'string' ? name : titles,
+    settings:
+      select === 'uniform' ? { ...rest, method: adapterMethodName(method) } : { ...given, method: method.method },
+    learningRates: named.data ?? learningRates,
+    fits: fit !== undefined,
+  };
+}
+
+function refuseTaken(given: Readonly<Record<string, unknown>>, where: string): void {
+  const known = [...Object.keys(trainSchema.shape), 'name', 'learningRates'];
+  for (const key of Object.keys(given)) {
+    if ((taken as readonly string[]).includes(key)) {
+      throw usageError(
+        `${where}: "${key}" is laid down by the comparison (models, tasks, seeds, budget, learningRates).`,
+      );
+    }
+    if (!known.includes(key)) {
+      throw usageError(`${where}: "${key}" is not a setting; nearest: ${nearestNames(key, known, 2).join(', ')}.`);
+    }
+  }
+}
+
+function refuseTwins(entries: readonly { readonly name: string }[], what: string, file: string): void {
+  const names = entries.map(({ name }) => name);
+  const twin = names.find((name, i) => names.indexOf(name) !== i);
+  if (twin !== undefined)
+    throw usageError(`${file}: the ${what} "${twin}" stands there twice. Give each a name of its own.`);
+}
+
+/** Files are named relative to the configuration, other names are left as they are. */
+function beside(file: string, name: string): string {
+  const path = resolve(dirname(file), name);
+  return existsSync(path) && /[./]/.test(name) ? path : name;
+}
+
+function pick(given: Readonly<Record<string, unknown>>, keys: readonly string[]) {
+  return Object.fromEntries(keys.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]));
+}
+
+function faultOf(error: z.ZodError): string {
+  const issue = error.issues[0]!;
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!;
+    const nearest = nearestNames(key, Object.keys(compareSchema.shape), 2).join(', ');
+    return `"${key}" is not a setting of a comparison; nearest: ${nearest}.`;
+  }
+  return `${issue.path.join('.')}${issue.path.length === 0 ? '' : ': '}${issue.message}.`;
+}
+
+/** For the help of the command: what may stand under `methods`. */
+export const comparableMethods = ['diffora', ...Object.keys(adapterMethods)];
+export const comparableSelections = Object.keys(selectionMethods);

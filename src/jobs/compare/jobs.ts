@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { Split } from '../../data/types.js';
+import { freeSettings, type TrainConfig } from '../../settings/config.js';
+import {
+  type CompareConfig,
+  type ComparedMethod,
+  type ComparedTask,
+  heldOut,
+  type RunOf,
+  runConfig,
+} from './config.js';
+
+/** One model on one task with one method: what gets a learning rate, and then a run for each seed. */
+export interface Cell {
+  readonly model: string;
+  readonly task: ComparedTask;
+  readonly method: ComparedMethod;
+}
+
+export interface TaskData {
+  readonly train: Split;
+  readonly dev: Split;
+}
+
+/** Something to be trained. */
+export interface Job {
+  readonly kind: 'trial' | 'run';
+  readonly cell: Cell;
+  readonly seed: number;
+  readonly config: TrainConfig;
+  /** Hash of all that decides what the job gives. */
+  readonly key: string;
+}
+
+/** Every cell in the order of the tables: models, tasks, methods. */
+export function cellsOf({ models, tasks, methods }: CompareConfig): Cell[] {
+  return models.flatMap((model) => tasks.flatMap((task) => methods.map((method) => ({ model, task, method }))));
+}
+
+/** The trials of a cell's learning rates; none where there is nothing to choose. */
+export function trialsOf(config: CompareConfig, cell: Cell, data: TaskData, code: string): Job[] {
+  const { learningRates } = cell.method;
+  if (learningRates.length === 1) return [];
+  const { trialSeed: seed, validationShare } = config;
+  return learningRates.map((lr) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code));
+}
+
+export function runOf(
+  config: CompareConfig,
+  cell: Cell,
+  of: { seed: number; lr: number },
+  data: TaskData,
+  code: string,
+) {
+  return makeJob('run', config, cell, { ...of, ...heldOut(config) }, data, code);
+}
+
+function makeJob(kind: Job['kind'], compare: CompareConfig, cell: Cell, of: RunOf, data: TaskData, code: string): Job {
+  const config = runConfig(compare, cell.model, cell.task, cell.method, of);
+  return { kind, cell, seed: of.seed, config, key: keyOf(kind, config, data, code) };
+}
+
+/** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */
+function keyOf(kind: Job['kind'], config: TrainConfig, data: TaskData, code: string): string {
+  const free: ReadonlySet<string> = new Set(['threads', ...freeSettings]);
+  const decisive = Object.fromEntries(Object.entries(config).filter(([key]) => !free.has(key)));
+  const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
+}
+
+function sorted(value: object): [string, unknown][] {
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** A folder name for a run, readable and safe. */
+export function runName({ cell, seed }: Job): string {
+  const parts = [cell.model.split('/').at(-1)!, cell.task.name.split('/').at(-1)!, cell.method.name, `seed ${seed}`];
+  return parts.map((part) => part.replace(/[^A-Za-z0-9.]+/g, '-').toLowerCase()).join('_');
+}

@@ -1,0 +1,205 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Example } from '../../data/types.js';
+import { checkWritable, makeFolders } from '../../files/atomic.js';
+import { fileError } from '../../files/errors.js';
+import { holdFolder } from '../../files/heldFolder.js';
+import type { RunningWork } from '../../progress.js';
+import type { Reporter } from '../../reporter.js';
+import { holdOutSplit, loadSplit, useSplit } from '../../tasks/splits.js';
+import type { Task } from '../../tasks/task.js';
+import { openConfiguredTask } from '../configuredTask.js';
+import { codeVersion } from './codeVersion.js';
+import { type CompareConfig, type ComparedTask, heldOut, runConfig } from './config.js';
+import { Grid } from './grid.js';
+import { type Job, runName, type TaskData } from './jobs.js';
+import { runInProcess, type WorkerOutcome } from './process.js';
+import { RecordStore } from './recordStore.js';
+import { appendRecord, type CompareRecord, readRecords } from './records.js';
+
+export interface CompareOptions {
+  readonly config: CompareConfig;
+  /** Folder of the comparison; made where it is missing, gone on from where it has records. */
+  readonly output: string;
+  readonly dataDir?: string | undefined;
+  /** Processes at a time; the threads are divided among them. */
+  readonly jobs: number;
+  readonly threads: number;
+  /** Counts runs of another version of diffora as done. */
+  readonly anyCode?: boolean | undefined;
+  /** Trains nothing, only collects what there is. */
+  readonly reportOnly?: boolean | undefined;
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A task as the report needs it. */
+export interface TaskFacts {
+  readonly name: string;
+  readonly task: Task;
+  /** Scored examples of the dev split, and the class or score of each where it has one. */
+  readonly examples: number;
+  readonly labels: readonly number[];
+}
+
+/** The state of a comparison: every record of its grid that there is, in the grid's order. */
+export interface Comparison {
+  readonly config: CompareConfig;
+  readonly tasks: readonly TaskFacts[];
+  readonly runs: readonly CompareRecord[];
+  readonly trials: readonly CompareRecord[];
+  /** Runs of the grid that have no record yet. */
+  readonly missing: number;
+  /** Runs and trials that this call trained, and those that were there. */
+  readonly trained: number;
+  readonly found: number;
+}
+
+/**
+ * Trains the grid of a comparison, one process a run. What records.jsonl has is not repeated; a run that failed is
+ * tried again. An abort ends the running processes and throws; the records that are there stay.
+ */
+export async function compare(options: CompareOptions): Promise<Comparison> {
+  const { config, output, reporter } = options;
+  const opened = new Map<string, OpenedTask>();
+  for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
+  const folder = join(output, 'runs');
+  await makeFolders(folder).catch((error) => Promise.reject(fileError(error, output, 'make the folder')));
+  for (const used of [output, folder]) checkWritable(used);
+  const held = await holdFolder(output);
+  await removeUnfinished(folder);
+  const file = join(output, 'records.jsonl');
+  const code = codeVersion();
+  const records = new RecordStore(await readRecords(file, reporter.warn), options.anyCode === true);
+  const grid = new Grid(config, (task) => opened.get(task)!.data, code, records);
+
+  let trained = 0;
+  const found = grid.countDone();
+  const total = grid.size - found;
+  if (found > 0) reporter.info(`${found} of ${grid.size} runs and trials are done already.`);
+  if (options.reportOnly !== true && total > 0) {
+    const phase = reporter.phase('compare', total);
+    const running = new Map<Job, RunningWork>();
+    const show = () => phase.update(trained, { running: [...running.values()] });
+    const threads = Math.max(1, Math.floor(options.threads / options.jobs));
+    const stop = new AbortController();
+    const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+    const lane = async () => {
+      for (let job = grid.next(); job !== undefined || grid.isWaiting(); job = grid.next()) {
+        signal.throwIfAborted();
+        if (job === undefined) {
+          await grid.change();
+          continue;
+        }
+        await held.check();
+        const current = job;
+        const name = labelOf(current);
+        running.set(current, { name });
+        show();
+        const output = current.kind === 'run' ? join(folder, runName(current)) : undefined;
+        const outcome = await runInProcess(
+          { config: { ...current.config, threads, dataDir: options.dataDir }, output },
+          {
+            signal,
+            onProgress: (progress) => {
+              running.set(current, { name, ...progress });
+              show();
+            },
+          },
+        );
+        await held.check();
+        const record = recordOf(current, outcome, opened.get(current.cell.task.name)!.data, code);
+        await appendRecord(file, record);
+        running.delete(current);
+        trained++;
+        grid.finish(current, record);
+        show();
+        reporter.info(lineOf(record));
+      }
+    };
+    try {
+      await Promise.all(
+        Array.from({ length: options.jobs }, () =>
+          lane().catch((error) => {
+            // One lane's end is the end of all: no process may go on without anyone to keep what it finds.
+            stop.abort(error);
+            grid.wake();
+            throw error;
+          }),
+        ),
+      );
+    } finally {
+      phase.end();
+    }
+  }
+  const { runs, trials, missing } = grid.collect();
+  const tasks = config.tasks.map(({ name }): TaskFacts => {
+    const { task, scored } = opened.get(name)!;
+    return { name, task, ...factsOf(scored) };
+  });
+  return { config, tasks, runs, trials, missing, trained, found };
+}
+
+interface OpenedTask {
+  readonly task: Task;
+  readonly data: TaskData;
+  /** Examples that every run scores: of the dev split, or held out of the training split. */
+  readonly scored: readonly Example[];
+}
+
+async function openData(
+  config: CompareConfig,
+  compared: ComparedTask,
+  { dataDir, reporter, signal }: CompareOptions,
+): Promise<OpenedTask> {
+  const run = runConfig(config, config.models[0]!, compared, config.methods[0]!, {
+    seed: config.seeds[0]!,
+    lr: 1,
+    ...heldOut(config),
+  });
+  const task = await openConfiguredTask({ ...run, dataDir }, reporter, signal);
+  const data = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
+  const used = config.scoreOn === 'dev' ? useSplit(data.dev, run) : holdOutSplit(data.train, run).dev;
+  return { task, data, scored: used.examples };
+}
+
+function factsOf(examples: readonly Example[]): Pick<TaskFacts, 'examples' | 'labels'> {
+  return { examples: examples.length, labels: examples.flatMap(({ label }) => (label === undefined ? [] : [label])) };
+}
+
+/** What a process that was killed left behind. */
+async function removeUnfinished(folder: string): Promise<void> {
+  const unfinished = (await readdir(folder)).filter((name) => /^\..*\.partial-/.test(name));
+  await Promise.all(unfinished.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+}
+
+function recordOf({ kind, cell, seed, config, key }: Job, outcome: WorkerOutcome, data: TaskData, code: string) {
+  const record: CompareRecord = {
+    format: 'diffora-compare/1',
+    kind,
+    key,
+    model: cell.model,
+    task: cell.task.name,
+    method: cell.method.name,
+    seed,
+    lr: config.lr,
+    status: outcome.status,
+    ...(outcome.status === 'done' ? outcome.result : { error: outcome.error }),
+    code,
+    data: { train: data.train.hash, dev: data.dev.hash },
+  };
+  return record;
+}
+
+function labelOf({ kind, cell, seed, config }: Job): string {
+  const what = kind === 'trial' ? `rate ${config.lr}` : `seed ${seed}`;
+  return `${cell.task.name}, ${cell.method.name}, ${what}`;
+}
+
+function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds, steps }: CompareRecord): string {
+  const what = kind === 'trial' ? `trial of rate ${lr}` : `seed ${seed}, rate ${lr}`;
+  if (status === 'failed') return `${task}, ${method}, ${what}: failed: ${error}`;
+  const [name, score] = Object.entries(scores!)[0]!;
+  const left = steps?.skipped === undefined ? '' : `, ${steps.skipped} steps left out`;
+  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s${left}`;
+}

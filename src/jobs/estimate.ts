@@ -1,0 +1,156 @@
+import { freemem, totalmem } from 'node:os';
+import { loraPlan } from '../adapters/methods/lora.js';
+import type { AdapterPlan } from '../adapters/plan.js';
+import { placeAdapter } from '../artifacts/adapterFolder.js';
+import { elementCount } from '../checkpoint/dtype.js';
+import type { Example } from '../data/types.js';
+import type { EncodedExample } from '../engine/batch.js';
+import { BatchStream } from '../engine/batchStream.js';
+import { IGNORED_LABEL } from '../engine/labels.js';
+import { estimateStepMemory } from '../engine/memory.js';
+import { countParameters, parameter, parametersOf, trainedOf } from '../engine/parameters.js';
+import { DiffoError } from '../errors.js';
+import { backboneTensor } from '../models/weights.js';
+import type { Reporter } from '../reporter.js';
+import { matchTargets } from '../selection/targets.js';
+import { adapterMethodName, dropoutRateOf, selectionMethodOf, type TrainConfig } from '../settings/config.js';
+import { trainingSteps } from './fineTune.js';
+import { planRun } from './plan.js';
+import { openWorkspace, type Workspace } from './workspace.js';
+
+/** Tokenizer, records and the rest of a run beside its step, without the examples: measured, see docs/results.md. */
+const besideBytes = 50 * 2 ** 20;
+
+/** What a run would do and take. */
+export interface RunEstimate {
+  readonly task: string;
+  readonly model: string;
+  readonly examples: { readonly train: number; readonly dev: number };
+  /** Tokens of the longest sequence that is trained on. */
+  readonly longest: number;
+  readonly trainSteps: number;
+  /** Numbers that are trained, at most: where modules are still to be chosen, those of all. */
+  readonly trainable: number;
+  /** Peak of the process in bytes, to about a fifth; and the part of the run that takes it. */
+  readonly memoryBytes: number;
+  readonly takenBy: 'selection' | 'training';
+  /** What the system can give now. */
+  readonly availableBytes: number;
+}
+
+/** `diffora train --dry-run`: opens model and data and estimates the run. Nothing is trained or written. */
+export async function estimateRun(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<RunEstimate> {
+  return estimateIn(await openWorkspace(config, reporter, signal), config);
+}
+
+/**
+ * Steps, size and memory of a run, from its graphs; nothing is compiled. Where modules are chosen first, training is
+ * counted with adapters on all of them.
+ */
+export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstimate {
+  const { opened, task, train, dev } = workspace;
+  const { model } = opened;
+  const { longest, stepsPerEpoch, stepOf } = graphsOf(workspace, config);
+  const isChosen = config.dam !== undefined || workspace.adapter !== undefined;
+  const selection = isChosen ? undefined : selectionMethodOf(config);
+  const settings =
+    selection === undefined
+      ? { ...config, dam: undefined }
+      : { ...config, method: adapterMethodName(config), select: undefined, parameters: undefined };
+  const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planRun(model, settings, undefined);
+  const training = stepOf(plan, config.accumulate);
+  let selecting = 0;
+  if (selection !== undefined && selection.graphs > 0) {
+    const all = loraPlan({ ...config, bias: 'none' }, { own: matchTargets(model, config.targets), shared: [] });
+    const { memory } = stepOf(all, 1);
+    selecting = memory.total + (selection.graphs - 1) * (memory.weights + memory.activations);
+  }
+  const beside = besideBytes + exampleBytes(train.examples, train.encoded) + exampleBytes(dev.examples, []);
+  return {
+    task: task.name,
+    model: config.model,
+    examples: { train: train.examples.length, dev: dev.examples.length },
+    longest,
+    trainSteps: trainingSteps(config, stepsPerEpoch),
+    trainable: training.trainable,
+    memoryBytes: beside + Math.max(training.memory.total, selecting),
+    takenBy: selecting > training.memory.total ? 'selection' : 'training',
+    availableBytes: freeMemory(),
+  };
+}
+
+/** Estimates are right to about a fifth, so that what is refused surely does not fit. */
+const certainty = 0.8;
+
+/**
+ * Keeps a run from starting that would be ended for want of memory.
+ * @throws DiffoError with the batch size that would fit
+ */
+export function refuseTooLarge(workspace: Workspace, config: TrainConfig, free = freeMemory()): void {
+  const needed = (batchSize: number) => estimateIn(workspace, { ...config, batchSize }).memoryBytes;
+  const bytes = needed(config.batchSize);
+  if (certainty * bytes <= free) return;
+  const gigabytes = (value: number) => `${(value / 1e9).toPrecision(3)} GB`;
+  let size = config.batchSize;
+  do size = Math.floor(size / 2);
+  while (size > 0 && needed(size) > free);
+  const shorter = 'Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model';
+  const parts = Math.ceil(config.batchSize / Math.max(1, size));
+  // A search takes its batches whole.
+  const same =
+    workspace.adapter === undefined && selectionMethodOf(config) !== undefined
+      ? ''
+      : ` (or --accumulate ${parts}, for the same steps)`;
+  const cure = size === 0 ? `${shorter}.` : `--batch-size ${size} would fit${same}.`;
+  throw new DiffoError(`This run takes about ${gigabytes(bytes)} of memory, and ${gigabytes(free)} are free. ${cure}`);
+}
+
+/** What can be had without swapping; outside Linux, where caches count as taken, all that the machine has. */
+function freeMemory(): number {
+  return process.platform === 'linux' ? (process.availableMemory?.() ?? freemem()) : totalmem();
+}
+
+function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
+  const { model } = opened;
+  const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
+    ...config,
+    padTokenId: model.padTokenId,
+    kind: task.kind,
+  });
+  const head = model.head.map(({ name, shape }) => parameter(name, shape, emptyOf(shape)));
+  const labelled = train.encoded.reduce((most, { tokenLabels }) => Math.max(most, countLabelled(tokenLabels)), 0);
+  const stepOf = (plan: AdapterPlan, parts: number) => {
+    const own = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));
+    const shapeOf = (name: string) => own.get(name) ?? backboneTensor(model, name).shape;
+    const parameters = [...parametersOf(plan, model, (name) => emptyOf(shapeOf(name))), ...head];
+    const batch = Math.ceil(largest.batch / parts);
+    const memory = estimateStepMemory(model, {
+      kind: task.kind,
+      plan,
+      parameters,
+      wrt: trainedOf(parameters),
+      dropoutSeed: config.seed,
+      dropoutRate: dropoutRateOf(config),
+      gradientCheckpointing: config.gradientCheckpointing,
+      largestBatch: { batch, seq: largest.seq },
+      rows: labelled === 0 ? undefined : batch * labelled,
+    });
+    return { memory, trainable: countParameters(parameters) };
+  };
+  return { longest: largest.seq, stepsPerEpoch, stepOf };
+}
+
+/** Values that nobody reads: memory that is not touched is not taken. */
+function emptyOf(shape: readonly number[]): Float32Array {
+  return new Float32Array(elementCount(shape));
+}
+
+function countLabelled(labels: Int32Array | undefined): number {
+  return labels?.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0) ?? 0;
+}
+
+/** Objects of an example, its text and its tokens. */
+function exampleBytes(examples: readonly Example[], encoded: readonly EncodedExample[]): number {
+  const texts = examples.reduce((sum, { text, pair = '' }) => sum + 300 + 2 * (text.length + pair.length), 0);
+  return encoded.reduce((sum, { inputIds }) => sum + 400 + 8 * inputIds.length, texts);
+}

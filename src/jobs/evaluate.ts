@@ -1,0 +1,112 @@
+import type { LoadedAdapter } from '../artifacts/adapterFolder.js';
+import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/openAdapted.js';
+import { holdsRows } from '../data/readers/index.js';
+import type { SplitName } from '../data/types.js';
+import { usageError } from '../errors.js';
+import type { MetricName } from '../metrics/names.js';
+import type { Scores } from '../metrics/scores.js';
+import { type ProgressOptions, silent } from '../reporter.js';
+import { usualThreads } from '../settings/config.js';
+import { chosenMetrics } from '../tasks/chosenMetrics.js';
+import { TASKS } from '../tasks/known/registry.js';
+import { openTask } from '../tasks/openTask.js';
+import { rowsToScore } from '../tasks/rowsToScore.js';
+import { forScoring, loadSplit, outputsOf, scorerOf, sequenceLimit } from '../tasks/splits.js';
+import type { Task } from '../tasks/task.js';
+import type { ColumnOptions } from '../tasks/taskOptions.js';
+import { taskReports } from '../tasks/taskReports.js';
+import { scoreExamples } from './trainedRun.js';
+
+/** How a task is scored. */
+export interface ScoringOptions extends ProgressOptions {
+  /** Which split of the task; default `dev`. */
+  readonly split?: SplitName | undefined;
+  /** Longest sequence in tokens; default: as it was trained. */
+  readonly maxLength?: number | undefined;
+  /** Span tasks: tokens that neighbouring windows of a long passage share. */
+  readonly stride?: number | undefined;
+  /** Span tasks: an answer is left out where there being none has a score higher by more than this. Default 0. */
+  readonly nullScoreDiffThreshold?: number | undefined;
+  /** Score so many examples, drawn by label, the same at every call; default: all. */
+  readonly maxEvalSamples?: number | undefined;
+  /** Some of the task's metrics; default: all. */
+  readonly metrics?: readonly MetricName[] | undefined;
+  /** Default: all that the machine has. */
+  readonly threads?: number | undefined;
+}
+
+/** What `diffora eval` is to score, and on what. */
+export interface EvaluateOptions extends AdapterOptions, Omit<ScoringOptions, keyof AdapterOptions>, ColumnOptions {
+  /** A known task, a file of rows or a task file; default: the task that was learned, where that is a known one. */
+  readonly task?: string | undefined;
+  readonly dataDir?: string | undefined;
+}
+
+/** The scores of a task. */
+export interface Evaluation {
+  readonly task: string;
+  /** Undefined where all rows of a file were scored. */
+  readonly split?: SplitName | undefined;
+  readonly examples: number;
+  readonly source: string;
+  readonly scores: Scores;
+}
+
+/** `diffora eval`: the task's metrics on a split, or on all rows of a file. */
+export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluation> {
+  const { reporter = silent } = options;
+  const learned = await openAdapted(options);
+  const file = options.task !== undefined && (await holdsRows(options.task)) ? options.task : undefined;
+  if (file === undefined) return scoreTask(learned, await openTaskOf(learned.loaded, options), options);
+  if (options.split !== undefined) {
+    throw usageError(`All rows of ${file} are scored; leave --split out, or name its parts in a task file.`);
+  }
+  const { textColumn, pairColumn, labelColumn } = options;
+  const columns = { textColumn, pairColumn, labelColumn, warn: reporter.warn };
+  const task = await rowsToScore(file, learned.task, columns);
+  const { split: _, ...scored } = await scoreTask(learned, task, { ...options, split: 'test' });
+  return scored;
+}
+
+/**
+ * The metrics of a task under an adapter.
+ * @throws DiffoError (usage) when the adapter was trained for a task of another kind or with other labels
+ */
+export async function scoreTask(learned: Learned, any: Task, options: ScoringOptions): Promise<Evaluation> {
+  const { reporter = silent, threads = usualThreads, signal, split: splitName = 'dev' } = options;
+  const { opened, task: known } = learned;
+  const task = options.metrics === undefined ? any : { ...any, metrics: chosenMetrics(any, options.metrics) };
+  const { name } = task;
+  if (task.kind !== known.kind && known.name !== 'unknown') {
+    throw usageError(`Task ${name} is of the kind ${task.kind}; ${learned.name} was trained for ${known.kind}.`);
+  }
+  if (task.kind !== 'language' && outputsOf(task) !== opened.model.numLabels) {
+    throw usageError(`Task ${name} needs ${outputsOf(task)} outputs; ${learned.name} has ${opened.model.numLabels}.`);
+  }
+  if (`${task.labels}` !== `${known.labels}` && known.name !== 'unknown') {
+    throw usageError(
+      `Task ${name} has the labels ${task.labels.join(', ')}; ${learned.name} has ${known.labels.join(', ')}.`,
+    );
+  }
+  if (!task.splits.includes(splitName)) {
+    throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
+  }
+  const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
+  const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? known.maxLength);
+  const split = await loadSplit(task, splitName);
+  const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
+  const scorer = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
+  const scoring = { nullScoreDiffThreshold, threads, signal };
+  const { scores } = await scoreExamples(scorer, learned, used.examples.length, scoring, reporter);
+  return { task: name, split: splitName, examples: used.examples.length, source: split.source, scores };
+}
+
+/** The task to score on: the one that is named, else the one that was learned, where that is a known one. */
+function openTaskOf({ folder, task }: LoadedAdapter, options: EvaluateOptions): Promise<Task> {
+  const { dataDir, textColumn, pairColumn, labelColumn, reporter = silent, signal } = options;
+  const name = options.task ?? task.name;
+  if (options.task === undefined && !TASKS.has(name)) {
+    throw usageError(`${folder} was trained on data that it does not know the place of; name it with --task.`);
+  }
+  return openTask(name, { dataDir, textColumn, pairColumn, labelColumn, ...taskReports(reporter, signal) });
+}

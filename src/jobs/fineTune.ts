@@ -1,0 +1,44 @@
+import type { AdapterPlan } from '../adapters/plan.js';
+import type { EncodedExample, TaskKind } from '../engine/batch.js';
+import type { LossOptions } from '../engine/loss.js';
+import type { Parameter } from '../engine/parameters.js';
+import { type TrainStep, trainParameters, type Watch } from '../engine/training.js';
+import type { Model } from '../models/model.js';
+import type { Work } from '../progress.js';
+import { dropoutRateOf, type TrainConfig } from '../settings/config.js';
+import type { Stage } from '../state.js';
+
+export interface FineTuneOptions {
+  readonly kind: TaskKind;
+  readonly loss?: LossOptions;
+  readonly config: TrainConfig;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
+  readonly warn?: ((message: string) => void) | undefined;
+  readonly watch?: Watch | undefined;
+  readonly stage?: Stage | undefined;
+}
+
+/** Trains the parameters of a plan and its head in place, as a configuration says. */
+export function fineTune(
+  model: Model,
+  plan: AdapterPlan,
+  parameters: readonly Parameter[],
+  examples: readonly EncodedExample[],
+  { config, ...options }: FineTuneOptions,
+): Promise<void> {
+  return trainParameters(model, plan, parameters, examples, {
+    ...config,
+    ...options,
+    steps: (stepsPerEpoch) => trainingSteps(config, stepsPerEpoch),
+    parts: config.accumulate,
+    learningRate: config.lr,
+    dropoutRate: dropoutRateOf(config),
+  });
+}
+
+/** Optimiser steps of a run. */
+export function trainingSteps(config: Pick<TrainConfig, 'epochs' | 'maxSteps'>, stepsPerEpoch: number): number {
+  const byEpochs = Math.max(1, Math.round(config.epochs * stepsPerEpoch));
+  return Math.min(byEpochs, config.maxSteps ?? byEpochs);
+}

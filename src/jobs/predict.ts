@@ -1,0 +1,54 @@
+import type { TaskFile } from '../artifacts/adapterFolder.js';
+import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/openAdapted.js';
+import type { Example } from '../data/types.js';
+import type { ProgressOptions } from '../reporter.js';
+import { silent } from '../reporter.js';
+import { usualThreads } from '../settings/config.js';
+import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
+import { kinds } from '../tasks/kinds/registry.js';
+import { sequenceLimit } from '../tasks/splits.js';
+
+/** How inputs are read and answered. */
+export interface PredictionOptions extends ProgressOptions {
+  /** Longest sequence in tokens; default: as it was trained. */
+  readonly maxLength?: number | undefined;
+  /** Span tasks: tokens that neighbouring windows of a long passage share. */
+  readonly stride?: number | undefined;
+  /** Span tasks: an answer is left out where there being none has a score higher by more than this. Default 0. */
+  readonly nullScoreDiffThreshold?: number | undefined;
+}
+
+/** What `diffora predict` is to answer, and with what. */
+export interface PredictAdapterOptions extends AdapterOptions, Omit<PredictionOptions, keyof AdapterOptions> {
+  /** Makes the examples once the task of the adapter is known. */
+  readonly examples: (task: TaskFile) => Promise<readonly Example[]>;
+}
+
+/** `diffora predict`: a prediction for each example, in order. {@link loadAdapter} keeps the model open between calls. */
+export async function predictWithAdapter(options: PredictAdapterOptions): Promise<Prediction[]> {
+  const { threads = usualThreads } = options;
+  const learned = await openAdapted(options);
+  const examples = await options.examples(learned.task);
+  const answerer = await kinds[learned.task.kind].answerer(learned, { threads });
+  return predictExamples(learned, answerer, examples, options).finally(answerer.release);
+}
+
+/** Answers examples, told of as the phase `predict`. @param answerer of the same adapter */
+export async function predictExamples(
+  { opened, task }: Learned,
+  answerer: Answerer,
+  examples: readonly Example[],
+  { reporter = silent, signal, maxLength = task.maxLength, stride, nullScoreDiffThreshold }: PredictionOptions,
+): Promise<Prediction[]> {
+  const phase = reporter.phase('predict', examples.length);
+  const predictions = await answerer.answer(task, examples, {
+    maxLength: sequenceLimit(opened.model, opened.tokenizer, maxLength),
+    stride,
+    nullScoreDiffThreshold,
+    signal,
+    warn: reporter.warn,
+    onDone: (done, tokens) => phase.update(done, { examples: done, tokens }),
+  });
+  phase.end();
+  return predictions;
+}

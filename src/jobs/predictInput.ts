@@ -1,0 +1,57 @@
+import type { TaskFile } from '../artifacts/adapterFolder.js';
+import { readRows, type Table } from '../data/readers/index.js';
+import type { Example } from '../data/types.js';
+import { DiffoError, quoted, usageError } from '../errors.js';
+import { knownTask } from '../tasks/known/knownTask.js';
+import { rowToExample } from '../tasks/rows.js';
+
+/** What is to be predicted: one text, or the rows of a file with the task's columns. */
+export type PredictInput = { readonly text: string; readonly pair?: string | undefined } | { readonly file: string };
+
+/** What rows look like where no adapter says so: a column `text`. */
+export const plainTask: TaskFile = {
+  format: 'diffora-task/1',
+  name: 'unknown',
+  kind: 'classification',
+  labels: [],
+  columns: { text: 'text', label: 'label' },
+  metrics: ['accuracy'],
+  maxLength: 512,
+};
+
+/**
+ * The examples of an input, in its order. Rows of a known task may have any form that it reads; what was learned, such as
+ * the attributes of E2E on a line, is made of them. Labels may be missing or `-1`, and are not told.
+ *
+ * @throws DiffoError that names the file and, where a row lacks its text or has no form of a known task, the line
+ */
+export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
+  const { columns } = task;
+  const inColumns = (table: Table) => knownTask(task)?.inColumns?.(table) ?? table;
+  if ('text' in input) {
+    const { text, pair } = input;
+    if (pair === undefined && columns.pair !== undefined) {
+      throw usageError(`Task ${task.name} is about pairs of texts; give the second ("${columns.pair}") with --pair.`);
+    }
+    if (pair !== undefined && columns.pair === undefined && task.name !== 'unknown') {
+      throw usageError(`Task ${task.name} is about single texts; leave --pair out.`);
+    }
+    const single = { ...task, columns: { text: columns.text, label: columns.label } };
+    const row = { line: 1, values: { [columns.text]: text } };
+    const told = inColumns({ path: '--text', columns: [columns.text], rows: [row] });
+    const [example] = told.rows.map((row) => rowToExample(single, row, told.path));
+    return [{ ...example!, ...(pair === undefined ? {} : { pair }) }];
+  }
+  const table = inColumns(await readRows(input.file));
+  for (const column of columns.pair === undefined ? [columns.text] : [columns.text, columns.pair]) {
+    if (table.columns.includes(column)) continue;
+    const found = table.columns.length === 0 ? 'no rows' : `only ${quoted(table.columns)}`;
+    throw new DiffoError(
+      `${input.file} has ${found}, and the adapter was trained on a column "${column}". Rename the column of the text.`,
+    );
+  }
+  return table.rows.map((row) => {
+    const { [columns.label]: _, ...values } = row.values;
+    return rowToExample(task, { ...row, values }, input.file);
+  });
+}

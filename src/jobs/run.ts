@@ -1,0 +1,161 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { methodOf } from '../artifacts/adapterFolder.js';
+import { checkpointName, type Manifest } from '../artifacts/checkpoints/format.js';
+import { identityOf, refuseChangedConfig, refuseChangedInputs } from '../artifacts/checkpoints/identity.js';
+import { Journal } from '../artifacts/checkpoints/journal.js';
+import { type Checkpoint, newestCheckpoint } from '../artifacts/checkpoints/read.js';
+import { type RunPlace, withRunOutput } from '../artifacts/runOutput.js';
+import { peakMemory, secondsSince, versions } from '../artifacts/runRecord.js';
+import { NotFiniteError } from '../engine/notFinite.js';
+import { DiffoError, usageError } from '../errors.js';
+import { joined, type RunLog } from '../logs/log.js';
+import { logTargets } from '../logs/registry.js';
+import type { ProgressOptions } from '../reporter.js';
+import { type Reporter, silent } from '../reporter.js';
+import type { Dam } from '../selection/dam.js';
+import type { TrainConfig } from '../settings/config.js';
+import { refuseTooLarge } from './estimate.js';
+import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
+import { selectModules } from './selectModules.js';
+import { type TrainedRun, trainIn } from './trainedRun.js';
+import { openWorkspace, type Workspace } from './workspace.js';
+
+/** A run, and the folder that it makes. */
+export interface RunOptions extends ProgressOptions {
+  /** With `saveSteps`, checkpoints are kept in the run folder while the run goes on. */
+  readonly config: TrainConfig;
+  /** Folder to be made. */
+  readonly output: string;
+  /** Replace a folder that is there, once the new one is complete. */
+  readonly overwrite?: boolean;
+  /**
+   * Go on from the newest checkpoint in the folder, or from the beginning where there is none. The run gives the same
+   * bits as one without a break.
+   */
+  readonly resume?: boolean;
+}
+
+/** A run folder that has been written. */
+export interface FinishedRun {
+  /** run.json */
+  readonly record: RunRecord;
+  /** @internal */
+  readonly run: TrainedRun;
+}
+
+/** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
+export async function train(options: RunOptions): Promise<FinishedRun> {
+  const { config, output, reporter = silent, signal } = options;
+  const started = performance.now();
+  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
+    const log = await openLogs(config, output, isResumed, reporter);
+    const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
+      await log?.end('failed');
+      throw error;
+    });
+    await log?.end('finished');
+    const seconds = { ...run.seconds, total: secondsSince(started) };
+    // A run that goes on from an adapter has its method.
+    const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
+    const of = { workspace, run, config: used, command: 'train', seconds } as const;
+    return { record: await finish((folder) => writeRun(folder, of)), run };
+  });
+}
+
+/** `diffora select`: only dam.json and run.json. */
+export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
+  const { config, reporter = silent, signal } = options;
+  const started = performance.now();
+  return withSavedRun(options, 'select', async ({ workspace, journal, finish }) => {
+    const { opened, task, train } = workspace;
+    const context = { reporter, signal, journal };
+    const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
+    const record: RunRecord = {
+      ...commonRecord(workspace, config, 'select'),
+      steps: { search: dam.search?.steps ?? 0, train: 0 },
+      seconds: { total: secondsSince(started) },
+      peakMemoryBytes: peakMemory(),
+    };
+    await finish((folder) => writeSelection(folder, record, dam));
+    return { record, dam };
+  });
+}
+
+/** A run that is about to begin, or to go on. */
+interface SavedRun extends Pick<RunPlace, 'finish'> {
+  readonly workspace: Workspace;
+  readonly journal: Journal | undefined;
+  readonly isResumed: boolean;
+}
+
+/** Opens model and data, and with `saveSteps` the checkpoints, held to what the run was started with. */
+function withSavedRun<T>(
+  { config, output, overwrite, resume = false, reporter = silent, signal }: RunOptions,
+  command: Manifest['command'],
+  work: (run: SavedRun) => Promise<T>,
+): Promise<T> {
+  const every = config.saveSteps;
+  if (resume && overwrite) throw usageError('--resume goes on and --overwrite starts again. Leave one out.');
+  if (resume && every === undefined)
+    throw usageError(
+      `Nothing is saved in ${output} yet, so nothing can be resumed. To resume later, start with --save-steps.`,
+    );
+  return withRunOutput(output, { overwrite, resume, checkpoints: every !== undefined }, async (place) => {
+    const folder = place.checkpoints;
+    if (folder === undefined || every === undefined) {
+      const workspace = await openFitting(config, reporter, signal);
+      return work({ workspace, journal: undefined, isResumed: false, finish: place.finish });
+    }
+    const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
+    if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
+    const workspace = await openFitting(config, reporter, signal);
+    const identity = await identityOf(workspace, config);
+    if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
+    if (resume) reporter.info(startingPoint(found, output));
+    const described = { command, versions: versions(), config: { ...config }, identity };
+    const journal = new Journal({ folder, every, keep: config.keepCheckpoints, described, found, signal });
+    await journal.begin();
+    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
+      const last = join(folder, checkpointName(journal.savedSteps));
+      if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
+      const kept =
+        error instanceof NotFiniteError
+          ? `The last finite state is kept in ${last}.`
+          : `${last} is kept, and --resume goes on from it.`;
+      throw new DiffoError(`${error.message} ${kept}`, { exitCode: error.exitCode, cause: error });
+    });
+  });
+}
+
+async function openFitting(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
+  const workspace = await openWorkspace(config, reporter, signal);
+  refuseTooLarge(workspace, config);
+  return workspace;
+}
+
+function startingPoint(found: Checkpoint | undefined, output: string): string {
+  if (found === undefined) return `Nothing was saved in ${output} yet: the run starts from the beginning.`;
+  const stages = [...found.stages].map(([name, { step }]) => `${name} ${step}`);
+  return `Going on from ${found.path}${stages.length === 0 ? '' : ` (steps: ${stages.join(', ')})`}.`;
+}
+
+/** The logs that a configuration asks for. */
+async function openLogs(
+  config: TrainConfig,
+  output: string,
+  isResumed: boolean,
+  { warn }: Reporter,
+): Promise<RunLog | undefined> {
+  if (config.log.length === 0) return undefined;
+  const path = resolve(output);
+  const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, isResumed, warn };
+  const logs: RunLog[] = [];
+  try {
+    for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  } catch (error) {
+    await joined(logs).end('failed');
+    throw error;
+  }
+  return joined(logs);
+}

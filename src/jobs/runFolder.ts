@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import { adapterHash, saveAdapter, titleOf } from '../artifacts/adapterFolder.js';
+import { parameterRecord, peakMemory, splitRecord, versions } from '../artifacts/runRecord.js';
+import { writeFileAtomic } from '../files/atomic.js';
+import type { Scores } from '../metrics/scores.js';
+import type { Dam } from '../selection/dam.js';
+import type { TrainConfig } from '../settings/config.js';
+import type { LearnedTask } from '../tasks/task.js';
+import type { TrainedRun } from './trainedRun.js';
+import type { Workspace } from './workspace.js';
+
+/** run.json: how a run came about and what it gave (docs/formats.md). */
+export interface RunRecord {
+  readonly format: 'diffora-run/1';
+  readonly command: 'train' | 'select' | 'demo';
+  readonly config: TrainConfig;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly task: string;
+  readonly model: {
+    readonly name: string;
+    readonly source: string;
+    readonly folder: string;
+    readonly revision?: string;
+    readonly family: string;
+  };
+  readonly data: Readonly<Record<string, ReturnType<typeof splitRecord>>>;
+  readonly parameters?: ReturnType<typeof parameterRecord>;
+  /** Of adapter/adapter_model.safetensors. */
+  readonly adapter?: { readonly sha256: string };
+  readonly scores?: { readonly dev: Scores };
+  /** `skipped`: those of both that were left out; `best`: the step after which the adapter that is written was. */
+  readonly steps: {
+    readonly search: number;
+    readonly train: number;
+    readonly skipped?: number;
+    readonly best?: number;
+  };
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly peakMemoryBytes: number;
+}
+
+/** Writes the adapter of a finished run into a folder. */
+export async function saveTrained(
+  folder: string,
+  { opened, task, maxLength }: Pick<Workspace, 'opened' | 'maxLength'> & { readonly task: LearnedTask },
+  run: TrainedRun,
+  config: TrainConfig,
+): Promise<void> {
+  const { plan, parameters, dam, steps, scores } = run;
+  await saveAdapter(folder, opened.model, plan, parameters, {
+    task,
+    tokenizer: opened.tokenizer,
+    maxLength,
+    // PEFT takes the revision apart from the name.
+    baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
+    revision: opened.resolved.revision,
+    paragraphs: [
+      `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
+    ],
+    scores: Object.fromEntries(Object.entries(scores).map(([name, score]) => [`${name} (dev)`, score])),
+  });
+}
+
+/** Writes a finished run into a folder that is being built. */
+export async function writeRun(
+  folder: string,
+  of: {
+    workspace: Workspace;
+    run: TrainedRun;
+    config: TrainConfig;
+    command: RunRecord['command'];
+    seconds: Readonly<Record<string, number>>;
+  },
+): Promise<RunRecord> {
+  const { workspace, run, config, command, seconds } = of;
+  const { opened } = workspace;
+  const adapter = join(folder, 'adapter');
+  await saveTrained(adapter, workspace, run, config);
+  const steps = [...(run.dam?.search?.history ?? []), ...run.steps];
+  const left = steps.filter(({ skipped }) => skipped === true).length;
+  const parameters = parameterRecord(opened.model, run.plan, run.parameters);
+  const record: RunRecord = {
+    ...commonRecord(workspace, config, command),
+    parameters,
+    adapter: { sha256: await adapterHash(adapter) },
+    scores: { dev: run.scores },
+    steps: {
+      search: run.dam?.search?.steps ?? 0,
+      train: run.steps.length,
+      ...(left === 0 ? {} : { skipped: left }),
+      ...(run.bestStep === undefined ? {} : { best: run.bestStep }),
+    },
+    seconds,
+    peakMemoryBytes: peakMemory(),
+  };
+  if (run.dam !== undefined) await writeFileAtomic(join(folder, 'dam.json'), damText(run.dam));
+  const searchLines = run.dam?.search?.history.map((step) => ({ phase: 'search', ...step })) ?? [];
+  const lines = [...searchLines, ...run.metrics];
+  await writeFileAtomic(join(folder, 'metrics.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  return record;
+}
+
+/** The part of run.json that every command has. */
+export function commonRecord(
+  { opened, task, train, dev }: Workspace,
+  config: TrainConfig,
+  command: RunRecord['command'],
+) {
+  const { resolved, model } = opened;
+  return {
+    format: 'diffora-run/1' as const,
+    command,
+    config,
+    versions: versions(),
+    model: {
+      name: config.model,
+      source: resolved.source,
+      folder: resolved.folder,
+      ...(resolved.revision === undefined ? {} : { revision: resolved.revision }),
+      family: model.family,
+    },
+    task: task.name,
+    data: { train: splitRecord(train.split, train.examples.length), dev: splitRecord(dev.split, dev.examples.length) },
+  };
+}
+
+/** Writes what `diffora select` found into a folder that is being built. */
+export async function writeSelection(folder: string, record: RunRecord, dam: Dam): Promise<void> {
+  await writeFileAtomic(join(folder, 'dam.json'), damText(dam));
+  await writeFileAtomic(join(folder, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** dam.json with a row of a matrix on a line, so that people can read it. */
+function damText(dam: Dam): string {
+  return `${JSON.stringify(dam, null, 2).replace(/\[\s+(-?[\d.e+-]+(?:,\s+-?[\d.e+-]+)*)\s+\]/g, (_, row: string) => `[${row.replace(/\s+/g, ' ')}]`)}\n`;
+}

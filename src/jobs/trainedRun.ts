@@ -1,0 +1,164 @@
+import type { AdapterPlan } from '../adapters/plan.js';
+import { placeAdapter } from '../artifacts/adapterFolder.js';
+import { secondsSince } from '../artifacts/runRecord.js';
+import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
+import type { TrainStep } from '../engine/training.js';
+import { usageError } from '../errors.js';
+import type { Scores } from '../metrics/scores.js';
+import type { Model } from '../models/model.js';
+import { type Reporter, silent } from '../reporter.js';
+import type { Dam } from '../selection/dam.js';
+import { hasMatrix, type TrainConfig } from '../settings/config.js';
+import type { Adapted, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
+import { fineTune, trainingSteps } from './fineTune.js';
+import { lossOptionsOf } from './lossOptions.js';
+import { planRun, startingParameters } from './plan.js';
+import type { RunContext } from './runContext.js';
+import { type Selection, savedSelection, selectModules } from './selectModules.js';
+import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
+import type { Workspace } from './workspace.js';
+
+/** What a training run leaves in memory. */
+export interface TrainedRun extends Omit<Scored, 'note'> {
+  readonly plan: AdapterPlan;
+  readonly parameters: readonly Parameter[];
+  readonly dam: Dam | undefined;
+  readonly steps: readonly TrainStep[];
+  /** Steps and evaluations in order. */
+  readonly metrics: readonly MetricsLine[];
+  /** Step whose values were taken, where the best evaluation's are. */
+  readonly bestStep: number | undefined;
+  /** Of the dev split, as are `predicted` and `statistics`. */
+  readonly scores: Scores;
+  readonly seconds: { readonly select: number; readonly train: number; readonly evaluate: number };
+}
+
+/** Selects (DiffoRA), fine-tunes and scores on the dev split. Nothing is written. */
+export async function trainIn(workspace: Workspace, config: TrainConfig, context: RunContext): Promise<TrainedRun> {
+  const { reporter, signal, log, journal } = context;
+  const { opened, task, train, dev } = workspace;
+  const { model } = opened;
+  const loss = lossOptionsOf(config, task, train.encoded);
+  refuseHeadTraining(config, model, task);
+  // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
+  const scorer = await workspace.scorer();
+  const started = performance.now();
+  let selection: Selection | undefined;
+  if (workspace.dam !== undefined) {
+    selection = { dam: workspace.dam, trained: [] };
+  } else if (workspace.adapter === undefined && hasMatrix(config)) {
+    // What cannot be planned is to be known before a search, not after it.
+    planRun(model, { ...config, parameters: undefined }, undefined);
+    const choose = () => selectModules(model, task, train.encoded, config, context);
+    selection = await (journal?.once('selection', savedSelection, choose) ?? choose());
+  }
+  const stage = journal?.stage('train');
+  const searched = stage?.found === undefined ? selection?.dam.search?.history : [];
+  for (const { step, trainLoss, validationLoss, entropy } of searched ?? []) {
+    log?.scalars(
+      present({ 'search/train_loss': trainLoss, 'search/validation_loss': validationLoss, 'search/entropy': entropy }),
+      step,
+    );
+  }
+  const select = secondsSince(started);
+
+  const { plan, parameters: alike } = workspace.adapter
+    ? placeAdapter(workspace.adapter, model)
+    : await startingPlan(model, config, selection);
+  const parameters = withHeadTraining(alike, model.head, config);
+  const trainingStarted = performance.now();
+  const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
+  const { threads, nullScoreDiffThreshold } = config;
+  const scoring = { threads, nullScoreDiffThreshold, signal };
+  const score = (to: Reporter) => scoreExamples(scorer, { opened, plan, parameters }, dev.examples.length, scoring, to);
+  const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);
+  const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
+  const phase = reporter.phase('train', totalSteps, stage?.found?.step);
+  await fineTune(model, plan, parameters, train.encoded, {
+    kind: task.kind,
+    loss,
+    config,
+    signal,
+    watch,
+    stage,
+    warn: reporter.warn,
+    onStep: (step, { examples, tokens }) => {
+      watch.record(step);
+      phase.update(step.step + 1, { loss: step.loss, examples, tokens });
+      const { loss: value, learningRate, gradientNorm } = step;
+      log?.scalars(
+        present({ 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm }),
+        step.step + 1,
+      );
+    },
+  });
+  phase.end();
+  const bestStep = watch.takeBest();
+  if (bestStep !== undefined) reporter.info(`The adapter is that of the best evaluation, after step ${bestStep + 1}.`);
+  const trainSeconds = secondsSince(trainingStarted);
+
+  const evaluationStarted = performance.now();
+  const scored = await score(reporter);
+  const { scores } = scored;
+  const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
+  log?.scalars(devScalars(scores), (bestStep ?? steps.length - 1) + 1);
+  const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
+  return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
+}
+
+/** @throws DiffoError (usage) for a head of one's own where there is none */
+function refuseHeadTraining({ headLr, headWeightDecay }: TrainConfig, { head }: Model, { name }: TaskAsked): void {
+  if (head.length > 0 || (headLr === undefined && headWeightDecay === undefined)) return;
+  throw usageError(`--head-lr and --head-weight-decay are for a head; ${name} is learned without one. Leave them out.`);
+}
+
+/** The evaluations that a configuration asks for while it trains. */
+function evaluationOf(
+  { evalSteps, earlyStopping, keepBest = true }: TrainConfig,
+  { metrics }: TaskAsked,
+  score: () => Promise<Scores>,
+  { reporter, log }: RunContext,
+): EvaluationOptions | undefined {
+  if (evalSteps === undefined) return undefined;
+  return {
+    every: evalSteps,
+    patience: earlyStopping,
+    keepBest,
+    metric: metrics[0]!,
+    score,
+    onScores: (scores, steps) => {
+      reporter.evaluated(steps, scores);
+      log?.scalars(devScalars(scores), steps);
+    },
+  };
+}
+
+/** Without what a step that was left out does not have. */
+function present(scalars: Readonly<Record<string, number | null>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(scalars).filter((entry): entry is [string, number] => entry[1] !== null));
+}
+
+function devScalars(scores: Scores): Record<string, number> {
+  return Object.fromEntries(Object.entries(scores).map(([name, value]) => [`dev/${name}`, value]));
+}
+
+async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
+  const plan = planRun(model, config, selection);
+  return { plan, parameters: await startingParameters(model, plan, config, selection) };
+}
+
+/** Scores examples under the parameters of a plan. */
+export async function scoreExamples(
+  scorer: Scorer,
+  adapted: Adapted,
+  examples: number,
+  options: Omit<ScoreOptions, 'onDone'>,
+  reporter: Reporter,
+): Promise<Omit<Scored, 'note'>> {
+  const phase = reporter.phase('evaluate', examples);
+  const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
+  const { note, ...scored } = await scorer(adapted, { ...options, onDone });
+  phase.end();
+  if (note !== undefined) reporter.info(note);
+  return scored;
+}

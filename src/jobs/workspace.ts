@@ -1,0 +1,113 @@
+import { headPartOf, type LoadedAdapter, openAdapter } from '../artifacts/adapterFolder.js';
+import { checkBase } from '../artifacts/checkBase.js';
+import { usageError } from '../errors.js';
+import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
+import { noteNewHead, type OpenedModel, withHead } from '../models/loading/openedModel.js';
+import type { Reporter } from '../reporter.js';
+import type { Dam } from '../selection/dam.js';
+import { restrictColumns } from '../selection/targets.js';
+import { hasMatrix, type TrainConfig } from '../settings/config.js';
+import type { Scorer } from '../tasks/kinds/kind.js';
+import { kinds } from '../tasks/kinds/registry.js';
+import {
+  countsOf,
+  type EncodedSplit,
+  encodeUsed,
+  holdOutSplit,
+  loadSplit,
+  outputsOf,
+  scorerOf,
+  sequenceLength,
+  type UsedSplit,
+  useSplit,
+} from '../tasks/splits.js';
+import type { Task } from '../tasks/task.js';
+import { openConfiguredTask } from './configuredTask.js';
+import type { RunContext } from './runContext.js';
+import { damFor, readConfiguredDam } from './selectModules.js';
+
+/** A task and a model with both splits: what several runs can share. */
+export interface Workspace {
+  readonly opened: OpenedModel;
+  readonly task: Task;
+  readonly train: EncodedSplit;
+  readonly dev: UsedSplit;
+  /** Scores `dev`, which is encoded at the first call. */
+  readonly scorer: () => Promise<Scorer>;
+  /** Longest sequence in tokens. */
+  readonly maxLength: number;
+  /** The adapter that a run goes on from. */
+  readonly adapter?: LoadedAdapter | undefined;
+  /** The matrix that is given, so that none is to be found. */
+  readonly dam?: Dam | undefined;
+}
+
+/** Opens the model and the task of a configuration and encodes what is learned from. */
+export async function openWorkspace(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
+  const task = await openConfiguredTask(config, reporter, signal);
+  return workspaceOf(task, () => loadModel(config.model, { reporter, signal }), config, { reporter, signal });
+}
+
+/**
+ * A workspace of a task and a model.
+ * @param load called once it is known that the data can be used
+ * @param dam a matrix in the place of that of the configuration's file
+ */
+export async function workspaceOf(
+  task: Task,
+  load: () => Promise<LoadedModel>,
+  config: TrainConfig,
+  { reporter, signal }: Pick<RunContext, 'reporter' | 'signal'>,
+  dam?: Dam,
+): Promise<Workspace> {
+  // Data first: what is wrong with them should not have to wait for a download.
+  const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
+  const adapter = config.adapter === undefined ? undefined : await openAdapterFor(config.adapter, task, config);
+  const head = adapter === undefined ? config.head : headPartOf(adapter);
+  const { taskType } = kinds[task.kind];
+  const any = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
+  if (adapter === undefined) noteNewHead(any.model, reporter);
+  else await checkBase(adapter, any.model, config.anyBase, reporter);
+  const restricted = adapter === undefined && hasMatrix(config) && config.select !== 'list';
+  const opened = restricted ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
+  const given = dam === undefined ? await readConfiguredDam(opened.model, config) : damFor(opened.model, dam, 'dam');
+  const { train, dev } =
+    config.validationShare === undefined
+      ? { train: useSplit(trainSplit, config), dev: useSplit(devSplit, config) }
+      : holdOutSplit(trainSplit, config);
+  reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
+  const maxLength = sequenceLength(opened, config.maxLength, task);
+  const encoding = { maxLength, stride: config.stride, signal };
+  let scorer: Promise<Scorer> | undefined;
+  return {
+    opened,
+    task,
+    train: await encodeUsed(opened, task, train, encoding, reporter),
+    dev,
+    scorer: () => {
+      scorer ??= scorerOf(opened, task, dev, encoding, reporter);
+      return scorer;
+    },
+    maxLength,
+    adapter,
+    dam: given,
+  };
+}
+
+/** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */
+async function openAdapterFor(path: string, task: Task, config: TrainConfig): Promise<LoadedAdapter> {
+  const adapter = await openAdapter(path);
+  if (adapter.baseModel !== config.model.split('@')[0] && adapter.baseModel !== config.model) {
+    throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${config.model}. Give --model its model.`);
+  }
+  if (adapter.taskType !== kinds[task.kind].taskType) {
+    throw usageError(
+      `Task ${task.name} is of the kind ${task.kind}; ${adapter.folder} is a ${adapter.taskType} adapter.`,
+    );
+  }
+  const [needed, known] = [outputsOf(task), outputsOf(adapter.task)];
+  if (known !== needed) {
+    throw usageError(`Task ${task.name} needs ${needed} outputs; ${adapter.folder} has ${known}.`);
+  }
+  return adapter;
+}

@@ -1,0 +1,45 @@
+import { openCheckpoint } from '../../checkpoint/open.js';
+import type { ResolvedModel } from '../../checkpoint/resolve.js';
+import type { Checkpoint } from '../../checkpoint/types.js';
+import { DiffoError } from '../../errors.js';
+import type { ProgressOptions } from '../../reporter.js';
+import { silent } from '../../reporter.js';
+import { loadTokenizer, type Tokenizer } from '../../tokenize/index.js';
+import { headsOf } from '../registry.js';
+import { findModel } from './findModel.js';
+
+/** A checkpoint with its tokenizer, which any number of tasks may give a head. */
+export interface LoadedModel {
+  /** What was asked for: a hub name, a folder or a GGUF file. */
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: Tokenizer;
+  /** Where it was found. */
+  readonly resolved: ResolvedModel;
+}
+
+/**
+ * Finds and opens a model: in the local cache, on the hub, in a folder or a GGUF file. Weights stay in their files and are
+ * mapped while something runs on them, so that a loaded model holds its tokenizer and the list of its tensors alone and
+ * there is nothing to close.
+ *
+ * @param name `org/name[:quantisation][@revision]`, a folder, or a `.gguf` file
+ * @throws DiffoError when there is no such model, or its architecture is not known
+ * @example
+ * const model = await loadModel('sentence-transformers/all-MiniLM-L6-v2');
+ */
+export async function loadModel(name: string, options: ProgressOptions = {}): Promise<LoadedModel> {
+  const { reporter = silent, signal } = options;
+  const resolved = await findModel(name, reporter, signal);
+  const checkpoint = await openCheckpoint(resolved.file ?? resolved.folder, name, signal);
+  // What cannot be built is to be known before anything else is read.
+  headsOf(checkpoint);
+  const tokenizer = await loadTokenizer(checkpoint.folder);
+  const rows = checkpoint.config.vocab_size;
+  if (typeof rows === 'number' && tokenizer.vocabSize > rows) {
+    throw new DiffoError(
+      `${checkpoint.folder}: the tokenizer has ${tokenizer.vocabSize} ids but the model embeds ${rows}. They belong to different checkpoints.`,
+    );
+  }
+  return { name, checkpoint, tokenizer, resolved };
+}

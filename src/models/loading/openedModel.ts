@@ -1,0 +1,47 @@
+import type { ResolvedModel } from '../../checkpoint/resolve.js';
+import type { Checkpoint } from '../../checkpoint/types.js';
+import type { Reporter } from '../../reporter.js';
+import type { Tokenizer } from '../../tokenize/index.js';
+import type { Model, ModelOptions } from '../model.js';
+import { openModel } from '../registry.js';
+import { type LoadedModel, loadModel } from './loadModel.js';
+
+/** A model with its tokenizer. */
+export interface OpenedModel {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly resolved: ResolvedModel;
+}
+
+/** Finds, opens and checks a model with its head. */
+export async function openModelByName(
+  name: string,
+  options: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<OpenedModel> {
+  return withHead(await loadModel(name, { reporter, signal }), options, reporter);
+}
+
+/** A loaded model with a head. @throws DiffoError when it can have none such, or its weights do not fit */
+export function withHead(
+  { name, checkpoint, tokenizer, resolved }: LoadedModel,
+  options: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
+  reporter: Reporter,
+): OpenedModel {
+  const model = openModel(checkpoint, typeof options === 'function' ? options(checkpoint) : options);
+  if (model.unused.length > 0) {
+    const shown = model.unused.slice(0, 3).join(', ');
+    const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';
+    reporter.info(
+      `${model.unused.length} tensors of ${name} have no place in the model and are left out: ${shown}${more}`,
+    );
+  }
+  return { model, tokenizer, resolved };
+}
+
+/** Says which part of the head is made new because the checkpoint has none that fits. */
+export function noteNewHead({ head, checkpoint }: Model, reporter: Reporter): void {
+  const made = head.filter(({ stored }) => stored === undefined).map(({ name }) => name);
+  if (made.length > 0) reporter.info(`The head is new, ${checkpoint.name} has none that fits: ${made.join(', ')}`);
+}

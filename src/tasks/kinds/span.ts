@@ -1,0 +1,118 @@
+import type { Example } from '../../data/types.js';
+import type { EncodedExample } from '../../engine/batch.js';
+import { DiffoError } from '../../errors.js';
+import { openPredictor, type Predictor } from '../../infer/predictLogits.js';
+import type { MetricName } from '../../metrics/names.js';
+import type { Scores } from '../../metrics/scores.js';
+import { bestNoAnswerThreshold } from '../../metrics/text/noAnswerThreshold.js';
+import { exactMatch, tokenF1 } from '../../metrics/text/squad.js';
+import { passageWindows } from '../encoding/windows.js';
+import { answered, bestSpan, type WindowLogits } from './bestSpan.js';
+import type { KindRules, Scored, ScoreOptions, SpanPrediction, TaskAsked } from './kind.js';
+
+/** Answers that are parts of a passage, as SQuAD asks for them. */
+export const spanKind: KindRules = {
+  taskType: 'QUESTION_ANS',
+  outputs: () => 2,
+  encode: async ({ tokenizer }, _task, examples, options) => passageWindows(tokenizer, examples, options),
+  async scorer({ tokenizer }, task, examples, encoding) {
+    const right = examples.map(({ id, answers }) => {
+      if (answers === undefined) throw new DiffoError(`Row ${id} has no answers to score by. Add them or remove it.`);
+      return answers.map(({ text }) => text);
+    });
+    const windows = await passageWindows(tokenizer, examples, encoding);
+    return async ({ opened, plan, parameters }, options) => {
+      const predictor = await openPredictor(opened.model, plan, parameters, options);
+      const best = await bestSpans(predictor, examples, windows, options).finally(predictor.release);
+      return scoredSpans(best, right, task, thresholdOf(task, options));
+    };
+  },
+  async answerer({ opened, plan, parameters }, { threads }) {
+    const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+    return {
+      async answer(task, examples, options) {
+        const windows = await passageWindows(opened.tokenizer, examples, options);
+        const best = await bestSpans(predictor, examples, windows, options);
+        return best.map((one) => answered(one, thresholdOf(task, options)));
+      },
+      release: predictor.release,
+    };
+  },
+};
+
+/** @param right the texts that count as right of each example */
+function scoredSpans(
+  best: readonly SpanPrediction[],
+  right: readonly (readonly string[])[],
+  task: TaskAsked,
+  threshold: number,
+): Scored {
+  const given = best.map((one) => answered(one, threshold).answer);
+  const each = {
+    f1: given.map((text, i) => tokenF1(text, right[i]!)),
+    exact: given.map((text, i) => exactMatch(text, right[i]!)),
+  };
+  const thresholds = best.map(({ answer, score, noAnswerScore }, i) => ({
+    exact: exactMatch(answer, right[i]!),
+    f1: tokenF1(answer, right[i]!),
+    noAnswerScore: noAnswerScore - score,
+    hasAnswer: right[i]!.length > 0,
+  }));
+  const scores: Scores = {};
+  const notes: string[] = [];
+  for (const name of task.metrics) {
+    const measure = measures[name];
+    if (measure === undefined) throw new Error(`${name} is no metric of spans`);
+    if (name.startsWith('best_')) {
+      const found = bestNoAnswerThreshold(thresholds, measure);
+      scores[name] = found.score;
+      notes.push(`${name} is that of --null-score-diff-threshold ${found.threshold.toPrecision(4)}`);
+    } else scores[name] = mean(each[measure]);
+  }
+  const statistics = each[measures[task.metrics[0]!]!].map((value) => [value]);
+  return { scores, statistics, ...(notes.length === 0 ? {} : { note: notes.join('; ') }) };
+}
+
+/** Where every question has an answer, one is always given. */
+function thresholdOf(
+  { metrics }: TaskAsked,
+  { nullScoreDiffThreshold = 0 }: Pick<ScoreOptions, 'nullScoreDiffThreshold'>,
+): number {
+  return knowsNoAnswer(metrics) ? nullScoreDiffThreshold : Number.POSITIVE_INFINITY;
+}
+
+/** True for a task in which a passage may not say. */
+function knowsNoAnswer(metrics: readonly MetricName[]): boolean {
+  return metrics.some((name) => name.startsWith('best_'));
+}
+
+/** What each metric measures of an answer. */
+const measures: Readonly<Partial<Record<MetricName, 'f1' | 'exact'>>> = {
+  f1: 'f1',
+  exact_match: 'exact',
+  best_f1: 'f1',
+  best_exact_match: 'exact',
+};
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0) / values.length;
+}
+
+async function bestSpans(
+  predictor: Predictor,
+  examples: readonly Example[],
+  windows: readonly EncodedExample[],
+  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
+): Promise<SpanPrediction[]> {
+  const onBatch = (done: number, tokens: number) =>
+    onDone?.(Math.floor((examples.length * done) / windows.length), tokens);
+  const logits = await predictor.each(windows, { signal, onBatch });
+  const ofExample = groupByExample(windows, logits, examples.length);
+  return examples.map(({ pair = '' }, i) => bestSpan(pair, ofExample[i]!));
+}
+
+function groupByExample(windows: readonly EncodedExample[], logits: readonly Float32Array[], examples: number) {
+  const groups: WindowLogits[][] = Array.from({ length: examples }, () => []);
+  for (const [i, window] of windows.entries()) groups[window.index]!.push({ window, logits: logits[i]! });
+  return groups;
+}

@@ -1,0 +1,142 @@
+import { holdOut, subsample } from '../data/stratify.js';
+import type { Example, Split, SplitName } from '../data/types.js';
+import type { EncodedExample } from '../engine/batch.js';
+import { DiffoError, usageError } from '../errors.js';
+import type { OpenedModel } from '../models/loading/openedModel.js';
+import type { Model } from '../models/model.js';
+import type { Reporter } from '../reporter.js';
+import type { Tokenizer } from '../tokenize/index.js';
+import type { EncodeOptions, Scorer, TaskAsked } from './kinds/kind.js';
+import { kinds } from './kinds/registry.js';
+import type { Task } from './task.js';
+
+/** Longest sequence of a run and a task that do not say. */
+const usualLength = 128;
+
+/** A split as it is used: all of its examples, or those that were drawn. */
+export interface UsedSplit {
+  readonly split: Split;
+  readonly examples: readonly Example[];
+}
+
+/** A split to be learned from. */
+export interface EncodedSplit extends UsedSplit {
+  readonly encoded: readonly EncodedExample[];
+}
+
+/** Loads a split. @throws DiffoError when it has no rows */
+export async function loadSplit(task: Task, name: SplitName): Promise<Split> {
+  const split = await task.load(name);
+  if (split.examples.length === 0)
+    throw new DiffoError(`${split.source}: the ${name} split of ${task.name} has no rows.`);
+  return split;
+}
+
+/** The training split cut to `maxTrainSamples` by seed, another one to `maxEvalSamples`, the same for all seeds. */
+export function useSplit(split: Split, config: Drawing): UsedSplit {
+  const { examples } = split;
+  return { split, examples: split.name === 'train' ? forTraining(examples, config) : forScoring(examples, config) };
+}
+
+/** How many examples are used. */
+export interface Drawing {
+  readonly maxTrainSamples?: number | undefined;
+  readonly maxEvalSamples?: number | undefined;
+  readonly seed: number;
+}
+
+const forTraining = (examples: readonly Example[], { maxTrainSamples, seed }: Drawing) =>
+  subsample(examples, maxTrainSamples ?? examples.length, seed);
+
+/** Those that are scored: all, or `maxEvalSamples` of them, the same for every seed. */
+export const forScoring = (examples: readonly Example[], { maxEvalSamples }: Pick<Drawing, 'maxEvalSamples'>) =>
+  subsample(examples, maxEvalSamples ?? examples.length, 0);
+
+/** A part of the training split in the place of the dev split, which is left alone. What is trained on is drawn from the rest. */
+export function holdOutSplit(
+  split: Split,
+  config: Drawing & { readonly validationShare?: number | undefined; readonly validationSeed?: number | undefined },
+): { train: UsedSplit; dev: UsedSplit } {
+  const { validationShare: share, validationSeed: seed = config.seed } = config;
+  const { kept, heldOut } = holdOut(split.examples, share!, seed);
+  const source = `${split.source} (share ${share} held out, seed ${seed})`;
+  return {
+    train: { split, examples: forTraining(kept, config) },
+    dev: { split: { ...split, source }, examples: forScoring(heldOut, config) },
+  };
+}
+
+const shownClasses = 8;
+
+/** `1,200 train (824 ham, 376 spam)`: examples that are used, and of each class how many. */
+export function countsOf(
+  { kind, labels }: Pick<Task, 'kind' | 'labels'>,
+  name: string,
+  { examples }: UsedSplit,
+): string {
+  const total = `${examples.length.toLocaleString('en-US')} ${name}`;
+  if (kind !== 'classification') return total;
+  const counts = labels.map(() => 0);
+  for (const { label } of examples) if (label !== undefined) counts[label]!++;
+  const shown = labels.slice(0, shownClasses).map((label, i) => `${counts[i]!.toLocaleString('en-US')} ${label}`);
+  const more = labels.length > shownClasses ? [`and ${labels.length - shownClasses} more classes`] : [];
+  return `${total} (${[...shown, ...more].join(', ')})`;
+}
+
+/** Encodes what is used of a split to be scored, once for however many scorings. */
+export function scorerOf(
+  opened: OpenedModel,
+  task: TaskAsked,
+  used: UsedSplit,
+  options: Omit<EncodeOptions, 'warn'>,
+  reporter: Reporter,
+): Promise<Scorer> {
+  const warn = warnerOf(task, used, reporter);
+  return kinds[task.kind].scorer(opened, task, used.examples, { ...options, warn });
+}
+
+const warnerOf =
+  (task: TaskAsked, { split }: UsedSplit, reporter: Reporter) =>
+  (message: string) =>
+    reporter.warn(`${task.name} ${split.name}: ${message}`);
+
+/** Encodes what is used of a split to be learned from. */
+export async function encodeUsed(
+  opened: OpenedModel,
+  task: TaskAsked,
+  used: UsedSplit,
+  options: Omit<EncodeOptions, 'warn'>,
+  reporter: Reporter,
+): Promise<EncodedSplit> {
+  const warn = warnerOf(task, used, reporter);
+  const encoded = await kinds[task.kind].encode(opened, task, used.examples, { ...options, warn });
+  return { ...used, encoded };
+}
+
+/** Outputs of the head that a task needs. */
+export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => kinds[task.kind].outputs(task);
+
+/** The longest sequence of a run: as it says, else the task's, as far as the model allows. */
+export function sequenceLength(
+  { model, tokenizer }: OpenedModel,
+  asked: number | undefined,
+  task: Pick<Task, 'maxLength'>,
+): number {
+  if (asked !== undefined) return sequenceLimit(model, tokenizer, asked);
+  return Math.min(task.maxLength ?? usualLength, longestOf(model, tokenizer));
+}
+
+/** @throws DiffoError (usage) when the model or its tokenizer allows less than `maxLength` */
+export function sequenceLimit(model: Model, tokenizer: Tokenizer, maxLength: number): number {
+  const limit = longestOf(model, tokenizer);
+  if (maxLength > limit) {
+    throw usageError(
+      `--max-length ${maxLength} is more than the ${limit} tokens that ${model.checkpoint.name} allows.`,
+    );
+  }
+  return maxLength;
+}
+
+function longestOf(model: Model, tokenizer: Tokenizer): number {
+  return Math.min(model.maxLength, tokenizer.modelMaxLength ?? model.maxLength);
+}

@@ -1,0 +1,15 @@
+import type { TrainingOptions } from '../../src/engine/training.js';
+
+/** Four steps of eight examples, without dropout. */
+export const trainingOptions: TrainingOptions = {
+  kind: 'classification',
+  steps: () => 4,
+  batchSize: 8,
+  seed: 1,
+  learningRate: 1e-2,
+  weightDecay: 0.01,
+  warmupRatio: 0.1,
+  maxGradNorm: 1,
+  dropoutRate: 0,
+  threads: 1,
+};

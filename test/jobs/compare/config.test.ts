@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { parseCompareConfig, runConfig } from '../../../src/jobs/compare/config.js';
+
+const small = { tasks: ['cola'], methods: ['head', 'lora', 'diffora'], budget: 1000 };
+const parse = (change: object) => parseCompareConfig({ ...small, ...change }, 'compare.yaml');
+
+describe('a comparison', () => {
+  it('fills in names, seeds and rates', () => {
+    const config = parse({});
+    expect(config.methods.map(({ name }) => name)).toEqual(['head only', 'LoRA', 'DiffoRA']);
+    expect(config.seeds).toEqual([1, 2, 3]);
+    expect(config.reference).toBe('DiffoRA');
+    expect(config.methods.map(({ learningRates }) => learningRates.length)).toEqual([3, 3, 3]);
+  });
+
+  it('gives every method that can follow it the budget', () => {
+    const config = parse({});
+    const of = (i: number) =>
+      runConfig(config, 'model', config.tasks[0]!, config.methods[i]!, { seed: 2, lr: 0.1 }).parameters;
+    expect([0, 1, 2].map(of)).toEqual([undefined, 1000, 1000]);
+  });
+
+  it('lets a task and a method have settings of their own, the method winning', () => {
+    const config = parse({
+      settings: { epochs: 5, batchSize: 4 },
+      tasks: [{ task: 'rte', epochs: 4, keep: 0.3 }],
+      methods: [{ method: 'lora', keep: 0.7, select: 'random' }],
+    });
+    const run = runConfig(config, 'model', config.tasks[0]!, config.methods[0]!, { seed: 2, lr: 0.1 });
+    expect(run).toMatchObject({ task: 'rte', epochs: 4, batchSize: 4, keep: 0.7, select: 'random', seed: 2, lr: 0.1 });
+  });
+
+  it.each<[string, object, string]>([
+    ['an unknown key', { buget: 3 }, '"buget" is not a setting of a comparison; nearest: budget'],
+    ['a missing budget', { budget: undefined }, 'budget: '],
+    ['an unknown setting', { settings: { epoch: 3 } }, 'settings: "epoch" is not a setting; nearest: epochs'],
+    ['an unknown method', { methods: ['loar'] }, 'methods[0]: '],
+    ['a wrong value', { settings: { epochs: -1 } }, 'epochs: '],
+    ['a seed among the settings', { settings: { seed: 3 } }, '"seed" is laid down by the comparison'],
+    ['two methods of one name', { methods: ['lora', 'lora'] }, 'the method "LoRA" stands there twice'],
+    [
+      'a reference that is not there',
+      { reference: 'DifoRA' },
+      'reference "DifoRA" is no method here; nearest: DiffoRA',
+    ],
+    [
+      'uneven trials',
+      { methods: ['lora', { method: 'head', learningRates: [1] }] },
+      'every method gets the same number',
+    ],
+    ['rates chosen by what is scored', { scoreOn: 'validation' }, 'Give each method one learning rate'],
+    [
+      'what is scored among the settings of a method',
+      { methods: [{ method: 'lora', metrics: ['f1'] }] },
+      'for all methods',
+    ],
+    ['a seed twice', { seeds: [1, 1] }, 'a seed is named twice'],
+    [
+      'conflicts of a method',
+      { methods: [{ method: 'head', select: 'random' }] },
+      'decides where low-rank adapters go',
+    ],
+  ])('refuses %s, naming the file', (_, change, message) => {
+    expect(() => parse(change)).toThrow(message);
+    expect(() => parse(change)).toThrow('compare.yaml');
+  });
+});

@@ -1,0 +1,182 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { holdOut } from '../../../src/data/stratify.js';
+import { openTask } from '../../../src/tasks/openTask.js';
+import { diffora, resultOf, temporaryFolder, tinyModel, writeReviews } from '../../cli/run.js';
+import { REPOSITORY } from '../../shared.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  await writeReviews(folder.path('reviews.csv'));
+  await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison()));
+});
+afterAll(() => folder.remove());
+
+const comparison = (change: object = {}) => ({
+  models: [tinyModel],
+  tasks: [{ task: folder.path('reviews.csv'), textColumn: 'review', labelColumn: 'stars' }],
+  budget: 1400,
+  seeds: [1, 2],
+  learningRates: [1e-3, 1e-2],
+  methods: [{ name: 'head only', method: 'head' }, { name: 'AdaLoRA', method: 'adalora' }, { method: 'diffora' }],
+  settings: { epochs: 2, batchSize: 8, maxLength: 16, searchSteps: 3 },
+  ...change,
+});
+const run = (output: string, ...flags: string[]) =>
+  diffora('compare', folder.path('compare.yaml'), '--output', folder.path(output), '--threads', '1', ...flags);
+const records = async (output: string, file = 'records.jsonl') =>
+  (await readFile(folder.path(output, file), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+/** What does not depend on the clock. */
+const settled = (table: string) => table.replace(/ \| [^|]* \| [^|]* \|$/gm, ' |');
+
+describe('compare', { timeout: 240_000 }, () => {
+  it('trains trials and runs, at one budget, the best rate on held-out training examples', async () => {
+    const { code, stdout, stderr } = await run('whole', '--jobs', '2');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('6 done, 0 failed, 0 missing');
+    const all = await records('whole');
+    expect(all.filter(({ kind }) => kind === 'trial')).toHaveLength(6);
+    const runs = await records('whole', 'results.jsonl');
+    expect(runs.map(({ method, seed }) => [method, seed])).toEqual([
+      ['head only', 1],
+      ['head only', 2],
+      ['AdaLoRA', 1],
+      ['AdaLoRA', 2],
+      ['DiffoRA', 1],
+      ['DiffoRA', 2],
+    ]);
+    for (const { method, lr, parameters, predicted, ...rest } of runs) {
+      const trials = all.filter((one) => one.kind === 'trial' && one.method === method);
+      const best = Math.max(...trials.map(({ scores }) => scores.accuracy));
+      expect(trials.find(({ scores }) => scores.accuracy === best).lr).toBe(lr);
+      // The smallest step is a rank of the smallest module: 32 + 32 numbers; AdaLoRA's is a rank of all modules.
+      if (method === 'DiffoRA') expect(Math.abs(parameters.kept - 1400)).toBeLessThan(64);
+      expect(predicted).toHaveLength(4);
+      expect(rest).toMatchObject({ status: 'done', peakMemoryBytes: expect.any(Number), versions: expect.any(Object) });
+    }
+    expect(await readdir(folder.path('whole', 'runs'))).toHaveLength(6);
+  });
+
+  it('does not repeat what is done', async () => {
+    const before = await readFile(folder.path('whole', 'results.md'), 'utf8');
+    const { stdout, stderr } = await run('whole');
+    expect(stderr).toContain('12 of 12 runs and trials are done already');
+    expect(stdout).toContain('0 runs and trials trained, 12 found done');
+    expect(await readFile(folder.path('whole', 'results.md'), 'utf8')).toBe(before);
+  });
+
+  it('killed in the middle and started again gives the same table without repeating what was done', async () => {
+    const output = folder.path('killed');
+    const args = ['--import', 'tsx', 'src/cli/main.ts', 'compare', folder.path('compare.yaml'), '--output', output];
+    const child = spawn(process.execPath, [...args, '--threads', '1'], { cwd: REPOSITORY, stdio: 'ignore' });
+    while (!existsSync(folder.path('killed', 'records.jsonl')) || (await records('killed')).length < 4) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    const done = (await records('killed')).length;
+    await appendFile(folder.path('killed', 'records.jsonl'), '{"format": "diffora-comp');
+    const { code, stderr, stdout } = await run('killed', '--jobs', '2');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('the last line is cut off and left out');
+    expect(stdout).toContain(`${done} found done`);
+    const tables = await Promise.all(
+      ['whole', 'killed'].map((name) => readFile(folder.path(name, 'results.md'), 'utf8')),
+    );
+    expect(settled(tables[1]!)).toBe(settled(tables[0]!));
+    const keys = (await readFile(folder.path('killed', 'records.jsonl'), 'utf8')).match(/"key":"\w+"/g)!;
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('shows a failed run with its error, goes on with the rest, and tries it again the next time', async () => {
+    const methods = [
+      { method: 'diffora' },
+      // No module of the tiny model has so many ranks.
+      { name: 'too large', method: 'lora', targets: ['query'] },
+      { name: 'head only', method: 'head' },
+    ];
+    await writeFile(
+      folder.path('compare.yaml'),
+      JSON.stringify(comparison({ methods, learningRates: [1e-3], budget: 60_000, seeds: [1] })),
+    );
+    const { code, stdout, stderr } = await run('failing');
+    expect(code).toBe(1);
+    expect(stderr).toContain('2 runs failed; the same command tries them again.');
+    expect(stdout).toContain('1 done, 2 failed');
+    const [failed] = await records('failing', 'results.jsonl');
+    expect(failed).toMatchObject({ status: 'failed', error: expect.stringContaining('rank') });
+    const markdown = await readFile(folder.path('failing', 'results.md'), 'utf8');
+    expect(markdown).toContain('failed:');
+    const again = await run('failing', '--json');
+    // With --json that is a result too, and the failure all that stderr has.
+    expect(again).toMatchObject({ code: 1, stderr: '2 runs failed; the same command tries them again.\n' });
+    expect(resultOf(again.stdout)).toMatchObject({ trained: 2, failed: 2, output: folder.path('failing') });
+    const events = again.stdout.split('\n').slice(0, -2);
+    const progress = events.map((line) => JSON.parse(line)).filter(({ event }) => event === 'progress');
+    expect(progress.at(-1)).toMatchObject({ phase: 'compare', done: 2, total: 2 });
+  });
+
+  it('scores held-out training examples, the same for every seed, where dev is to be left alone', async () => {
+    const methods = [{ name: 'head only', method: 'head' }, { method: 'diffora' }];
+    const change = { methods, learningRates: [1e-2], scoreOn: 'validation', validationShare: 0.25 };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stderr } = await run('validation');
+    expect(code, stderr).toBe(0);
+    const markdown = await readFile(folder.path('validation', 'results.md'), 'utf8');
+    // 36 rows are left of 40 when a tenth is the dev split; a quarter of each class of 18 is held out.
+    expect(markdown).toContain('(10 examples scored)');
+    expect(markdown).toContain('on 25 % of the training examples, held out (dev was not read)');
+    const task = await openTask(folder.path('reviews.csv'), {
+      textColumn: 'review',
+      labelColumn: 'stars',
+      warn: expect.fail,
+    });
+    const { heldOut } = holdOut((await task.load('train')).examples, 0.25, 1);
+    for (const { predicted, scores } of await records('validation', 'results.jsonl')) {
+      const right = heldOut.filter(({ label }, i) => label === predicted[i]);
+      expect(scores.accuracy).toBe(right.length / heldOut.length);
+    }
+  });
+
+  it('compares answers in passages by what each adds to the metric', async () => {
+    const rows = Array.from({ length: 12 }, (_, i) => {
+      const good = ['man', 'film', 'book'][i % 3]!;
+      const context = `the ${good} is good and the dog is bad`;
+      return { question: 'what is good', context, answers: { text: [good], answer_start: [4] } };
+    });
+    await writeFile(folder.path('asked.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeFile(folder.path('asked.yaml'), 'kind: span\ntrain: asked.jsonl\ndev: asked.jsonl\n');
+    const change = {
+      tasks: [folder.path('asked.yaml')],
+      methods: ['head', 'lora'],
+      learningRates: [2e-2],
+      settings: { epochs: 20, batchSize: 6, maxLength: 24, maxEvalSamples: 9 },
+    };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stderr } = await run('spans');
+    expect(code, stderr).toBe(0);
+    for (const { statistics, scores, predicted } of await records('spans', 'results.jsonl')) {
+      expect(predicted).toBeUndefined();
+      expect(statistics).toHaveLength(9);
+      const sum = statistics.reduce((total: number, [value]: [number]) => total + value, 0);
+      expect(sum / 9).toBeCloseTo(scores.f1, 5);
+    }
+    expect(await readFile(folder.path('spans', 'results.md'), 'utf8')).toMatch(
+      /\| head only \| \S+ ± \S+ .*\(.* to .*\)/,
+    );
+  });
+
+  it('names the line of records that are not its own', async () => {
+    await appendFile(folder.path('failing', 'records.jsonl'), '{"format":"other"}\n');
+    const { code, stderr } = await run('failing');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/records\.jsonl, line \d+: format: /);
+  });
+});
