@@ -9,6 +9,7 @@ import { adapterParameters, countParameters, headParameters } from '../src/engin
 import { openModel } from '../src/models/registry.js';
 import { randomStream } from '../src/random.js';
 import { matchTargets } from '../src/selection/targets.js';
+import { classificationObjective } from '../src/tasks/kinds/label.js';
 import { type PeerShape, type Ready, shapeSchema } from './peer_shape.js';
 
 /**
@@ -29,7 +30,7 @@ const model = openModel(await openCheckpoint(folder), { numLabels: labels });
 const plan = loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
 const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
 const gradientStep = await openGradientStep(model, {
-  kind: 'classification',
+  objective: classificationObjective(),
   plan,
   parameters,
   wrt: parameters,

@@ -29,6 +29,7 @@ import { discretise } from '../src/selection/discretise.js';
 import type { SelectionSettings } from '../src/selection/method.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
 import { parseTrainConfig, type TrainConfig } from '../src/settings/config.js';
+import { kinds } from '../src/tasks/kinds/registry.js';
 
 const folder = fileURLToPath(new URL('../docs/results/selection', import.meta.url));
 const { positionals, values: flags } = parseArgs({
@@ -151,7 +152,7 @@ async function trainMasks(name: string, { opened, task }: Workspace, parts: Part
       await trainParameters(model, plan, parameters, parts.train, {
         ...base,
         seed,
-        kind: task.kind,
+        objective: kinds[task.kind].objective(),
         steps: (perEpoch) => base.epochs * perEpoch,
         learningRate: base.lr,
         dropoutRate: 0,
@@ -193,7 +194,7 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
       const { first, second } = splitHalves(parts.train, seed);
       const selected = await selectionMethods[method].select({
         model,
-        kind: task.kind,
+        objective: kinds[task.kind].objective(),
         halves: { train: first, validation: second },
         settings: {
           ...base,

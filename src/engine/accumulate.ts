@@ -1,17 +1,5 @@
-import type { Batch, TaskKind } from './batch.js';
+import type { Batch } from './batch.js';
 import type { GradientStep } from './gradientStep.js';
-import { IGNORED_LABEL } from './labels.js';
-import type { LossOptions } from './loss.js';
-
-/** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */
-export function batchWeight({ batchSize, labels }: Batch, kind: TaskKind, { classWeights }: LossOptions = {}): number {
-  if (kind === 'language') return labels!.rows!.length;
-  if (kind === 'tokens')
-    return (labels!.data as BigInt64Array).filter((label) => label !== BigInt(IGNORED_LABEL)).length;
-  if (classWeights === undefined) return batchSize;
-  const classes = Array.from(labels!.data as BigInt64Array, Number);
-  return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);
-}
 
 /**
  * Runs a step over several batches: the mean of their losses and gradients, each weighted as its own mean is, is that

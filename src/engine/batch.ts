@@ -18,9 +18,6 @@ export interface EncodedExample {
   readonly index: number;
 }
 
-/** What is predicted, and so what the loss is (src/engine/loss.ts). */
-export type TaskKind = 'classification' | 'regression' | 'tokens' | 'span' | 'language';
-
 /** Padded to the longest sequence of the batch: every array is [batch, seq], row-major. */
 export interface Batch {
   readonly batchSize: number;
@@ -34,13 +31,10 @@ export interface Batch {
   readonly indices: readonly number[];
 }
 
-/**
- * Labels of a batch. Classification: class indices [batch]. Regression: scores [batch]. Tokens: classes [batch*seq], -100
- * for none. Span: 1 at the first and at the last token of the answer [batch, 2, seq]. Language: ids of next tokens
- * [rows], for the positions `rows` [rows] of [batch*seq]; positions without a label are left out.
- */
+/** Labels of a batch, as an objective lays them out. */
 export interface BatchLabels {
   readonly data: BigInt64Array | Float32Array;
   readonly shape: readonly number[];
+  /** Positions [rows] in [batch*seq] that `data` is of, where positions without a label are left out. */
   readonly rows?: BigInt64Array;
 }

@@ -1,11 +1,12 @@
-import type { Batch, EncodedExample, TaskKind } from './batch.js';
+import type { Batch, EncodedExample } from './batch.js';
 import { collate, trainingBatches } from './batching.js';
+import type { Objective } from './objective.js';
 
 export interface BatchStreamOptions {
   readonly batchSize: number;
   readonly seed: number;
   readonly padTokenId: number;
-  readonly kind: TaskKind;
+  readonly objective: Objective;
 }
 
 /** Training batches by step, epoch after epoch: the batch of a step depends on the seed and the step alone. */
@@ -29,20 +30,21 @@ export class BatchStream {
   }
 
   at(step: number): Batch {
-    const { padTokenId, kind } = this.options;
-    return collate(this.examplesAt(step), padTokenId, kind);
+    const { padTokenId, objective } = this.options;
+    return collate(this.examplesAt(step), padTokenId, objective);
   }
 
   /**
-   * The batch of a step in parts of at most `size` examples, each padded for itself; for answers in passages as the
-   * whole, since padding stands in the softmax over the positions.
+   * The batch of a step in parts of at most `size` examples, padded as the objective wants them.
+   * @throws Error for an objective whose batches cannot be cut
    */
   partsAt(step: number, size: number): Batch[] {
-    const { padTokenId, kind } = this.options;
+    const { padTokenId, objective } = this.options;
+    if (objective.parts === 'never') throw new Error('a batch of this objective cannot be cut into parts');
     const examples = this.examplesAt(step);
-    const length = kind === 'span' ? Math.max(...examples.map(({ inputIds }) => inputIds.length)) : 0;
+    const length = objective.parts === 'alike' ? Math.max(...examples.map(({ inputIds }) => inputIds.length)) : 0;
     return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) =>
-      collate(examples.slice(i * size, (i + 1) * size), padTokenId, kind, length),
+      collate(examples.slice(i * size, (i + 1) * size), padTokenId, objective, length),
     );
   }
 

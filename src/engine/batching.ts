@@ -1,6 +1,6 @@
 import { permutation, randomStream } from '../random.js';
-import type { Batch, EncodedExample, TaskKind } from './batch.js';
-import { batchLabels } from './labels.js';
+import type { Batch, EncodedExample } from './batch.js';
+import type { Objective } from './objective.js';
 
 /** Batches whose rows are sorted together by length: enough to save padding, few enough to stay random. */
 const BATCHES_PER_BUCKET = 16;
@@ -35,10 +35,15 @@ export function evaluationBatches(
 /**
  * Pads a batch to its longest row and lays it out as the model's inputs.
  *
- * @param kind what the labels are; left out, or with an unlabelled row, the batch has none
+ * @param objective lays the labels out; left out, or with an unlabelled row, the batch has none
  * @param length tokens of a row where the longest has fewer
  */
-export function collate(examples: readonly EncodedExample[], padTokenId: number, kind?: TaskKind, length = 0): Batch {
+export function collate(
+  examples: readonly EncodedExample[],
+  padTokenId: number,
+  objective?: Pick<Objective, 'labels'>,
+  length = 0,
+): Batch {
   const batchSize = examples.length;
   const sequenceLength = Math.max(length, ...examples.map(({ inputIds }) => inputIds.length));
   const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));
@@ -58,7 +63,7 @@ export function collate(examples: readonly EncodedExample[], padTokenId: number,
     inputIds,
     attentionMask,
     tokenTypeIds,
-    labels: kind === undefined ? undefined : batchLabels(examples, sequenceLength, kind),
+    labels: objective?.labels(examples, sequenceLength),
     indices: examples.map(({ index }) => index),
   };
 }

@@ -2,15 +2,14 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import { grad, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { openSession, type Value } from '../runtime/session.js';
-import type { Batch, TaskKind } from './batch.js';
+import type { Batch } from './batch.js';
 import { dropoutSites } from './dropout.js';
-import { type LossOptions, labelRows, taskLoss } from './loss.js';
 import { batchFeeds, modelLogits } from './modelGraph.js';
+import { type Objective, objectiveRows } from './objective.js';
 import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
 
 export interface GradientStepOptions {
-  readonly kind: TaskKind;
-  readonly loss?: LossOptions | undefined;
+  readonly objective: Objective;
   readonly plan: AdapterPlan;
   /** Every trainable tensor of the graph, head and adapters, and whatever `gates` reads. */
   readonly parameters: readonly Parameter[];
@@ -60,21 +59,21 @@ export async function openGradientStep(model: Model, options: GradientStepOption
 
 /** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */
 export function gradientGraph(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
-  const { parameters, wrt, dropoutSeed, dropoutRate, plan, gates } = options;
+  const { parameters, wrt, objective, dropoutSeed, dropoutRate, plan, gates } = options;
   const inputs = parameterInputs(parameters);
   const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
   const logits = modelLogits(model, {
     plan,
     parameters: inputs,
-    rows: labelRows(options.kind),
+    rows: objectiveRows(objective),
     gradientCheckpointing: options.gradientCheckpointing,
     ...(gates === undefined ? {} : { gate: gates(inputs) }),
     ...(sites === undefined
       ? {}
       : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
   });
-  const objective = taskLoss(logits, options.kind, options.loss);
-  const loss = plan.penalty === undefined ? objective : ops.add(objective, plan.penalty(inputs));
+  const mean = objective.loss(logits);
+  const loss = plan.penalty === undefined ? mean : ops.add(mean, plan.penalty(inputs));
   const gradients = grad(
     loss,
     wrt.map(({ name }) => inputs.get(name)!),

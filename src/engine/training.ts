@@ -2,13 +2,13 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
 import { type Resumable, type Stage, together } from '../state.js';
-import { accumulator, batchWeight } from './accumulate.js';
+import { accumulator } from './accumulate.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
-import type { EncodedExample, TaskKind } from './batch.js';
+import type { EncodedExample } from './batch.js';
 import { BatchStream } from './batchStream.js';
 import { openGradientStep } from './gradientStep.js';
-import type { LossOptions } from './loss.js';
 import { refuseDiverged, skippedSteps } from './notFinite.js';
+import type { Objective } from './objective.js';
 import { type Parameter, trainedOf, valuesState } from './parameters.js';
 import { type ScheduleName, scheduleFactor } from './schedule.js';
 import { WorkDone } from './work.js';
@@ -29,8 +29,7 @@ export interface TrainStep {
 export interface TrainingOptions {
   /** In messages; default `training`. */
   readonly name?: string | undefined;
-  readonly kind: TaskKind;
-  readonly loss?: LossOptions | undefined;
+  readonly objective: Objective;
   /** Optimiser steps, by how many there are in an epoch. */
   readonly steps: (stepsPerEpoch: number) => number;
   /** Examples of an optimiser step. */
@@ -82,8 +81,8 @@ export async function trainParameters(
   examples: readonly EncodedExample[],
   options: TrainingOptions,
 ): Promise<void> {
-  const { kind, batchSize, seed, threads, signal, onStep, schedule = 'linear', parts = 1 } = options;
-  const stream = new BatchStream(examples, { batchSize, seed, kind, padTokenId: model.padTokenId });
+  const { objective, batchSize, seed, threads, signal, onStep, schedule = 'linear', parts = 1 } = options;
+  const stream = new BatchStream(examples, { batchSize, seed, objective, padTokenId: model.padTokenId });
   const totalSteps = options.steps(stream.stepsPerEpoch);
   const warmupSteps = Math.ceil(options.warmupRatio * totalSteps);
   const trained = trainedOf(parameters);
@@ -111,8 +110,7 @@ export async function trainParameters(
     return last;
   };
   const gradientStep = await openGradientStep(model, {
-    kind,
-    loss: options.loss,
+    objective,
     plan,
     parameters,
     wrt: trained,
@@ -122,7 +120,7 @@ export async function trainParameters(
     threads,
     largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
   });
-  const accumulated = accumulator(gradientStep, (batch) => batchWeight(batch, kind, options.loss));
+  const accumulated = accumulator(gradientStep, objective.weight);
   const work = new WorkDone();
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   try {

@@ -1,7 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
-import { IGNORED_LABEL } from '../engine/labels.js';
+import { IGNORED_LABEL, labelledRows } from '../engine/labels.js';
 import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
@@ -65,7 +65,7 @@ export async function labelledLikelihoods(
   try {
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
-      const collated = collate(batch, model.padTokenId, 'language');
+      const collated = collate(batch, model.padTokenId, { labels: labelledRows });
       const values = (await session.run({ ...fixedFeeds, ...batchFeeds(collated, true) })).losses!.data as Float32Array;
       let start = 0;
       for (const { index, tokenLabels } of batch) {

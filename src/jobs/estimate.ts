@@ -14,6 +14,7 @@ import { backboneTensor } from '../models/weights.js';
 import type { Reporter } from '../reporter.js';
 import { matchTargets } from '../selection/targets.js';
 import { adapterMethodName, dropoutRateOf, selectionMethodOf, type TrainConfig } from '../settings/config.js';
+import { kinds } from '../tasks/kinds/registry.js';
 import { trainingSteps } from './fineTune.js';
 import { planRun } from './plan.js';
 import { openWorkspace, type Workspace } from './workspace.js';
@@ -112,10 +113,11 @@ function freeMemory(): number {
 
 function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
   const { model } = opened;
+  const objective = kinds[task.kind].objective();
   const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
     ...config,
     padTokenId: model.padTokenId,
-    kind: task.kind,
+    objective,
   });
   const head = model.head.map(({ name, shape }) => parameter(name, shape, emptyOf(shape)));
   const labelled = train.encoded.reduce((most, { tokenLabels }) => Math.max(most, countLabelled(tokenLabels)), 0);
@@ -125,7 +127,7 @@ function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
     const parameters = [...parametersOf(plan, model, (name) => emptyOf(shapeOf(name))), ...head];
     const batch = Math.ceil(largest.batch / parts);
     const memory = estimateStepMemory(model, {
-      kind: task.kind,
+      objective,
       plan,
       parameters,
       wrt: trainedOf(parameters),

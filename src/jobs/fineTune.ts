@@ -1,6 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import type { EncodedExample, TaskKind } from '../engine/batch.js';
-import type { LossOptions } from '../engine/loss.js';
+import type { EncodedExample } from '../engine/batch.js';
+import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
 import { type TrainStep, trainParameters, type Watch } from '../engine/training.js';
 import type { Model } from '../models/model.js';
@@ -9,8 +9,7 @@ import { dropoutRateOf, type TrainConfig } from '../settings/config.js';
 import type { Stage } from '../state.js';
 
 export interface FineTuneOptions {
-  readonly kind: TaskKind;
-  readonly loss?: LossOptions;
+  readonly objective: Objective;
   readonly config: TrainConfig;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;

@@ -56,7 +56,7 @@ export async function inspectGram({
   const { config: stored } = await readRunFile(run);
   const given = { ...stored, dam: undefined, threads, ...(dataDir === undefined ? {} : { dataDir }) };
   const config = parseTrainConfig(given, join(run, 'run.json'));
-  const { opened, task, train } = await openWorkspace(config, reporter, signal);
+  const { opened, train } = await openWorkspace(config, reporter, signal);
   const { model } = opened;
   const dam = await readDamFor(model, file);
   // The half that the weights of a search learn on: not what the matrix was judged by.
@@ -64,7 +64,6 @@ export async function inspectGram({
   const phase = reporter.phase('Gram matrices', sample.length);
   const matrices = await gramMatrices(model, await headParameters(model.head, config.seed), sample, {
     ...config,
-    kind: task.kind,
     signal,
     onExample: (done) => phase.update(done, { examples: done }),
   });

@@ -1,7 +1,7 @@
 import type { EncodedExample } from '../engine/batch.js';
-import type { LossOptions } from '../engine/loss.js';
 import { nearestNames, usageError } from '../errors.js';
 import type { TrainConfig } from '../settings/config.js';
+import type { LossOptions } from '../tasks/kinds/label.js';
 import type { Task } from '../tasks/task.js';
 
 /**

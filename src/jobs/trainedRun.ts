@@ -10,6 +10,7 @@ import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
 import type { Adapted, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
+import { kinds } from '../tasks/kinds/registry.js';
 import { fineTune, trainingSteps } from './fineTune.js';
 import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
@@ -38,7 +39,7 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const { reporter, signal, log, journal } = context;
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
-  const loss = lossOptionsOf(config, task, train.encoded);
+  const objective = kinds[task.kind].objective(lossOptionsOf(config, task, train.encoded));
   refuseHeadTraining(config, model, task);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const scorer = await workspace.scorer();
@@ -75,8 +76,7 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
   const phase = reporter.phase('train', totalSteps, stage?.found?.step);
   await fineTune(model, plan, parameters, train.encoded, {
-    kind: task.kind,
-    loss,
+    objective,
     config,
     signal,
     watch,

@@ -1,8 +1,8 @@
 import { loraB, loraPlan } from '../adapters/methods/lora.js';
-import type { TaskKind } from '../engine/batch.js';
 import type { BatchStream } from '../engine/batchStream.js';
 import { openGradientStep } from '../engine/gradientStep.js';
 import { refuseNotFiniteGradient } from '../engine/notFinite.js';
+import type { Objective } from '../engine/objective.js';
 import { adapterParameters, type Parameter } from '../engine/parameters.js';
 import type { Model } from '../models/model.js';
 import type { Group } from './relax.js';
@@ -19,7 +19,7 @@ const gradientBatches = 16;
 
 /** LoRA on every module as it starts: what is measured before anything is trained. */
 export interface FreshAdapters {
-  readonly kind: TaskKind;
+  readonly objective: Objective;
   readonly rank: number;
   readonly alpha: number;
   readonly seed: number;
@@ -42,9 +42,9 @@ export async function gradientNorms(
   const adapters = await adapterParameters(plan, model, options.seed);
   const byName = new Map(adapters.map((one) => [one.name, one]));
   const wrt = model.adaptable.map(({ path }) => byName.get(loraB(path))!);
-  const { kind, threads } = options;
+  const { objective, threads } = options;
   const step = await openGradientStep(model, {
-    kind,
+    objective,
     plan,
     parameters: [...adapters, ...head],
     wrt,

@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix, solve } from 'ml-matrix';
 import { loraPlan } from '../adapters/methods/lora.js';
-import type { EncodedExample, TaskKind } from '../engine/batch.js';
+import type { EncodedExample } from '../engine/batch.js';
 import { refuseNotFiniteGradient } from '../engine/notFinite.js';
 import { openOutputGradients } from '../engine/outputGradients.js';
 import { adapterParameters, type Parameter } from '../engine/parameters.js';
@@ -36,7 +36,7 @@ export async function gramMatrices(
   model: Model,
   head: readonly Parameter[],
   examples: readonly EncodedExample[],
-  options: FreshAdapters & { readonly onExample?: (done: number) => void },
+  options: Omit<FreshAdapters, 'objective'> & { readonly onExample?: (done: number) => void },
 ): Promise<GramMatrices> {
   if (model.taskType !== 'SEQ_CLS') {
     throw usageError('The Gram matrix is that of classes or scores; this task has neither. Select another way.');
@@ -66,7 +66,7 @@ export async function gramMatrices(
   } finally {
     await gradients.release();
   }
-  return { examples: n, modules: sums, targets: targetsOf(examples, options.kind, model.numLabels) };
+  return { examples: n, modules: sums, targets: targetsOf(examples, model.numLabels) };
 }
 
 /** λ_min, condition and complexity of Σ H_m over the modules that `isKept` names. */
@@ -114,9 +114,9 @@ function outputDirections(outputs: number): Float32Array[] {
   );
 }
 
-function targetsOf(examples: readonly EncodedExample[], kind: TaskKind, outputs: number): Float64Array[] {
+function targetsOf(examples: readonly EncodedExample[], outputs: number): Float64Array[] {
   const labels = examples.map(({ label }) => label as number);
-  if (kind === 'regression') {
+  if (outputs === 1) {
     const mean = labels.reduce((sum, label) => sum + label, 0) / labels.length;
     const spread = Math.sqrt(labels.reduce((sum, label) => sum + (label - mean) ** 2, 0) / labels.length) || 1;
     return [Float64Array.from(labels, (label) => (label - mean) / spread)];

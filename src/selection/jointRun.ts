@@ -8,7 +8,7 @@ import { freshHead, type SelectionContext } from './method.js';
 export async function jointRun(
   context: SelectionContext,
 ): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
-  const { model, kind, halves, settings, signal, warn } = context;
+  const { model, objective, halves, settings, signal, warn } = context;
   const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
   const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
   const stage = context.stage?.('joint run');
@@ -16,7 +16,7 @@ export async function jointRun(
   await trainParameters(model, plan, parameters, halves.train, {
     ...settings,
     name: 'joint run',
-    kind,
+    objective,
     steps: () => settings.steps,
     learningRate: settings.lr,
     signal,

@@ -1,4 +1,4 @@
-import type { TaskKind } from '../engine/batch.js';
+import type { Objective } from '../engine/objective.js';
 import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import type { Phase } from '../progress.js';
@@ -64,7 +64,7 @@ export const allowanceSettings = ['keep', 'budget', 'scope'] as const satisfies 
 /** What a selection method gets. */
 export interface SelectionContext {
   readonly model: Model;
-  readonly kind: TaskKind;
+  readonly objective: Objective;
   /** Halves of the training data; no method sees anything else. */
   readonly halves: Halves;
   readonly settings: SelectionSettings;

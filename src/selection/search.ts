@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { loraPlan } from '../adapters/methods/lora.js';
 import { adamW, clipGlobalNorm } from '../engine/adamw.js';
-import type { EncodedExample, TaskKind } from '../engine/batch.js';
+import type { EncodedExample } from '../engine/batch.js';
 import { BatchStream } from '../engine/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../engine/gradientStep.js';
 import { NotFiniteError, refuseDiverged, skippedSteps } from '../engine/notFinite.js';
+import type { Objective } from '../engine/objective.js';
 import { adapterParameters, type Parameter, parameter, valuesState } from '../engine/parameters.js';
 import { scheduleFactor } from '../engine/schedule.js';
 import { WorkDone } from '../engine/work.js';
@@ -19,7 +20,7 @@ import { entropyGradient, type Group, gumbelNoise, type Relaxation, relax, relax
 import { type GateGradient, openUnrolledGradient } from './unrolled.js';
 
 export interface SearchOptions {
-  readonly kind: TaskKind;
+  readonly objective: Objective;
   readonly relax: Relaxation;
   /** Entries of the flat matrix that are weighed against each other: rows, or the whole. */
   readonly groups: readonly Group[];
@@ -84,7 +85,7 @@ export async function searchDam(
   halves: Halves,
   options: SearchOptions,
 ): Promise<SearchResult> {
-  const { seed, threads, kind, groups } = options;
+  const { seed, threads, groups } = options;
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, seed);
   const weights = [...adapters, ...head];
@@ -117,7 +118,7 @@ export async function searchDam(
   if (found !== undefined) memory.restore(found.state);
   if (found?.last === true) return result();
   const shared = {
-    kind,
+    objective: options.objective,
     plan,
     parameters: [...weights, gates],
     gates: (inputs: ReadonlyMap<string, Tensor>) => moduleGates(model, inputs.get(gates.name)!),

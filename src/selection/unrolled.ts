@@ -1,15 +1,15 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import type { Batch, TaskKind } from '../engine/batch.js';
+import type { Batch } from '../engine/batch.js';
 import { openGradientStep } from '../engine/gradientStep.js';
-import { labelRows, taskLoss } from '../engine/loss.js';
 import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { type Objective, objectiveRows } from '../engine/objective.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
 import { grad, input, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { openSession, type Value } from '../runtime/session.js';
 
 export interface UnrolledOptions {
-  readonly kind: TaskKind;
+  readonly objective: Objective;
   readonly plan: AdapterPlan;
   /** What the training step moves: A, B and the head. */
   readonly weights: readonly Parameter[];
@@ -76,12 +76,17 @@ export async function openUnrolledGradient(model: Model, options: UnrolledOption
 /** ∂/∂γ of Σ ⟨∂L/∂w, v⟩ at a batch, for any direction v (one array a weight). */
 export async function openMixedDerivative(
   model: Model,
-  { kind, plan, weights, gates, gateTensors, threads }: Omit<UnrolledOptions, 'largestBatch'>,
+  { objective, plan, weights, gates, gateTensors, threads }: Omit<UnrolledOptions, 'largestBatch'>,
 ) {
   const inputs = parameterInputs([...weights, gates]);
-  const logits = modelLogits(model, { plan, parameters: inputs, rows: labelRows(kind), gate: gateTensors(inputs) });
+  const logits = modelLogits(model, {
+    plan,
+    parameters: inputs,
+    rows: objectiveRows(objective),
+    gate: gateTensors(inputs),
+  });
   const slopes = grad(
-    taskLoss(logits, kind),
+    objective.loss(logits),
     weights.map(({ name }) => inputs.get(name)!),
   );
   const along = weights

@@ -18,6 +18,7 @@ import { matchTargets } from '../../src/selection/targets.js';
 import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, openTinyBert, savedClassifier } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 
 interface MethodsDescription extends BatchKeys {
   readonly targets: readonly string[];
@@ -101,7 +102,7 @@ describe.each(description.cases.map((one) => [one.name, one] as const))('%s, aga
     );
     const losses: number[] = [];
     await trainParameters(model, plan, parameters, examples(), {
-      kind: 'classification',
+      objective: objectives.classification,
       steps: () => description.steps,
       batchSize: 4,
       seed: 1,

@@ -6,6 +6,7 @@ import { scheduleFactor } from '../../src/engine/schedule.js';
 import type { Model } from '../../src/models/model.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, batchOf, openTinyBert, parametersOf, planOf } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 
 interface AdamWDescription {
   readonly optimizer: {
@@ -44,7 +45,7 @@ async function start(change: (parameters: Parameter[], model: Model) => Paramete
   const parameters = change(parametersOf(oracle.all(before)), model);
   const decay = weightDecay['bert.encoder.layer.0.attention.self.query.lora_A']!;
   const gradientStep = await openGradientStep(model, {
-    kind: 'classification',
+    objective: objectives.classification,
     plan: planOf(model),
     parameters,
     wrt: parameters,

@@ -4,6 +4,7 @@ import type { EncodedExample } from '../../src/engine/batch.js';
 import { collate, evaluationBatches, trainingBatches } from '../../src/engine/batching.js';
 import { encodeSplit } from '../../src/tasks/encoding/encodeTexts.js';
 import { loadTokenizer } from '../../src/tokenize/index.js';
+import { objectives } from '../objectives.js';
 import { REPOSITORY } from '../shared.js';
 
 function withLengths(lengths: readonly number[]): EncodedExample[] {
@@ -87,7 +88,7 @@ describe('evaluationBatches', () => {
 
 describe('collate', () => {
   it('pads to the longest row, and masks the padding', () => {
-    const batch = collate(withLengths([2, 3]), 9, 'classification');
+    const batch = collate(withLengths([2, 3]), 9, objectives.classification);
     expect([batch.batchSize, batch.sequenceLength]).toEqual([2, 3]);
     expect([...batch.inputIds]).toEqual([0n, 1n, 9n, 1n, 2n, 3n]);
     expect([...batch.attentionMask]).toEqual([1n, 1n, 0n, 1n, 1n, 1n]);
@@ -98,9 +99,9 @@ describe('collate', () => {
 
   it('gives scores for regression, and no labels where a row has none', () => {
     const [first, second] = withLengths([2, 3]);
-    const scored = collate([{ ...first!, label: 2.5 }], 0, 'regression');
+    const scored = collate([{ ...first!, label: 2.5 }], 0, objectives.regression);
     expect(scored.labels).toEqual({ data: Float32Array.of(2.5), shape: [1] });
-    const partly = collate([first!, { ...second!, label: undefined }], 0, 'classification');
+    const partly = collate([first!, { ...second!, label: undefined }], 0, objectives.classification);
     expect(partly.labels).toBeUndefined();
   });
 
@@ -111,8 +112,8 @@ describe('collate', () => {
       { ...second!, tokenLabels: Int32Array.of(0, 2, 1) },
     ];
     const data = BigInt64Array.of(1n, -100n, -100n, 0n, 2n, 1n);
-    expect(collate(rows, 0, 'tokens').labels).toEqual({ data, shape: [6] });
-    expect(collate([rows[0]!, second!], 0, 'tokens').labels).toBeUndefined();
+    expect(collate(rows, 0, objectives.tokens).labels).toEqual({ data, shape: [6] });
+    expect(collate([rows[0]!, second!], 0, objectives.tokens).labels).toBeUndefined();
   });
 
   it('gives language modelling the labelled positions and their next tokens alone', () => {
@@ -121,7 +122,7 @@ describe('collate', () => {
       { ...first!, tokenLabels: Int32Array.of(7, -100) },
       { ...second!, tokenLabels: Int32Array.of(-100, 8, 9) },
     ];
-    expect(collate(rows, 0, 'language').labels).toEqual({
+    expect(collate(rows, 0, objectives.language).labels).toEqual({
       data: BigInt64Array.of(7n, 8n, 9n),
       shape: [3],
       rows: BigInt64Array.of(0n, 4n, 5n),
@@ -135,6 +136,6 @@ describe('collate', () => {
       { ...second!, span: [0, 2] as const },
     ];
     const data = Float32Array.of(0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1);
-    expect(collate(rows, 0, 'span').labels).toEqual({ data, shape: [2, 2, 3] });
+    expect(collate(rows, 0, objectives.span).labels).toEqual({ data, shape: [2, 2, 3] });
   });
 });

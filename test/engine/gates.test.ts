@@ -8,6 +8,7 @@ import { moduleGates } from '../../src/selection/search.js';
 import { openMixedDerivative, openUnrolledGradient } from '../../src/selection/unrolled.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, batchOf, openTinyBert, parametersOf, planOf } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 
 interface GatesDescription extends BatchKeys {
   readonly columns: readonly string[];
@@ -56,7 +57,7 @@ describe.each(description.cases.map((one) => [one.name, one] as const))(
       const { weights, gates, relaxed, gateTensors } = relaxedModel(model, name);
       const parameters = [gates, ...weights];
       const step = await openGradientStep(model, {
-        kind: 'classification',
+        objective: objectives.classification,
         plan: planOf(model),
         parameters,
         wrt: parameters,
@@ -80,7 +81,7 @@ describe.each(description.cases.map((one) => [one.name, one] as const))(
       const { relaxed, ...parts } = relaxedModel(model, name);
       const mixed = await openMixedDerivative(model, {
         ...parts,
-        kind: 'classification',
+        objective: objectives.classification,
         plan: planOf(model),
         threads: 1,
       });
@@ -102,7 +103,7 @@ describe('the second-order gradient', () => {
     const model = await openTinyBert();
     const { weights: alike, gates, gateTensors } = relaxedModel(model, 'sigmoid');
     const options = {
-      kind: 'classification' as const,
+      objective: objectives.classification,
       plan: planOf(model),
       threads: 1,
       largestBatch: { batch: 4, seq: 10 },

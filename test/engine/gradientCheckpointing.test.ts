@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Where } from '../../src/adapters/plan.js';
 import { type AdapterMethod, adapterMethodNames, adapterMethods } from '../../src/adapters/registry.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import type { Batch, TaskKind } from '../../src/engine/batch.js';
+import type { Batch } from '../../src/engine/batch.js';
 import { type GradientStepOptions, openGradientStep } from '../../src/engine/gradientStep.js';
 import { adapterParameters, headParameters, parameter, trainedOf } from '../../src/engine/parameters.js';
 import type { Model, TaskType } from '../../src/models/model.js';
@@ -12,13 +12,14 @@ import { randomStream } from '../../src/random.js';
 import { moduleGates } from '../../src/selection/search.js';
 import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { oraclePath } from '../fixtures.js';
+import { type ObjectiveName, objectives } from '../objectives.js';
 
 const families = readdirSync(oraclePath('families'))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.slice(0, -'.json'.length))
   .sort();
 
-const kinds: Readonly<Record<TaskType, TaskKind>> = {
+const kinds: Readonly<Record<TaskType, ObjectiveName>> = {
   SEQ_CLS: 'classification',
   TOKEN_CLS: 'tokens',
   QUESTION_ANS: 'span',
@@ -71,7 +72,7 @@ type Step = Pick<GradientStepOptions, 'plan' | 'parameters' | 'gates'>;
 
 async function gradientsOf(model: Model, options: Step, on: boolean) {
   const step = await openGradientStep(model, {
-    kind: kinds[model.taskType],
+    objective: objectives[kinds[model.taskType]],
     wrt: trainedOf(options.parameters),
     dropoutSeed: 1,
     dropoutRate: 0.2,

@@ -5,12 +5,13 @@ import { adapterParameters, headParameters } from '../../src/engine/parameters.j
 import { openModel } from '../../src/models/registry.js';
 import { oraclePath } from '../fixtures.js';
 import { openTinyBert, planOf } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 
 async function tinyStep() {
   const model = await openTinyBert();
   const plan = planOf(model);
   const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
-  return { model, options: { kind: 'classification' as const, plan, parameters, wrt: parameters } };
+  return { model, options: { objective: objectives.classification, plan, parameters, wrt: parameters } };
 }
 
 describe('the estimate of a step', () => {
@@ -50,7 +51,7 @@ describe('the estimate of a step', () => {
     const model = openModel(checkpoint, { taskType: 'CAUSAL_LM', numLabels: 1 });
     const plan = planOf(model);
     const parameters = await adapterParameters(plan, model, 1);
-    const options = { kind: 'language' as const, plan, parameters, wrt: parameters, dropoutSeed: 1 };
+    const options = { objective: objectives.language, plan, parameters, wrt: parameters, dropoutSeed: 1 };
     const { activations } = estimateStepMemory(model, { ...options, largestBatch: { batch: 2, seq: 8 } });
     expect(activations).toBeGreaterThan(4 * 16 * model.vocabSize);
   });

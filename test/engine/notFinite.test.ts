@@ -13,6 +13,7 @@ import { temporaryFolder } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
 import { modelWithInfinity, rareId } from '../models/brokenModel.js';
 import { planOf } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 import { examples } from '../selection/examples.js';
 import { searchOptions } from '../selection/searchOptions.js';
 import { trainingOptions } from './trainingOptions.js';
@@ -162,7 +163,7 @@ describe('tokens without a label', () => {
     const warnings: string[] = [];
     await trainParameters(tokenModel, plan, parameters, encoded.map(inVocabulary), {
       ...trainingOptions,
-      kind: 'tokens',
+      objective: objectives.tokens,
       steps: () => 3,
       parts,
       weightDecay: 0,

@@ -6,6 +6,7 @@ import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { readOracle } from '../fixtures.js';
 import { type BatchKeys, batchOf, openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 
 const oracle = await readOracle<{ readonly cases: readonly (BatchKeys & { readonly numLabels: number })[] }>('bert');
 const batches = oracle.description.cases.filter(({ numLabels }) => numLabels === 3).map((one) => batchOf(oracle, one));
@@ -20,7 +21,7 @@ async function openDroppingBert(): Promise<Model> {
 async function openStep(parameters: readonly Parameter[], dropoutSeed: number | undefined) {
   const model = await openDroppingBert();
   return openGradientStep(model, {
-    kind: 'classification',
+    objective: objectives.classification,
     plan: planOf(model),
     parameters,
     wrt: parameters,

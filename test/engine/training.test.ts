@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import type { EncodedExample, TaskKind } from '../../src/engine/batch.js';
+import type { EncodedExample } from '../../src/engine/batch.js';
 import { adapterParameters, headParameters } from '../../src/engine/parameters.js';
 import { type TrainingOptions, type TrainStep, trainParameters } from '../../src/engine/training.js';
 import type { TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import type { Work } from '../../src/progress.js';
 import { randomStream } from '../../src/random.js';
+import { classificationObjective } from '../../src/tasks/kinds/label.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 import { openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
+import { type ObjectiveName, objectives } from '../objectives.js';
 import { examples } from '../selection/examples.js';
 import { trainingOptions } from './trainingOptions.js';
 
@@ -56,11 +58,14 @@ function tokenExamples(count: number, classes: number): EncodedExample[] {
 }
 
 /** Trains with other losses than the one of classification. */
-async function trainKind(family: string, taskType: TaskType, kind: TaskKind, parts: number) {
+async function trainKind(family: string, taskType: TaskType, kind: ObjectiveName, parts: number) {
   const model = openModel(await openCheckpoint(oraclePath('families', family)), { taskType, numLabels: 3 });
   const plan = planOf(model);
   const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
-  return train({ kind, parts }, { model, plan, parameters, encoded: tokenExamples(22, model.numLabels) });
+  return train(
+    { objective: objectives[kind], parts },
+    { model, plan, parameters, encoded: tokenExamples(22, model.numLabels) },
+  );
 }
 
 describe('a batch cut into parts', () => {
@@ -94,8 +99,8 @@ describe('a batch cut into parts', () => {
   );
 
   it('and weighted by class: the same as whole', async () => {
-    const loss = { classWeights: [1, 3, 0.2], labelSmoothing: 0.1 };
-    const [whole, cut] = [await train({ loss }), await train({ loss, parts: 3 })];
+    const objective = classificationObjective({ classWeights: [1, 3, 0.2], labelSmoothing: 0.1 });
+    const [whole, cut] = [await train({ objective }), await train({ objective, parts: 3 })];
     expectClose('losses', cut.losses, whole.losses, { relative: 1e-5, floor: 1e-6 });
     expect(whole.losses).not.toEqual((await train({})).losses);
   });

@@ -1,8 +1,9 @@
 import type { TrainingOptions } from '../../src/engine/training.js';
+import { objectives } from '../objectives.js';
 
 /** Four steps of eight examples, without dropout. */
 export const trainingOptions: TrainingOptions = {
-  kind: 'classification',
+  objective: objectives.classification,
   steps: () => 4,
   batchSize: 8,
   seed: 1,

@@ -18,6 +18,7 @@ import { randomStream } from '../../src/random.js';
 import { parseTrainConfig } from '../../src/settings/config.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 import { lettersTask as task } from '../models/lettersTask.js';
+import { objectives } from '../objectives.js';
 
 const architectures = ['tiny-bert-backbone', 'families/gpt2', 'families/deberta-v3'] as const;
 const labels = 3;
@@ -68,7 +69,7 @@ async function train(method: AdapterMethodName, architecture: string): Promise<T
   const start = async () => [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
   const parameters = await start();
   await trainParameters(model, plan, parameters, examples, {
-    kind: 'classification',
+    objective: objectives.classification,
     steps: () => 6,
     batchSize: 6,
     seed: 1,

@@ -9,7 +9,6 @@ import { writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
 import type { NamedTensor } from '../../src/checkpoint/types.js';
 import type { Batch } from '../../src/engine/batch.js';
 import { openGradientStep } from '../../src/engine/gradientStep.js';
-import { taskLoss } from '../../src/engine/loss.js';
 import { batchFeeds, modelLogits } from '../../src/engine/modelGraph.js';
 import { type Parameter, parameter, parameterFeeds, parameterInputs } from '../../src/engine/parameters.js';
 import { emitGraph, grad, input, ops, type Tensor } from '../../src/graph/index.js';
@@ -19,6 +18,7 @@ import { openModel } from '../../src/models/registry.js';
 import { storedWeight } from '../../src/models/weights.js';
 import { openSession, type Session } from '../../src/runtime/session.js';
 import { expectClose, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
+import { objectives } from '../objectives.js';
 import {
   type BatchKeys,
   batchOf,
@@ -91,7 +91,7 @@ describe('BERT with LoRA on every linear module, against transformers and PEFT',
       forward = await openLogits(model, parameters);
       const largestBatch = { batch: 8, seq: 64 };
       step = await openGradientStep(model, {
-        kind,
+        objective: objectives[kind],
         plan: planOf(model),
         parameters,
         wrt: parameters,
@@ -285,7 +285,7 @@ describe('the training graph', () => {
     const head = await savedClassifier();
     const pairs = plan.tensors.map(({ name, shape }) => parameter(name, shape, new Float32Array(elementCount(shape))));
     const inputs = parameterInputs([...pairs, ...head]);
-    const loss = taskLoss(modelLogits(model, { plan, parameters: inputs }), 'classification');
+    const loss = objectives.classification.loss(modelLogits(model, { plan, parameters: inputs }));
     const wrt = [...pairs, ...(trainHead ? head : [])].map(({ name }) => inputs.get(name)!);
     const gradients = grad(loss, wrt);
     const forward = nodesInOrder([loss]);

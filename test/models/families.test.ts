@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loraPlan } from '../../src/adapters/methods/lora.js';
 import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import type { Batch, TaskKind } from '../../src/engine/batch.js';
+import type { Batch } from '../../src/engine/batch.js';
 import { type GradientStep, openGradientStep } from '../../src/engine/gradientStep.js';
 import { batchFeeds, modelLogits } from '../../src/engine/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../../src/engine/parameters.js';
@@ -12,6 +12,7 @@ import type { Model, TaskType } from '../../src/models/model.js';
 import { families, openModel } from '../../src/models/registry.js';
 import { openSession, type Session } from '../../src/runtime/session.js';
 import { expectClose, type Oracle, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
+import { type ObjectiveName, objectives } from '../objectives.js';
 import { padFurther, parametersOf } from './tinyBert.js';
 
 /** One batch of test/oracle/families.py. */
@@ -30,7 +31,7 @@ interface FamilyBatch {
 
 interface FamilyTask {
   readonly taskType: TaskType;
-  readonly kind: TaskKind;
+  readonly kind: ObjectiveName;
   readonly numLabels: number;
   readonly architecture: string;
   readonly head: TensorKeys;
@@ -109,7 +110,7 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
         base = await logits(head, noAdapters);
         adapted = await logits(parameters, plan);
         step = await openGradientStep(model, {
-          kind,
+          objective: objectives[kind],
           plan,
           parameters,
           wrt: parameters,

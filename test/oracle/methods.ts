@@ -21,6 +21,7 @@ import { silent } from '../../src/reporter.js';
 import { adapterMethodOf, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { wordPieceTokenizer } from '../../src/tokenize/convert/wordPiece.js';
 import { lettersTask as task } from '../models/lettersTask.js';
+import { objectives } from '../objectives.js';
 
 const labels = 3;
 const architectures = ['bert', 'gpt2', 'llama'] as const;
@@ -119,7 +120,7 @@ async function read(): Promise<void> {
 
 async function learn(model: Model, plan: AdapterPlan, parameters: readonly Parameter[], steps: number): Promise<void> {
   await trainParameters(model, plan, parameters, examples, {
-    kind: 'classification',
+    objective: objectives.classification,
     steps: () => steps,
     batchSize: 6,
     seed: 1,

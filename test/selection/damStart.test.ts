@@ -5,13 +5,14 @@ import { openGradientStep } from '../../src/engine/gradientStep.js';
 import { adapterParameters, headParameters } from '../../src/engine/parameters.js';
 import { gradientNorms, logitsFrom } from '../../src/selection/damStart.js';
 import { openTinyBert } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 import { examples } from './examples.js';
 
 describe('gradient norms at the start', () => {
   it('are those of finite differences of the loss by B', async () => {
     const model = await openTinyBert(3, 'tiny-bert-backbone');
     const head = await headParameters(model.head, 1);
-    const options = { kind: 'classification' as const, rank: 2, alpha: 4, seed: 1, threads: 1 };
+    const options = { objective: objectives.classification, rank: 2, alpha: 4, seed: 1, threads: 1 };
     const batches = new BatchStream(examples(12, 'a'), { ...options, batchSize: 6, padTokenId: model.padTokenId });
     const norms = await gradientNorms(model, head, batches, options);
 

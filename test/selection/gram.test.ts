@@ -47,7 +47,10 @@ describe('Gram matrices of per-example gradients', () => {
     const options = { rank: 2, alpha: 4, seed: 1 };
     const head = await headParameters(model.head, 1);
     const sample = examples(4, labels);
-    const { modules } = await gramMatrices(model, head, sample, { ...options, kind: 'classification', threads: 1 });
+    const { modules } = await gramMatrices(model, head, sample, {
+      ...options,
+      threads: 1,
+    });
     expect(modules).toHaveLength(model.adaptable.length);
 
     const at = model.adaptable.findIndex(({ path }) => path.endsWith('layer.1.attention.self.value'));

@@ -8,6 +8,7 @@ import type { SelectionContext } from '../../src/selection/method.js';
 import { selectionMethods, selectionNames } from '../../src/selection/registry.js';
 import { parseTrainConfig } from '../../src/settings/config.js';
 import { openTinyBert } from '../models/tinyBert.js';
+import { objectives } from '../objectives.js';
 import { examples } from './examples.js';
 
 let context: SelectionContext;
@@ -16,7 +17,7 @@ beforeAll(async () => {
   const config = parseTrainConfig({ task: 'x', method: 'lora', rank: 32, lr: 1e-2, batchSize: 6, threads: 1 }, 'test');
   context = {
     model,
-    kind: 'classification',
+    objective: objectives.classification,
     halves: { train: examples(24, 'a'), validation: examples(24, 'b') },
     settings: { ...config, bias: 'none', steps: 4, dropoutRate: 0 },
     allowance: { scope: 'row', keep: 0.5, sizes: Array.from({ length: 3 }, () => Array(6).fill(1)) },
@@ -45,12 +46,12 @@ describe('selection by gradient norms', () => {
     });
     const batches = new BatchStream(halves.train, {
       ...settings,
-      kind: 'classification',
+      objective: objectives.classification,
       padTokenId: model.padTokenId,
     });
     const wrt = parameters.filter(({ name }) => name.endsWith('lora_B'));
     const step = await openGradientStep(model, {
-      kind: 'classification',
+      objective: objectives.classification,
       plan,
       parameters: [...parameters, ...(await headParameters(model.head, settings.seed))],
       wrt,
@@ -78,13 +79,13 @@ describe('selection by leaving one out', () => {
     const { parameters } = await jointRun(context);
     const batches = new BatchStream(halves.validation, {
       ...settings,
-      kind: 'classification',
+      objective: objectives.classification,
       padTokenId: model.padTokenId,
     });
     const lossWithout = async (left: number | undefined) => {
       const own = model.adaptable.filter((_, i) => i !== left);
       const step = await openGradientStep(model, {
-        kind: 'classification',
+        objective: objectives.classification,
         plan: loraPlan(settings, { own, shared: [] }),
         parameters,
         wrt: [],

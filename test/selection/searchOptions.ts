@@ -1,8 +1,9 @@
 import type { SearchOptions } from '../../src/selection/search.js';
+import { objectives } from '../objectives.js';
 
 /** A search of six steps over the tiny BERT: three layers of six modules. */
 export const searchOptions: SearchOptions = {
-  kind: 'classification',
+  objective: objectives.classification,
   relax: 'sigmoid',
   groups: [0, 1, 2].map((layer) => ({ entries: [0, 1, 2, 3, 4, 5].map((i) => 6 * layer + i), kept: 3 })),
   order: 'first',

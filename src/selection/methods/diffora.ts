@@ -59,13 +59,13 @@ export const diffora: SelectionMethod = {
 };
 
 async function searchOnce(context: SelectionContext, name: string) {
-  const { model, kind, halves, settings, allowance, signal, warn } = context;
+  const { model, objective, halves, settings, allowance, signal, warn } = context;
   const head = await freshHead(context);
   const stage = context.stage?.(name);
   const phase = context.phase(name, settings.steps, stage?.found?.step);
   const result = await searchDam(model, head, halves, {
     ...settings,
-    kind,
+    objective,
     groups: groupsOf(model.layers, model.modules.length, allowance),
     order: settings.searchOrder,
     optimizer: settings.damOptimizer,

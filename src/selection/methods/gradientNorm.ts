@@ -23,7 +23,7 @@ export const gradientNorm: SelectionMethod = {
   source: 'DESIGN 2.2; compare arXiv 2407.05000',
   settings: allowanceSettings,
   async select(context) {
-    const { model, kind, halves, settings, signal } = context;
+    const { model, objective, halves, settings, signal } = context;
     const head = await freshHead(context);
     const weights = await Promise.all(
       model.adaptable.map(async (module) => {
@@ -34,9 +34,9 @@ export const gradientNorm: SelectionMethod = {
           : parameter(`${path}.weight`, [outFeatures, inFeatures], values);
       }),
     );
-    const batches = new BatchStream(halves.train, { ...settings, kind, padTokenId: model.padTokenId });
+    const batches = new BatchStream(halves.train, { ...settings, objective, padTokenId: model.padTokenId });
     const step = await openGradientStep(model, {
-      kind,
+      objective,
       plan: { ...noAdapters, replaced: weights.map(({ name }) => name) },
       parameters: [...weights, ...head],
       wrt: weights,

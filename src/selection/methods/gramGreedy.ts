@@ -15,12 +15,16 @@ export const gramGreedy: SelectionMethod = {
   source: 'DESIGN 2.3; arXiv 2502.08905',
   settings: allowanceSettings,
   async select(context) {
-    const { model, kind, halves, settings, allowance, signal } = context;
+    const { model, halves, settings, allowance, signal } = context;
     const sample = halves.train.slice(0, sampleSize);
     const phase = context.phase('Gram matrices', sample.length);
     const head = await freshHead(context);
     const onExample = (done: number) => phase.update(done, { examples: done });
-    const { modules, examples: n } = await gramMatrices(model, head, sample, { ...settings, kind, signal, onExample });
+    const { modules, examples: n } = await gramMatrices(model, head, sample, {
+      ...settings,
+      signal,
+      onExample,
+    });
     phase.end();
     const cells = new Map(
       model.adaptable.map(({ layer, module }, m) => [`${layer} ${model.modules.indexOf(module)}`, m]),

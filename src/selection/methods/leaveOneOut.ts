@@ -17,13 +17,13 @@ export const leaveOneOut: SelectionMethod = {
   source: 'DESIGN 2.2',
   settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
   async select(context) {
-    const { model, kind, halves, settings, signal } = context;
+    const { model, objective, halves, settings, signal } = context;
     const { plan, parameters } = await jointRun(context);
     const columns = model.modules.length;
     const gates = parameter('dam.gates', [model.layers, columns], new Float32Array(model.layers * columns).fill(1));
-    const batches = new BatchStream(halves.validation, { ...settings, kind, padTokenId: model.padTokenId });
+    const batches = new BatchStream(halves.validation, { ...settings, objective, padTokenId: model.padTokenId });
     const step = await openGradientStep(model, {
-      kind,
+      objective,
       plan,
       parameters: [...parameters, gates],
       wrt: [],

@@ -1,11 +1,13 @@
 import type { AdapterPlan } from '../../adapters/plan.js';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
+import type { Objective } from '../../engine/objective.js';
 import type { Parameter } from '../../engine/parameters.js';
 import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { TaskType } from '../../models/model.js';
 import type { Task } from '../task.js';
+import type { LossOptions } from './label.js';
 
 /** What of a task is needed to run it, also where no data are at hand. */
 export type TaskAsked = Pick<Task, 'name' | 'kind' | 'labels' | 'metrics' | 'generation'>;
@@ -93,6 +95,8 @@ export interface KindRules {
   readonly taskType: TaskType;
   /** Outputs of the head. */
   outputs(task: Pick<Task, 'labels'>): number;
+  /** What is learned. @param loss changes of it, for classes */
+  objective(loss?: LossOptions): Objective;
   /** Sequences to learn from. */
   encode(
     opened: OpenedModel,

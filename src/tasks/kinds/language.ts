@@ -1,5 +1,8 @@
 import type { Example } from '../../data/types.js';
+import { labelledRows } from '../../engine/labels.js';
+import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
+import { input, ops } from '../../graph/index.js';
 import { choiceLikelihoods } from '../../infer/choices.js';
 import { type Decoder, openDecoder } from '../../infer/decoder.js';
 import { generate } from '../../infer/generate.js';
@@ -27,10 +30,21 @@ const ways: Readonly<Partial<Record<MetricName, 'choose' | 'write' | 'read'>>> =
   perplexity: 'read',
 };
 
+/** Cross-entropy of the next token at the labelled positions, whose logits alone are computed. */
+export const languageObjective: Objective = {
+  labels: labelledRows,
+  reads: 'rows',
+  parts: 'apart',
+  weight: ({ labels }) => labels!.rows!.length,
+  loss: (logits) =>
+    ops.mean(ops.crossEntropy(logits, input('labels', 'int64', ['rows'])), { axes: [0], keepDims: false }),
+};
+
 /** Texts that a causal model writes. */
 export const languageKind: KindRules = {
   taskType: 'CAUSAL_LM',
   outputs: () => 0,
+  objective: () => languageObjective,
   encode: async (opened, task, examples, options) =>
     promptSequences(opened.tokenizer, examples, {
       ...options,

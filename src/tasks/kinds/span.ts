@@ -1,6 +1,8 @@
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
+import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
+import { input, ops } from '../../graph/index.js';
 import { openPredictor, type Predictor } from '../../infer/predictLogits.js';
 import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
@@ -10,10 +12,32 @@ import { passageWindows } from '../encoding/windows.js';
 import { answered, bestSpan, type WindowLogits } from './bestSpan.js';
 import type { KindRules, Scored, ScoreOptions, SpanPrediction, TaskAsked } from './kind.js';
 
+/** The mean of the cross-entropies of start and end over the positions; padding stands in the softmax. */
+export const spanObjective: Objective = {
+  labels(examples, sequenceLength) {
+    const data = new Float32Array(examples.length * 2 * sequenceLength);
+    for (const [row, { span }] of examples.entries()) {
+      if (span === undefined) return undefined;
+      for (const [end, position] of span.entries()) data[(row * 2 + end) * sequenceLength + position] = 1;
+    }
+    return { data, shape: [examples.length, 2, sequenceLength] };
+  },
+  reads: 'all',
+  parts: 'alike',
+  weight: ({ batchSize }) => batchSize,
+  loss(logits) {
+    const ends = ops.transpose(ops.reshape(logits, ['batch', 'seq', 2]), [0, 2, 1]);
+    const hit = ops.mul(ops.logSoftmax(ends), input('labels', 'float32', ['batch', 2, 'seq']));
+    const total = ops.sum(hit, { axes: [0, 1, 2], keepDims: false });
+    return ops.neg(ops.div(total, ops.scale(ops.size('batch'), 2)));
+  },
+};
+
 /** Answers that are parts of a passage, as SQuAD asks for them. */
 export const spanKind: KindRules = {
   taskType: 'QUESTION_ANS',
   outputs: () => 2,
+  objective: () => spanObjective,
   encode: async ({ tokenizer }, _task, examples, options) => passageWindows(tokenizer, examples, options),
   async scorer({ tokenizer }, task, examples, encoding) {
     const right = examples.map(({ id, answers }) => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type LossOptions, taskLoss } from '../../src/engine/loss.js';
-import { grad, input } from '../../src/graph/index.js';
-import { openSession } from '../../src/runtime/session.js';
-import { expectClose } from '../fixtures.js';
+import { grad, input } from '../../../src/graph/index.js';
+import { openSession } from '../../../src/runtime/session.js';
+import { classificationObjective, type LossOptions } from '../../../src/tasks/kinds/label.js';
+import { expectClose } from '../../fixtures.js';
 
 const logits = [0.3, -1.2, 2, 1.5, 0.1, -0.4, -0.7, 0.9, 0.2, 2.2, -0.3, 0.8];
 const classWeights = [0.5, 2, 1.25];
@@ -46,7 +46,7 @@ const cases: [LossOptions, number, number[]][] = [
 describe('the loss of classification', () => {
   it.each(cases)('with %j is that of PyTorch, with its gradient', async (options, loss, gradient) => {
     const x = input('x', 'float32', ['batch', 3]);
-    const value = taskLoss(x, 'classification', options);
+    const value = classificationObjective(options).loss(x);
     const session = await openSession({ loss: value, slope: grad(value, [x])[0]! }, { threads: 1 });
     const got = await session.run({
       x: { data: Float32Array.from(logits), shape: [4, 3] },

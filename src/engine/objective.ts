@@ -1,0 +1,27 @@
+import { input, type Tensor } from '../graph/index.js';
+import type { Batch, BatchLabels, EncodedExample } from './batch.js';
+
+/** What is learned from a batch: its labels, its loss, and what the mean of the loss is over. Each kind of task has one. */
+export interface Objective {
+  /**
+   * Labels of a padded batch.
+   * @returns undefined where a row has none of this kind
+   */
+  labels(examples: readonly EncodedExample[], sequenceLength: number): BatchLabels | undefined;
+  /** The positions whose logits the loss reads: all, or those of the batch's `labels.rows` alone. */
+  readonly reads: 'all' | 'rows';
+  /** Mean loss of a batch, a scalar, from a model's logits and the graph input `labels`. */
+  loss(logits: Tensor): Tensor;
+  /** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */
+  weight(batch: Batch): number;
+  /**
+   * How a batch may be cut into parts whose losses, weighted, are that of the whole: each padded for itself, all padded
+   * alike (padding stands in the loss), or not at all (rows stand in each other's loss, as in contrastive losses).
+   */
+  readonly parts: 'apart' | 'alike' | 'never';
+}
+
+/** The positions that an objective reads, as a graph input int64 [rows]; undefined where it reads all. */
+export function objectiveRows({ reads }: Pick<Objective, 'reads'>): Tensor | undefined {
+  return reads === 'rows' ? input('rows', 'int64', ['rows']) : undefined;
+}
