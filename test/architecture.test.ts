@@ -43,16 +43,14 @@ interface Import {
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8');
   return [...text.matchAll(/^(?:import|export)\s([^;]*?)from '([^']+)';/gms)].map(([, what, target]) => {
-    const names = /^\{([^}]*)\}/
-      .exec(what!.trim())?.[1]!
-      .split(',')
-      .filter((name) => name.trim() !== '');
+    const named = /^\{([^}]*)\}/.exec(what!.trim());
+    const among = named === null ? ['*'] : named[1]!.split(',').filter((name) => name.trim() !== '');
     return {
       file: relative(source, file),
       target: target!.startsWith('.')
         ? relative(source, join(dirname(file), target!)).replace(/\.js$/, '.ts')
         : target!,
-      typeOnly: what!.startsWith('type ') || among?.every((name) => name.trim().startsWith('type ')) === true,
+      typeOnly: what!.startsWith('type ') || among.every((name) => name.trim().startsWith('type ')),
     };
   });
 }
