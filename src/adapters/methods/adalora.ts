@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { elementCount } from '../../checkpoint/dtype.js';
 import { usageError } from '../../errors.js';
 import { constant, ops, type Tensor } from '../../graph/index.js';
@@ -5,6 +6,9 @@ import type { Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';
 import { type BudgetSchedule, checkSchedule, rankAllocation } from '../adaloraBudget.js';
 import type { PeftContents } from '../contents.js';
+import { tooSmall } from '../fit.js';
+import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import {
   type AdapterPlan,
   type AdapterTensor,
@@ -101,6 +105,62 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
     },
   };
 }
+
+/** Half as much again as at the end (arXiv 2303.10512, section 4). */
+const rankAtStart = (rank: number) => Math.ceil(1.5 * rank);
+
+/**
+ * The average rank that is left at the end, nearest to the budget; the rank at the start is that of `rankAtStart`.
+ * (Which module keeps which rank is learned, so that the numbers left may differ.)
+ */
+function fitAverageRank(
+  { rank: former, alpha }: AdaLoraSettings,
+  { own }: Where,
+  _model: Model,
+  budget: number,
+): Pick<AdaLoraSettings, 'rank' | 'alpha' | 'adaloraInitRank'> {
+  const perRank = own.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures + 1, 0);
+  const rank = Math.round(budget / perRank);
+  if (rank < 1) throw tooSmall(budget, perRank, `rank 1 on ${own.length} modules`);
+  return { rank, alpha: (alpha * rank) / former, adaloraInitRank: rankAtStart(rank) };
+}
+
+const share = z.number().gt(0).lt(1);
+
+export const adalora = {
+  title: 'AdaLoRA',
+  source: 'arXiv 2303.10512',
+  places: 'targets',
+  settings: {
+    rank: loraSettings.rank,
+    alpha: loraSettings.alpha,
+    loraDropout: loraSettings.loraDropout,
+    bias: loraSettings.bias,
+    adaloraInitRank: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('rank at the start; --rank is the average at the end (default: 1.5 · rank)'),
+    adaloraTinit: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('steps before ranks are taken away (default: 10 % of the run)'),
+    adaloraTfinal: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('steps at the end with fixed ranks (default: 50 % of the run)'),
+    adaloraDeltaT: z.int().min(1).default(10).describe('steps between two allocations of ranks'),
+    adaloraBeta1: share.default(0.85).describe('smoothing of the sensitivity'),
+    adaloraBeta2: share.default(0.85).describe('smoothing of the uncertainty'),
+    adaloraOrthogonality: z.number().nonnegative().default(0.5).describe('weight of the orthogonality term'),
+  },
+  defaults: { ...loraDefaults, adaloraInitRank: rankAtStart },
+  usual: usualLora,
+  plan: adaLoraPlan,
+  fit: fitAverageRank,
+} satisfies MethodOf<AdaLoraSettings>;
 
 /** Ranks that an AdaLoRA run has left, by module path; 0 where none is left. */
 export type LearnedRanks = ReadonlyMap<string, number>;
