@@ -18,9 +18,10 @@ import { loraPlan } from '../src/adapters/methods/lora.js';
 import { holdOut, splitHalves, subsample } from '../src/data/stratify.js';
 import type { EncodedExample } from '../src/engine/batch.js';
 import { adapterParameters, headParameters } from '../src/engine/parameters.js';
-import { trainParameters } from '../src/engine/training.js';
 import { writeFileAtomic } from '../src/files/atomic.js';
 import { predictLogits } from '../src/infer/predictLogits.js';
+import { fineTune } from '../src/jobs/fineTune.js';
+import { selectionSettingsOf } from '../src/jobs/selectModules.js';
 import { openWorkspace, type Workspace } from '../src/jobs/workspace.js';
 import { computeMetrics } from '../src/metrics/metrics.js';
 import { openModelByName } from '../src/models/loading/openedModel.js';
@@ -28,7 +29,7 @@ import { silent } from '../src/reporter.js';
 import { discretise } from '../src/selection/discretise.js';
 import type { SelectionSettings } from '../src/selection/method.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
-import { parseTrainConfig, type TrainConfig } from '../src/settings/config.js';
+import { learningRateOf, parseTrainConfig, type TrainConfig } from '../src/settings/config.js';
 import { kinds } from '../src/tasks/kinds/registry.js';
 
 const folder = fileURLToPath(new URL('../docs/results/selection', import.meta.url));
@@ -147,15 +148,14 @@ async function trainMasks(name: string, { opened, task }: Workspace, parts: Part
       if (done.some((one) => one.columns === key && one.seed === seed)) continue;
       const started = performance.now();
       const own = model.adaptable.filter(({ module }) => columns.includes(model.modules.indexOf(module)));
-      const plan = loraPlan(base, { own, shared: [] });
+      const { optimisation } = base;
+      const plan = loraPlan(base.method, { own, shared: [] });
       const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
-      await trainParameters(model, plan, parameters, parts.train, {
-        ...base,
-        seed,
+      await fineTune(model, plan, parameters, parts.train, {
         objective: kinds[task.kind].objective(),
-        steps: (perEpoch) => base.epochs * perEpoch,
-        learningRate: base.lr,
-        dropoutRate: 0,
+        optimisation,
+        learningRate: learningRateOf(base),
+        run: { seed, threads },
       });
       const logits = await predictLogits(model, plan, parameters, parts.validation, { threads });
       const labels = parts.validation.map(({ label }) => label!);
@@ -197,11 +197,8 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
         objective: kinds[task.kind].objective(),
         halves: { train: first, validation: second },
         settings: {
-          ...base,
-          bias: 'none',
+          ...selectionSettingsOf(base, first.length),
           seed,
-          steps: Math.ceil(first.length / base.batchSize),
-          dropoutRate: 0,
           ...changes,
         },
         allowance,
@@ -249,7 +246,7 @@ function maskTable(name: string) {
 
 /** The masks with the most trainable numbers: choosing by size alone takes one of them. */
 async function largestModules(): Promise<string[]> {
-  const { model } = await openModelByName(usual.model, { numLabels: 2 }, silent);
+  const { model } = await openModelByName(usual.data.model, { numLabels: 2 }, silent);
   const sizes = model.modules.map((name) => {
     const { inFeatures, outFeatures } = model.adaptable.find(({ module }) => module === name)!;
     return inFeatures + outFeatures;

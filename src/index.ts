@@ -73,9 +73,23 @@ export { type ProgressOptions, type Reporter, silent } from './reporter.js';
 export { openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
 export { type Dam, readDam } from './selection/dam.js';
 export type { GramReport } from './selection/gram.js';
-export type { SelectionMethod, SelectionSettingName } from './selection/method.js';
-export { type SelectionName, selectionMethods } from './selection/registry.js';
-export { type Method, methods, parseTrainConfig, type TrainConfig, type TrainConfigInput } from './settings/config.js';
+export type { SelectionMethod } from './selection/method.js';
+export { type SelectionName, type SelectionSettingName, selectionMethods } from './selection/registry.js';
+export {
+  type DataConfig,
+  type FlatConfig,
+  flatConfig,
+  type Method,
+  type MethodConfig,
+  methods,
+  type OptimisationConfig,
+  type ParseOptions,
+  parseTrainConfig,
+  type RunConfig,
+  type SelectionConfig,
+  type TrainConfig,
+  type TrainConfigInput,
+} from './settings/config.js';
 export type { LabelPrediction, Prediction, SpanPrediction, WrittenPrediction } from './tasks/kinds/kind.js';
 export type { Generation, LearnedKind, Task } from './tasks/task.js';
 export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';

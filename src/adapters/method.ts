@@ -21,4 +21,6 @@ export interface MethodOf<S> {
    * @internal
    */
   readonly fit?: Fit<S>;
+  /** Settings beside `rank`, `ranks` and `alphas` that `fit` decides. */
+  readonly solved?: readonly string[];
 }

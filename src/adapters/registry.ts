@@ -45,6 +45,11 @@ export const adapterSettings: Shape = joined(Object.entries(methods).map(([name,
 /** Name of a setting that only some methods read. */
 export type AdapterSettingName = keyof Shape;
 
+/** True for the name of a setting that only some methods read. */
+export function isAdapterSetting(name: string): name is AdapterSettingName {
+  return Object.hasOwn(adapterSettings, name);
+}
+
 /** Every method's settings together, as they were given. */
 export type GivenAdapterSettings = z.output<z.ZodObject<Shape>>;
 

@@ -38,7 +38,8 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
     .addHelpText('after', '\nExample:\n  $ diffora compare examples/smoke.yaml --output runs/smoke')
     .action(async (file: string, flags: Flags) => {
       const { output, dataDir, jobs, threads, anyCode, reportOnly } = flags;
-      const config = parseCompareConfig(await readConfigFile(file), file);
+      const { settings } = await readConfigFile(file);
+      const config = parseCompareConfig(settings, file);
       await perform(terminal, flags, {
         kept: () => `what is finished stays in ${output}, and the same command goes on`,
         run: async ({ reporter, signal }) => {

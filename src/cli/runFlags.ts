@@ -7,10 +7,10 @@ import { readRunFile } from '../artifacts/runFile.js';
 import { isComplete, tidyComplete } from '../artifacts/runOutput.js';
 import { usageError } from '../errors.js';
 import { refuseForeign } from '../files/refuseForeign.js';
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
+import { parseTrainConfig, type RunCommand, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
 import { type CommonFlags, type Job, perform, type Session } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { readConfigFile, readTrainConfig } from './trainConfig.js';
+import { blamed, readConfigFile, readTrainConfig, withoutGiven } from './trainConfig.js';
 
 /** The flags of commands that make a run folder. */
 export interface RunFlags extends CommonFlags {
@@ -36,24 +36,25 @@ export function addRunFlags(command: Command): void {
 export async function readRunConfig(
   { output, config: file, resume }: RunFlags,
   given: Partial<TrainConfigInput>,
-  usual: Partial<TrainConfigInput> = {},
-  fixed: Partial<TrainConfigInput> = {},
+  command: RunCommand,
 ): Promise<TrainConfig> {
   const saved = resume === true ? await newestManifest(checkpointsOf(output)) : undefined;
   if (saved !== undefined) {
-    const fromFile = file === undefined ? {} : await readConfigFile(file);
-    return parseTrainConfig({ ...saved.config, ...fromFile, ...given }, file ?? 'The flags');
+    const { settings, recorded } = await readConfigFile(file);
+    const own = [...Object.keys(saved.config).filter((name) => !Object.hasOwn(settings, name)), ...recorded];
+    const merged = { ...saved.config, ...settings, ...given };
+    return parseTrainConfig(merged, blamed(file, given), { command, recorded: withoutGiven(own, given) });
   }
   if (resume === true && file === undefined && given.task === undefined) {
     throw usageError(
       `Nothing was saved in ${output} yet, so there is nothing to resume. Give the settings of the run to start it from the beginning.`,
     );
   }
-  return readTrainConfig(file, { ...usual, ...given }, fixed);
+  return readTrainConfig(file, given, command);
 }
 
 interface RunJob<T extends object> extends Required<Pick<Job<T>, 'text' | 'json'>> {
-  readonly command: 'train' | 'select';
+  readonly command: RunCommand;
   readonly readConfig: () => Promise<TrainConfig>;
   readonly run: (config: TrainConfig, session: Session) => Promise<T>;
 }

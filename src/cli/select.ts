@@ -1,26 +1,14 @@
 import { Command } from 'commander';
 import { select } from '../jobs/run.js';
 import { runView } from '../report/runView.js';
-import type { TrainKey } from '../settings/config.js';
+import { isReadBySelect, trainKeys } from '../settings/config.js';
 import { addCommonFlags } from './perform.js';
 import { addRunFlags, performRun, type RunFlags, readRunConfig } from './runFlags.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, givenSettings, trainKeys } from './trainFlags.js';
+import { addTrainFlags, givenSettings } from './trainFlags.js';
 
-/** Settings of what comes after the selection. */
-const later: readonly TrainKey[] = [
-  'method',
-  'adapter',
-  'start',
-  'dam',
-  'epochs',
-  'maxSteps',
-  'evalSteps',
-  'earlyStopping',
-  'keepBest',
-  'log',
-  'logDir',
-];
+/** `method` is always lora. */
+const keys = trainKeys.filter((key) => key !== 'method' && isReadBySelect(key));
 
 export function selectCommand(terminal: Terminal): Command {
   const command = new Command('select').description(
@@ -28,10 +16,7 @@ export function selectCommand(terminal: Terminal): Command {
   );
   addRunFlags(command);
   addCommonFlags(command);
-  addTrainFlags(
-    command,
-    trainKeys.filter((key) => !later.includes(key)),
-  );
+  addTrainFlags(command, keys);
   return command
     .addHelpText('after', '\nExample:\n  $ diffora select --task cola --data-dir glue --keep 0.5 --output runs/where')
     .action(async (flags: RunFlags) => {
@@ -39,7 +24,7 @@ export function selectCommand(terminal: Terminal): Command {
       const given = givenSettings({ ...flags });
       await performRun(terminal, flags, {
         command: 'select',
-        readConfig: () => readRunConfig(flags, given, { select: 'diffora' }, { method: 'lora' }),
+        readConfig: () => readRunConfig(flags, given, 'select'),
         run: (config, session) => select({ config, output, overwrite, resume, ...session }),
         text: ({ record, dam }) => runView(record, dam, output, terminal.screen),
         json: ({ record, dam }) => ({ ...record, dam: { ...dam, search: undefined }, output }),

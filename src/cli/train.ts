@@ -3,11 +3,11 @@ import { estimateRun } from '../jobs/estimate.js';
 import { train } from '../jobs/run.js';
 import { estimateView } from '../report/estimateView.js';
 import { runView } from '../report/runView.js';
+import { trainKeys } from '../settings/config.js';
 import { addCommonFlags, perform } from './perform.js';
 import { addRunFlags, performRun, type RunFlags, readRunConfig } from './runFlags.js';
 import type { Terminal } from './terminal.js';
-import { idleSettings } from './trainConfig.js';
-import { addTrainFlags, givenSettings, trainKeys } from './trainFlags.js';
+import { addTrainFlags, givenSettings } from './trainFlags.js';
 
 export function trainCommand(terminal: Terminal): Command {
   const command = new Command('train').description(
@@ -31,7 +31,7 @@ Example:
       const { output, overwrite = false, resume = false } = flags;
       const given = givenSettings({ ...flags });
       if (flags.dryRun === true) {
-        const config = await readRunConfig(flags, given);
+        const config = await readRunConfig(flags, given, 'train');
         await perform(terminal, flags, {
           run: ({ reporter, signal }) => estimateRun(config, reporter, signal),
           text: (estimate) => estimateView(estimate, terminal.screen),
@@ -40,12 +40,8 @@ Example:
       }
       await performRun(terminal, flags, {
         command: 'train',
-        readConfig: () => readRunConfig(flags, given),
-        run: async (config, session) => {
-          const idle = idleSettings(config, given);
-          if (idle !== undefined) session.reporter.warn(idle);
-          return train({ config, output, overwrite, resume, ...session });
-        },
+        readConfig: () => readRunConfig(flags, given, 'train'),
+        run: (config, session) => train({ config, output, overwrite, resume, ...session }),
         text: ({ record, run }) => runView(record, run.dam, output, terminal.screen),
         json: ({ record }) => ({ ...record, output }),
       });

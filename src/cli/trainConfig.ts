@@ -1,85 +1,66 @@
-import { adapterMethods, settingsOf } from '../adapters/registry.js';
 import { usageError } from '../errors.js';
 import { isJsonObject } from '../files/json.js';
 import { readYaml } from '../files/yaml.js';
-import { selectionMethods } from '../selection/registry.js';
 import {
-  adapterMethodOf,
+  checkSettings,
   parseTrainConfig,
-  selectionMethodOf,
+  type RunCommand,
   type TrainConfig,
   type TrainConfigInput,
-  type TrainKey,
 } from '../settings/config.js';
-import { flagOf } from './trainFlags.js';
+
+/** Settings as a file has them. */
+export interface ConfigFile {
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Names of those that the record of a run holds, whether someone gave them or not. */
+  readonly recorded: ReadonlySet<string>;
+}
 
 /**
  * The configuration of a run: the file's settings, and over them those of the flags.
  * @param given what the flags say, each checked already
- * @param fixed what the command itself lays down
+ * @param command what the configuration is for
  * @throws DiffoError that names the file and the key, or the flag that is missing
  */
 export async function readTrainConfig(
   file: string | undefined,
   given: Partial<TrainConfigInput>,
-  fixed: Partial<TrainConfigInput> = {},
+  command: RunCommand = 'train',
 ): Promise<TrainConfig> {
-  const fromFile = file === undefined ? {} : await readConfigFile(file);
+  const { settings, recorded } = await readConfigFile(file);
   // The file is checked for itself, so that a message blames it and not a flag; the task may come from a flag.
-  if (file !== undefined) parseTrainConfig({ task: 'any', ...fromFile }, file);
-  const merged = { ...fromFile, ...given, ...fixed };
+  if (file !== undefined) checkSettings(settings, file, { task: 'any' });
+  const merged = { ...settings, ...given };
   if (merged.task === undefined) {
     throw usageError(
       '--task is missing: name a known task (cola, rte, spam, …) or a data file (.csv, .tsv, .jsonl, .parquet).',
     );
   }
-  return parseTrainConfig(merged, file ?? 'The flags');
+  return parseTrainConfig(merged, blamed(file, given), { command, recorded: withoutGiven(recorded, given) });
 }
 
-/** Settings that were given although the method has no use for them, as a sentence; undefined where there are none. */
-export function idleSettings(config: TrainConfig, given: Partial<TrainConfigInput>): string | undefined {
-  const used = new Set<string>(usedSettings(config));
-  const idle = methodSettings.filter((key) => given[key] !== undefined && !used.has(key)).map(flagOf);
-  if (idle.length === 0) return undefined;
-  const why =
-    config.adapter !== undefined
-      ? '--adapter'
-      : config.dam !== undefined
-        ? '--dam'
-        : config.select !== undefined
-          ? `--select ${config.select}`
-          : `--method ${config.method}`;
-  return `${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect with ${why}`;
+/** Who is to blame for what goes wrong in settings of a file and of flags together. */
+export function blamed(file: string | undefined, given: Partial<TrainConfigInput>): string {
+  if (file === undefined) return 'The flags';
+  return Object.keys(given).length === 0 ? file : `${file} and the flags`;
 }
 
-/** Settings that not every method reads. */
-const ofAdapters = [...new Set(Object.values(adapterMethods).flatMap((one): TrainKey[] => settingsOf(one)))];
-const ofSelection = [...new Set(Object.values(selectionMethods).flatMap(({ settings }): TrainKey[] => [...settings]))];
-const methodSettings: readonly TrainKey[] = [...ofAdapters, ...ofSelection, 'share', 'targets', 'dam', 'head'];
-
-function usedSettings(config: TrainConfig): readonly TrainKey[] {
-  if (config.adapter !== undefined) return [];
-  const method = adapterMethodOf(config);
-  const ofMethod: TrainKey[] = [
-    'head',
-    ...settingsOf(method),
-    ...(method.places === 'itself' ? [] : (['targets'] as const)),
-  ];
-  if (config.dam !== undefined) return [...ofMethod, 'dam', 'share'];
-  const selection = selectionMethodOf(config);
-  if (selection === undefined) return ofMethod;
-  // A budget stands in the place of the ratio.
-  const ofChoice = selection.settings.filter((key) => key !== 'keep' || config.budget === undefined);
-  return [...ofMethod, 'share', ...ofChoice];
+/** Names of recorded settings that no flag says anew. */
+export function withoutGiven(recorded: Iterable<string>, given: Partial<TrainConfigInput>): Set<string> {
+  return new Set([...recorded].filter((name) => !Object.hasOwn(given, name)));
 }
 
-/** The settings in a YAML or JSON file, or those that a run.json records, unchecked. @throws DiffoError that names the file */
-export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
+/**
+ * The settings in a YAML or JSON file, or those that a run.json records, unchecked; none without a file.
+ * @throws DiffoError that names the file
+ */
+export async function readConfigFile(file: string | undefined): Promise<ConfigFile> {
+  if (file === undefined) return { settings: {}, recorded: new Set() };
   const value = await readYaml(file);
   if (!isJsonObject(value)) throw usageError(`${file} must hold settings, a "name: value" a line.`);
   // run.json has the settings of its run whole.
   if (typeof value.format === 'string' && value.format.startsWith('diffora-run/') && isJsonObject(value.config)) {
-    return value.config;
+    return { settings: value.config, recorded: new Set(Object.keys(value.config)) };
   }
-  return value;
+  return { settings: value, recorded: new Set() };
 }

@@ -6,7 +6,7 @@ import type { Scores } from '../metrics/scores.js';
 import type { Reporter } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { rankForBudget } from '../selection/targets.js';
-import { parseTrainConfig, type TrainConfig } from '../settings/config.js';
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
 import { type RunRecord, writeRun } from './runFolder.js';
 import { trainIn } from './trainedRun.js';
 import { openWorkspace } from './workspace.js';
@@ -46,8 +46,8 @@ const settings = {
   maxLength: 64,
   batchSize: 16,
   epochs: 2,
-  rank: 8,
 } as const;
+const rank = 8;
 
 /**
  * `diffora demo`: learns where to adapt all-MiniLM-L6-v2 on a mail corpus, and compares the result with the head alone
@@ -62,7 +62,9 @@ export async function runDemo({
   signal,
 }: DemoOptions): Promise<DemoResult> {
   const started = performance.now();
-  const config = parseTrainConfig({ ...settings, method: 'diffora', seed, threads }, 'demo');
+  const configOf = (own: Pick<TrainConfigInput, 'method' | 'rank'>) =>
+    parseTrainConfig({ ...settings, seed, threads, ...own }, 'demo');
+  const config = configOf({ method: 'diffora', rank });
   return withRunOutput(output, { overwrite, checkpoints: false }, async ({ finish }) => {
     const workspace = await openWorkspace(config, reporter, signal);
     const rows: DemoRow[] = [];
@@ -74,15 +76,15 @@ export async function runDemo({
       rows.push({ name, parameters: countParameters(run.parameters), scores: run.scores, seconds });
       return run;
     };
-    await compare('head only', { ...config, method: 'head' });
+    await compare('head only', configOf({ method: 'head' }));
     const diffora = await compare('DiffoRA', config);
-    const rank = rankForBudget(workspace.opened.model.adaptable, adapterSize(diffora.plan));
-    await compare(`LoRA on all modules, rank ${rank}`, { ...config, method: 'lora', rank, alpha: 2 * rank });
+    const fitted = rankForBudget(workspace.opened.model.adaptable, adapterSize(diffora.plan));
+    const uniform = configOf({ method: 'lora', rank: fitted });
+    await compare(`LoRA on all modules, rank ${fitted}`, uniform);
     const seconds = secondsSince(started);
     const of = {
       workspace,
       run: diffora,
-      config,
       command: 'demo',
       seconds: { ...diffora.seconds, total: seconds },
     } as const;

@@ -12,11 +12,12 @@ import { countParameters, parameter, parametersOf, trainedOf } from '../engine/p
 import { DiffoError } from '../errors.js';
 import { backboneTensor } from '../models/weights.js';
 import type { Reporter } from '../reporter.js';
+import type { SelectionMethod } from '../selection/method.js';
 import { matchTargets } from '../selection/targets.js';
-import { adapterMethodName, dropoutRateOf, selectionMethodOf, type TrainConfig } from '../settings/config.js';
+import { choosingMethodOf, dropoutRateOf, type TrainConfig } from '../settings/config.js';
 import { kinds } from '../tasks/kinds/registry.js';
 import { trainingSteps } from './fineTune.js';
-import { planRun } from './plan.js';
+import { planOnTargets, planRun } from './plan.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 /** Tokenizer, records and the rest of a run beside its step, without the examples: measured, see docs/results.md. */
@@ -50,34 +51,38 @@ export async function estimateRun(config: TrainConfig, reporter: Reporter, signa
  */
 export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstimate {
   const { opened, task, train, dev } = workspace;
+  const { method, optimisation } = config;
   const { model } = opened;
   const { longest, stepsPerEpoch, stepOf } = graphsOf(workspace, config);
-  const isChosen = config.dam !== undefined || workspace.adapter !== undefined;
-  const selection = isChosen ? undefined : selectionMethodOf(config);
-  const settings =
-    selection === undefined
-      ? { ...config, dam: undefined }
-      : { ...config, method: adapterMethodName(config), select: undefined, parameters: undefined };
-  const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planRun(model, settings, undefined);
-  const training = stepOf(plan, config.accumulate);
+  const selection = choosingIn(workspace, config);
+  const planned = () => (selection === undefined ? planRun(model, method, undefined) : planOnTargets(model, method));
+  const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planned();
+  const training = stepOf(plan, optimisation.accumulate);
   let selecting = 0;
   if (selection !== undefined && selection.graphs > 0) {
-    const all = loraPlan({ ...config, bias: 'none' }, { own: matchTargets(model, config.targets), shared: [] });
+    const { rank, alpha, loraDropout } = method;
+    const everywhere = { own: matchTargets(model, method.targets), shared: [] };
+    const all = loraPlan({ rank, alpha, loraDropout }, everywhere);
     const { memory } = stepOf(all, 1);
     selecting = memory.total + (selection.graphs - 1) * (memory.weights + memory.activations);
   }
   const beside = besideBytes + exampleBytes(train.examples, train.encoded) + exampleBytes(dev.examples, []);
   return {
     task: task.name,
-    model: config.model,
+    model: config.data.model,
     examples: { train: train.examples.length, dev: dev.examples.length },
     longest,
-    trainSteps: trainingSteps(config, stepsPerEpoch),
+    trainSteps: trainingSteps(optimisation, stepsPerEpoch),
     trainable: training.trainable,
     memoryBytes: beside + Math.max(training.memory.total, selecting),
     takenBy: selecting > training.memory.total ? 'selection' : 'training',
     availableBytes: freeMemory(),
   };
+}
+
+/** The way in which the modules of a run will be chosen; undefined where they are known. */
+function choosingIn({ dam, adapter }: Workspace, config: TrainConfig): SelectionMethod | undefined {
+  return dam !== undefined || adapter !== undefined ? undefined : choosingMethodOf(config);
 }
 
 /** Estimates are right to about a fifth, so that what is refused surely does not fit. */
@@ -88,20 +93,19 @@ const certainty = 0.8;
  * @throws DiffoError with the batch size that would fit
  */
 export function refuseTooLarge(workspace: Workspace, config: TrainConfig, free = freeMemory()): void {
-  const needed = (batchSize: number) => estimateIn(workspace, { ...config, batchSize }).memoryBytes;
-  const bytes = needed(config.batchSize);
+  const { optimisation } = config;
+  const needed = (batchSize: number) =>
+    estimateIn(workspace, { ...config, optimisation: { ...optimisation, batchSize } }).memoryBytes;
+  const bytes = needed(optimisation.batchSize);
   if (certainty * bytes <= free) return;
   const gigabytes = (value: number) => `${(value / 1e9).toPrecision(3)} GB`;
-  let size = config.batchSize;
+  let size = optimisation.batchSize;
   do size = Math.floor(size / 2);
   while (size > 0 && needed(size) > free);
   const shorter = 'Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model';
-  const parts = Math.ceil(config.batchSize / Math.max(1, size));
+  const parts = Math.ceil(optimisation.batchSize / Math.max(1, size));
   // A search takes its batches whole.
-  const same =
-    workspace.adapter === undefined && selectionMethodOf(config) !== undefined
-      ? ''
-      : ` (or --accumulate ${parts}, for the same steps)`;
+  const same = choosingIn(workspace, config) === undefined ? ` (or --accumulate ${parts}, for the same steps)` : '';
   const cure = size === 0 ? `${shorter}.` : `--batch-size ${size} would fit${same}.`;
   throw new DiffoError(`This run takes about ${gigabytes(bytes)} of memory, and ${gigabytes(free)} are free. ${cure}`);
 }
@@ -111,11 +115,15 @@ function freeMemory(): number {
   return process.platform === 'linux' ? (process.availableMemory?.() ?? freemem()) : totalmem();
 }
 
-function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
+function graphsOf(
+  { opened, task, train }: Workspace,
+  { optimisation, run }: Pick<TrainConfig, 'optimisation' | 'run'>,
+) {
   const { model } = opened;
   const objective = kinds[task.kind].objective();
   const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
-    ...config,
+    batchSize: optimisation.batchSize,
+    seed: run.seed,
     padTokenId: model.padTokenId,
     objective,
   });
@@ -131,9 +139,9 @@ function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
       plan,
       parameters,
       wrt: trainedOf(parameters),
-      dropoutSeed: config.seed,
-      dropoutRate: dropoutRateOf(config),
-      gradientCheckpointing: config.gradientCheckpointing,
+      dropoutSeed: run.seed,
+      dropoutRate: dropoutRateOf(optimisation),
+      gradientCheckpointing: optimisation.gradientCheckpointing,
       largestBatch: { batch, seq: largest.seq },
       rows: labelled === 0 ? undefined : batch * labelled,
     });

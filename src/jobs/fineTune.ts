@@ -2,15 +2,18 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
-import { type TrainStep, trainParameters, type Watch } from '../engine/training.js';
+import { type TrainingOptions, type TrainStep, trainParameters, type Watch } from '../engine/training.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
-import { dropoutRateOf, type TrainConfig } from '../settings/config.js';
+import { dropoutRateOf, type OptimisationConfig, type RunConfig } from '../settings/config.js';
 import type { Stage } from '../state.js';
 
 export interface FineTuneOptions {
   readonly objective: Objective;
-  readonly config: TrainConfig;
+  readonly optimisation: OptimisationConfig;
+  /** Peak learning rate. */
+  readonly learningRate: number;
+  readonly run: Pick<RunConfig, 'seed' | 'threads'>;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
   readonly warn?: ((message: string) => void) | undefined;
@@ -24,20 +27,47 @@ export function fineTune(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { config, ...options }: FineTuneOptions,
+  { optimisation, learningRate, run, objective, signal, onStep, warn, watch, stage }: FineTuneOptions,
 ): Promise<void> {
   return trainParameters(model, plan, parameters, examples, {
-    ...config,
-    ...options,
-    steps: (stepsPerEpoch) => trainingSteps(config, stepsPerEpoch),
-    parts: config.accumulate,
-    learningRate: config.lr,
-    dropoutRate: dropoutRateOf(config),
+    ...trainingOptionsOf(optimisation, learningRate, run),
+    objective,
+    signal,
+    onStep,
+    warn,
+    watch,
+    stage,
   });
 }
 
+/** What the loop reads of a configuration. @param learningRate its peak */
+export function trainingOptionsOf(
+  optimisation: OptimisationConfig,
+  learningRate: number,
+  run: FineTuneOptions['run'],
+): Omit<TrainingOptions, 'objective'> {
+  return {
+    steps: (stepsPerEpoch) => trainingSteps(optimisation, stepsPerEpoch),
+    batchSize: optimisation.batchSize,
+    parts: optimisation.accumulate,
+    gradientCheckpointing: optimisation.gradientCheckpointing,
+    seed: run.seed,
+    learningRate,
+    weightDecay: optimisation.weightDecay,
+    warmupRatio: optimisation.warmupRatio,
+    schedule: optimisation.schedule,
+    maxGradNorm: optimisation.maxGradNorm,
+    maxSkippedSteps: optimisation.maxSkippedSteps,
+    dropoutRate: dropoutRateOf(optimisation),
+    threads: run.threads,
+  };
+}
+
 /** Optimiser steps of a run. */
-export function trainingSteps(config: Pick<TrainConfig, 'epochs' | 'maxSteps'>, stepsPerEpoch: number): number {
-  const byEpochs = Math.max(1, Math.round(config.epochs * stepsPerEpoch));
-  return Math.min(byEpochs, config.maxSteps ?? byEpochs);
+export function trainingSteps(
+  { epochs, maxSteps }: Pick<OptimisationConfig, 'epochs' | 'maxSteps'>,
+  stepsPerEpoch: number,
+): number {
+  const byEpochs = Math.max(1, Math.round(epochs * stepsPerEpoch));
+  return Math.min(byEpochs, maxSteps ?? byEpochs);
 }

@@ -55,15 +55,20 @@ export async function inspectGram({
   }
   const { config: stored } = await readRunFile(run);
   const given = { ...stored, dam: undefined, threads, ...(dataDir === undefined ? {} : { dataDir }) };
-  const config = parseTrainConfig(given, join(run, 'run.json'));
+  const config = parseTrainConfig(given, join(run, 'run.json'), { idle: 'drop' });
+  const { seed } = config.run;
+  const { rank, alpha } = config.method;
   const { opened, train } = await openWorkspace(config, reporter, signal);
   const { model } = opened;
   const dam = await readDamFor(model, file);
   // The half that the weights of a search learn on: not what the matrix was judged by.
-  const sample = subsample(splitHalves(train.encoded, config.seed).first, examples, config.seed);
+  const sample = subsample(splitHalves(train.encoded, seed).first, examples, seed);
   const phase = reporter.phase('Gram matrices', sample.length);
-  const matrices = await gramMatrices(model, await headParameters(model.head, config.seed), sample, {
-    ...config,
+  const matrices = await gramMatrices(model, await headParameters(model.head, seed), sample, {
+    rank,
+    alpha,
+    seed,
+    threads,
     signal,
     onExample: (done) => phase.update(done, { examples: done }),
   });
@@ -74,7 +79,7 @@ export async function inspectGram({
       return gamma[layer]![model.modules.indexOf(module)] === 1;
     });
   const chosen = reportOf(dam.gamma);
-  const others = Array.from({ length: draws }, (_, draw) => reportOf(shuffled(dam, config.seed, draw)));
+  const others = Array.from({ length: draws }, (_, draw) => reportOf(shuffled(dam, seed, draw)));
   const mean = (of: (report: GramReport) => number) => others.reduce((sum, one) => sum + of(one), 0) / draws;
   return {
     examples: sample.length,

@@ -1,6 +1,6 @@
 import type { EncodedExample } from '../engine/batch.js';
 import { nearestNames, usageError } from '../errors.js';
-import type { TrainConfig } from '../settings/config.js';
+import type { OptimisationConfig } from '../settings/config.js';
 import type { LossOptions } from '../tasks/kinds/label.js';
 import type { Task } from '../tasks/task.js';
 
@@ -9,7 +9,7 @@ import type { Task } from '../tasks/task.js';
  * @throws DiffoError (usage) for a class that the task does not have, or a regression task
  */
 export function lossOptionsOf(
-  { labelSmoothing, classWeights }: Pick<TrainConfig, 'labelSmoothing' | 'classWeights'>,
+  { labelSmoothing, classWeights }: Pick<OptimisationConfig, 'labelSmoothing' | 'classWeights'>,
   task: Pick<Task, 'name' | 'kind' | 'labels'>,
   examples: readonly EncodedExample[],
 ): LossOptions {

@@ -1,58 +1,82 @@
-import type { AdapterPlan, Where } from '../adapters/plan.js';
-import type { AdapterMethod } from '../adapters/registry.js';
+import { type AdapterPlan, isNamed, type Where } from '../adapters/plan.js';
 import { adapterParameters, headParameters, type Parameter } from '../engine/parameters.js';
-import { usageError } from '../errors.js';
-import type { Model } from '../models/model.js';
-import { splitByGamma } from '../selection/dam.js';
+import type { AdaptableModule, Model } from '../models/model.js';
+import { type Dam, type Sharing, splitByGamma } from '../selection/dam.js';
 import { matchTargets } from '../selection/targets.js';
-import { adapterMethodOf, type TrainConfig } from '../settings/config.js';
-import type { Selection } from './selectModules.js';
+import { adapterMethodOf, type MethodConfig } from '../settings/config.js';
 
-/** What a run trains, and where: what the matrix keeps (stage 3 of DiffoRA), or the targets. */
-export function planRun(model: Model, config: TrainConfig, selection: Selection | undefined): AdapterPlan {
-  const { places, plan, fit }: AdapterMethod = adapterMethodOf(config);
-  const where = places === 'itself' ? { own: [], shared: [] } : whereOf(model, config, selection);
-  const settings = withRanks(config, selection?.ranks);
-  if (config.parameters === undefined) return plan(settings, where, model);
-  return plan({ ...settings, ...fit!(settings, where, model, config.parameters) }, where, model);
+/** What was chosen of the modules that may be adapted. */
+export interface Choice {
+  readonly gamma: Dam['gamma'];
+  /** What the modules get that are not kept. */
+  readonly share: Sharing;
+  /** Ranks by module path, where the budget is held by them. */
+  readonly ranks?: Readonly<Record<string, number>> | undefined;
 }
 
-function whereOf(model: Model, config: TrainConfig, selection: Selection | undefined): Where {
-  if (selection === undefined) return { own: matchTargets(model, config.targets), shared: [] };
-  const { kept, rest } = splitByGamma(model, selection.dam.gamma);
-  return { own: kept, shared: config.share === 'column' ? rest : [] };
+/** What a run trains, and where: what a matrix keeps (stage 3 of DiffoRA), or the targets. */
+export function planRun(model: Model, settings: MethodConfig, choice: Choice | undefined): AdapterPlan {
+  const { places, plan, fit } = adapterMethodOf(settings);
+  const where = places === 'itself' ? { own: [], shared: [] } : whereOf(model, settings.targets, choice);
+  const chosen = choice === undefined ? settings : { ...settings, ...ranksOf(settings, where, choice) };
+  if (settings.parameters === undefined) return plan(chosen, where, model);
+  return plan({ ...chosen, ...fit!(chosen, where, model, settings.parameters) }, where, model);
 }
 
-/** Other ranks, alpha / rank as it was. @throws DiffoError (usage) when the run sets ranks itself */
-function withRanks(config: TrainConfig, ranks: Readonly<Record<string, number>> | undefined): TrainConfig {
-  if (ranks === undefined) return config;
-  if (config.ranks !== undefined) {
-    throw usageError('--ranks sets ranks module by module, and so does --select uniform. Leave one out.');
-  }
-  const alphas = Object.entries(ranks).map(([path, rank]) => [path, (config.alpha * rank) / config.rank]);
-  return { ...config, ranks, alphas: Object.fromEntries(alphas) };
+/** A plan on all targets at the rank that is set: what is wrong with it is known before modules are chosen. */
+export function planOnTargets(model: Model, settings: MethodConfig): AdapterPlan {
+  return planRun(model, { ...settings, parameters: undefined }, undefined);
+}
+
+function whereOf(model: Model, targets: readonly string[], choice: Choice | undefined): Where {
+  if (choice === undefined) return { own: matchTargets(model, targets), shared: [] };
+  const { kept, rest } = splitByGamma(model, choice.gamma);
+  return { own: kept, shared: choice.share === 'column' ? rest : [] };
 }
 
 /**
- * The tensors of a run, freshly initialised, or with `start: search` where the search left them. (Shared pairs have no
- * counterpart in the search and always start fresh.)
+ * Ranks and alphas module by module: those of the choice, alpha / rank as it was; else those of the settings that name a
+ * module which is adapted. (That every name is that of a module which may be chosen is checked before the choice.)
+ */
+function ranksOf(
+  { rank, alpha, ranks, alphas }: Pick<MethodConfig, 'rank' | 'alpha' | 'ranks' | 'alphas'>,
+  { own, shared }: Where,
+  choice: Choice,
+): Pick<MethodConfig, 'ranks' | 'alphas'> {
+  if (choice.ranks === undefined) {
+    const adapted = [...own, ...shared];
+    return { ranks: namedOf(ranks, adapted), alphas: namedOf(alphas, adapted) };
+  }
+  const ofRank = Object.entries(choice.ranks).map(([path, one]) => [path, (alpha * one) / rank]);
+  return { ranks: choice.ranks, alphas: Object.fromEntries(ofRank) };
+}
+
+function namedOf(
+  patterns: Readonly<Record<string, number>> | undefined,
+  modules: readonly AdaptableModule[],
+): Record<string, number> | undefined {
+  if (patterns === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(patterns).filter(([name]) => modules.some(({ path }) => isNamed(path, name))),
+  );
+}
+
+/**
+ * The tensors of a run, freshly initialised, or where a search left them. (Shared pairs have no counterpart in the search
+ * and always start fresh.)
+ * @param trained what the search left; none for a fresh start
  */
 export async function startingParameters(
   model: Model,
   plan: AdapterPlan,
-  config: TrainConfig,
-  selection: Selection | undefined,
+  seed: number,
+  trained: readonly Parameter[] = [],
 ): Promise<Parameter[]> {
-  const fresh = [
-    ...(await adapterParameters(plan, model, config.seed)),
-    ...(await headParameters(model.head, config.seed)),
-  ];
-  if (config.start === 'search') {
-    const trained = new Map(selection?.trained.map((one) => [one.name, one]));
-    for (const { name, values } of fresh) {
-      const found = trained.get(name);
-      if (found !== undefined) values.set(found.values);
-    }
+  const fresh = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+  const found = new Map(trained.map((one) => [one.name, one]));
+  for (const { name, values } of fresh) {
+    const left = found.get(name);
+    if (left !== undefined) values.set(left.values);
   }
   return fresh;
 }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { methodOf } from '../artifacts/adapterFolder.js';
 import { checkpointName, type Manifest } from '../artifacts/checkpoints/format.js';
 import { identityOf, refuseChangedConfig, refuseChangedInputs } from '../artifacts/checkpoints/identity.js';
 import { Journal } from '../artifacts/checkpoints/journal.js';
@@ -14,7 +13,7 @@ import { logTargets } from '../logs/registry.js';
 import type { ProgressOptions } from '../reporter.js';
 import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
-import type { TrainConfig } from '../settings/config.js';
+import { flatConfig, type TrainConfig } from '../settings/config.js';
 import { refuseTooLarge } from './estimate.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { selectModules } from './selectModules.js';
@@ -56,9 +55,7 @@ export async function train(options: RunOptions): Promise<FinishedRun> {
     });
     await log?.end('finished');
     const seconds = { ...run.seconds, total: secondsSince(started) };
-    // A run that goes on from an adapter has its method.
-    const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
-    const of = { workspace, run, config: used, command: 'train', seconds } as const;
+    const of = { workspace, run, command: 'train', seconds } as const;
     return { record: await finish((folder) => writeRun(folder, of)), run };
   });
 }
@@ -95,7 +92,7 @@ function withSavedRun<T>(
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
-  const every = config.saveSteps;
+  const { saveSteps: every, keepCheckpoints } = config.run;
   if (resume && overwrite) throw usageError('--resume goes on and --overwrite starts again. Leave one out.');
   if (resume && every === undefined)
     throw usageError(
@@ -110,11 +107,11 @@ function withSavedRun<T>(
     const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
     if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
     const workspace = await openFitting(config, reporter, signal);
-    const identity = await identityOf(workspace, config);
+    const identity = await identityOf(workspace, config.selection);
     if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
     if (resume) reporter.info(startingPoint(found, output));
-    const described = { command, versions: versions(), config: { ...config }, identity };
-    const journal = new Journal({ folder, every, keep: config.keepCheckpoints, described, found, signal });
+    const described = { command, versions: versions(), config: { ...flatConfig(config) }, identity };
+    const journal = new Journal({ folder, every, keep: keepCheckpoints, described, found, signal });
     await journal.begin();
     return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
       const last = join(folder, checkpointName(journal.savedSteps));
@@ -147,12 +144,14 @@ async function openLogs(
   isResumed: boolean,
   { warn }: Reporter,
 ): Promise<RunLog | undefined> {
-  if (config.log.length === 0) return undefined;
+  const { log, logDir } = config.run;
+  if (log.length === 0) return undefined;
   const path = resolve(output);
-  const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, isResumed, warn };
+  const settings = { ...flatConfig(config) };
+  const context = { folder: logDir ?? `${path}-logs`, name: basename(path), config: settings, isResumed, warn };
   const logs: RunLog[] = [];
   try {
-    for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+    for (const name of new Set(log)) logs.push(await logTargets[name].open(context));
   } catch (error) {
     await joined(logs).end('failed');
     throw error;

@@ -4,7 +4,7 @@ import { parameterRecord, peakMemory, splitRecord, versions } from '../artifacts
 import { writeFileAtomic } from '../files/atomic.js';
 import type { Scores } from '../metrics/scores.js';
 import type { Dam } from '../selection/dam.js';
-import type { TrainConfig } from '../settings/config.js';
+import { type FlatConfig, flatConfig, type TrainConfig } from '../settings/config.js';
 import type { LearnedTask } from '../tasks/task.js';
 import type { TrainedRun } from './trainedRun.js';
 import type { Workspace } from './workspace.js';
@@ -13,7 +13,8 @@ import type { Workspace } from './workspace.js';
 export interface RunRecord {
   readonly format: 'diffora-run/1';
   readonly command: 'train' | 'select' | 'demo';
-  readonly config: TrainConfig;
+  /** The settings by name, without the groups. */
+  readonly config: FlatConfig;
   readonly versions: Readonly<Record<string, string>>;
   readonly task: string;
   readonly model: {
@@ -44,18 +45,18 @@ export async function saveTrained(
   folder: string,
   { opened, task, maxLength }: Pick<Workspace, 'opened' | 'maxLength'> & { readonly task: LearnedTask },
   run: TrainedRun,
-  config: TrainConfig,
 ): Promise<void> {
-  const { plan, parameters, dam, steps, scores } = run;
+  const { config, plan, parameters, dam, steps, scores } = run;
+  const { data, optimisation } = config;
   await saveAdapter(folder, opened.model, plan, parameters, {
     task,
     tokenizer: opened.tokenizer,
     maxLength,
     // PEFT takes the revision apart from the name.
-    baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
+    baseModel: opened.resolved.source === 'folder' ? data.model : data.model.split('@')[0]!,
     revision: opened.resolved.revision,
     paragraphs: [
-      `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
+      `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${optimisation.batchSize}, seed ${config.run.seed}.`,
     ],
     scores: Object.fromEntries(Object.entries(scores).map(([name, score]) => [`${name} (dev)`, score])),
   });
@@ -67,20 +68,19 @@ export async function writeRun(
   of: {
     workspace: Workspace;
     run: TrainedRun;
-    config: TrainConfig;
     command: RunRecord['command'];
     seconds: Readonly<Record<string, number>>;
   },
 ): Promise<RunRecord> {
-  const { workspace, run, config, command, seconds } = of;
+  const { workspace, run, command, seconds } = of;
   const { opened } = workspace;
   const adapter = join(folder, 'adapter');
-  await saveTrained(adapter, workspace, run, config);
+  await saveTrained(adapter, workspace, run);
   const steps = [...(run.dam?.search?.history ?? []), ...run.steps];
   const left = steps.filter(({ skipped }) => skipped === true).length;
   const parameters = parameterRecord(opened.model, run.plan, run.parameters);
   const record: RunRecord = {
-    ...commonRecord(workspace, config, command),
+    ...commonRecord(workspace, run.config, command),
     parameters,
     adapter: { sha256: await adapterHash(adapter) },
     scores: { dev: run.scores },
@@ -111,10 +111,10 @@ export function commonRecord(
   return {
     format: 'diffora-run/1' as const,
     command,
-    config,
+    config: flatConfig(config),
     versions: versions(),
     model: {
-      name: config.model,
+      name: config.data.model,
       source: resolved.source,
       folder: resolved.folder,
       ...(resolved.revision === undefined ? {} : { revision: resolved.revision }),

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { adapterSize, type Where } from '../adapters/plan.js';
-import { adapterMethods } from '../adapters/registry.js';
+import { adapterSize, checkPatterns, patternValue } from '../adapters/plan.js';
 import type { Codec } from '../artifacts/checkpoints/journal.js';
 import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample } from '../engine/batch.js';
@@ -11,8 +10,17 @@ import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam } from '../selection/dam.js';
 import { matrixOf } from '../selection/damStart.js';
 import { discretise } from '../selection/discretise.js';
+import type { SelectionSettings } from '../selection/method.js';
 import { selectionMethods } from '../selection/registry.js';
-import { adapterMethodName, dropoutRateOf, type TrainConfig } from '../settings/config.js';
+import {
+  adapterMethodOf,
+  choosingNameOf,
+  dropoutRateOf,
+  learningRateOf,
+  type MethodConfig,
+  type SelectionConfig,
+  type TrainConfig,
+} from '../settings/config.js';
 import { kinds } from '../tasks/kinds/registry.js';
 import type { Task } from '../tasks/task.js';
 import type { RunContext } from './runContext.js';
@@ -33,23 +41,19 @@ export async function selectModules(
   config: TrainConfig,
   { reporter, signal, journal }: RunContext,
 ): Promise<Selection> {
-  const { first, second } = halvesOf(train, config.seed);
+  const { seed } = config.run;
+  const { first, second } = halvesOf(train, seed);
   if (first.length === 0 || second.length === 0) {
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
-  const { scope, keep, budget } = config;
-  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config) };
-  const name = config.select ?? 'diffora';
+  const { scope, keep, budget, share } = config.selection;
+  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method) };
+  const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
     model,
     objective: kinds[task.kind].objective(),
     halves: { train: first, validation: second },
-    settings: {
-      ...config,
-      bias: 'none',
-      steps: config.searchSteps ?? Math.ceil((config.searchEpochs * first.length) / config.batchSize),
-      dropoutRate: dropoutRateOf(config),
-    },
+    settings: selectionSettingsOf(config, first.length),
     allowance,
     signal,
     warn: reporter.warn,
@@ -71,10 +75,10 @@ export async function selectModules(
     keep,
     ...(budget === undefined ? {} : { budget }),
     scope,
-    share: config.share,
-    seed: config.seed,
+    share,
+    seed,
     ...(selected.search === undefined ? {} : { search: selected.search }),
-    model: config.model,
+    model: config.data.model,
     task: task.name,
   };
   return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
@@ -102,15 +106,53 @@ function halvesOf(train: readonly EncodedExample[], seed: number) {
   };
 }
 
-/** Trainable numbers of an adapter of the run's method on each module, [layers][modules]. */
-function moduleSizes(model: Model, config: TrainConfig): number[][] {
-  const { plan } = adapterMethods[adapterMethodName(config)];
-  const settings = { ...config, ranks: undefined, alphas: undefined };
-  const sizeOn = (where: Where) => adapterSize(plan(settings, where, model));
-  return matrixOf(
-    model,
-    model.adaptable.map((module) => sizeOn({ own: [module], shared: [] })),
-  );
+/** What a way to choose modules reads of a configuration. @param examples of the half that weights learn on */
+export function selectionSettingsOf(config: TrainConfig, examples: number): SelectionSettings {
+  const { method, selection, optimisation, run } = config;
+  const { searchSteps, searchEpochs } = selection;
+  return {
+    rank: method.rank,
+    alpha: method.alpha,
+    loraDropout: method.loraDropout,
+    targets: method.targets,
+    relax: selection.relax,
+    searchOrder: selection.searchOrder,
+    damOptimizer: selection.damOptimizer,
+    damInit: selection.damInit,
+    damLr: selection.damLr,
+    entropyWeight: selection.entropyWeight,
+    searchSeeds: selection.searchSeeds,
+    steps: searchSteps ?? Math.ceil((searchEpochs * examples) / optimisation.batchSize),
+    batchSize: optimisation.batchSize,
+    lr: learningRateOf(config),
+    headLr: optimisation.headLr,
+    warmupRatio: optimisation.warmupRatio,
+    schedule: optimisation.schedule,
+    weightDecay: optimisation.weightDecay,
+    headWeightDecay: optimisation.headWeightDecay,
+    maxGradNorm: optimisation.maxGradNorm,
+    maxSkippedSteps: optimisation.maxSkippedSteps,
+    dropoutRate: dropoutRateOf(optimisation),
+    gradientCheckpointing: optimisation.gradientCheckpointing,
+    seed: run.seed,
+    threads: run.threads,
+  };
+}
+
+/**
+ * Trainable numbers of an adapter of the run's method on each module, at the rank that it will have, [layers][modules].
+ * @throws DiffoError (usage) for a rank of a module that cannot be chosen
+ */
+export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
+  const { plan } = adapterMethodOf(settings);
+  const { ranks = {} } = settings;
+  checkPatterns('--ranks', ranks, { own: model.adaptable, shared: [] });
+  const sizes = model.adaptable.map((module) => {
+    const rank = patternValue(ranks, module.path) ?? settings.rank;
+    const alone = { ...settings, rank, ranks: undefined, alphas: undefined };
+    return adapterSize(plan(alone, { own: [module], shared: [] }, model));
+  });
+  return matrixOf(model, sizes);
 }
 
 /** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */
@@ -119,7 +161,7 @@ export async function readDamFor(model: Model, file: string): Promise<Dam> {
 }
 
 /** The matrix of the file that a configuration names, if it names one. */
-export async function readConfiguredDam(model: Model, { dam }: Pick<TrainConfig, 'dam'>): Promise<Dam | undefined> {
+export async function readConfiguredDam(model: Model, { dam }: SelectionConfig): Promise<Dam | undefined> {
   return dam === undefined ? undefined : readDamFor(model, dam);
 }
 

@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { placeAdapter } from '../artifacts/adapterFolder.js';
+import { methodOf, placeAdapter } from '../artifacts/adapterFolder.js';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
@@ -8,12 +8,18 @@ import type { Scores } from '../metrics/scores.js';
 import type { Model } from '../models/model.js';
 import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
-import { hasMatrix, type TrainConfig } from '../settings/config.js';
+import {
+  goingOnFrom,
+  hasMatrix,
+  learningRateOf,
+  type OptimisationConfig,
+  type TrainConfig,
+} from '../settings/config.js';
 import type { Adapted, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import { kinds } from '../tasks/kinds/registry.js';
 import { fineTune, trainingSteps } from './fineTune.js';
 import { lossOptionsOf } from './lossOptions.js';
-import { planRun, startingParameters } from './plan.js';
+import { planOnTargets, planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
 import { type Selection, savedSelection, selectModules } from './selectModules.js';
 import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
@@ -21,6 +27,8 @@ import type { Workspace } from './workspace.js';
 
 /** What a training run leaves in memory. */
 export interface TrainedRun extends Omit<Scored, 'note'> {
+  /** The configuration as it was followed: where the run went on from an adapter, with the method of that. */
+  readonly config: TrainConfig;
   readonly plan: AdapterPlan;
   readonly parameters: readonly Parameter[];
   readonly dam: Dam | undefined;
@@ -35,21 +43,23 @@ export interface TrainedRun extends Omit<Scored, 'note'> {
 }
 
 /** Selects (DiffoRA), fine-tunes and scores on the dev split. Nothing is written. */
-export async function trainIn(workspace: Workspace, config: TrainConfig, context: RunContext): Promise<TrainedRun> {
+export async function trainIn(workspace: Workspace, asked: TrainConfig, context: RunContext): Promise<TrainedRun> {
   const { reporter, signal, log, journal } = context;
-  const { opened, task, train, dev } = workspace;
+  const { opened, task, train, dev, adapter } = workspace;
   const { model } = opened;
-  const objective = kinds[task.kind].objective(lossOptionsOf(config, task, train.encoded));
-  refuseHeadTraining(config, model, task);
+  const config = adapter === undefined ? asked : goingOnFrom(asked, methodOf(adapter), adapter.folder);
+  const { optimisation, run } = config;
+  const objective = kinds[task.kind].objective(lossOptionsOf(optimisation, task, train.encoded));
+  refuseHeadTraining(optimisation, model, task);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const scorer = await workspace.scorer();
   const started = performance.now();
   let selection: Selection | undefined;
   if (workspace.dam !== undefined) {
     selection = { dam: workspace.dam, trained: [] };
-  } else if (workspace.adapter === undefined && hasMatrix(config)) {
+  } else if (adapter === undefined && hasMatrix(config)) {
     // What cannot be planned is to be known before a search, not after it.
-    planRun(model, { ...config, parameters: undefined }, undefined);
+    planOnTargets(model, config.method);
     const choose = () => selectModules(model, task, train.encoded, config, context);
     selection = await (journal?.once('selection', savedSelection, choose) ?? choose());
   }
@@ -63,21 +73,26 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   }
   const select = secondsSince(started);
 
-  const { plan, parameters: alike } = workspace.adapter
-    ? placeAdapter(workspace.adapter, model)
+  const { plan, parameters: alike } = adapter
+    ? placeAdapter(adapter, model)
     : await startingPlan(model, config, selection);
-  const parameters = withHeadTraining(alike, model.head, config);
+  const { headLr, headWeightDecay } = optimisation;
+  const learningRate = learningRateOf(config);
+  const parameters = withHeadTraining(alike, model.head, { lr: learningRate, headLr, headWeightDecay });
   const trainingStarted = performance.now();
-  const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
-  const { threads, nullScoreDiffThreshold } = config;
+  const totalSteps = trainingSteps(optimisation, Math.ceil(train.encoded.length / optimisation.batchSize));
+  const { threads } = run;
+  const { nullScoreDiffThreshold } = config.data;
   const scoring = { threads, nullScoreDiffThreshold, signal };
   const score = (to: Reporter) => scoreExamples(scorer, { opened, plan, parameters }, dev.examples.length, scoring, to);
-  const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);
+  const evaluation = evaluationOf(optimisation, task, async () => (await score(silent)).scores, context);
   const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
   const phase = reporter.phase('train', totalSteps, stage?.found?.step);
   await fineTune(model, plan, parameters, train.encoded, {
     objective,
-    config,
+    optimisation,
+    learningRate,
+    run,
     signal,
     watch,
     stage,
@@ -103,18 +118,22 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
   log?.scalars(devScalars(scores), (bestStep ?? steps.length - 1) + 1);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
-  return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
+  return { config, plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
 }
 
 /** @throws DiffoError (usage) for a head of one's own where there is none */
-function refuseHeadTraining({ headLr, headWeightDecay }: TrainConfig, { head }: Model, { name }: TaskAsked): void {
+function refuseHeadTraining(
+  { headLr, headWeightDecay }: OptimisationConfig,
+  { head }: Model,
+  { name }: TaskAsked,
+): void {
   if (head.length > 0 || (headLr === undefined && headWeightDecay === undefined)) return;
   throw usageError(`--head-lr and --head-weight-decay are for a head; ${name} is learned without one. Leave them out.`);
 }
 
 /** The evaluations that a configuration asks for while it trains. */
 function evaluationOf(
-  { evalSteps, earlyStopping, keepBest = true }: TrainConfig,
+  { evalSteps, earlyStopping, keepBest = true }: OptimisationConfig,
   { metrics }: TaskAsked,
   score: () => Promise<Scores>,
   { reporter, log }: RunContext,
@@ -143,8 +162,11 @@ function devScalars(scores: Scores): Record<string, number> {
 }
 
 async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
-  const plan = planRun(model, config, selection);
-  return { plan, parameters: await startingParameters(model, plan, config, selection) };
+  const { share, start } = config.selection;
+  const choice = selection && { gamma: selection.dam.gamma, share, ranks: selection.ranks };
+  const plan = planRun(model, config.method, choice);
+  const trained = start === 'search' ? selection?.trained : undefined;
+  return { plan, parameters: await startingParameters(model, plan, config.run.seed, trained) };
 }
 
 /** Scores examples under the parameters of a plan. */

@@ -1,5 +1,6 @@
 import { headPartOf, type LoadedAdapter, openAdapter } from '../artifacts/adapterFolder.js';
 import { checkBase } from '../artifacts/checkBase.js';
+import type { Split } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { noteNewHead, type OpenedModel, withHead } from '../models/loading/openedModel.js';
@@ -44,8 +45,8 @@ export interface Workspace {
 
 /** Opens the model and the task of a configuration and encodes what is learned from. */
 export async function openWorkspace(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
-  const task = await openConfiguredTask(config, reporter, signal);
-  return workspaceOf(task, () => loadModel(config.model, { reporter, signal }), config, { reporter, signal });
+  const task = await openConfiguredTask(config.data, reporter, signal);
+  return workspaceOf(task, () => loadModel(config.data.model, { reporter, signal }), config, { reporter, signal });
 }
 
 /**
@@ -62,22 +63,21 @@ export async function workspaceOf(
 ): Promise<Workspace> {
   // Data first: what is wrong with them should not have to wait for a download.
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
-  const adapter = config.adapter === undefined ? undefined : await openAdapterFor(config.adapter, task, config);
-  const head = adapter === undefined ? config.head : headPartOf(adapter);
+  const { data, method } = config;
+  const adapter = method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, task, data.model);
+  const head = adapter === undefined ? method.head : headPartOf(adapter);
   const { taskType } = kinds[task.kind];
   const any = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
   if (adapter === undefined) noteNewHead(any.model, reporter);
-  else await checkBase(adapter, any.model, config.anyBase, reporter);
-  const restricted = adapter === undefined && hasMatrix(config) && config.select !== 'list';
-  const opened = restricted ? { ...any, model: restrictColumns(any.model, config.targets) } : any;
-  const given = dam === undefined ? await readConfiguredDam(opened.model, config) : damFor(opened.model, dam, 'dam');
-  const { train, dev } =
-    config.validationShare === undefined
-      ? { train: useSplit(trainSplit, config), dev: useSplit(devSplit, config) }
-      : holdOutSplit(trainSplit, config);
+  else await checkBase(adapter, any.model, method.anyBase, reporter);
+  const restricted = adapter === undefined && hasMatrix(config) && config.selection.select !== 'list';
+  const opened = restricted ? { ...any, model: restrictColumns(any.model, method.targets) } : any;
+  const given =
+    dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
+  const { train, dev } = usedOf(trainSplit, devSplit, config);
   reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
-  const maxLength = sequenceLength(opened, config.maxLength, task);
-  const encoding = { maxLength, stride: config.stride, signal };
+  const maxLength = sequenceLength(opened, data.maxLength, task);
+  const encoding = { maxLength, stride: data.stride, signal };
   let scorer: Promise<Scorer> | undefined;
   return {
     opened,
@@ -94,11 +94,24 @@ export async function workspaceOf(
   };
 }
 
+/** What is trained on, and what is scored: the dev split, or a share that is held out. */
+export function usedOf(
+  train: Split,
+  dev: Split,
+  { data, run }: Pick<TrainConfig, 'data' | 'run'>,
+): { train: UsedSplit; dev: UsedSplit } {
+  const { maxTrainSamples, maxEvalSamples, validationShare, validationSeed } = data;
+  const drawing = { seed: run.seed, maxTrainSamples, maxEvalSamples };
+  return validationShare === undefined
+    ? { train: useSplit(train, drawing), dev: useSplit(dev, drawing) }
+    : holdOutSplit(train, { ...drawing, validationShare, validationSeed });
+}
+
 /** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */
-async function openAdapterFor(path: string, task: Task, config: TrainConfig): Promise<LoadedAdapter> {
+async function openAdapterFor(path: string, task: Task, base: string): Promise<LoadedAdapter> {
   const adapter = await openAdapter(path);
-  if (adapter.baseModel !== config.model.split('@')[0] && adapter.baseModel !== config.model) {
-    throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${config.model}. Give --model its model.`);
+  if (adapter.baseModel !== base.split('@')[0] && adapter.baseModel !== base) {
+    throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${base}. Give --model its model.`);
   }
   if (adapter.taskType !== kinds[task.kind].taskType) {
     throw usageError(

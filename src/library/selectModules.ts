@@ -21,7 +21,7 @@ export async function selectModules(
   settings: Omit<TrainSettings, 'dam' | 'adapter'> = {},
   options: ProgressOptions = {},
 ): Promise<Dam> {
-  const { workspace, config, context } = await openLoaded(model, task, settings, options);
+  const { workspace, config, context } = await openLoaded(model, task, settings, options, 'select');
   const { opened, train } = workspace;
   const { dam } = await selectIn(opened.model, workspace.task, train.encoded, config, context);
   return dam;

@@ -5,7 +5,7 @@ import type { LoadedModel } from '../models/loading/loadModel.js';
 import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
-import { parseTrainConfig, type TrainConfigInput, type TrainKey } from '../settings/config.js';
+import { parseTrainConfig, type RunCommand, type TrainConfigInput, type TrainKey } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
 import type { Task } from '../tasks/task.js';
 
@@ -38,14 +38,16 @@ export async function openLoaded(
   any: Task,
   { dam, ...settings }: TrainSettings,
   { reporter = silent, signal }: ProgressOptions,
+  command: RunCommand = 'train',
 ) {
   const strange = taken.find((key) => key in settings);
   if (strange !== undefined) {
     throw usageError(`settings: "${strange}" is that of a run folder, or of what is loaded. Leave it out.`);
   }
   const matrix = dam === undefined ? {} : { dam: typeof dam === 'string' ? dam : 'a matrix in memory' };
-  const config = parseTrainConfig({ ...settings, ...matrix, model: model.name, task: any.name }, 'settings');
-  const task = withMetrics(any, config.metrics);
+  const all = { ...settings, ...matrix, model: model.name, task: any.name };
+  const config = parseTrainConfig(all, 'settings', { command });
+  const task = withMetrics(any, config.data.metrics);
   const given = typeof dam === 'object' ? dam : undefined;
   const workspace = await workspaceOf(task, async () => model, config, { reporter, signal }, given);
   refuseTooLarge(workspace, config);

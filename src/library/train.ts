@@ -53,11 +53,11 @@ export async function train(
   const learnedTask = taskFileOf(workspace.task, maxLength);
   const learned = { name: `The adapter of ${learnedTask.name}`, task: learnedTask, opened, plan, parameters };
   const save: TrainedAdapter['save'] = (folder, { overwrite = false } = {}) =>
-    withOutputFolder(folder, (target) => saveTrained(target, { opened, task: learnedTask, maxLength }, run, config), {
+    withOutputFolder(folder, (target) => saveTrained(target, { opened, task: learnedTask, maxLength }, run), {
       existing: overwrite ? 'replace' : 'refuse',
     });
   return {
-    ...adapterOf(learned, config.threads),
+    ...adapterOf(learned, config.run.threads),
     ...{ dam, steps, metrics, bestStep, scores, seconds },
     trainable: countParameters(parameters),
     save,

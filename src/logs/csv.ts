@@ -7,6 +7,7 @@ import { inOrder, type LogTarget } from './log.js';
 /** A table that any program reads while the run goes on: tag, step, value. */
 export const csv: LogTarget = {
   title: 'CSV (scalars.csv)',
+  isFile: true,
   async open({ folder, isResumed = false, warn }) {
     const path = join(folder, 'scalars.csv');
     try {

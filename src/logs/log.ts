@@ -23,6 +23,8 @@ export interface LogContext {
 /** A kind of log. */
 export interface LogTarget {
   readonly title: string;
+  /** It writes into the folder of the context. */
+  readonly isFile: boolean;
   /** @throws DiffoError that says what is missing, before anything is trained */
   open(context: LogContext): Promise<RunLog>;
 }

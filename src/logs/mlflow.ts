@@ -27,6 +27,7 @@ interface Metric {
  */
 export const mlflow: LogTarget = {
   title: 'MLflow',
+  isFile: false,
   async open({ name, config, warn }) {
     const uri = process.env.MLFLOW_TRACKING_URI;
     if (uri === undefined || !/^https?:\/\//.test(uri)) {

@@ -10,6 +10,7 @@ import { inOrder, type LogTarget } from './log.js';
 /** TensorBoard's event files: TFRecords of Event messages (tensorflow/core/util/event.proto, lib/io/record_writer.h). */
 export const tensorboard: LogTarget = {
   title: 'TensorBoard event files',
+  isFile: true,
   async open({ folder, warn }) {
     const now = () => Date.now() / 1000;
     const path = join(folder, `events.out.tfevents.${Math.floor(now())}.${hostname()}.${process.pid}`);

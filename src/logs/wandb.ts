@@ -20,6 +20,7 @@ const moduleSchema = z.object({ default: z.object({ init: z.function() }) });
 export function wandbLog(load: () => Promise<unknown> = () => import(client as string)): LogTarget {
   return {
     title: 'Weights & Biases',
+    isFile: false,
     async open({ name, config, warn }) {
       const imported = await load().catch((error) => {
         throw usageError(

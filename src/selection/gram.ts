@@ -36,12 +36,12 @@ export async function gramMatrices(
   model: Model,
   head: readonly Parameter[],
   examples: readonly EncodedExample[],
-  options: Omit<FreshAdapters, 'objective'> & { readonly onExample?: (done: number) => void },
+  options: Omit<FreshAdapters, 'objective' | 'gradientCheckpointing'> & { readonly onExample?: (done: number) => void },
 ): Promise<GramMatrices> {
   if (model.taskType !== 'SEQ_CLS') {
     throw usageError('The Gram matrix is that of classes or scores; this task has neither. Select another way.');
   }
-  const plan = loraPlan({ ...options, bias: 'none' }, { own: model.adaptable, shared: [] });
+  const plan = loraPlan({ rank: options.rank, alpha: options.alpha }, { own: model.adaptable, shared: [] });
   const adapters = await adapterParameters(plan, model, options.seed);
   // B starts at 0, so that the gradient by A is 0 and adds nothing.
   const moved = adapters.filter(({ name }) => name.endsWith('.lora_B'));

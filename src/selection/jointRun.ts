@@ -9,16 +9,26 @@ export async function jointRun(
   context: SelectionContext,
 ): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
   const { model, objective, halves, settings, signal, warn } = context;
-  const plan = loraPlan(settings, { own: model.adaptable, shared: [] });
+  const { rank, alpha, loraDropout } = settings;
+  const plan = loraPlan({ rank, alpha, loraDropout }, { own: model.adaptable, shared: [] });
   const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
   const stage = context.stage?.('joint run');
   const phase = context.phase('joint run', settings.steps, stage?.found?.step);
   await trainParameters(model, plan, parameters, halves.train, {
-    ...settings,
     name: 'joint run',
     objective,
     steps: () => settings.steps,
+    batchSize: settings.batchSize,
+    gradientCheckpointing: settings.gradientCheckpointing,
+    seed: settings.seed,
     learningRate: settings.lr,
+    weightDecay: settings.weightDecay,
+    warmupRatio: settings.warmupRatio,
+    schedule: settings.schedule,
+    maxGradNorm: settings.maxGradNorm,
+    maxSkippedSteps: settings.maxSkippedSteps,
+    dropoutRate: settings.dropoutRate,
+    threads: settings.threads,
     signal,
     warn,
     stage,

@@ -1,5 +1,7 @@
+import type * as z from 'zod';
 import type { Objective } from '../engine/objective.js';
 import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
+import type { ScheduleName } from '../engine/schedule.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
@@ -9,13 +11,15 @@ import type { DamStart } from './damStart.js';
 import type { Allowance } from './discretise.js';
 import type { Relaxation } from './relax.js';
 import type { Halves } from './search.js';
+import type { SharedSetting } from './settings.js';
 
-/** Settings that selection methods read. */
+/** Settings of a run that selection methods read, beside the allowance. */
 export interface SelectionSettings {
+  /** Of the pairs that are trained on every module to choose by; ranks of modules that differ are for the fine-tuning. */
   readonly rank: number;
   readonly alpha: number;
-  /** Biases of the base model are trained only where modules are chosen. */
-  readonly bias: 'none';
+  /** Dropout on x before A, where A and B learn. */
+  readonly loraDropout: number;
   /** Names of the modules that may be adapted. */
   readonly targets: readonly string[];
   readonly relax: Relaxation;
@@ -32,6 +36,8 @@ export interface SelectionSettings {
   readonly lr: number;
   readonly headLr?: number | undefined;
   readonly warmupRatio: number;
+  /** Of a joint run; the rate of a search falls linearly. */
+  readonly schedule: ScheduleName;
   readonly weightDecay: number;
   readonly headWeightDecay?: number | undefined;
   readonly maxGradNorm: number;
@@ -41,25 +47,6 @@ export interface SelectionSettings {
   readonly seed: number;
   readonly threads: number;
 }
-
-/** Names of a run's settings that only some selection methods read. */
-export type SelectionSettingName =
-  | 'keep'
-  | 'budget'
-  | 'scope'
-  | 'start'
-  | 'relax'
-  | 'searchOrder'
-  | 'damOptimizer'
-  | 'damInit'
-  | 'damLr'
-  | 'entropyWeight'
-  | 'searchSeeds'
-  | 'searchEpochs'
-  | 'searchSteps';
-
-/** Those that say how much is kept. */
-export const allowanceSettings = ['keep', 'budget', 'scope'] as const satisfies readonly SelectionSettingName[];
 
 /** What a selection method gets. */
 export interface SelectionContext {
@@ -98,17 +85,22 @@ export interface SelectionMethod {
   readonly graphs: 0 | 1 | 2;
   /** Where it comes from. */
   readonly source: string;
-  /** The settings of a run that it reads beside targets, rank and those of training. */
-  readonly settings: readonly SelectionSettingName[];
+  /** The settings of the selection that it reads, each with its range, its default and a description. */
+  readonly settings: Readonly<Record<string, z.ZodType>>;
+  /** The other settings of a run that it reads, beside seed and threads. */
+  readonly reads: readonly SharedSetting[];
   /** What modules that are not kept do, unless it is said otherwise. */
   readonly share?: Dam['share'];
   /** @internal */
   select(context: SelectionContext): Promise<Selected>;
 }
 
-/** A head as every run of this seed starts with it. */
-export async function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
-  return withHeadTraining(await headParameters(model.head, settings.seed), model.head, settings);
+/** A head to be trained, as every run of this seed starts with it. */
+export async function freshHead(
+  { model, settings: { lr, headLr, headWeightDecay, seed: usual } }: SelectionContext,
+  seed = usual,
+): Promise<Parameter[]> {
+  return withHeadTraining(await headParameters(model.head, seed), model.head, { lr, headLr, headWeightDecay });
 }
 
 /** The position of a module in the matrix. */

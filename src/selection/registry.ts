@@ -1,3 +1,4 @@
+import { joinShapes } from '../shapes.js';
 import type { SelectionMethod } from './method.js';
 import { diffora } from './methods/diffora.js';
 import { gradientNorm } from './methods/gradientNorm.js';
@@ -10,7 +11,7 @@ import { random } from './methods/random.js';
 import { uniform } from './methods/uniform.js';
 
 /** Every way to decide where adapters go: a file and a line here. */
-export const selectionMethods = {
+const methods = {
   diffora,
   uniform,
   random,
@@ -20,8 +21,22 @@ export const selectionMethods = {
   gram: gramGreedy,
   'leave-one-out': leaveOneOut,
   list,
-} as const satisfies Record<string, SelectionMethod>;
+};
 
 /** Name of a way to decide where adapters go. */
-export type SelectionName = keyof typeof selectionMethods;
-export const selectionNames = Object.keys(selectionMethods) as SelectionName[];
+export type SelectionName = keyof typeof methods;
+type Settings = (typeof methods)[SelectionName]['settings'];
+
+/** Every way to decide where adapters go, by name. */
+export const selectionMethods: Readonly<Record<SelectionName, SelectionMethod>> = methods;
+export const selectionNames = Object.keys(methods) as SelectionName[];
+
+const shapes: Readonly<Record<string, Settings>> = Object.fromEntries(
+  Object.entries(methods).map(([name, { settings }]) => [name, settings]),
+);
+
+/** The schema of every setting that only some of them read, by name. */
+export const selectionMethodSettings = joinShapes(shapes);
+
+/** Name of a setting that only some selection methods read. */
+export type SelectionSettingName = keyof typeof selectionMethodSettings;

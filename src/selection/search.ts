@@ -31,6 +31,8 @@ export interface SearchOptions {
   readonly entropyWeight: number;
   readonly rank: number;
   readonly alpha: number;
+  /** Dropout on x before A, while A, B and the head learn. */
+  readonly loraDropout?: number | undefined;
   readonly steps: number;
   readonly batchSize: number;
   /** Peak learning rate of A, B and the head (AdamW, linear schedule). */

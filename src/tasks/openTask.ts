@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { isTablePath, TABLE_ENDINGS } from '../data/readers/index.js';
+import { TABLE_ENDINGS } from '../data/readers/index.js';
 import { nearestNames, usageError } from '../errors.js';
 import { dataFileTask, describedTask } from './custom.js';
-import { isDescriptionPath, readDescription } from './description.js';
+import { readDescription } from './description.js';
 import { TASKS } from './known/registry.js';
 import type { Task } from './task.js';
+import { knownTask, taskForm } from './taskForm.js';
 import type { TaskOptions } from './taskOptions.js';
 
 /**
@@ -15,17 +16,18 @@ import type { TaskOptions } from './taskOptions.js';
  * @throws DiffoError (usage) for a name that is not known, with the nearest; or what is wrong with the file
  */
 export async function openTask(nameOrFile: string, options: TaskOptions): Promise<Task> {
-  const factory = [...TASKS].find(([name]) => plainName(name) === plainName(nameOrFile))?.[1];
+  const factory = knownTask(nameOrFile);
+  const form = taskForm(nameOrFile);
+  const columns = [options.textColumn, options.pairColumn, options.labelColumn];
+  if ((form === 'known' || form === 'description') && columns.some((column) => column !== undefined)) {
+    throw usageError(`The task ${nameOrFile} has columns of its own; columns can be named for a data file only.`);
+  }
   if (factory) {
-    const columns = [options.textColumn, options.pairColumn, options.labelColumn];
-    if (columns.some((column) => column !== undefined)) {
-      throw usageError(`The task ${nameOrFile} has columns of its own; columns can be named for a data file only.`);
-    }
     const dataDir = options.dataDir ?? process.env.DIFFORA_DATA;
     return factory(dataDir === undefined ? options : { ...options, dataDir });
   }
-  if (isTablePath(nameOrFile)) return dataFileTask(nameOrFile, options);
-  if (isDescriptionPath(nameOrFile)) return describedTask(await readDescription(nameOrFile), options);
+  if (form === 'table') return dataFileTask(nameOrFile, options);
+  if (form === 'description') return describedTask(await readDescription(nameOrFile), options);
   const known = [...TASKS.keys()];
   if (existsSync(nameOrFile)) {
     throw usageError(
@@ -37,8 +39,4 @@ export async function openTask(nameOrFile: string, options: TaskOptions): Promis
     `There is no task "${nameOrFile}". Did you mean ${nearestNames(nameOrFile, known, 2).join(' or ')}? Known are ` +
       `${known.join(', ')}; or give a file (${TABLE_ENDINGS.join(', ')}, .yaml, .json).`,
   );
-}
-
-function plainName(name: string): string {
-  return name.toLowerCase().replace(/[-_]/g, '');
 }

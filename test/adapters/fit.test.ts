@@ -12,7 +12,7 @@ beforeAll(async () => {
   model = openModel(await openCheckpoint(tinyModel, 'tiny'), { numLabels: 2, head: 'all' });
 });
 
-const settings = parseTrainConfig({ task: 'cola' }, 'test');
+const settings = parseTrainConfig({ task: 'cola' }, 'test').method;
 const fitting = adapterMethodNames.filter((name) => (adapterMethods[name] as AdapterMethod).fit !== undefined);
 
 describe.each(fitting)('a budget for %s', (name) => {

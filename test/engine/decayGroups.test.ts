@@ -22,8 +22,8 @@ const { methods, families } = JSON.parse(await readFile(oraclePath('decay-groups
 
 async function groupsOf(model: Model, settings: Partial<TrainConfigInput>): Promise<Groups> {
   const config = parseTrainConfig({ task: 'x', ...settings }, 'test');
-  const plan = planRun(model, config, undefined);
-  const trained = trainedOf(await startingParameters(model, plan, config, undefined));
+  const plan = planRun(model, config.method, undefined);
+  const trained = trainedOf(await startingParameters(model, plan, config.run.seed));
   const names = (decays: boolean) => trained.filter((one) => one.decays === decays).map(({ name }) => name);
   return { decay: names(true).sort(), plain: names(false).sort() };
 }

@@ -32,7 +32,8 @@ async function open(family: string, taskType: TaskType): Promise<Model> {
 
 /** Adapters and head with random numbers added, so that no gradient is zero because B is. */
 async function trained(model: Model, settings: Partial<TrainConfigInput>, where?: Where) {
-  const config = parseTrainConfig({ task: 'x', rank: 4, reduction: 4, ...settings }, 'test');
+  const all = { task: 'x', rank: 4, reduction: 4, ...settings };
+  const config = parseTrainConfig(all, 'test', { idle: 'drop' }).method;
   const method: AdapterMethod = adapterMethods[adapterMethodName(config)];
   const plan = method.plan(config, where ?? { own: model.adaptable, shared: [] }, model);
   const fresh = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];

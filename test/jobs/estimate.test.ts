@@ -18,7 +18,9 @@ async function open(change: object) {
   const settings = { task: folder.path('long.csv'), model: tinyModel, batchSize: 1024, maxLength: 64, threads: 1 };
   const config = parseTrainConfig({ ...settings, ...change }, 'test');
   const workspace = await openWorkspace(config, silent);
-  const bytesOf = (batchSize: number) => estimateIn(workspace, { ...config, batchSize }).memoryBytes;
+  const { optimisation } = config;
+  const bytesOf = (batchSize: number) =>
+    estimateIn(workspace, { ...config, optimisation: { ...optimisation, batchSize } }).memoryBytes;
   return { config, workspace, bytesOf };
 }
 

@@ -180,7 +180,7 @@ describe('a run with evaluations', () => {
     const [whole, parts] = [folder.path(`${name}-whole`), folder.path(`${name}-parts`)];
     const config = quickConfig(task, { ...settings, ...change });
     await train({ config, output: whole, reporter: silent });
-    await trainInParts({ ...config, saveSteps: 100 }, parts, stops);
+    await trainInParts(quickConfig(task, { ...settings, ...change, saveSteps: 100 }), parts, stops);
     expect(await bytesOf(parts)).toEqual(await bytesOf(whole));
   });
 });

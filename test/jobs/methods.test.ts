@@ -51,7 +51,8 @@ function planOf(method: AdapterMethodName, model: Model): AdapterPlan {
       reduction: 4,
     },
     'test',
-  );
+    { idle: 'drop' },
+  ).method;
   const where = adapterMethods[method].places === 'itself' ? [] : model.adaptable;
   return adapterMethods[method].plan(config, { own: where, shared: [] }, model);
 }
@@ -171,7 +172,7 @@ describe.each(cases)('%s on %s', (method, architecture) => {
 it('sharing: pairs of a column are one tensor in training and equal copies in the file', async () => {
   const model = await open('tiny-bert-backbone');
   const { plan: make } = adapterMethods.lora;
-  const config = parseTrainConfig({ task: 'x', method: 'lora', rank: 2 }, 'test');
+  const config = parseTrainConfig({ task: 'x', method: 'lora', rank: 2 }, 'test').method;
   const plan = make(config, { own: model.adaptable.slice(0, 3), shared: model.adaptable.slice(3) }, model);
   const pairs = new Set(plan.placements.map(({ pair }) => pair));
   expect(plan.tensors).toHaveLength(2 * pairs.size);

@@ -9,7 +9,9 @@ import { tinyModel } from '../cli/run.js';
 /** A quick run as a configuration; see `quickRun`. */
 export function quickConfig(task: string, change: Partial<TrainConfigInput>): TrainConfig {
   const quick = { model: tinyModel, textColumn: 'review', labelColumn: 'stars', rank: 2, epochs: 2, batchSize: 8 };
-  return parseTrainConfig({ ...quick, maxLength: 16, threads: 1, searchSteps: 5, task, ...change }, 'test');
+  return parseTrainConfig({ ...quick, maxLength: 16, threads: 1, searchSteps: 5, task, ...change }, 'test', {
+    idle: 'drop',
+  });
 }
 
 /** Where a run is stopped: after so many units of a phase (`train`, `search`, `joint run`, `evaluate`). */

@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { crc32c } from '../../src/logs/crc32c.js';
 import { mlflow } from '../../src/logs/mlflow.js';
 import { wandbLog } from '../../src/logs/wandb.js';
-import { parseTrainConfig } from '../../src/settings/config.js';
+import { flatConfig, parseTrainConfig } from '../../src/settings/config.js';
 import { diffora, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
 
-const config = parseTrainConfig({ task: 'cola' }, 'test');
+const config = { ...flatConfig(parseTrainConfig({ task: 'cola' }, 'test')) };
 const context = (warn = vi.fn()) => ({ folder: 'unused', name: 'run', config, warn });
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

@@ -81,7 +81,9 @@ async function make(): Promise<void> {
     for (const [name, settings] of Object.entries(cases)) {
       if (architecture === 'llama' && name === 'bitfit') continue;
       const model = await open(base, 'all');
-      const config = parseTrainConfig({ task: 'x', rank: 2, ...settings, ranks: ranksOf(settings, model) }, name);
+      const config = parseTrainConfig({ task: 'x', rank: 2, ...settings, ranks: ranksOf(settings, model) }, name, {
+        idle: 'drop',
+      }).method;
       const { plan: makePlan, places } = adapterMethodOf(config);
       const plan = makePlan(config, { own: places === 'itself' ? [] : model.adaptable, shared: [] }, model);
       const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];

@@ -3,6 +3,7 @@ import { loraPlan } from '../../src/adapters/methods/lora.js';
 import { BatchStream } from '../../src/engine/batchStream.js';
 import { openGradientStep } from '../../src/engine/gradientStep.js';
 import { headParameters, parameter } from '../../src/engine/parameters.js';
+import { selectionSettingsOf } from '../../src/jobs/selectModules.js';
 import { jointRun } from '../../src/selection/jointRun.js';
 import type { SelectionContext } from '../../src/selection/method.js';
 import { selectionMethods, selectionNames } from '../../src/selection/registry.js';
@@ -19,7 +20,7 @@ beforeAll(async () => {
     model,
     objective: objectives.classification,
     halves: { train: examples(24, 'a'), validation: examples(24, 'b') },
-    settings: { ...config, bias: 'none', steps: 4, dropoutRate: 0 },
+    settings: { ...selectionSettingsOf(config, 24), steps: 4 },
     allowance: { scope: 'row', keep: 0.5, sizes: Array.from({ length: 3 }, () => Array(6).fill(1)) },
     phase: () => ({ update: () => {}, end: () => {} }),
   };

@@ -160,6 +160,7 @@ export const adalora = {
   usual: usualLora,
   plan: adaLoraPlan,
   fit: fitAverageRank,
+  solved: ['adaloraInitRank'],
 } satisfies MethodOf<AdaLoraSettings>;
 
 /** Ranks that an AdaLoRA run has left, by module path; 0 where none is left. */

@@ -28,6 +28,7 @@ export const houlsby = {
   usual: { lr: 5e-4 },
   plan: (settings, _where, model) => houlsbyPlan(settings, model),
   fit: fitReduction(houlsbyPlan),
+  solved: ['reduction'],
 } satisfies MethodOf<BottleneckSettings>;
 
 /** `LayerNorm.weight`, `sa_layer_norm.bias`, `ln_1.weight`, `input_layernorm.weight`, `norm.weight` */

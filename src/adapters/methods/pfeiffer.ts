@@ -28,4 +28,5 @@ export const pfeiffer = {
   usual: { lr: 5e-4 },
   plan: (settings, _where, model) => pfeifferPlan(settings, model),
   fit: fitReduction(pfeifferPlan),
+  solved: ['reduction'],
 } satisfies MethodOf<BottleneckSettings>;

@@ -4,7 +4,7 @@ import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError, usageError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
-import { freeSettings, type TrainConfig } from '../../settings/config.js';
+import { flatConfig, freeSettings, type TrainConfig } from '../../settings/config.js';
 import type { EncodedSplit, UsedSplit } from '../../tasks/splits.js';
 import type { Task } from '../../tasks/task.js';
 import type { LoadedAdapter } from '../adapterFolder.js';
@@ -22,7 +22,7 @@ export interface RunInputs {
 }
 
 /** Hashes of all that a run reads beside its configuration. */
-export async function identityOf(workspace: RunInputs, config: TrainConfig): Promise<Identity> {
+export async function identityOf(workspace: RunInputs, { dam }: TrainConfig['selection']): Promise<Identity> {
   const { opened, task, train, dev, adapter } = workspace;
   const { name, kind, labels, columns, metrics, generation } = task;
   const { checkpoint } = opened.model;
@@ -33,7 +33,7 @@ export async function identityOf(workspace: RunInputs, config: TrainConfig): Pro
     model: { source: checkpoint.folder, sha256: await weightsHash(checkpoint) },
     tokens: { source: checkpoint.folder, sha256: await tokensHash(opened.tokenizer.files, train.encoded) },
     ...(adapter === undefined ? {} : { adapter: { source: adapter.folder, sha256: adapter.sha256 } }),
-    ...(config.dam === undefined ? {} : { dam: { source: config.dam, sha256: await fileHash(config.dam) } }),
+    ...(dam === undefined ? {} : { dam: { source: dam, sha256: await fileHash(dam) } }),
   };
 }
 
@@ -88,7 +88,7 @@ export function refuseChangedConfig(
     );
   }
   const before: Readonly<Record<string, unknown>> = manifest.config;
-  const after: Readonly<Record<string, unknown>> = { ...config };
+  const after: Readonly<Record<string, unknown>> = flatConfig(config);
   const free: ReadonlySet<string> = new Set(freeSettings);
   const same = (key: string) => JSON.stringify(before[key]) === JSON.stringify(after[key]);
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => !free.has(key));

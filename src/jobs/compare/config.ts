@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
-import { type AdapterMethod, adapterMethods } from '../../adapters/registry.js';
+import { adapterMethods } from '../../adapters/registry.js';
 import { nearestNames, usageError } from '../../errors.js';
 import { selectionMethods } from '../../selection/registry.js';
 import {
@@ -10,7 +10,9 @@ import {
   parseTrainConfig,
   selectionMethodOf,
   type TrainConfig,
+  trainKeys,
   trainSchema,
+  unreadSettings,
 } from '../../settings/config.js';
 
 const settings = z.looseObject({});
@@ -128,7 +130,43 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   for (const task of tasks) {
     for (const method of methods) runConfig(config, config.models[0]!, task, method, { seed: 1, lr: 1 }, file);
   }
+  refuseUnread(config, file);
   return config;
+}
+
+/**
+ * A setting of all runs has to be read in one of them at least; one of a task, in a run of that task; one of a method, in
+ * a run of that method. In the other runs it is left out.
+ * @throws DiffoError (usage) that names the entry
+ */
+function refuseUnread(config: CompareConfig, file: string): void {
+  const cells = config.tasks.flatMap((task) =>
+    config.methods.map((method) => {
+      const all = settingsOfRun(config, config.models[0]!, task, method, { seed: 1, lr: 1 });
+      return { task, method, unread: unreadSettings(all, file) };
+    }),
+  );
+  const refuse = (given: Readonly<Record<string, unknown>>, among: typeof cells, where: string) => {
+    for (const key of Object.keys(given)) {
+      const found = among.map(({ unread }) => unread.find((one) => one.key === key));
+      if (!found.includes(undefined)) throw usageError(`${file}: ${where}: ${found[0]!.reason}`);
+    }
+  };
+  refuse(config.settings, cells, 'settings');
+  for (const task of config.tasks) {
+    refuse(
+      task.settings,
+      cells.filter((cell) => cell.task === task),
+      `task "${task.name}"`,
+    );
+  }
+  for (const method of config.methods) {
+    refuse(
+      method.settings,
+      cells.filter((cell) => cell.method === method),
+      `method "${method.name}"`,
+    );
+  }
 }
 
 /** What tells runs of a cell apart, and what of the training examples is held out. */
@@ -153,7 +191,19 @@ export function runConfig(
   of: RunOf,
   file = 'The comparison',
 ): TrainConfig {
-  const all = {
+  const all = settingsOfRun(config, model, task, method, of);
+  return parseTrainConfig(all, `${file}: method "${method.name}" on ${task.name}`, { idle: 'drop' });
+}
+
+/** What is written down of a run: for all, then for its task, then for its method. */
+function settingsOfRun(
+  config: CompareConfig,
+  model: string,
+  task: ComparedTask,
+  method: ComparedMethod,
+  of: RunOf,
+): Readonly<Record<string, unknown>> {
+  return {
     ...config.settings,
     ...task.settings,
     ...method.settings,
@@ -162,7 +212,6 @@ export function runConfig(
     ...(method.fits ? { parameters: config.budget } : {}),
     ...of,
   };
-  return parseTrainConfig(all, `${file}: method "${method.name}" on ${task.name}`);
 }
 
 function methodOf(
@@ -185,7 +234,7 @@ function methodOf(
   // All modules at lower ranks is what the budget makes of LoRA by itself.
   const { select, ...rest } = given;
   const method = { method: choice.data.method ?? 'diffora', select: choice.data.select };
-  const { fit, title }: AdapterMethod = adapterMethodOf(method);
+  const { fit, title } = adapterMethodOf(method);
   const selection = selectionMethodOf(method);
   const titles = method.method === 'diffora' ? 'DiffoRA' : [title, selection?.title].filter(Boolean).join(', ');
   return {
@@ -198,7 +247,7 @@ function methodOf(
 }
 
 function refuseTaken(given: Readonly<Record<string, unknown>>, where: string): void {
-  const known = [...Object.keys(trainSchema.shape), 'name', 'learningRates'];
+  const known = [...trainKeys, 'name', 'learningRates'];
   for (const key of Object.keys(given)) {
     if ((taken as readonly string[]).includes(key)) {
       throw usageError(

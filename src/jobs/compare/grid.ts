@@ -100,7 +100,7 @@ export class Grid {
       const record = this.records.get(job);
       return Object.values(record?.scores ?? {})[0] ?? Number.NEGATIVE_INFINITY;
     });
-    return trials[scores.indexOf(Math.max(...scores))]!.config.lr;
+    return trials[scores.indexOf(Math.max(...scores))]!.lr;
   }
 
   private isDone(job: Job): boolean {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Split } from '../../data/types.js';
-import { freeSettings, type TrainConfig } from '../../settings/config.js';
+import { flatConfig, freeSettings, type TrainConfig } from '../../settings/config.js';
 import {
   type CompareConfig,
   type ComparedMethod,
@@ -27,6 +27,8 @@ export interface Job {
   readonly kind: 'trial' | 'run';
   readonly cell: Cell;
   readonly seed: number;
+  /** Peak learning rate. */
+  readonly lr: number;
   readonly config: TrainConfig;
   /** Hash of all that decides what the job gives. */
   readonly key: string;
@@ -57,13 +59,13 @@ export function runOf(
 
 function makeJob(kind: Job['kind'], compare: CompareConfig, cell: Cell, of: RunOf, data: TaskData, code: string): Job {
   const config = runConfig(compare, cell.model, cell.task, cell.method, of);
-  return { kind, cell, seed: of.seed, config, key: keyOf(kind, config, data, code) };
+  return { kind, cell, seed: of.seed, lr: of.lr, config, key: keyOf(kind, config, data, code) };
 }
 
 /** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */
 function keyOf(kind: Job['kind'], config: TrainConfig, data: TaskData, code: string): string {
   const free: ReadonlySet<string> = new Set(['threads', ...freeSettings]);
-  const decisive = Object.fromEntries(Object.entries(config).filter(([key]) => !free.has(key)));
+  const decisive = Object.fromEntries(Object.entries(flatConfig(config)).filter(([key]) => !free.has(key)));
   const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
 }

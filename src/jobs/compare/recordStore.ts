@@ -22,9 +22,9 @@ export class RecordStore {
   get(job: Job): CompareRecord | undefined {
     const found = this.byKey.get(job.key);
     if (found !== undefined || !this.anyCode) return found;
-    const { kind, cell, seed, config } = job;
+    const { kind, cell, seed, lr } = job;
     const { model, task, method } = cell;
-    return this.byName.get(nameOf({ kind, model, task: task.name, method: method.name, seed, lr: config.lr }));
+    return this.byName.get(nameOf({ kind, model, task: task.name, method: method.name, seed, lr }));
   }
 }
 

@@ -6,9 +6,11 @@ import { fileError } from '../../files/errors.js';
 import { holdFolder } from '../../files/heldFolder.js';
 import type { RunningWork } from '../../progress.js';
 import type { Reporter } from '../../reporter.js';
-import { holdOutSplit, loadSplit, useSplit } from '../../tasks/splits.js';
+import type { TrainConfig } from '../../settings/config.js';
+import { loadSplit } from '../../tasks/splits.js';
 import type { Task } from '../../tasks/task.js';
 import { openConfiguredTask } from '../configuredTask.js';
+import { usedOf } from '../workspace.js';
 import { codeVersion } from './codeVersion.js';
 import { type CompareConfig, type ComparedTask, heldOut, runConfig } from './config.js';
 import { Grid } from './grid.js';
@@ -98,7 +100,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         show();
         const output = current.kind === 'run' ? join(folder, runName(current)) : undefined;
         const outcome = await runInProcess(
-          { config: { ...current.config, threads, dataDir: options.dataDir }, output },
+          { config: placed(current.config, threads, options.dataDir), output },
           {
             signal,
             onProgress: (progress) => {
@@ -157,10 +159,14 @@ async function openData(
     lr: 1,
     ...heldOut(config),
   });
-  const task = await openConfiguredTask({ ...run, dataDir }, reporter, signal);
+  const task = await openConfiguredTask({ ...run.data, dataDir }, reporter, signal);
   const data = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
-  const used = config.scoreOn === 'dev' ? useSplit(data.dev, run) : holdOutSplit(data.train, run).dev;
-  return { task, data, scored: used.examples };
+  return { task, data, scored: usedOf(data.train, data.dev, run).dev.examples };
+}
+
+/** A configuration with what belongs to the machine and not to the comparison. */
+function placed({ data, run, ...rest }: TrainConfig, threads: number, dataDir: string | undefined): TrainConfig {
+  return { ...rest, data: { ...data, ...(dataDir === undefined ? {} : { dataDir }) }, run: { ...run, threads } };
 }
 
 function factsOf(examples: readonly Example[]): Pick<TaskFacts, 'examples' | 'labels'> {
@@ -173,7 +179,7 @@ async function removeUnfinished(folder: string): Promise<void> {
   await Promise.all(unfinished.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
-function recordOf({ kind, cell, seed, config, key }: Job, outcome: WorkerOutcome, data: TaskData, code: string) {
+function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, data: TaskData, code: string) {
   const record: CompareRecord = {
     format: 'diffora-compare/1',
     kind,
@@ -182,7 +188,7 @@ function recordOf({ kind, cell, seed, config, key }: Job, outcome: WorkerOutcome
     task: cell.task.name,
     method: cell.method.name,
     seed,
-    lr: config.lr,
+    lr,
     status: outcome.status,
     ...(outcome.status === 'done' ? outcome.result : { error: outcome.error }),
     code,
@@ -191,8 +197,8 @@ function recordOf({ kind, cell, seed, config, key }: Job, outcome: WorkerOutcome
   return record;
 }
 
-function labelOf({ kind, cell, seed, config }: Job): string {
-  const what = kind === 'trial' ? `rate ${config.lr}` : `seed ${seed}`;
+function labelOf({ kind, cell, seed, lr }: Job): string {
+  const what = kind === 'trial' ? `rate ${lr}` : `seed ${seed}`;
   return `${cell.task.name}, ${cell.method.name}, ${what}`;
 }
 

@@ -49,19 +49,19 @@ async function work({ config, output }: WorkerJob, reporter: Reporter): Promise<
     const { parameters, steps, seconds } = record;
     const adapterBytes = await weightBytes(join(output, 'adapter'));
     const made = { parameters, steps, seconds, adapterBytes, curve: curveOf(run) };
-    return { ...common(config, run), ...made, ...outcomesOf(run) };
+    return { ...common(run), ...made, ...outcomesOf(run) };
   }
   const started = performance.now();
   const workspace = await openWorkspace(config, reporter);
   const run = await trainIn(workspace, config, { reporter });
   const parameters = parameterRecord(workspace.opened.model, run.plan, run.parameters);
-  return { ...common(config, run), parameters, seconds: { ...run.seconds, total: secondsSince(started) } };
+  return { ...common(run), parameters, seconds: { ...run.seconds, total: secondsSince(started) } };
 }
 
-function common({ threads }: TrainConfig, { scores, dam, plan }: TrainedRun): WorkerResult {
+function common({ config, scores, dam, plan }: TrainedRun): WorkerResult {
   return {
     scores,
-    threads,
+    threads: config.run.threads,
     ranks: Object.fromEntries(plan.placements.map(({ module, rank }) => [module.path, rank])),
     versions: versions(),
     peakMemoryBytes: peakMemory(),

@@ -1,26 +1,59 @@
+import * as z from 'zod';
 import { agreement } from '../agreement.js';
+import { searchOrders } from '../dam.js';
+import { damOptimizers } from '../damOptimizer.js';
+import { damStarts } from '../damStart.js';
 import { type Allowance, discretise, keptPerRow } from '../discretise.js';
-import { allowanceSettings, freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
-import type { Group } from '../relax.js';
+import { freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
+import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
+import { allowanceSettings, sharingSettings, trainingSettings } from '../settings.js';
+
+/** Settings of the search. */
+const searchSettings = {
+  ...trainingSettings,
+  searchSeeds: z
+    .int()
+    .min(1)
+    .max(20)
+    .default(1)
+    .describe('searches with seeds one after the other; their matrices are averaged'),
+  searchOrder: z
+    .enum(searchOrders)
+    .default('first')
+    .describe('derivative of the bi-level problem: first order, or second (exact, slower)'),
+  relax: z.enum(relaxations).default('softmax').describe('how the matrix is made continuous'),
+  damOptimizer: z.enum(damOptimizers).default('mirror').describe('how the logits of the matrix are moved'),
+  damInit: z.enum(damStarts).default('zero').describe('where the logits start'),
+  damLr: z.number().positive().default(0.03).describe('learning rate of the matrix'),
+  entropyWeight: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe('weight of the entropy of the matrix, reached at the last step'),
+};
 
 /** DiffoRA (arXiv 2502.08905): a relaxed matrix learned on one half of the data while the adapters learn on the other. */
-export const diffora: SelectionMethod = {
+export const diffora = {
   title: 'DiffoRA',
   graphs: 2,
   source: 'arXiv 2502.08905',
-  settings: [
-    ...allowanceSettings,
-    'start',
-    'relax',
-    'searchOrder',
-    'damOptimizer',
-    'damInit',
-    'damLr',
-    'entropyWeight',
-    'searchSeeds',
-    'searchEpochs',
-    'searchSteps',
+  settings: { ...allowanceSettings, ...sharingSettings, ...searchSettings },
+  reads: [
+    'targets',
+    'rank',
+    'alpha',
+    'loraDropout',
+    'head',
+    'batchSize',
+    'gradientCheckpointing',
+    'lr',
+    'headLr',
+    'headWeightDecay',
+    'warmupRatio',
+    'maxGradNorm',
+    'maxSkippedSteps',
+    'dropout',
   ],
   async select(context) {
     const { settings, halves, allowance } = context;
@@ -28,7 +61,7 @@ export const diffora: SelectionMethod = {
     const results: (SearchResult & { trained: Awaited<ReturnType<typeof freshHead>> })[] = [];
     for (const [i, seed] of seeds.entries()) {
       const name = seeds.length === 1 ? 'search' : `search ${i + 1} of ${seeds.length}`;
-      results.push(await searchOnce({ ...context, settings: { ...settings, seed } }, name));
+      results.push(await searchOnce(context, seed, name));
     }
     const first = results[0]!;
     const values = meanOf(results.map(({ relaxed }) => relaxed));
@@ -56,23 +89,35 @@ export const diffora: SelectionMethod = {
       },
     };
   },
-};
+} satisfies SelectionMethod;
 
-async function searchOnce(context: SelectionContext, name: string) {
+async function searchOnce(context: SelectionContext, seed: number, name: string) {
   const { model, objective, halves, settings, allowance, signal, warn } = context;
-  const head = await freshHead(context);
+  const head = await freshHead(context, seed);
   const stage = context.stage?.(name);
   const phase = context.phase(name, settings.steps, stage?.found?.step);
   const result = await searchDam(model, head, halves, {
-    ...settings,
     objective,
+    relax: settings.relax,
     groups: groupsOf(model.layers, model.modules.length, allowance),
     order: settings.searchOrder,
     optimizer: settings.damOptimizer,
     start: settings.damInit,
+    entropyWeight: settings.entropyWeight,
+    rank: settings.rank,
+    alpha: settings.alpha,
+    loraDropout: settings.loraDropout,
+    steps: settings.steps,
+    batchSize: settings.batchSize,
     learningRate: settings.lr,
     warmupSteps: Math.ceil(settings.warmupRatio * settings.steps),
     damLearningRate: settings.damLr,
+    maxGradNorm: settings.maxGradNorm,
+    maxSkippedSteps: settings.maxSkippedSteps,
+    dropoutRate: settings.dropoutRate,
+    gradientCheckpointing: settings.gradientCheckpointing,
+    seed,
+    threads: settings.threads,
     signal,
     warn,
     stage,

@@ -4,10 +4,11 @@ import { truncatedSvd } from '../../adapters/truncatedSvd.js';
 import { BatchStream } from '../../engine/batchStream.js';
 import { openGradientStep } from '../../engine/gradientStep.js';
 import { refuseNotFiniteGradient } from '../../engine/notFinite.js';
-import { parameter } from '../../engine/parameters.js';
+import { headParameters, parameter } from '../../engine/parameters.js';
 import { WorkDone } from '../../engine/work.js';
 import { matrixOf } from '../damStart.js';
-import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
+import type { SelectionMethod } from '../method.js';
+import { allowanceSettings, sharingSettings } from '../settings.js';
 
 /** Batches whose mean gradient is taken. */
 const gradientBatches = 16;
@@ -17,14 +18,16 @@ const svdIterations = 4;
  * Root of the sum of squares of the `rank` largest singular values of ∂L/∂W0, before anything is trained: how much a step
  * of rank `rank` lowers the loss to first order (compare LoRA-GA, arXiv 2407.05000, theorem 3.1).
  */
-export const gradientNorm: SelectionMethod = {
+export const gradientNorm = {
   title: 'gradient norm',
   graphs: 1,
   source: 'DESIGN 2.2; compare arXiv 2407.05000',
-  settings: allowanceSettings,
+  settings: { ...allowanceSettings, ...sharingSettings },
+  reads: ['targets', 'rank', 'head', 'batchSize', 'gradientCheckpointing'],
   async select(context) {
     const { model, objective, halves, settings, signal } = context;
-    const head = await freshHead(context);
+    const { batchSize, seed } = settings;
+    const head = await headParameters(model.head, seed);
     const weights = await Promise.all(
       model.adaptable.map(async (module) => {
         const { path, inFeatures, outFeatures } = module;
@@ -34,7 +37,7 @@ export const gradientNorm: SelectionMethod = {
           : parameter(`${path}.weight`, [outFeatures, inFeatures], values);
       }),
     );
-    const batches = new BatchStream(halves.train, { ...settings, objective, padTokenId: model.padTokenId });
+    const batches = new BatchStream(halves.train, { batchSize, seed, objective, padTokenId: model.padTokenId });
     const step = await openGradientStep(model, {
       objective,
       plan: { ...noAdapters, replaced: weights.map(({ name }) => name) },
@@ -73,4 +76,4 @@ export const gradientNorm: SelectionMethod = {
     });
     return { values: matrixOf(model, norms) };
   },
-};
+} satisfies SelectionMethod;

@@ -1,6 +1,8 @@
+import { headParameters } from '../../engine/parameters.js';
 import { startKeeping, type Unit, units } from '../discretise.js';
 import { addTo, gramMatrices, smallestEigenvalue } from '../gram.js';
-import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
+import type { SelectionMethod } from '../method.js';
+import { allowanceSettings, sharingSettings } from '../settings.js';
 
 /** Examples of the Gram matrix. */
 const sampleSize = 48;
@@ -9,22 +11,21 @@ const sampleSize = 48;
  * Greedy: the modules whose summed Gram matrix has the largest smallest eigenvalue (DESIGN 2.3; the theory of arXiv
  * 2502.08905), one after the other, before anything is trained. Values say when a module was taken: the first the most.
  */
-export const gramGreedy: SelectionMethod = {
+export const gramGreedy = {
   title: 'Gram (greedy)',
   graphs: 1,
   source: 'DESIGN 2.3; arXiv 2502.08905',
-  settings: allowanceSettings,
+  settings: { ...allowanceSettings, ...sharingSettings },
+  reads: ['targets', 'rank', 'alpha', 'head'],
   async select(context) {
     const { model, halves, settings, allowance, signal } = context;
     const sample = halves.train.slice(0, sampleSize);
     const phase = context.phase('Gram matrices', sample.length);
-    const head = await freshHead(context);
+    const { rank, alpha, seed, threads } = settings;
+    const head = await headParameters(model.head, seed);
     const onExample = (done: number) => phase.update(done, { examples: done });
-    const { modules, examples: n } = await gramMatrices(model, head, sample, {
-      ...settings,
-      signal,
-      onExample,
-    });
+    const options = { rank, alpha, seed, threads, signal, onExample };
+    const { modules, examples: n } = await gramMatrices(model, head, sample, options);
     phase.end();
     const cells = new Map(
       model.adaptable.map(({ layer, module }, m) => [`${layer} ${model.modules.indexOf(module)}`, m]),
@@ -57,4 +58,4 @@ export const gramGreedy: SelectionMethod = {
     }
     return { values, gamma: keeper.finish() };
   },
-};
+} satisfies SelectionMethod;

@@ -2,13 +2,14 @@ import type { SelectionMethod } from '../method.js';
 import { diffora } from './diffora.js';
 
 /** A control: what DiffoRA would leave out. */
-export const inverted: SelectionMethod = {
+export const inverted = {
   title: 'inverted DiffoRA',
   graphs: 2,
   source: 'control',
   settings: diffora.settings,
+  reads: diffora.reads,
   async select(context) {
     const selected = await diffora.select(context);
     return { ...selected, values: selected.values.map((row) => row.map((value) => -value)) };
   },
-};
+} satisfies SelectionMethod;

@@ -4,24 +4,27 @@ import { parameter } from '../../engine/parameters.js';
 import type { Tensor } from '../../graph/index.js';
 import { matrixOf } from '../damStart.js';
 import { jointRun } from '../jointRun.js';
-import { allowanceSettings, cellOf, type SelectionMethod } from '../method.js';
+import { cellOf, type SelectionMethod } from '../method.js';
 import { moduleGates } from '../search.js';
+import { allowanceSettings, jointRunReads, sharingSettings, trainingSettings } from '../settings.js';
 
 /** Batches of the validation half over which losses are compared. */
 const validationBatches = 8;
 
 /** After a short run of LoRA on all modules: how much the validation loss rises when one module's adapter is switched off. */
-export const leaveOneOut: SelectionMethod = {
+export const leaveOneOut = {
   title: 'leave one out',
   graphs: 1,
   source: 'DESIGN 2.2',
-  settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
+  settings: { ...allowanceSettings, ...sharingSettings, ...trainingSettings },
+  reads: ['targets', ...jointRunReads],
   async select(context) {
     const { model, objective, halves, settings, signal } = context;
     const { plan, parameters } = await jointRun(context);
     const columns = model.modules.length;
     const gates = parameter('dam.gates', [model.layers, columns], new Float32Array(model.layers * columns).fill(1));
-    const batches = new BatchStream(halves.validation, { ...settings, objective, padTokenId: model.padTokenId });
+    const { batchSize, seed } = settings;
+    const batches = new BatchStream(halves.validation, { batchSize, seed, objective, padTokenId: model.padTokenId });
     const step = await openGradientStep(model, {
       objective,
       plan,
@@ -55,4 +58,4 @@ export const leaveOneOut: SelectionMethod = {
       phase.end();
     }
   },
-};
+} satisfies SelectionMethod;

@@ -1,13 +1,15 @@
 import { matrixOf } from '../damStart.js';
 import type { SelectionMethod } from '../method.js';
+import { sharingSettings } from '../settings.js';
 import { matchTargets } from '../targets.js';
 
 /** A fixed list: exactly the modules that the targets name. */
-export const list: SelectionMethod = {
+export const list = {
   title: 'fixed list',
   graphs: 0,
   source: '',
-  settings: [],
+  settings: sharingSettings,
+  reads: ['targets'],
   async select({ model, settings }) {
     const named = new Set(matchTargets(model, settings.targets).map(({ path }) => path));
     const values = matrixOf(
@@ -16,4 +18,4 @@ export const list: SelectionMethod = {
     );
     return { values, gamma: values.map((row) => row.map((value) => (value === 1 ? 1 : 0))) };
   },
-};
+} satisfies SelectionMethod;

@@ -5,7 +5,8 @@ import { ops, type Tensor } from '../../graph/index.js';
 import { openSession } from '../../runtime/session.js';
 import { matrixOf } from '../damStart.js';
 import { jointRun } from '../jointRun.js';
-import { allowanceSettings, type SelectionMethod } from '../method.js';
+import type { SelectionMethod } from '../method.js';
+import { allowanceSettings, jointRunReads, sharingSettings, trainingSettings } from '../settings.js';
 
 /** Examples over which outputs are measured. */
 const sampleSize = 64;
@@ -16,11 +17,12 @@ const sampleSize = 64;
  * column (section 3.3). The paper takes modules until their importance reaches a share of the whole; here the
  * allowance says how many.
  */
-export const outputNorm: SelectionMethod = {
+export const outputNorm = {
   title: 'output norm (LoRA-drop)',
   graphs: 1,
   source: 'arXiv 2402.07721',
-  settings: [...allowanceSettings, 'start', 'searchEpochs', 'searchSteps'],
+  settings: { ...allowanceSettings, ...sharingSettings, ...trainingSettings },
+  reads: ['targets', ...jointRunReads],
   share: 'column',
   async select(context) {
     const { model, halves, settings, signal } = context;
@@ -51,4 +53,4 @@ export const outputNorm: SelectionMethod = {
     }
     return { values: matrixOf(model, sums), trained: parameters };
   },
-};
+} satisfies SelectionMethod;

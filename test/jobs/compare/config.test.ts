@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCompareConfig, runConfig } from '../../../src/jobs/compare/config.js';
+import { flatConfig } from '../../../src/settings/config.js';
 
 const small = { tasks: ['cola'], methods: ['head', 'lora', 'diffora'], budget: 1000 };
 const parse = (change: object) => parseCompareConfig({ ...small, ...change }, 'compare.yaml');
@@ -16,7 +17,7 @@ describe('a comparison', () => {
   it('gives every method that can follow it the budget', () => {
     const config = parse({});
     const of = (i: number) =>
-      runConfig(config, 'model', config.tasks[0]!, config.methods[i]!, { seed: 2, lr: 0.1 }).parameters;
+      runConfig(config, 'model', config.tasks[0]!, config.methods[i]!, { seed: 2, lr: 0.1 }).method.parameters;
     expect([0, 1, 2].map(of)).toEqual([undefined, 1000, 1000]);
   });
 
@@ -27,7 +28,8 @@ describe('a comparison', () => {
       methods: [{ method: 'lora', keep: 0.7, select: 'random' }],
     });
     const run = runConfig(config, 'model', config.tasks[0]!, config.methods[0]!, { seed: 2, lr: 0.1 });
-    expect(run).toMatchObject({ task: 'rte', epochs: 4, batchSize: 4, keep: 0.7, select: 'random', seed: 2, lr: 0.1 });
+    const settings = { task: 'rte', epochs: 4, batchSize: 4, keep: 0.7, select: 'random', seed: 2, lr: 0.1 };
+    expect(flatConfig(run)).toMatchObject(settings);
   });
 
   it.each<[string, object, string]>([

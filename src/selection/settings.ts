@@ -1,0 +1,73 @@
+import * as z from 'zod';
+import { sharings } from './dam.js';
+import { scopes } from './discretise.js';
+
+/** How much is kept; a method takes those of these settings that it reads. */
+export const allowanceSettings = {
+  keep: z.number().gt(0).max(1).default(0.67).describe('share of the modules to keep, ρ'),
+  budget: z.int().positive().optional().describe('most trainable numbers of the kept adapters, in the place of --keep'),
+  scope: z
+    .enum(scopes)
+    .default('row')
+    .describe('keep the share in each row, over the whole matrix, or the same columns in every row'),
+};
+
+/** What becomes of the modules that are not kept. */
+export const sharingSettings = {
+  share: z
+    .enum(sharings)
+    .optional()
+    .describe('modules that are not kept share one pair a column, or get none (default: by selection, mostly none)'),
+};
+
+/** Of methods that train before they choose: how long, and whether the fine-tuning takes over what they trained. */
+export const trainingSettings = {
+  start: z
+    .enum(['fresh', 'search'])
+    .default('fresh')
+    .describe('fine-tune from fresh A and B, or from those of the search'),
+  searchEpochs: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('passes of the search or the joint run over its half of the training data'),
+  searchSteps: z.int().positive().optional().describe('steps of the search, in the place of --search-epochs'),
+};
+
+/** Settings of a run beside its selection that a method may read, too. */
+export type SharedSetting =
+  | 'targets'
+  | 'rank'
+  | 'alpha'
+  | 'loraDropout'
+  | 'head'
+  | 'batchSize'
+  | 'gradientCheckpointing'
+  | 'lr'
+  | 'headLr'
+  | 'weightDecay'
+  | 'headWeightDecay'
+  | 'warmupRatio'
+  | 'schedule'
+  | 'maxGradNorm'
+  | 'maxSkippedSteps'
+  | 'dropout';
+
+/** Those of a short run of LoRA on all modules (jointRun.ts). */
+export const jointRunReads = [
+  'rank',
+  'alpha',
+  'loraDropout',
+  'head',
+  'batchSize',
+  'gradientCheckpointing',
+  'lr',
+  'headLr',
+  'weightDecay',
+  'headWeightDecay',
+  'warmupRatio',
+  'schedule',
+  'maxGradNorm',
+  'maxSkippedSteps',
+  'dropout',
+] as const satisfies readonly SharedSetting[];

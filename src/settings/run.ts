@@ -1,0 +1,20 @@
+import { availableParallelism } from 'node:os';
+import * as z from 'zod';
+import { logNames } from '../logs/registry.js';
+
+/** What a run does beside learning: what it is drawn by, saves, logs and takes of the machine. */
+export const runSettings = {
+  seed: z.int().nonnegative().default(1).describe('of data order, initialisation and dropout'),
+  threads: z.int().positive().default(availableParallelism()).describe('CPU threads'),
+  saveSteps: z
+    .int()
+    .positive()
+    .optional()
+    .describe('steps between two checkpoints in DIR/checkpoints (default: none, all or nothing)'),
+  keepCheckpoints: z.int().positive().default(2).describe('checkpoints that stay while the run goes on'),
+  log: z
+    .array(z.enum(logNames))
+    .default([])
+    .describe(`logs beside metrics.jsonl, with commas: ${logNames.join(', ')}`),
+  logDir: z.string().optional().describe('folder of logs that are files (default: the output with -logs)'),
+};
