@@ -14,7 +14,7 @@ describe('every example', () => {
   it.each(configs.filter(({ content }) => 'task' in content))(
     '$file is a configuration that train takes',
     ({ file, content }) => {
-      expect(parseTrainConfig(content, file).method).toBe('diffora');
+      expect(parseTrainConfig(content, file).method.method).toBe('diffora');
     },
   );
 

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { checkpointName, checkpointsOf, stepOf } from '../artifacts/checkpoints/format.js';
+import { refuseOtherCommand } from '../artifacts/checkpoints/identity.js';
 import { newestManifest } from '../artifacts/checkpoints/read.js';
 import { readRunFile } from '../artifacts/runFile.js';
 import { isComplete, tidyComplete } from '../artifacts/runOutput.js';
@@ -40,6 +41,7 @@ export async function readRunConfig(
 ): Promise<TrainConfig> {
   const saved = resume === true ? await newestManifest(checkpointsOf(output)) : undefined;
   if (saved !== undefined) {
+    refuseOtherCommand(saved, output, command);
     const { settings, recorded } = await readConfigFile(file);
     const own = [...Object.keys(saved.config).filter((name) => !Object.hasOwn(settings, name)), ...recorded];
     const merged = { ...saved.config, ...settings, ...given };

@@ -13,7 +13,7 @@ import { logTargets } from '../logs/registry.js';
 import type { ProgressOptions } from '../reporter.js';
 import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
-import { flatConfig, type TrainConfig } from '../settings/config.js';
+import { flatConfig, parseTrainConfig, type TrainConfig } from '../settings/config.js';
 import { refuseTooLarge } from './estimate.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { selectModules } from './selectModules.js';
@@ -62,9 +62,10 @@ export async function train(options: RunOptions): Promise<FinishedRun> {
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { config, reporter = silent, signal } = options;
+  const { reporter = silent, signal } = options;
   const started = performance.now();
-  return withSavedRun(options, 'select', async ({ workspace, journal, finish }) => {
+  const config = forSelection(options.config);
+  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish }) => {
     const { opened, task, train } = workspace;
     const context = { reporter, signal, journal };
     const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
@@ -77,6 +78,15 @@ export async function select(options: RunOptions): Promise<{ record: RunRecord; 
     await finish((folder) => writeSelection(folder, record, dam));
     return { record, dam };
   });
+}
+
+/**
+ * A configuration as a selection alone reads it.
+ * @throws DiffoError (usage) for one that says something of a training
+ */
+function forSelection(config: TrainConfig): TrainConfig {
+  const settings = flatConfig(config);
+  return parseTrainConfig(settings, 'config', { command: 'select', recorded: new Set(Object.keys(settings)) });
 }
 
 /** A run that is about to begin, or to go on. */

@@ -72,15 +72,15 @@ describe('the base model of an adapter', () => {
   it('is checked too where it was changed in its place, and where training goes on from the adapter', async () => {
     const own = folder.path('own');
     await cp(tinyModel, own, { recursive: true });
-    const flags = quickRun(task).map((one) => (one === tinyModel ? own : one));
+    const flagsOf = (...more: string[]) => quickRun(task, ...more).map((one) => (one === tinyModel ? own : one));
     const first = folder.path('own-run');
-    expect((await diffora('train', ...flags, '--method', 'bitfit', '--output', first)).code).toBe(0);
+    expect((await diffora('train', ...flagsOf('--method', 'bitfit'), '--output', first)).code).toBe(0);
     await cp(join(otherWeight, 'model.safetensors'), join(own, 'model.safetensors'));
     expect(await diffora('predict', '--adapter', first, '--text', 'no')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(refusal),
     });
-    const goesOn = ['train', ...flags, '--adapter', first, '--output', folder.path('second')];
+    const goesOn = ['train', ...flagsOf('--adapter', first), '--output', folder.path('second')];
     expect(await diffora(...goesOn)).toMatchObject({ code: 1, stderr: expect.stringContaining(refusal) });
     const taken = await diffora(...goesOn, '--any-base');
     expect(taken.code, taken.stderr).toBe(0);

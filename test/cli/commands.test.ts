@@ -11,7 +11,7 @@ const jsonOf = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
 beforeAll(async () => {
   ({ folder, task } = await reviewsFolder());
   for (const method of ['head', 'lora', 'diffora']) {
-    const { code, stderr } = await diffora('train', ...quickRun(task), '--method', method, '--output', runOf(method));
+    const { code, stderr } = await diffora('train', ...quickRun(task, '--method', method), '--output', runOf(method));
     expect(code, stderr).toBe(0);
   }
 });
@@ -80,12 +80,11 @@ describe('train', () => {
   });
 
   it('writes with --json and --quiet the result and warnings, and of a run that fails no result', async () => {
-    const flags = [...quickRun(task), '--method', 'head', '--json'];
+    const flags = [...quickRun(task, '--method', 'head'), '--json'];
     const quiet = await diffora('train', ...flags, '--quiet', '--output', folder.path('quiet'));
     expect(quiet).toMatchObject({ code: 0, stderr: '' });
     const told = quiet.stdout.trimEnd().split('\n');
-    expect(told).toHaveLength(2);
-    expect(JSON.parse(told[0]!)).toEqual({ event: 'warning', message: '--rank has no effect with --method head' });
+    expect(told).toHaveLength(1);
     expect(resultOf(quiet.stdout)).toMatchObject({ command: 'train' });
     const failed = await diffora('train', ...flags, '--class-weights', 'none=2', '--output', folder.path('failed'));
     expect(failed).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--class-weights none: .*\n$/) });
@@ -113,7 +112,7 @@ describe('train', () => {
 
   it('replaces a run folder with --overwrite, but nothing that is no run', async () => {
     const output = folder.path('again');
-    const args = [...quickRun(task), '--method', 'head', '--output', output, '--overwrite'];
+    const args = [...quickRun(task, '--method', 'head'), '--output', output, '--overwrite'];
     for (let i = 0; i < 2; i++) expect((await diffora('train', ...args)).code).toBe(0);
     const other = await diffora('train', ...quickRun(task), '--output', folder.path('.'), '--overwrite');
     expect(other.code).toBe(1);
@@ -121,9 +120,44 @@ describe('train', () => {
     expect(await readdir(folder.path('.'))).toContain('reviews.csv');
   });
 
-  it('warns of flags that the method has no use for', async () => {
-    const args = [...quickRun(task), '--method', 'lora', '--keep', '0.3', '--quiet', '--output', folder.path('idle')];
-    expect((await diffora('train', ...args)).stderr).toBe('Warning: --keep has no effect with --method lora\n');
+  it('refuses settings that nothing reads, of flags and of a file, before anything is opened', async () => {
+    const config = folder.path('idle.yaml');
+    await writeFile(config, `task: ${task}\nmethod: lora\nloraPlusRatio: 4\n`);
+    const output = ['--output', folder.path('idle')];
+    expect(await diffora('train', '--config', config, ...output)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `${config}: loraPlusRatio is read by method loraplus alone; this run has method lora. Leave it out.\n`,
+    });
+    const flags = await diffora('train', ...quickRun(task, '--method', 'lora', '--keep', '0.3'), ...output);
+    expect(flags).toMatchObject({ code: 2, stderr: expect.stringMatching(/^The flags: keep is read by select/) });
+    expect(await readdir(folder.path('.'))).not.toContain('idle');
+  });
+
+  it('takes from a run.json what was at its default, also where another method would not read it', async () => {
+    const record = folder.path('head', 'run.json');
+    const args = ['--config', record, '--method', 'bitfit', '--output', folder.path('recorded')];
+    expect(await diffora('train', ...args)).toMatchObject({ code: 0 });
+    const search = await diffora('train', '--config', record, '--dam-lr', '0.03', '--output', folder.path('given'));
+    expect(search).toMatchObject({ code: 2, stderr: expect.stringContaining('damLr is read by select') });
+  });
+
+  it('selects as a file says, like the flag, and by no other method than lora', async () => {
+    const config = folder.path('where.yaml');
+    await writeFile(config, 'select: random\n');
+    const usual = `--model ${tinyModel} --text-column review --label-column stars --max-length 16 --task ${task}`.split(
+      ' ',
+    );
+    const byFile = await diffora('select', ...usual, '--config', config, '--output', folder.path('by-file'));
+    expect(byFile.code, byFile.stderr).toBe(0);
+    const byFlag = await diffora('select', ...usual, '--select', 'random', '--output', folder.path('by-flag'));
+    expect(byFlag.code, byFlag.stderr).toBe(0);
+    const [one, other] = await Promise.all(['by-file', 'by-flag'].map((name) => jsonOf(folder.path(name, 'dam.json'))));
+    expect(one).toEqual(other);
+    expect(one.select).toBe('random');
+    await writeFile(config, 'method: bitfit\n');
+    const refused = await diffora('select', ...usual, '--config', config, '--output', folder.path('refused'));
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('method is bitfit. Leave method out.') });
   });
 });
 

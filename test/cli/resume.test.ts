@@ -117,7 +117,8 @@ describe('train --resume', () => {
     const select = ['--select', 'random', '--model', join(own, 'model')];
     await diffora(
       'select',
-      ...quickRun(join(own, 'reviews.csv')).filter((one, i, all) => one !== '--epochs' && all[i - 1] !== '--epochs'),
+      ...['--task', join(own, 'reviews.csv'), '--text-column', 'review', '--label-column', 'stars'],
+      ...['--max-length', '16', '--threads', '1'],
       ...select,
       '--output',
       join(own, 'where'),
@@ -296,7 +297,7 @@ it('train --config run.json repeats a run to the bit', async () => {
 });
 
 it('select --resume goes on in the search', async () => {
-  const config = quickConfig(task, { method: 'lora', select: 'diffora', saveSteps: 2, searchSteps: 6 });
+  const config = quickConfig(task, { saveSteps: 2, searchSteps: 6 }, 'select');
   const [whole, output] = [folder.path('where'), folder.path('where-resumed')];
   await select({ config, output: whole, reporter: silent });
   const controller = new AbortController();

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { expect } from 'vitest';
+import { adapterMethods } from '../../src/adapters/registry.js';
 import { runProgram } from '../../src/cli/program.js';
+import { adapterMethodName, type Method } from '../../src/settings/config.js';
 import { oraclePath } from '../fixtures.js';
 
 /** A BERT of three layers, 32 wide, with its tokenizer. */
@@ -88,11 +90,11 @@ export async function taskFileOf(file: string, columns = '{ text: review, label:
   return description;
 }
 
-/** Flags of a run over these rows that takes less than a second, by a method that has no rank. */
-export const quickRunWithoutRank = (task: string): string[] =>
-  `--model ${tinyModel} --text-column review --label-column stars --epochs 2 --batch-size 8 --max-length 16 --threads 1`
-    .split(' ')
-    .concat('--task', task);
-
-/** The same at rank 2, by a method that has one: DiffoRA where none is named. */
-export const quickRun = (task: string): string[] => [...quickRunWithoutRank(task), '--rank', '2'];
+/** Flags of a run over these rows that takes less than a second, at rank 2 unless `more` say that there is none. */
+export function quickRun(task: string, ...more: readonly string[]): string[] {
+  const method = more.includes('--method') ? more[more.lastIndexOf('--method') + 1]! : 'diffora';
+  const { settings } = adapterMethods[adapterMethodName({ method: method as Method })];
+  const rank = Object.hasOwn(settings, 'rank') && !more.includes('--adapter') ? ['--rank', '2'] : [];
+  const usual = `--model ${tinyModel} --text-column review --label-column stars --epochs 2 --batch-size 8 --max-length 16`;
+  return [...usual.split(' '), '--threads', '1', '--task', task, ...rank, ...more];
+}

@@ -125,7 +125,7 @@ describe('a login in an address', () => {
 
 describe('a run', () => {
   beforeEach(() => writeReviews(folder.path('reviews.csv')));
-  const run = (...more: string[]) => ['train', ...quickRun(folder.path('reviews.csv')), '--method', 'head', ...more];
+  const run = (...more: string[]) => ['train', ...quickRun(folder.path('reviews.csv'), '--method', 'head'), ...more];
 
   it('writes no secret of the environment anywhere', async () => {
     const server = await serve((request, response) => {

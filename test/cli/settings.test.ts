@@ -1,10 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type TrainConfigInput, trainSchema } from '../../src/settings/config.js';
 import { diffora, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let quick: Partial<TrainConfigInput>;
+let columns: Partial<TrainConfigInput>;
 let common: Partial<TrainConfigInput>;
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -14,35 +16,38 @@ beforeAll(async () => {
     (_, i) => `the ${i % 2 === 0 ? 'cat' : 'man'} ${i},title ${i % 3},${i % 2 === 0 ? 'good' : 'bad'}\n`,
   );
   await writeFile(task, `review,title,stars\n${rows.join('')}`);
-  const columns = { textColumn: 'review', pairColumn: 'title', labelColumn: 'stars' };
-  common = { model: tinyModel, task, ...columns, maxLength: 16, rank: 2, epochs: 1, batchSize: 8, threads: 1 };
+  columns = { textColumn: 'review', pairColumn: 'title', labelColumn: 'stars' };
+  quick = { model: tinyModel, maxLength: 16, epochs: 1, batchSize: 8, threads: 1 };
+  common = { ...quick, ...columns, task };
+  const grammar = Array.from({ length: 20 }, (_, i) => `x\t${i % 2}\t\tthe ${i % 2 === 0 ? 'cat' : 'man'} ${i}\n`).join(
+    '',
+  );
+  await mkdir(folder.path('cola'));
+  for (const name of ['train', 'dev']) await writeFile(folder.path('cola', `${name}.tsv`), grammar);
+  const questions = Array.from({ length: 8 }, (_, i) => {
+    const [good, bad] = i % 2 === 0 ? ['film', 'book'] : ['book', 'film'];
+    const context = `it was so dull that the ${good} is good and the ${bad} is bad`;
+    return { question: 'what is good', context, answers: { text: [good], answer_start: [context.indexOf(good!)] } };
+  });
+  await writeFile(folder.path('questions.jsonl'), questions.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const metrics = '[f1, exact_match, best_f1]';
+  const span = `kind: span\ntrain: questions.jsonl\ndev: questions.jsonl\nmetrics: ${metrics}\n`;
+  await writeFile(folder.path('questions.yaml'), span);
 });
 afterAll(() => folder.remove());
 
-/** Settings that go together, each with another value than its default. */
+/** Settings that are read together, each with another value than its default. */
 const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
   most: () => ({
     ...common,
-    dataDir: folder.path(),
     method: 'lora',
+    rank: 2,
     head: 'classifier',
     targets: ['query', 'value'],
     alpha: 3,
     loraDropout: 0.1,
     bias: 'lora_only',
-    loraPlusRatio: 4,
-    pissaIterations: 3,
-    adaloraInitRank: 4,
-    adaloraTinit: 1,
-    adaloraTfinal: 1,
-    adaloraDeltaT: 1,
-    adaloraBeta1: 0.8,
-    adaloraBeta2: 0.8,
-    adaloraOrthogonality: 0.3,
-    veraInitial: 0.2,
-    reduction: 8,
     select: 'diffora',
-    keep: 0.4,
     budget: 1000,
     scope: 'global',
     share: 'column',
@@ -54,7 +59,6 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     damLr: 0.02,
     entropyWeight: 0.1,
     searchSeeds: 2,
-    searchEpochs: 2,
     searchSteps: 2,
     maxSteps: 3,
     accumulate: 2,
@@ -70,8 +74,6 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     maxGradNorm: 0.5,
     maxSkippedSteps: 2,
     dropout: 0.1,
-    stride: 5,
-    nullScoreDiffThreshold: 1,
     metrics: ['accuracy'],
     maxTrainSamples: 30,
     maxEvalSamples: 4,
@@ -86,9 +88,34 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     log: ['csv'],
     logDir: folder.path('logs'),
   }),
-  ranks: () => ({ ...common, method: 'lora', ranks: { query: 3 }, alphas: { query: 6 } }),
-  fitted: () => ({ ...common, method: 'lora', parameters: 4000 }),
-  adapter: () => ({ ...common, method: 'lora', adapter: folder.path('ranks'), anyBase: true }),
+  ratio: () => ({ ...common, method: 'diffora', keep: 0.4, searchEpochs: 2 }),
+  ranks: () => ({ ...common, method: 'lora', rank: 2, ranks: { query: 3 }, alphas: { query: 6 } }),
+  fitted: () => ({ ...common, method: 'lora', rank: 2, parameters: 4000 }),
+  loraplus: () => ({ ...common, method: 'loraplus', loraPlusRatio: 4 }),
+  pissa: () => ({ ...common, method: 'pissa', pissaIterations: 3 }),
+  adalora: () => ({
+    ...common,
+    method: 'adalora',
+    rank: 2,
+    adaloraInitRank: 4,
+    adaloraTinit: 1,
+    adaloraTfinal: 1,
+    adaloraDeltaT: 1,
+    adaloraBeta1: 0.8,
+    adaloraBeta2: 0.8,
+    adaloraOrthogonality: 0.3,
+  }),
+  vera: () => ({ ...common, method: 'vera', rank: 8, veraInitial: 0.2 }),
+  pfeiffer: () => ({ ...common, method: 'pfeiffer', reduction: 8 }),
+  known: () => ({ ...quick, task: 'cola', dataDir: folder.path(), method: 'head' }),
+  span: () => ({
+    ...quick,
+    task: folder.path('questions.yaml'),
+    method: 'head',
+    stride: 5,
+    nullScoreDiffThreshold: 1,
+  }),
+  adapter: () => ({ ...common, adapter: folder.path('ranks'), anyBase: true }),
   matrix: () => ({ ...common, method: 'lora', targets: ['query', 'value'], dam: folder.path('most', 'dam.json') }),
 };
 

@@ -195,7 +195,7 @@ describe('a rate far too high', () => {
     'ends %s at %s with what to try; what is saved is finite, and resumed it ends the same way',
     async (method, lr) => {
       const output = folder.path(`${method} ${lr}`);
-      const flags = [...quickRun(reviews()), '--method', method, '--lr', lr, '--save-steps', '1', '--epochs', '4'];
+      const flags = [...quickRun(reviews(), '--method', method), '--lr', lr, '--save-steps', '1', '--epochs', '4'];
       const { code, stderr, stdout } = await diffora('train', ...flags, '--output', output);
       expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: '' });
       expect(stderr).toMatch(/diverged/);

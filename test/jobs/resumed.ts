@@ -3,13 +3,23 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type RunOptions, train } from '../../src/jobs/run.js';
 import { type Reporter, silent } from '../../src/reporter.js';
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
+import {
+  parseTrainConfig,
+  type RunCommand,
+  type TrainConfig,
+  type TrainConfigInput,
+} from '../../src/settings/config.js';
 import { tinyModel } from '../cli/run.js';
 
 /** A quick run as a configuration; see `quickRun`. */
-export function quickConfig(task: string, change: Partial<TrainConfigInput>): TrainConfig {
+export function quickConfig(
+  task: string,
+  change: Partial<TrainConfigInput>,
+  command: RunCommand = 'train',
+): TrainConfig {
   const quick = { model: tinyModel, textColumn: 'review', labelColumn: 'stars', rank: 2, epochs: 2, batchSize: 8 };
   return parseTrainConfig({ ...quick, maxLength: 16, threads: 1, searchSteps: 5, task, ...change }, 'test', {
+    command,
     idle: 'drop',
   });
 }

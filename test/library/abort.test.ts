@@ -16,7 +16,7 @@ import {
 import { parseTrainConfig } from '../../src/settings/config.js';
 import { letterModel, temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
 import { type Stop, stopwatch } from '../jobs/resumed.js';
-import { quick, reviews } from './reviews.js';
+import { quick, quickSearch, quickTraining, reviews } from './reviews.js';
 import { countSessions } from './sessions.js';
 
 const sessions = countSessions();
@@ -57,8 +57,8 @@ async function aborted(stop: Stop, work: (options: Required<ProgressOptions>) =>
 }
 
 const places: readonly (readonly [what: string, stop: Stop, settings: TrainSettings])[] = [
-  ['a search', ['search', 2], {}],
-  ['a search of the second order', ['search', 2], { searchOrder: 'second' }],
+  ['a search', ['search', 2], { searchSteps: 5 }],
+  ['a search of the second order', ['search', 2], { searchOrder: 'second', searchSteps: 5 }],
   ['a joint run', ['joint run', 2], { method: 'lora', select: 'leave-one-out', searchSteps: 5 }],
   ['leaving modules out', ['ablations', 2], { method: 'lora', select: 'leave-one-out', searchSteps: 2 }],
   ['gradient norms', ['gradients', 1], { method: 'lora', select: 'gradient-norm' }],
@@ -76,12 +76,12 @@ const scored = Array.from({ length: 3 }, () => reviews).flat();
 describe('an abort', () => {
   it.each(places)('ends %s within a step, its sessions released', async (_, stop, settings) => {
     const large = taskFromExamples(reviews, { dev: scored });
-    await aborted(stop, (options) => train(model, large, { ...quick, ...settings }, options));
+    await aborted(stop, (options) => train(model, large, { ...quickTraining, ...settings }, options));
   });
 
   it('ends a selection, a prediction and a scoring', async () => {
-    await aborted(['search', 1], (options) => selectModules(model, task, quick, options));
-    const adapter = await train(model, task, { ...quick, method: 'lora' });
+    await aborted(['search', 1], (options) => selectModules(model, task, quickSearch, options));
+    const adapter = await train(model, task, { ...quickTraining, method: 'lora' });
     const texts = scored.map(({ text }) => String(text));
     const controller = new AbortController();
     const reporter = stopwatch(['predict', 32], () => controller.abort(new Error('stopped')));

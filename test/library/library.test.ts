@@ -17,7 +17,7 @@ import {
 } from '../../src/index.js';
 import { parseTrainConfig } from '../../src/settings/config.js';
 import { temporaryFolder, tinyModel, writeReviews } from '../cli/run.js';
-import { quick, reviews } from './reviews.js';
+import { quick, quickSearch, quickTraining, reviews } from './reviews.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let model: LoadedModel;
@@ -59,11 +59,11 @@ describe('a training in memory', () => {
   });
 
   it('uses a matrix that was selected before, for every method that can take one', async () => {
-    const dam = await selectModules(model, task, quick);
+    const dam = await selectModules(model, task, quickSearch);
     expect(dam.gamma).toEqual(adapter.dam?.gamma);
-    const again = await train(model, task, { ...quick, dam });
+    const again = await train(model, task, { ...quickTraining, dam });
     expect(again.metrics).toEqual(adapter.metrics);
-    const dora = await train(model, task, { ...quick, method: 'dora', dam });
+    const dora = await train(model, task, { ...quickTraining, method: 'dora', dam });
     expect(dora.dam).toBe(dam);
     for (const one of [again, dora]) await one.close();
   });
@@ -71,7 +71,9 @@ describe('a training in memory', () => {
   it('refuses a matrix of another form, and settings that belong elsewhere', async () => {
     const { dam } = adapter;
     const narrow = { ...dam!, modules: dam!.modules.slice(1) };
-    await expect(train(model, task, { ...quick, dam: narrow })).rejects.toThrow('dam is a matrix of 3 layers of');
+    await expect(train(model, task, { ...quickTraining, dam: narrow })).rejects.toThrow(
+      'dam is a matrix of 3 layers of',
+    );
     const settings = { ...quick, saveSteps: 5 };
     await expect(train(model, task, settings)).rejects.toThrow('settings: "saveSteps" is that of a run folder');
     const wrong = { ...quick, rnak: 5 };

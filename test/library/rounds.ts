@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { loadAdapter, loadModel, type TrainSettings, taskFromExamples, train } from '../../src/index.js';
-import { quick, reviews } from './reviews.js';
+import { quickTraining, reviews } from './reviews.js';
 import { countSessions } from './sessions.js';
 
 /** What a process holds after a round of loading, training, predicting, saving and closing. */
@@ -16,11 +16,12 @@ export interface Held {
 }
 
 /** Every kind of graph and state in turn. */
+const { rank, ...common } = quickTraining;
 const ways: readonly TrainSettings[] = [
-  {},
-  { method: 'adalora' },
-  { method: 'dora', evalSteps: 4, dropout: 0.1 },
-  { method: 'lora', select: 'output-norm', searchSteps: 4, gradientCheckpointing: true },
+  { rank, searchSteps: 5 },
+  { rank, method: 'adalora' },
+  { rank, method: 'dora', evalSteps: 4, dropout: 0.1 },
+  { rank, method: 'lora', select: 'output-norm', searchSteps: 4, gradientCheckpointing: true },
   { method: 'full', lr: 1e-3 },
 ];
 
@@ -28,7 +29,7 @@ const sessions = countSessions();
 
 async function round(model: string, folder: string, way: TrainSettings): Promise<void> {
   const loaded = await loadModel(model);
-  const trained = await train(loaded, taskFromExamples(reviews), { ...quick, ...way });
+  const trained = await train(loaded, taskFromExamples(reviews), { ...common, ...way });
   const output = `${folder}/adapter`;
   await trained.save(output, { overwrite: true });
   await trained.close();

@@ -60,6 +60,14 @@ export function refuseChangedInputs(saved: Identity, now: Identity): void {
   }
 }
 
+/** @throws DiffoError (usage) where a checkpoint is of another command @param path of the checkpoint, or of the run's folder */
+export function refuseOtherCommand(manifest: Manifest, path: string, command: Manifest['command']): void {
+  if (manifest.command === command) return;
+  throw usageError(
+    `${path} belongs to a run of \`diffora ${manifest.command}\`. Resume it with that command, or choose another --output.`,
+  );
+}
+
 /**
  * Holds the configuration of a resumed run to that of the checkpoint.
  * @throws DiffoError (usage) that names the settings that differ, or the version of diffora
@@ -70,11 +78,7 @@ export function refuseChangedConfig(
   config: TrainConfig,
   warn: (message: string) => void,
 ): void {
-  if (manifest.command !== command) {
-    throw usageError(
-      `${path} belongs to a run of \`diffora ${manifest.command}\`. Resume it with that command, or choose another --output.`,
-    );
-  }
+  refuseOtherCommand(manifest, path, command);
   const now = versions();
   if (manifest.versions.diffora !== now.diffora) {
     throw new DiffoError(
