@@ -52,6 +52,8 @@ export interface SaveOptions {
   readonly maxLength: number;
   readonly baseModel: string;
   readonly revision?: string | undefined;
+  /** Steps that the training was planned for. */
+  readonly totalSteps: number;
   /** Paragraphs and scores of the model card. */
   readonly paragraphs: readonly string[];
   readonly scores: Readonly<Record<string, number>>;
@@ -68,13 +70,13 @@ export async function saveAdapter(
   parameters: readonly Parameter[],
   options: SaveOptions,
 ): Promise<void> {
-  const { task, tokenizer, maxLength, baseModel, revision } = options;
+  const { task, tokenizer, maxLength, baseModel, revision, totalSteps } = options;
   const byName = new Map(parameters.map((one) => [one.name, one]));
   const tensor = (name: string): NamedTensor => {
     const { shape, values } = byName.get(name)!;
     return { name, shape, data: values };
   };
-  const contents = plan.save(model, (name) => byName.get(name)!.values);
+  const contents = plan.save(model, (name) => byName.get(name)!.values, { totalSteps });
   const base = { baseModel, ...(revision === undefined ? {} : { revision }), taskType: model.taskType };
   const head = model.head.map(({ name }) => tensor(name));
   const replaced = plan.replaced.map(tensor);

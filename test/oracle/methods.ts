@@ -145,7 +145,7 @@ async function save(
   parameters: readonly Parameter[],
 ): Promise<void> {
   const tokenizer = { files: [] as readonly string[] } as Parameters<typeof saveAdapter>[4]['tokenizer'];
-  const options = { task, tokenizer, maxLength: 16, baseModel: base, paragraphs: [], scores: {} };
+  const options = { task, tokenizer, maxLength: 16, baseModel: base, totalSteps: 6, paragraphs: [], scores: {} };
   await saveAdapter(path, model, plan, parameters, options);
   writeFileSync(`${path}.json`, JSON.stringify(await logitsOf(model, plan, parameters)));
 }
