@@ -163,6 +163,8 @@ export interface Model {
   readonly backboneParameters: number;
   /** Names of all frozen tensors as transformers saves them, with the file's tensor for each. */
   readonly backbone: ReadonlyMap<string, string>;
+  /** Those of them that are a norm's, in the same order. */
+  readonly norms: readonly string[];
   /** Tensors of the file that the model has no use for (other heads). */
   readonly unused: readonly string[];
   /** Class name for `architectures` in a config written by merge. */

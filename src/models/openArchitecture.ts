@@ -40,6 +40,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
       0,
     ),
     backbone,
+    norms: tensors.flatMap(({ name, isNorm }) => (isNorm === true ? [name] : [])),
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
