@@ -153,6 +153,8 @@ export interface Model {
   readonly modules: readonly string[];
   readonly adaptable: readonly AdaptableModule[];
   readonly head: readonly HeadTensor[];
+  /** The part of the head that is trained: `all` also where a pooler has to be made. */
+  readonly headPart: HeadPart;
   /** Module paths that hold the trained head, as PEFT's `modules_to_save` names them. */
   readonly headModules: readonly string[];
   /** Longest sequence that the position embeddings allow. */
