@@ -3,7 +3,7 @@ import { batchFeeds, modelLogits } from '../../engine/modelGraph.js';
 import { parameterFeeds, parameterInputs } from '../../engine/parameters.js';
 import { ops, type Tensor } from '../../graph/index.js';
 import { openSession } from '../../runtime/session.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import { jointRun } from '../jointRun.js';
 import { allowanceSettings, type SelectionMethod } from '../method.js';
 
@@ -49,6 +49,6 @@ export const outputNorm: SelectionMethod = {
       await session.release();
       phase.end();
     }
-    return { values: matrixOf(model, sums), trained: parameters };
+    return { values: gridOf(model).matrix(sums), trained: parameters };
   },
 };
