@@ -77,14 +77,14 @@ interface Layout {
   readonly split: (content: string) => string[];
   /** Undefined where every line may be a comment. */
   readonly columns: number | undefined;
-  /** Last cells. */
+  /** Last cells, which only files with comments, or with tokens that look like one, are asked for. */
   readonly tags: ReadonlySet<string>;
 }
 
 function layoutOf(lines: readonly string[]): Layout {
   const sure = lines.filter((one) => !isBlank(one) && !isDocumentStart(one) && !maybeComment(one));
   const split = sure.length > 0 && sure.every((one) => one.includes('\t')) ? splitTabs : splitSpaces;
-  const tags = new Set(sure.map((one) => split(one).at(-1)!));
+  const tags = new Set(lines.some(maybeComment) ? sure.map((one) => split(one).at(-1)!) : []);
   return { split, columns: sure[0] === undefined ? undefined : split(sure[0]).length, tags };
 }
 
