@@ -39,7 +39,7 @@ function expectFull({ code, stdout, stderr }: Outcome, disk: string): string {
   return path!;
 }
 
-describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)', { timeout: 240_000 }, () => {
+describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)', () => {
   it.each([
     ['2', ['first checkpoint', 'later checkpoint']],
     // Only the last step is saved, so that the result is what has no room any more.
@@ -168,7 +168,7 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
             log: () => {},
             warn: () => {},
             env,
-            patience: { firstContact: 3000, stall: 3000 },
+            patience: { firstContact: 60_000, stall: 60_000 },
           });
         disk.makeReadOnly();
         await expect(resolve()).rejects.toThrow(`${disk.path('hf')}`);
