@@ -43,7 +43,7 @@ async function inspect(): Promise<{ code: number | null; stdout: string; stderr:
 }
 
 describe('three processes that want one model at once', () => {
-  it('all get it, from one cache, with nothing left over', { timeout: 60_000 }, async () => {
+  it('all get it, from one cache, with nothing left over', async () => {
     const outcomes = await Promise.all([inspect(), inspect(), inspect()]);
     for (const { code, stdout, stderr } of outcomes) {
       expect(code, stderr).toBe(0);
