@@ -7,6 +7,7 @@ const patience = process.env.DIFFORA_NIGHTLY === '1' ? 7_200_000 : 600_000;
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/build.ts',
     // By default one core is left to others: of two that is half.
     maxWorkers: availableParallelism(),
     testTimeout: patience,

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -7,9 +5,9 @@ import { type RandomStream, randomStream } from '../../src/random.js';
 import { checkpointsOf } from '../../src/train/checkpoint/format.js';
 import { newestCheckpoint } from '../../src/train/checkpoint/read.js';
 import { isComplete } from '../../src/train/runOutput.js';
-import { REPOSITORY } from '../shared.js';
 import { bytesOf } from '../train/resumed.js';
 import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
+import { startDiffora } from './started.js';
 
 const nightly = process.env.DIFFORA_NIGHTLY === '1';
 const kills = nightly ? 200 : 10;
@@ -63,12 +61,7 @@ async function startAndKill(
   random: RandomStream,
 ): Promise<boolean> {
   const started = performance.now();
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], { cwd: REPOSITORY });
-  let stderr = '';
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const ended = once(child, 'close');
+  const { child, ended } = startDiffora(...args);
   const sleep = (time: number) => Promise.race([ended, new Promise((done) => setTimeout(done, time))]);
   if (random.integer(8) === 0) {
     await sleep(untilWriting * random.uniform());
@@ -81,7 +74,7 @@ async function startAndKill(
   }
   const isRunning = child.exitCode === null;
   child.kill('SIGKILL');
-  const [code] = await ended;
+  const { code, stderr } = await ended;
   if (!isRunning) expect(code, stderr).toBe(0);
   return isRunning;
 }

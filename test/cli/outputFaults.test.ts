@@ -11,6 +11,7 @@ import { REPOSITORY } from '../shared.js';
 import { bytesOf, quickConfig, type Stop, stopwatch, trainUntil } from '../train/resumed.js';
 import { until } from '../until.js';
 import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
+import { built, startDiffora } from './started.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -97,7 +98,7 @@ const canDrop = spawnSync(unprivileged[0]!, [...unprivileged.slice(1), '--versio
 
 describe.skipIf(!canDrop)('a folder that may not be written (skipped as root without setpriv)', () => {
   const start = (args: readonly string[]): Outcome => {
-    const all = [...unprivileged.slice(1), '--import', 'tsx', 'src/cli/main.ts', ...args];
+    const all = [...unprivileged.slice(1), built('dist', 'cli', 'main.js'), ...args];
     const { status, stdout, stderr } = spawnSync(unprivileged[0]!, all, { cwd: REPOSITORY, encoding: 'utf8' });
     return { code: status ?? -1, stdout, stderr };
   };
@@ -189,7 +190,8 @@ describe('a folder that is removed under the work', () => {
 
   it('ends a comparison, in whose folder nothing is recorded then', async () => {
     const output = folder.path('compared');
-    const comparing = diffora('compare', compareFile, '--output', output, '--threads', '1');
+    const compare = () => startDiffora('compare', compareFile, '--output', output, '--threads', '1').ended;
+    const comparing = compare();
     await until(() => existsSync(join(output, 'records.jsonl')), comparing);
     // At once: the process of a run may be writing into it.
     renameSync(output, folder.path('removed'));
@@ -198,6 +200,6 @@ describe('a folder that is removed under the work', () => {
     expect(stderr).toContain(`${output} was removed while it was written to`);
     expect(stderr).not.toContain('defect');
     expect(existsSync(join(output, 'records.jsonl'))).toBe(false);
-    expect(await diffora('compare', compareFile, '--output', output, '--threads', '1')).toMatchObject({ code: 0 });
+    expect(await compare()).toMatchObject({ code: 0 });
   });
 });

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { REPOSITORY } from '../shared.js';
 import { until } from '../until.js';
 import { diffora, quickRun, temporaryFolder, tinyModel, writeReviews } from './run.js';
+import { built, type Started, startDiffora, startNode } from './started.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
@@ -15,26 +13,16 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-/** A process of its own; `script` in the place of the command line. */
-function start(args: readonly string[], script = ['src/cli/main.ts']) {
-  const child = spawn(process.execPath, ['--import', 'tsx', ...script, ...args], { cwd: REPOSITORY });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const outcome = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    outcome.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    outcome.stderr += chunk;
-  });
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...outcome }));
-  /** Waits until `what` stands so many times on stdout or stderr. */
-  const says = async (what: string, count = 1) => {
-    const times = () => `${outcome.stdout}\n${outcome.stderr}`.split(what).length - 1;
-    await until(() => times() >= count, ended);
-  };
+/** Starts the command line, and ends it with the test. */
+function start(...args: readonly string[]) {
+  return endedWithTest(startDiffora(...args));
+}
+
+function endedWithTest(started: Started) {
+  onTestFinished(() => void started.child.kill('SIGKILL'));
   /** Waits for so many records of progress, which `--json` writes. */
-  const progress = (count: number) => says('"event":"progress"', count);
-  return { child, ended, says, progress };
+  const progress = (count: number) => started.says('"event":"progress"', count);
+  return { ...started, progress };
 }
 
 /** True once there is the hidden folder that an unfinished run writes into. */
@@ -47,7 +35,7 @@ describe('Ctrl-C', () => {
   ] as const)('ends training in one sentence and leaves nothing: %s', async (signal, exitCode) => {
     const output = folder.path('run');
     const flags = ['--search-steps', '1000000', '--output', output];
-    const { child, ended, says } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    const { child, ended, says } = start('train', ...quickRun(folder.path('reviews.csv')), ...flags);
     await says('Examples of reviews: 36 train');
     await until(isWriting, ended);
     child.kill(signal);
@@ -60,7 +48,7 @@ describe('Ctrl-C', () => {
   it('saves the step that it is at where checkpoints are kept, and says how to go on; meanwhile it is alone', async () => {
     const output = folder.path('kept');
     const flags = ['--search-steps', '1000000', '--save-steps', '1000000', '--json', '--output', output];
-    const { child, ended, progress } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    const { child, ended, progress } = start('train', ...quickRun(folder.path('reviews.csv')), ...flags);
     const saved = async () =>
       (await readdir(join(output, 'checkpoints')).catch(() => [])).filter((one) => /^step-/.test(one));
     await until(async () => (await saved()).length > 0, ended);
@@ -88,8 +76,8 @@ describe('Ctrl-C', () => {
     // Its clock stands between two signals, which count as one key within 500 ms: npm passes Ctrl-C on to a process that
     // has got it from the terminal already.
     const script = `
-      import { interruptible } from ${JSON.stringify(join(REPOSITORY, 'src/cli/interrupt.ts'))};
-      import { withOutputFolder } from ${JSON.stringify(join(REPOSITORY, 'src/files/atomic.ts'))};
+      import { interruptible } from ${JSON.stringify(built('dist', 'cli', 'interrupt.js'))};
+      import { withOutputFolder } from ${JSON.stringify(built('dist', 'files', 'atomic.js'))};
       const putAway = () => {};
       setInterval(putAway, 1000);
       let heard = 0;
@@ -101,7 +89,7 @@ describe('Ctrl-C', () => {
           console.log('ready');
           return new Promise(() => {});
         }));`;
-    const { child, ended, says } = start([], ['--input-type=module', '-e', script]);
+    const { child, ended, says } = endedWithTest(startNode(['--input-type=module', '-e', script]));
     await says('ready');
     expect(await isWriting()).toBe(true);
     child.kill('SIGINT');
@@ -116,7 +104,7 @@ describe('Ctrl-C', () => {
 
 describe('the process', () => {
   it('exits with the code and keeps errors off stdout', async () => {
-    const { code, stdout, stderr } = await start(['inspect', './nowhere']).ended;
+    const { code, stdout, stderr } = await start('inspect', './nowhere').ended;
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('There is no folder ./nowhere');
   });
@@ -124,8 +112,8 @@ describe('the process', () => {
   it.each(['inspect', 'train'])('says nothing of a reader that has gone away: %s', async (command) => {
     const output = folder.path('unread');
     const run = [...quickRun(folder.path('reviews.csv')), '--output', output, '--json'];
-    const { child, ended } = start([command, ...(command === 'train' ? run : [tinyModel, '--quiet'])]);
-    child.stdout.destroy();
+    const { child, ended } = start(command, ...(command === 'train' ? run : [tinyModel, '--quiet']));
+    child.stdout!.destroy();
     const { code, stderr } = await ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     await rm(output, { recursive: true, force: true });
@@ -133,7 +121,7 @@ describe('the process', () => {
 
   it('writes whole records with --json while it works, and no result where it is broken off', async () => {
     const flags = ['--search-steps', '1000000', '--output', folder.path('run'), '--json'];
-    const { child, ended, progress } = start(['train', ...quickRun(folder.path('reviews.csv')), ...flags]);
+    const { child, ended, progress } = start('train', ...quickRun(folder.path('reviews.csv')), ...flags);
     await progress(3);
     child.kill('SIGINT');
     const { code, stdout, stderr } = await ended;
