@@ -15,7 +15,7 @@ import type { ProgressOptions } from '../reporter.js';
 import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import type { TrainConfig } from '../settings/config.js';
-import { refuseTooLarge } from './estimate.js';
+import { guardMemory } from './estimate.js';
 import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
 import { selectModules } from './selectModules.js';
 import { type TrainedRun, trainIn } from './trainedRun.js';
@@ -130,7 +130,7 @@ function withSavedRun<T>(
 
 async function openFitting(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
   const workspace = await openWorkspace(config, reporter, signal);
-  refuseTooLarge(workspace, config);
+  guardMemory(workspace, config, reporter);
   return workspace;
 }
 
