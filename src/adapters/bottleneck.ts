@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { elementCount } from '../checkpoint/dtype.js';
 import { usageError } from '../errors.js';
 import { ops, type Tensor } from '../graph/index.js';
@@ -13,6 +14,11 @@ export interface BottleneckSettings {
   /** Width of the model over width of the bottleneck. */
   readonly reduction: number;
 }
+
+/** The setting of bottleneck adapters. */
+export const bottleneckSettings = {
+  reduction: z.number().min(0.01).default(16).describe('width of the model over width of the bottleneck'),
+};
 
 /** How bottleneck adapters are placed and fed. */
 export interface BottleneckForm {

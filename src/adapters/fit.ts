@@ -4,7 +4,6 @@ import type { Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 import type { BottleneckSettings } from './bottleneck.js';
 import { evenRanks } from './evenRanks.js';
-import type { AdaLoraSettings } from './methods/adalora.js';
 import type { LoraSettings } from './methods/lora.js';
 import { type AdapterPlan, adapterSize, type Where } from './plan.js';
 
@@ -19,7 +18,12 @@ export type Fit<S> = (settings: S, where: Where, model: Model, budget: number) =
 /** LoRA and its relatives: ranks that differ by one at most; alpha / rank stays as it is. Never above the budget. */
 export function fitRanks<S extends LoraSettings>(
   plan: MakePlan<S>,
-): (settings: S, where: Where, model: Model, budget: number) => LoraSettings {
+): (
+  settings: S,
+  where: Where,
+  model: Model,
+  budget: number,
+) => Pick<LoraSettings, 'rank' | 'alpha' | 'ranks' | 'alphas'> {
   return (settings, where, model, budget) => {
     const firstSharers = new Map([...where.shared].reverse().map((module) => [module.module, module]));
     const pairs = [...where.own, ...firstSharers.values()];
@@ -36,22 +40,6 @@ export function fitRanks<S extends LoraSettings>(
     const alphas = Object.fromEntries(Object.entries(ranks).map(([path, one]) => [path, (alpha * one) / rank]));
     return { rank, alpha, ranks, alphas };
   };
-}
-
-/**
- * AdaLoRA: the average rank that is left at the end, nearest to the budget; the rank at the start is half as much again,
- * as in arXiv 2303.10512, section 4. (Which module keeps which rank is learned, so that the numbers left may differ.)
- */
-export function fitAverageRank(
-  { rank: former, alpha }: AdaLoraSettings,
-  { own }: Where,
-  _model: Model,
-  budget: number,
-): Pick<AdaLoraSettings, 'rank' | 'alpha' | 'adaloraInitRank'> {
-  const perRank = own.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures + 1, 0);
-  const rank = Math.round(budget / perRank);
-  if (rank < 1) throw tooSmall(budget, perRank, `rank 1 on ${own.length} modules`);
-  return { rank, alpha: (alpha * rank) / former, adaloraInitRank: Math.ceil(1.5 * rank) };
 }
 
 /** Bottleneck adapters: the one width of all of them that comes nearest to the budget. */
@@ -75,6 +63,7 @@ function trainedSize(plan: AdapterPlan, model: Model): number {
   return plan.replaced.reduce((sum, name) => sum + elementCount(backboneTensor(model, name).shape), adapterSize(plan));
 }
 
-function tooSmall(budget: number, smallest: number, what: string) {
+/** What is thrown where even the smallest that a method can be is more than the budget. */
+export function tooSmall(budget: number, smallest: number, what: string) {
   return usageError(`--parameters ${budget} is less than the ${smallest} trainable numbers of ${what}.`);
 }

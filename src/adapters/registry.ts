@@ -1,174 +1,110 @@
-import type { BottleneckSettings } from './bottleneck.js';
-import { type Fit, fitAverageRank, fitRanks, fitReduction, type MakePlan } from './fit.js';
-import { type AdaLoraSettings, adaLoraPlan } from './methods/adalora.js';
-import { bitfitPlan } from './methods/bitfit.js';
-import { doraPlan } from './methods/dora.js';
-import { headPlan } from './methods/head.js';
-import { houlsbyPlan } from './methods/houlsby.js';
-import { type LoraSettings, loraPlan } from './methods/lora.js';
-import { type LoraPlusSettings, loraPlusPlan } from './methods/loraPlus.js';
-import { pfeifferPlan } from './methods/pfeiffer.js';
-import { type PissaSettings, pissaPlan } from './methods/pissa.js';
-import { rsLoraPlan } from './methods/rslora.js';
-import { type VeraSettings, veraPlan } from './methods/vera.js';
-import { fullPlan } from './whole.js';
+import type * as z from 'zod';
+import type { MethodOf } from './method.js';
+import { adalora } from './methods/adalora.js';
+import { bitfit } from './methods/bitfit.js';
+import { dora } from './methods/dora.js';
+import { full } from './methods/full.js';
+import { head } from './methods/head.js';
+import { houlsby } from './methods/houlsby.js';
+import { lora } from './methods/lora.js';
+import { loraplus } from './methods/loraplus.js';
+import { pfeiffer } from './methods/pfeiffer.js';
+import { pissa } from './methods/pissa.js';
+import { rslora } from './methods/rslora.js';
+import { vera } from './methods/vera.js';
 
-/** Every method's settings together; each reads its own. */
-export type AdapterSettings = LoraSettings &
-  LoraPlusSettings &
-  PissaSettings &
-  AdaLoraSettings &
-  VeraSettings &
-  BottleneckSettings;
-
-/** Name of a setting that only some methods read. */
-export type AdapterSettingName = keyof AdapterSettings;
-
-/** A way to fine-tune. */
-export interface AdapterMethod {
-  readonly title: string;
-  /** Where it comes from. */
-  readonly source: string;
-  /** What decides which modules it acts on: `targets` and a matrix, `targets` alone, or the method itself. */
-  readonly places: 'selected' | 'targets' | 'itself';
-  /** The settings that it reads. */
-  readonly settings: readonly AdapterSettingName[];
-  /** What is taken where nothing is said. */
-  readonly usual: { readonly lr: number; readonly rank?: number };
-  /** @internal */
-  readonly plan: MakePlan<AdapterSettings>;
-  /**
-   * The settings at which it has so many trainable numbers; left out where none of them decides that.
-   * @internal
-   */
-  readonly fit?: Fit<AdapterSettings>;
-}
-
-const ofLora = ['rank', 'alpha', 'ranks', 'alphas', 'loraDropout', 'bias'] as const;
-const usualLora = { lr: 5e-4, rank: 8 };
-
+/** A method: a file and a word here. The order is that of the help. */
 const methods = {
-  head: {
-    title: 'head only',
-    source: '',
-    places: 'itself',
-    settings: [],
-    usual: { lr: 5e-4 },
-    plan: (_settings, _where, model) => headPlan(model),
-  },
-  full: {
-    title: 'full fine-tuning',
-    source: 'arXiv 1810.04805',
-    places: 'itself',
-    settings: [],
-    usual: { lr: 5e-5 },
-    plan: (_settings, _where, model) => fullPlan(model),
-  },
-  bitfit: {
-    title: 'BitFit',
-    source: 'arXiv 2106.10199',
-    places: 'itself',
-    settings: [],
-    usual: { lr: 1e-3 },
-    plan: (_settings, _where, model) => bitfitPlan(model),
-  },
-  houlsby: {
-    title: 'Houlsby adapters',
-    source: 'arXiv 1902.00751',
-    places: 'itself',
-    settings: ['reduction'],
-    usual: { lr: 5e-4 },
-    plan: (settings, _where, model) => houlsbyPlan(settings, model),
-    fit: fitReduction(houlsbyPlan),
-  },
-  pfeiffer: {
-    title: 'Pfeiffer adapters',
-    source: 'arXiv 2005.00247',
-    places: 'itself',
-    settings: ['reduction'],
-    usual: { lr: 5e-4 },
-    plan: (settings, _where, model) => pfeifferPlan(settings, model),
-    fit: fitReduction(pfeifferPlan),
-  },
-  lora: {
-    title: 'LoRA',
-    source: 'arXiv 2106.09685',
-    places: 'selected',
-    settings: ofLora,
-    usual: usualLora,
-    plan: (settings, where, model) => loraPlan(settings, where, model),
-    fit: fitRanks((settings, where, model) => loraPlan(settings, where, model)),
-  },
-  rslora: {
-    title: 'rsLoRA',
-    source: 'arXiv 2312.03732',
-    places: 'selected',
-    settings: ofLora,
-    usual: usualLora,
-    plan: rsLoraPlan,
-    fit: fitRanks(rsLoraPlan),
-  },
-  loraplus: {
-    title: 'LoRA+',
-    source: 'arXiv 2402.12354',
-    places: 'selected',
-    settings: [...ofLora, 'loraPlusRatio'],
-    usual: { lr: 1e-4, rank: 8 },
-    plan: loraPlusPlan,
-    fit: fitRanks(loraPlusPlan),
-  },
-  pissa: {
-    title: 'PiSSA',
-    source: 'arXiv 2404.02948',
-    places: 'selected',
-    settings: [...ofLora, 'pissaIterations'],
-    usual: usualLora,
-    plan: pissaPlan,
-    fit: fitRanks(pissaPlan),
-  },
-  dora: {
-    title: 'DoRA',
-    source: 'arXiv 2402.09353',
-    places: 'selected',
-    settings: ofLora,
-    usual: usualLora,
-    plan: doraPlan,
-    fit: fitRanks(doraPlan),
-  },
-  adalora: {
-    title: 'AdaLoRA',
-    source: 'arXiv 2303.10512',
-    places: 'targets',
-    settings: [
-      'rank',
-      'alpha',
-      'loraDropout',
-      'bias',
-      'adaloraInitRank',
-      'adaloraTinit',
-      'adaloraTfinal',
-      'adaloraDeltaT',
-      'adaloraBeta1',
-      'adaloraBeta2',
-      'adaloraOrthogonality',
-    ],
-    usual: usualLora,
-    plan: adaLoraPlan,
-    fit: fitAverageRank,
-  },
-  vera: {
-    title: 'VeRA',
-    source: 'arXiv 2310.11454',
-    places: 'targets',
-    settings: ['rank', 'loraDropout', 'veraInitial'],
-    usual: { lr: 1e-2, rank: 256 },
-    plan: veraPlan,
-  },
-} as const satisfies Record<string, AdapterMethod>;
+  head,
+  full,
+  bitfit,
+  houlsby,
+  pfeiffer,
+  lora,
+  rslora,
+  loraplus,
+  pissa,
+  dora,
+  adalora,
+  vera,
+};
 
 /** Name of a method: `lora`, `dora`, `bitfit`, … */
 export type AdapterMethodName = keyof typeof methods;
+type Methods = (typeof methods)[AdapterMethodName];
 
-/** Every method: a file and an entry here. */
+/** Of all members of a union together. */
+type Joined<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? I : never;
+
+type Shape = Joined<Methods['settings']>;
+type Defaults = Joined<Extract<Methods, { defaults: unknown }>['defaults']>;
+
+/** The schema of every setting that a method reads, by name. */
+export const adapterSettings: Shape = joined(Object.entries(methods).map(([name, { settings }]) => [name, settings]));
+
+/** Name of a setting that only some methods read. */
+export type AdapterSettingName = keyof Shape;
+
+/** Every method's settings together, as they were given. */
+export type GivenAdapterSettings = z.output<z.ZodObject<Shape>>;
+
+/** Every method's settings together, none open; each method reads its own. */
+export type AdapterSettings = GivenAdapterSettings & { readonly [K in 'rank' | keyof Defaults]: number };
+
+/** A way to fine-tune. */
+export type AdapterMethod = MethodOf<AdapterSettings>;
+
+/** Every method by name. */
 export const adapterMethods: Readonly<Record<AdapterMethodName, AdapterMethod>> = methods;
-export const adapterMethodNames = Object.keys(adapterMethods) as AdapterMethodName[];
+export const adapterMethodNames = Object.keys(methods) as AdapterMethodName[];
+
+/** Names of the settings that a method reads. */
+export function settingsOf({ settings }: Pick<AdapterMethod, 'settings'>): AdapterSettingName[] {
+  return Object.keys(settings) as AdapterSettingName[];
+}
+
+/** What help says of a setting: the methods that read it, where they are few, what it is, and ranks that differ. */
+export function adapterSettingHelp(name: AdapterSettingName): string {
+  const readers = adapterMethodNames.filter((method) => settingsOf(adapterMethods[method]).includes(name));
+  const ofWhom = readers.length > 2 ? '' : `${readers.join(', ')}: `;
+  return `${ofWhom}${adapterSettings[name].description}${name === 'rank' ? ` (default: ${usualRanks()})` : ''}`;
+}
+
+/** The rank where neither the settings nor the method name one. */
+const usualRank = lora.usual.rank;
+
+/** Fills in what hangs on the method and on its rank, for a run that names `method`. */
+export function withAdapterDefaults<G extends GivenAdapterSettings>(
+  method: AdapterMethodName,
+  given: G,
+): G & AdapterSettings {
+  const rank = given.rank ?? adapterMethods[method].usual.rank ?? usualRank;
+  const defaults = Object.values(adapterMethods).flatMap((one) => Object.entries(one.defaults ?? {}));
+  const usual = Object.fromEntries(defaults.map(([name, valueAt]) => [name, valueAt(rank)]));
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...given, ...usual, ...said, rank } as G & AdapterSettings;
+}
+
+/** `8, for vera 256` */
+function usualRanks(): string {
+  const others = adapterMethodNames.flatMap((name) => {
+    const { rank } = adapterMethods[name].usual;
+    return rank === undefined || rank === usualRank ? [] : [`, for ${name} ${rank}`];
+  });
+  return `${usualRank}${others.join('')}`;
+}
+
+/** Schemas by name of setting. A setting of several methods is the same object in each. */
+function joined(shapes: readonly (readonly [method: string, settings: AdapterMethod['settings']])[]): Shape {
+  const all = new Map<string, z.ZodType>();
+  for (const [method, settings] of shapes) {
+    for (const [name, schema] of Object.entries(settings)) {
+      const known = all.get(name);
+      if (known !== undefined && known !== schema) {
+        throw new Error(`method ${method} declares the setting ${name} anew; methods share one schema of it`);
+      }
+      all.set(name, schema);
+    }
+  }
+  return Object.fromEntries(all) as Shape;
+}

@@ -1,12 +1,6 @@
-import type { Model } from '../models/model.js';
 import { type AdapterPlan, noAdapters } from './plan.js';
 
 /** A plan that trains tensors of the backbone themselves and adds none. */
 export function wholePlan(method: string, replaced: readonly string[]): AdapterPlan {
   return { ...noAdapters, method, replaced, save: () => ({ format: 'diffora', tensors: [], settings: {} }) };
-}
-
-/** Full fine-tuning: every tensor of the backbone. */
-export function fullPlan(model: Model): AdapterPlan {
-  return wholePlan('full', [...model.backbone.keys()]);
 }

@@ -4,7 +4,14 @@ import * as z from 'zod';
 import { modelCard } from '../adapters/card.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
 import { planFromPlain } from '../adapters/fromPlain.js';
-import { type PeftAdapter, type ReadAdapter, readPeftAdapter, writePeftAdapter } from '../adapters/peft/index.js';
+import {
+  isSavedBy,
+  type PeftAdapter,
+  type ReadAdapter,
+  readPeftAdapter,
+  usualHeads,
+  writePeftAdapter,
+} from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
@@ -17,7 +24,7 @@ import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import { metricNames } from '../metrics/names.js';
-import type { HeadPart, Model, TaskType } from '../models/model.js';
+import { type HeadPart, headParts, type Model, type TaskType } from '../models/model.js';
 import { columnsSchema, taskColumns } from '../tasks/description.js';
 import { type LearnedTask, learnedKinds } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
@@ -40,6 +47,8 @@ const taskFileSchema = z.strictObject({
     })
     .optional(),
   maxLength: z.int().positive(),
+  /** Part of the head that was trained; adapters that others wrote do not say it. */
+  head: z.enum(headParts).optional(),
   /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
   baseSha256: z.string().optional(),
 });
@@ -52,6 +61,8 @@ export interface SaveOptions {
   readonly maxLength: number;
   readonly baseModel: string;
   readonly revision?: string | undefined;
+  /** Steps that the training was planned for. */
+  readonly totalSteps: number;
   /** Paragraphs and scores of the model card. */
   readonly paragraphs: readonly string[];
   readonly scores: Readonly<Record<string, number>>;
@@ -68,13 +79,13 @@ export async function saveAdapter(
   parameters: readonly Parameter[],
   options: SaveOptions,
 ): Promise<void> {
-  const { task, tokenizer, maxLength, baseModel, revision } = options;
+  const { task, tokenizer, maxLength, baseModel, revision, totalSteps } = options;
   const byName = new Map(parameters.map((one) => [one.name, one]));
   const tensor = (name: string): NamedTensor => {
     const { shape, values } = byName.get(name)!;
     return { name, shape, data: values };
   };
-  const contents = plan.save(model, (name) => byName.get(name)!.values);
+  const contents = plan.save(model, (name) => byName.get(name)!.values, { totalSteps });
   const base = { baseModel, ...(revision === undefined ? {} : { revision }), taskType: model.taskType };
   const head = model.head.map(({ name }) => tensor(name));
   const replaced = plan.replaced.map(tensor);
@@ -117,7 +128,12 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
-  const file: TaskFile = { ...taskFileOf(task, maxLength), baseSha256: await weightsHash(model.checkpoint) };
+  const { headPart, checkpoint } = model;
+  const file: TaskFile = {
+    ...taskFileOf(task, maxLength),
+    ...(headPart === 'none' ? {} : { head: headPart }),
+    baseSha256: await weightsHash(checkpoint),
+  };
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
@@ -191,9 +207,10 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
 }
 
-/** More than the classifier's weight and bias: the whole head was trained. */
-export function headPartOf({ head }: LoadedAdapter): HeadPart {
-  return head.length > 2 ? 'all' : 'classifier';
+/** The part of the head that was trained: as task.json says, else as the modules do whose tensors are there. */
+export function headPartOf({ task, taskType, head }: Pick<LoadedAdapter, 'task' | 'taskType' | 'head'>): HeadPart {
+  const isUsual = ({ name }: NamedTensor) => usualHeads[taskType].some((module) => isSavedBy(module, name));
+  return task.head ?? (head.every(isUsual) ? 'classifier' : 'all');
 }
 
 /** Name of the method of an adapter. */

@@ -1,4 +1,4 @@
-import { adapterMethods } from '../adapters/registry.js';
+import { adapterMethods, settingsOf } from '../adapters/registry.js';
 import { usageError } from '../errors.js';
 import { isJsonObject } from '../files/json.js';
 import { readYaml } from '../files/yaml.js';
@@ -53,14 +53,18 @@ export function idleSettings(config: TrainConfig, given: Partial<TrainConfigInpu
 }
 
 /** Settings that not every method reads. */
-const ofAdapters = [...new Set(Object.values(adapterMethods).flatMap(({ settings }): TrainKey[] => [...settings]))];
+const ofAdapters = [...new Set(Object.values(adapterMethods).flatMap((one): TrainKey[] => settingsOf(one)))];
 const ofSelection = [...new Set(Object.values(selectionMethods).flatMap(({ settings }): TrainKey[] => [...settings]))];
 const methodSettings: readonly TrainKey[] = [...ofAdapters, ...ofSelection, 'share', 'targets', 'dam', 'head'];
 
 function usedSettings(config: TrainConfig): readonly TrainKey[] {
   if (config.adapter !== undefined) return [];
-  const { settings, places } = adapterMethodOf(config);
-  const ofMethod: TrainKey[] = ['head', ...settings, ...(places === 'itself' ? [] : (['targets'] as const))];
+  const method = adapterMethodOf(config);
+  const ofMethod: TrainKey[] = [
+    'head',
+    ...settingsOf(method),
+    ...(method.places === 'itself' ? [] : (['targets'] as const)),
+  ];
   if (config.dam !== undefined) return [...ofMethod, 'dam', 'share'];
   const selection = selectionMethodOf(config);
   if (selection === undefined) return ofMethod;

@@ -46,7 +46,7 @@ export async function saveTrained(
   run: TrainedRun,
   config: TrainConfig,
 ): Promise<void> {
-  const { plan, parameters, dam, steps, scores } = run;
+  const { plan, parameters, dam, steps, totalSteps, scores } = run;
   await saveAdapter(folder, opened.model, plan, parameters, {
     task,
     tokenizer: opened.tokenizer,
@@ -54,6 +54,7 @@ export async function saveTrained(
     // PEFT takes the revision apart from the name.
     baseModel: opened.resolved.source === 'folder' ? config.model : config.model.split('@')[0]!,
     revision: opened.resolved.revision,
+    totalSteps,
     paragraphs: [
       `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${config.batchSize}, seed ${config.seed}.`,
     ],

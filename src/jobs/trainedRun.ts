@@ -26,6 +26,8 @@ export interface TrainedRun extends Omit<Scored, 'note'> {
   readonly parameters: readonly Parameter[];
   readonly dam: Dam | undefined;
   readonly steps: readonly TrainStep[];
+  /** Steps that were planned; fewer were taken where it stopped early. */
+  readonly totalSteps: number;
   /** Steps and evaluations in order. */
   readonly metrics: readonly MetricsLine[];
   /** Step whose values were taken, where the best evaluation's are. */
@@ -108,7 +110,17 @@ async function trainAndScore(workspace: Workspace, config: TrainConfig, context:
   const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
   log?.scalars(devScalars(scores), (bestStep ?? steps.length - 1) + 1);
   const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
-  return { plan, parameters, dam: selection?.dam, steps, metrics: watch.lines, bestStep, ...scored, seconds };
+  return {
+    plan,
+    parameters,
+    dam: selection?.dam,
+    steps,
+    totalSteps,
+    metrics: watch.lines,
+    bestStep,
+    ...scored,
+    seconds,
+  };
 }
 
 /** @throws DiffoError (usage) for a head of one's own where there is none */

@@ -153,6 +153,8 @@ export interface Model {
   readonly modules: readonly string[];
   readonly adaptable: readonly AdaptableModule[];
   readonly head: readonly HeadTensor[];
+  /** The part of the head that is trained: `all` also where a pooler has to be made. */
+  readonly headPart: HeadPart;
   /** Module paths that hold the trained head, as PEFT's `modules_to_save` names them. */
   readonly headModules: readonly string[];
   /** Longest sequence that the position embeddings allow. */
@@ -163,6 +165,8 @@ export interface Model {
   readonly backboneParameters: number;
   /** Names of all frozen tensors as transformers saves them, with the file's tensor for each. */
   readonly backbone: ReadonlyMap<string, string>;
+  /** Those of them that are a norm's, in the same order. */
+  readonly norms: readonly string[];
   /** Tensors of the file that the model has no use for (other heads). */
   readonly unused: readonly string[];
   /** Class name for `architectures` in a config written by merge. */

@@ -19,7 +19,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
   }
   const numLabels = { SEQ_CLS: options.numLabels, TOKEN_CLS: options.numLabels, QUESTION_ANS: 2, CAUSAL_LM: vocabSize };
   const head = makeHead(numLabels[taskType]);
-  const { trained, frozen, modules } = splitHead(head, part, architecture, checkpoint);
+  const { trained, frozen, modules, part: trainedPart } = splitHead(head, part, architecture, checkpoint);
   const backbone = matchTensors(checkpoint, [...tensors, ...frozen], architecture.spellings);
   const used = new Set([...backbone.values(), ...trained.flatMap(({ stored }) => (stored ? [stored.name] : []))]);
   return {
@@ -31,6 +31,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     modules: [...new Set(adaptable.map(({ module }) => module))],
     adaptable,
     head: trained,
+    headPart: trainedPart,
     headModules: modules,
     maxLength,
     padTokenId,
@@ -40,6 +41,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
       0,
     ),
     backbone,
+    norms: tensors.flatMap(({ name, isNorm }) => (isNorm === true ? [name] : [])),
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
@@ -56,7 +58,9 @@ function splitHead(head: Head, part: HeadPart, { spellings }: Architecture, chec
   };
   const trained = head.modules.filter(isTrained);
   const kept = head.modules.filter((module) => !trained.includes(module)).flatMap(({ tensors }) => tensors);
+  const whole = trained.length === head.modules.length;
   return {
+    part: part === 'none' ? part : whole ? ('all' as const) : ('classifier' as const),
     modules: trained.map(({ path }) => path),
     frozen: [...kept, ...(head.frozen ?? [])],
     trained: trained.flatMap(({ tensors }) =>

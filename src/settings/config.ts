@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
-import { biasTrainings } from '../adapters/biases.js';
 import {
   type AdapterMethod,
   type AdapterMethodName,
+  type AdapterSettings,
   adapterMethodNames,
   adapterMethods,
+  adapterSettings,
+  withAdapterDefaults,
 } from '../adapters/registry.js';
 import { usualSkippedSteps } from '../engine/notFinite.js';
 import { schedules } from '../engine/schedule.js';
@@ -48,30 +50,9 @@ export const trainSchema = z.strictObject({
   head: z.enum(headParts).default('all'),
   /** Modules that may be adapted: ends of module paths, or `all`. */
   targets: z.array(z.string()).min(1).default(['all']),
-  /** Default 8, for VeRA 256. */
-  rank: z.int().min(1).max(100_000).optional(),
-  /** Scale of the adapters is alpha / rank; default 2 · rank. */
-  alpha: z.number().positive().optional(),
-  /** Rank and alpha of modules that differ, by module path or an end of it. */
-  ranks: z.record(z.string(), z.int().min(1)).optional(),
-  alphas: z.record(z.string(), z.number().positive()).optional(),
   /** Trainable numbers that adapters get: ranks (widths of bottlenecks) are solved for. */
   parameters: z.int().positive().optional(),
-  loraDropout: z.number().min(0).lt(1).default(0),
-  /** Biases of the base model that are trained beside a low-rank adapter. */
-  bias: z.enum(biasTrainings).default('none'),
-  loraPlusRatio: z.number().positive().default(16),
-  pissaIterations: z.int().min(1).default(8),
-  adaloraInitRank: z.int().min(1).optional(),
-  adaloraTinit: z.int().nonnegative().optional(),
-  adaloraTfinal: z.int().nonnegative().optional(),
-  adaloraDeltaT: z.int().min(1).default(10),
-  adaloraBeta1: share.default(0.85),
-  adaloraBeta2: share.default(0.85),
-  adaloraOrthogonality: z.number().nonnegative().default(0.5),
-  veraInitial: z.number().default(0.1),
-  /** Houlsby and Pfeiffer: width of the model over width of the bottleneck. */
-  reduction: z.number().min(0.01).default(16),
+  ...adapterSettings,
 
   /** How the modules are chosen; default: `diffora` with the method of that name, else all targets. */
   select: z.enum(selectionNames).optional(),
@@ -180,12 +161,9 @@ export type TrainConfigInput = z.input<typeof trainSchema>;
 
 /** A checked configuration: what depends on the method is filled in. */
 export type TrainConfig = z.output<typeof trainSchema> & {
-  readonly rank: number;
-  readonly alpha: number;
-  readonly adaloraInitRank: number;
   readonly lr: number;
   readonly share: (typeof sharings)[number];
-};
+} & AdapterSettings;
 
 /**
  * Checks a configuration and fills in defaults.
@@ -209,14 +187,9 @@ export function parseTrainConfig(raw: unknown, where: string): TrainConfig {
 
 /** What a method of fine-tuning and a method of selection lay down where nothing is said. */
 function withMethodDefaults(config: z.output<typeof trainSchema>): TrainConfig {
-  const { usual } = adapterMethodOf(config);
-  const rank = config.rank ?? usual.rank ?? 8;
   return {
-    ...config,
-    rank,
-    alpha: config.alpha ?? 2 * rank,
-    adaloraInitRank: config.adaloraInitRank ?? Math.ceil(1.5 * rank),
-    lr: config.lr ?? usual.lr,
+    ...withAdapterDefaults(adapterMethodName(config), config),
+    lr: config.lr ?? adapterMethodOf(config).usual.lr,
     share: config.share ?? selectionMethodOf(config)?.share ?? 'none',
   };
 }

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { elementCount } from '../../checkpoint/dtype.js';
 import { usageError } from '../../errors.js';
 import { constant, ops, type Tensor } from '../../graph/index.js';
@@ -5,6 +6,9 @@ import type { Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';
 import { type BudgetSchedule, checkSchedule, rankAllocation } from '../adaloraBudget.js';
 import type { PeftContents } from '../contents.js';
+import { tooSmall } from '../fit.js';
+import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import {
   type AdapterPlan,
   type AdapterTensor,
@@ -60,11 +64,9 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
     final: settings.adaloraTfinal ?? Math.round(0.5 * totalSteps),
     interval: settings.adaloraDeltaT,
   });
-  let plannedSteps = 1;
   return {
     ...triplets,
     control(totalSteps) {
-      plannedSteps = totalSteps;
       const plan = schedule(totalSteps);
       checkSchedule(plan);
       const names = pairs.map((pair) => ({ a: loraA(pair), b: loraB(pair), e: loraE(pair) }));
@@ -75,8 +77,8 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
         const ranks = values(loraE(pair)).filter((value) => value !== 0).length;
         return total + ranks * (inFeatures + outFeatures + 1);
       }, 0),
-    save(_, values) {
-      const plan = schedule(plannedSteps);
+    save(_, values, { totalSteps }) {
+      const plan = schedule(totalSteps);
       const kept = (pair: string) => Array.from(values(loraE(pair)), (value) => value !== 0);
       return adaLoraContents(
         { rank: initRank, alpha: settings.alpha },
@@ -92,7 +94,7 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
           beta1: settings.adaloraBeta1,
           beta2: settings.adaloraBeta2,
           orth_reg_weight: settings.adaloraOrthogonality,
-          total_step: plannedSteps,
+          total_step: totalSteps,
           rank_pattern: Object.fromEntries(
             lora.placements.map(({ module, pair }) => [`${module.path}.lora_E`, kept(pair)]),
           ),
@@ -101,6 +103,62 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
     },
   };
 }
+
+/** Half as much again as at the end (arXiv 2303.10512, section 4). */
+const rankAtStart = (rank: number) => Math.ceil(1.5 * rank);
+
+/**
+ * The average rank that is left at the end, nearest to the budget; the rank at the start is that of `rankAtStart`.
+ * (Which module keeps which rank is learned, so that the numbers left may differ.)
+ */
+function fitAverageRank(
+  { rank: former, alpha }: AdaLoraSettings,
+  { own }: Where,
+  _model: Model,
+  budget: number,
+): Pick<AdaLoraSettings, 'rank' | 'alpha' | 'adaloraInitRank'> {
+  const perRank = own.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures + 1, 0);
+  const rank = Math.round(budget / perRank);
+  if (rank < 1) throw tooSmall(budget, perRank, `rank 1 on ${own.length} modules`);
+  return { rank, alpha: (alpha * rank) / former, adaloraInitRank: rankAtStart(rank) };
+}
+
+const share = z.number().gt(0).lt(1);
+
+export const adalora = {
+  title: 'AdaLoRA',
+  source: 'arXiv 2303.10512',
+  places: 'targets',
+  settings: {
+    rank: loraSettings.rank,
+    alpha: loraSettings.alpha,
+    loraDropout: loraSettings.loraDropout,
+    bias: loraSettings.bias,
+    adaloraInitRank: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('rank at the start; --rank is the average at the end (default: 1.5 · rank)'),
+    adaloraTinit: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('steps before ranks are taken away (default: 10 % of the run)'),
+    adaloraTfinal: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('steps at the end with fixed ranks (default: 50 % of the run)'),
+    adaloraDeltaT: z.int().min(1).default(10).describe('steps between two allocations of ranks'),
+    adaloraBeta1: share.default(0.85).describe('smoothing of the sensitivity'),
+    adaloraBeta2: share.default(0.85).describe('smoothing of the uncertainty'),
+    adaloraOrthogonality: z.number().nonnegative().default(0.5).describe('weight of the orthogonality term'),
+  },
+  defaults: { ...loraDefaults, adaloraInitRank: rankAtStart },
+  usual: usualLora,
+  plan: adaLoraPlan,
+  fit: fitAverageRank,
+} satisfies MethodOf<AdaLoraSettings>;
 
 /** Ranks that an AdaLoRA run has left, by module path; 0 where none is left. */
 export type LearnedRanks = ReadonlyMap<string, number>;

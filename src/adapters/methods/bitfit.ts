@@ -1,6 +1,7 @@
 import { usageError } from '../../errors.js';
 import type { Model } from '../../models/model.js';
 import { allBiases } from '../biases.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan } from '../plan.js';
 import { wholePlan } from '../whole.js';
 
@@ -12,3 +13,12 @@ export function bitfitPlan(model: Model): AdapterPlan {
   }
   return wholePlan('bitfit', biases);
 }
+
+export const bitfit = {
+  title: 'BitFit',
+  source: 'arXiv 2106.10199',
+  places: 'itself',
+  settings: {},
+  usual: { lr: 1e-3 },
+  plan: (_settings, _where, model) => bitfitPlan(model),
+} satisfies MethodOf<unknown>;

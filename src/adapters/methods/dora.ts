@@ -1,6 +1,9 @@
 import { ops, type Tensor } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { baseWeight } from '../baseWeight.js';
+import { fitRanks } from '../fit.js';
+import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan, Placement, Where } from '../plan.js';
 import { type LoraSettings, loraA, loraB, loraContents, loraFields, loraPlan } from './lora.js';
 import { rsLoraPlan } from './rslora.js';
@@ -73,6 +76,17 @@ export function doraPlan(
     },
   };
 }
+
+export const dora = {
+  title: 'DoRA',
+  source: 'arXiv 2402.09353',
+  places: 'selected',
+  settings: loraSettings,
+  defaults: loraDefaults,
+  usual: usualLora,
+  plan: doraPlan,
+  fit: fitRanks(doraPlan),
+} satisfies MethodOf<LoraSettings>;
 
 /**
  * ‖W0 + s B A‖ for each output, [out]: √(‖w‖² + 2 s b·(W0 Aᵀ) + s² b (A Aᵀ) b), so that no matrix of the size of W0 is

@@ -1,4 +1,5 @@
 import type { Model } from '../../models/model.js';
+import type { MethodOf } from '../method.js';
 import { type AdapterPlan, noAdapters } from '../plan.js';
 
 /**
@@ -31,3 +32,12 @@ export function headPlan(model: Model): AdapterPlan {
     }),
   };
 }
+
+export const head = {
+  title: 'head only',
+  source: '',
+  places: 'itself',
+  settings: {},
+  usual: { lr: 5e-4 },
+  plan: (_settings, _where, model) => headPlan(model),
+} satisfies MethodOf<unknown>;

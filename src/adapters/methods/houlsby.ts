@@ -1,6 +1,8 @@
 import { ops } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
-import { type BottleneckSettings, bottleneckPlan } from '../bottleneck.js';
+import { type BottleneckSettings, bottleneckPlan, bottleneckSettings } from '../bottleneck.js';
+import { fitReduction } from '../fit.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan } from '../plan.js';
 
 /**
@@ -13,12 +15,17 @@ export function houlsbyPlan(settings: BottleneckSettings, model: Model): Adapter
     method: 'houlsby',
     subLayers: ['attention', 'feedForward'],
     activation: 'gelu',
-    replaced: [...model.backbone.keys()].filter(isNorm),
+    replaced: model.norms,
     apply: (y, close, update) => close(ops.add(y, update(y))),
   });
 }
 
-/** `LayerNorm.weight`, `sa_layer_norm.bias`, `ln_1.weight`, `input_layernorm.weight`, `norm.weight` */
-function isNorm(name: string): boolean {
-  return /(^|\.)([a-z_]*norm|ln_\w+)\.(weight|bias)$/i.test(name);
-}
+export const houlsby = {
+  title: 'Houlsby adapters',
+  source: 'arXiv 1902.00751',
+  places: 'itself',
+  settings: bottleneckSettings,
+  usual: { lr: 5e-4 },
+  plan: (settings, _where, model) => houlsbyPlan(settings, model),
+  fit: fitReduction(houlsbyPlan),
+} satisfies MethodOf<BottleneckSettings>;

@@ -3,6 +3,9 @@ import type { AdaptableModule, Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';
 import { type BiasTraining, biasesOf } from '../biases.js';
 import type { PeftContents } from '../contents.js';
+import { fitRanks } from '../fit.js';
+import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import {
   type AdapterPlan,
   type AdapterTensor,
@@ -104,6 +107,17 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
     }),
   };
 }
+
+export const lora = {
+  title: 'LoRA',
+  source: 'arXiv 2106.09685',
+  places: 'selected',
+  settings: loraSettings,
+  defaults: loraDefaults,
+  usual: usualLora,
+  plan: (settings, where, model) => loraPlan(settings, where, model),
+  fit: fitRanks((settings, where, model) => loraPlan(settings, where, model)),
+} satisfies MethodOf<LoraSettings>;
 
 /**
  * y + γ · scaling · B A x (arXiv 2106.09685, equation 3).

@@ -1,6 +1,8 @@
 import { ops } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
-import { type BottleneckSettings, bottleneckPlan } from '../bottleneck.js';
+import { type BottleneckSettings, bottleneckPlan, bottleneckSettings } from '../bottleneck.js';
+import { fitReduction } from '../fit.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan } from '../plan.js';
 
 /**
@@ -17,3 +19,13 @@ export function pfeifferPlan(settings: BottleneckSettings, model: Model): Adapte
     apply: (y, close, update) => close(ops.add(y, update(close(y)))),
   });
 }
+
+export const pfeiffer = {
+  title: 'Pfeiffer adapters',
+  source: 'arXiv 2005.00247',
+  places: 'itself',
+  settings: bottleneckSettings,
+  usual: { lr: 5e-4 },
+  plan: (settings, _where, model) => pfeifferPlan(settings, model),
+  fit: fitReduction(pfeifferPlan),
+} satisfies MethodOf<BottleneckSettings>;

@@ -1,6 +1,10 @@
+import * as z from 'zod';
 import { ops } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { baseWeight } from '../baseWeight.js';
+import { fitRanks } from '../fit.js';
+import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import { type AdapterPlan, distinctPairs, type Placement, type Where } from '../plan.js';
 import { truncatedSvd } from '../truncatedSvd.js';
 import {
@@ -78,6 +82,20 @@ export function pissaPlan(settings: PissaSettings, where: Where, model: Model): 
     },
   };
 }
+
+export const pissa = {
+  title: 'PiSSA',
+  source: 'arXiv 2404.02948',
+  places: 'selected',
+  settings: {
+    ...loraSettings,
+    pissaIterations: z.int().min(1).default(8).describe('subspace iterations of the singular value decomposition'),
+  },
+  defaults: loraDefaults,
+  usual: usualLora,
+  plan: pissaPlan,
+  fit: fitRanks(pissaPlan),
+} satisfies MethodOf<PissaSettings>;
 
 /** A = √(S / s) Vᵀ [rank, in] and B = U √(S / s) [out, rank] of the largest singular values of W0. */
 function principalPair(weight: Float32Array, { module, rank, scaling }: Placement, iterations: number) {

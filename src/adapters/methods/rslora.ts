@@ -1,4 +1,7 @@
 import type { Model } from '../../models/model.js';
+import { fitRanks } from '../fit.js';
+import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan, Where } from '../plan.js';
 import { type LoraSettings, loraPlan } from './lora.js';
 
@@ -10,3 +13,14 @@ export function rsLoraPlan(settings: LoraSettings, where: Where, model: Model): 
     fields: { use_rslora: true },
   });
 }
+
+export const rslora = {
+  title: 'rsLoRA',
+  source: 'arXiv 2312.03732',
+  places: 'selected',
+  settings: loraSettings,
+  defaults: loraDefaults,
+  usual: usualLora,
+  plan: rsLoraPlan,
+  fit: fitRanks(rsLoraPlan),
+} satisfies MethodOf<LoraSettings>;

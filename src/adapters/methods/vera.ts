@@ -1,5 +1,8 @@
+import * as z from 'zod';
 import { ops } from '../../graph/index.js';
 import { randomStream } from '../../random.js';
+import { loraSettings } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan, Placement, TensorValues, Where } from '../plan.js';
 import { loraPlan, withProduct } from './lora.js';
 
@@ -94,6 +97,19 @@ export function veraPlan(settings: VeraSettings, where: Where): AdapterPlan {
     }),
   };
 }
+
+export const vera = {
+  title: 'VeRA',
+  source: 'arXiv 2310.11454',
+  places: 'targets',
+  settings: {
+    rank: loraSettings.rank,
+    loraDropout: loraSettings.loraDropout,
+    veraInitial: z.number().default(0.1).describe('first value of d'),
+  },
+  usual: { lr: 1e-2, rank: 256 },
+  plan: veraPlan,
+} satisfies MethodOf<VeraSettings>;
 
 /** Uniform in ±√(6 / columns), as PEFT draws them. */
 function kaimingUniform(rows: number, columns: number, seed: number, name: string): Float32Array {

@@ -2,7 +2,7 @@ import { collate } from '../../engine/batching.js';
 import { batchFeeds } from '../../engine/modelGraph.js';
 import { openProgram } from '../../engine/program.js';
 import { ops, type Tensor } from '../../graph/index.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import { jointRun } from '../jointRun.js';
 import { allowanceSettings, type SelectionMethod } from '../method.js';
 
@@ -51,6 +51,6 @@ export const outputNorm: SelectionMethod = {
       await program.release();
       phase.end();
     }
-    return { values: matrixOf(model, sums), trained: parameters };
+    return { values: gridOf(model).matrix(sums), trained: parameters };
   },
 };

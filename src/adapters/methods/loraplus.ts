@@ -1,4 +1,8 @@
+import * as z from 'zod';
 import type { Model } from '../../models/model.js';
+import { fitRanks } from '../fit.js';
+import { loraDefaults, loraSettings } from '../loraSettings.js';
+import type { MethodOf } from '../method.js';
 import type { AdapterPlan, Where } from '../plan.js';
 import { type LoraSettings, loraPlan } from './lora.js';
 
@@ -15,3 +19,17 @@ export function loraPlusPlan(settings: LoraPlusSettings, where: Where, model: Mo
     rateFactorOfB: settings.loraPlusRatio,
   });
 }
+
+export const loraplus = {
+  title: 'LoRA+',
+  source: 'arXiv 2402.12354',
+  places: 'selected',
+  settings: {
+    ...loraSettings,
+    loraPlusRatio: z.number().positive().default(16).describe('learning rate of B over that of A'),
+  },
+  defaults: loraDefaults,
+  usual: { lr: 1e-4, rank: 8 },
+  plan: loraPlusPlan,
+  fit: fitRanks(loraPlusPlan),
+} satisfies MethodOf<LoraPlusSettings>;
