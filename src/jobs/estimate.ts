@@ -64,7 +64,9 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   if (selection !== undefined && selection.graphs > 0) {
     const all = loraPlan({ ...config, bias: 'none' }, { own: matchTargets(model, config.targets), shared: [] });
     const { memory } = stepOf(all, 1);
-    selecting = memory.total + (selection.graphs - 1) * (memory.weights + memory.activations);
+    // A search of first order without dropout runs both of its updates in one session.
+    const graphs = config.searchOrder === 'first' && !memory.hasDropout ? 1 : selection.graphs;
+    selecting = memory.total + (graphs - 1) * (memory.weights + memory.activations);
   }
   const beside = besideBytes + exampleBytes(train.examples, train.encoded) + exampleBytes(dev.examples, []);
   return {

@@ -6,7 +6,7 @@ import { adapterParameters, parameter } from '../../src/engine/parameters.js';
 import { openProgram } from '../../src/engine/program.js';
 import { input, ops } from '../../src/graph/index.js';
 import { host } from '../../src/runtime/deviceTensor.js';
-import { moduleGates } from '../../src/selection/search.js';
+import { moduleGates } from '../../src/selection/moduleGates.js';
 import { openUnrolledGradient } from '../../src/selection/unrolled.js';
 import { countSessions } from '../library/sessions.js';
 import { openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
