@@ -1,10 +1,12 @@
 import type { Tensor } from '../graph/index.js';
+import { liftWidened } from '../graph/passes/liftWidened.js';
 import type { Model } from '../models/model.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
 import { openKeptSession } from '../runtime/keptSessions.js';
 import { type Bindings, openSession } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
 import { parameterFeeds } from './parameters.js';
+import { wideWeights } from './wideWeights.js';
 
 export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions {
   /** What is computed, from the model's graph: float32. */
@@ -26,7 +28,10 @@ export interface Program<Name extends string> {
   release(): Promise<void>;
 }
 
-/** Builds the graph of a model and compiles it. Parameters are bound where their device keeps them. */
+/**
+ * Builds the graph of a model and compiles it. Parameters are bound where their device keeps them, and so are weights of
+ * half precision, of which all programs share one wide copy.
+ */
 export async function openProgram<Name extends string>(
   model: Model,
   options: ProgramOptions<Name>,
@@ -37,10 +42,16 @@ export async function openProgram<Name extends string>(
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
     if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);
   }
-  const session = await open(outputs, { threads });
-  const bound = parameterFeeds(parameters);
+  const { outputs: lifted, widened } = liftWidened(Object.values(outputs));
+  let bound: Bindings = { ...parameterFeeds(parameters), ...(await wideWeights(model.checkpoint, widened)) };
+  const session = await open(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
+    threads,
+  });
   return {
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,
-    release: () => session.release(),
+    release() {
+      bound = {};
+      return session.release();
+    },
   };
 }

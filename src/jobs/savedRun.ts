@@ -10,7 +10,7 @@ import { NotFiniteError } from '../engine/notFinite.js';
 import { DiffoError, usageError } from '../errors.js';
 import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
 import type { TrainConfig } from '../settings/config.js';
-import { refuseTooLarge } from './estimate.js';
+import { guardMemory } from './estimate.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 /** A run, and the folder that it makes. */
@@ -80,7 +80,7 @@ export function withSavedRun<T>(
 
 async function openFitting(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
   const workspace = await openWorkspace(config, reporter, signal);
-  refuseTooLarge(workspace, config);
+  guardMemory(workspace, config, reporter);
   return workspace;
 }
 

@@ -7,6 +7,7 @@ import { usageError } from '../errors.js';
 import type { Scores } from '../metrics/scores.js';
 import type { Model } from '../models/model.js';
 import { type Reporter, silent } from '../reporter.js';
+import { keepingSessions } from '../runtime/keptSessions.js';
 import type { Dam } from '../selection/dam.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
 import type { Adapted, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
@@ -37,7 +38,11 @@ export interface TrainedRun extends Omit<Scored, 'note'> {
 }
 
 /** Selects (DiffoRA), fine-tunes and scores on the dev split. Nothing is written. */
-export async function trainIn(workspace: Workspace, config: TrainConfig, context: RunContext): Promise<TrainedRun> {
+export function trainIn(workspace: Workspace, config: TrainConfig, context: RunContext): Promise<TrainedRun> {
+  return keepingSessions(() => trainAndScore(workspace, config, context));
+}
+
+async function trainAndScore(workspace: Workspace, config: TrainConfig, context: RunContext): Promise<TrainedRun> {
   const { reporter, signal, log, journal } = context;
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
