@@ -1,6 +1,4 @@
-import type { MetricName } from '../names.js';
-import { bleuScore } from './bleu.js';
-import { nistScore } from './nist.js';
+import { type MetricName, metrics } from '../names.js';
 
 /** Sums, over examples, of what each adds to a metric; none without examples. */
 export function sumsOf(each: readonly (readonly number[])[]): number[] {
@@ -12,16 +10,6 @@ export function sumsOf(each: readonly (readonly number[])[]): number[] {
  * @param examples their number
  */
 export function scoreOfSums(name: MetricName, sums: readonly number[], examples: number): number {
-  switch (name) {
-    case 'bleu':
-      return bleuScore(sums);
-    case 'nist':
-      return nistScore(sums);
-    case 'log_likelihood':
-      return sums[0]! / sums[1]!;
-    case 'perplexity':
-      return Math.exp(-sums[0]! / sums[1]!);
-    default:
-      return sums[0]! / examples;
-  }
+  const { ofSums } = metrics[name];
+  return ofSums === undefined ? sums[0]! / examples : ofSums(sums, examples);
 }
