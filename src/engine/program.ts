@@ -2,7 +2,6 @@ import type { Tensor } from '../graph/index.js';
 import { liftWidened } from '../graph/passes/liftWidened.js';
 import type { Model } from '../models/model.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
-import { openKeptSession } from '../runtime/keptSessions.js';
 import { type Bindings, openSession } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
 import { parameterFeeds } from './parameters.js';
@@ -12,8 +11,6 @@ export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions
   /** What is computed, from the model's graph: float32. */
   readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
   readonly threads: number;
-  /** Compile once for all that open it within `keepingSessions`. Default false. */
-  readonly reuse?: boolean | undefined;
 }
 
 /** A graph of a model with adapters, compiled, its parameters bound: they are read as they are when it runs. */
@@ -37,14 +34,13 @@ export async function openProgram<Name extends string>(
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
   const { threads, parameters } = options;
-  const open = options.reuse === true ? openKeptSession : openSession;
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
     if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);
   }
   const { outputs: lifted, widened } = liftWidened(Object.values(outputs));
   let bound: Bindings = { ...parameterFeeds(parameters), ...(await wideWeights(model.checkpoint, widened)) };
-  const session = await open(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
+  const session = await openSession(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
     threads,
   });
   return {

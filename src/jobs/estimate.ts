@@ -14,7 +14,6 @@ import { backboneTensor } from '../models/weights.js';
 import type { Reporter } from '../reporter.js';
 import { matchTargets } from '../selection/targets.js';
 import { adapterMethodName, dropoutRateOf, selectionMethodOf, type TrainConfig } from '../settings/config.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import { trainingSteps } from './fineTune.js';
 import { planRun } from './plan.js';
 import { openWorkspace, type Workspace } from './workspace.js';
@@ -125,7 +124,7 @@ function freeMemory(): number {
 
 function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
   const { model } = opened;
-  const objective = kinds[task.kind].objective();
+  const objective = task.kind.objective();
   const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
     ...config,
     padTokenId: model.padTokenId,
