@@ -38,7 +38,7 @@ export function planFromPeft(adapter: PeftAdapter, model: Model, folder: string)
     values.set(name, data);
     return name;
   });
-  return { plan: { ...plan, replaced, save: (opened, of) => keepFields(plan.save(opened, of), adapter) }, values };
+  return { plan: { ...plan, replaced, save: (...of) => keepFields(plan.save(...of), adapter) }, values };
 }
 
 /** What was written by others is written back: fields that diffora does not set keep what they said. */

@@ -41,6 +41,12 @@ export interface AdapterGraph {
 /** Values of tensors by name. */
 export type TensorValues = (name: string) => Float32Array;
 
+/** What a file may have to say of the training that its values are from. */
+export interface PlannedTraining {
+  /** Steps that were planned: where a run stops early, more than it took. */
+  readonly totalSteps: number;
+}
+
 /** Changes tensors between steps: AdaLoRA's allocation of ranks. What it remembers is saved with a run. */
 export interface StepControl extends Resumable {
   /**
@@ -74,7 +80,7 @@ export interface AdapterPlan {
    */
   mergedWeight?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
   /** What a file has to hold. */
-  save(model: Model, values: TensorValues): AdapterContents;
+  save(model: Model, values: TensorValues, training: PlannedTraining): AdapterContents;
 }
 
 /** The modules that get an adapter of their own, and those that share one for each column. */

@@ -1,10 +1,16 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { modelCard } from '../adapters/card.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
 import { planFromPlain } from '../adapters/fromPlain.js';
-import { type PeftAdapter, type ReadAdapter, readPeftAdapter, writePeftAdapter } from '../adapters/peft/index.js';
+import {
+  isSavedBy,
+  type PeftAdapter,
+  type ReadAdapter,
+  readPeftAdapter,
+  usualHeads,
+  writePeftAdapter,
+} from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
@@ -16,35 +22,11 @@ import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
-import { metricNames } from '../metrics/names.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
-import { columnsSchema, taskColumns } from '../tasks/description.js';
-import { type LearnedTask, learnedKinds } from '../tasks/task.js';
+import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoints/format.js';
-
-/** task.json beside an adapter: what its logits mean and how its rows are read. */
-const taskFileSchema = z.strictObject({
-  format: z.literal('diffora-task/1'),
-  name: z.string(),
-  kind: z.enum(learnedKinds),
-  labels: z.array(z.string()),
-  columns: columnsSchema.transform(taskColumns),
-  metrics: z.array(z.enum(metricNames)).min(1),
-  generation: z
-    .strictObject({
-      prompt: z.string(),
-      lead: z.string().optional(),
-      maxNewTokens: z.int().positive(),
-      answer: z.string().optional(),
-    })
-    .optional(),
-  maxLength: z.int().positive(),
-  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
-  baseSha256: z.string().optional(),
-});
-/** task.json beside an adapter: what was learned. */
-export type TaskFile = z.infer<typeof taskFileSchema>;
+import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
 
 export interface SaveOptions {
   readonly task: LearnedTask;
@@ -52,6 +34,8 @@ export interface SaveOptions {
   readonly maxLength: number;
   readonly baseModel: string;
   readonly revision?: string | undefined;
+  /** Steps that the training was planned for. */
+  readonly totalSteps: number;
   /** Paragraphs and scores of the model card. */
   readonly paragraphs: readonly string[];
   readonly scores: Readonly<Record<string, number>>;
@@ -68,13 +52,13 @@ export async function saveAdapter(
   parameters: readonly Parameter[],
   options: SaveOptions,
 ): Promise<void> {
-  const { task, tokenizer, maxLength, baseModel, revision } = options;
+  const { task, tokenizer, maxLength, baseModel, revision, totalSteps } = options;
   const byName = new Map(parameters.map((one) => [one.name, one]));
   const tensor = (name: string): NamedTensor => {
     const { shape, values } = byName.get(name)!;
     return { name, shape, data: values };
   };
-  const contents = plan.save(model, (name) => byName.get(name)!.values);
+  const contents = plan.save(model, (name) => byName.get(name)!.values, { totalSteps });
   const base = { baseModel, ...(revision === undefined ? {} : { revision }), taskType: model.taskType };
   const head = model.head.map(({ name }) => tensor(name));
   const replaced = plan.replaced.map(tensor);
@@ -88,7 +72,7 @@ export async function saveAdapter(
     adaptedModules: plan.placements.map(({ module }) => module.path),
     paragraphs: options.paragraphs,
     labels: task.labels,
-    taskType: model.taskType,
+    use: task.kind.card(task),
     scores: options.scores,
   });
   if (contents.format === 'peft') {
@@ -117,23 +101,13 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
-  const file: TaskFile = { ...taskFileOf(task, maxLength), baseSha256: await weightsHash(model.checkpoint) };
-  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
-}
-
-/** What task.json says of a task. */
-export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
-  const { name, kind, labels, columns, metrics, generation } = task;
-  return {
-    format: 'diffora-task/1',
-    name,
-    kind,
-    labels: [...labels],
-    columns: { ...columns },
-    metrics: [...metrics],
-    ...(generation === undefined ? {} : { generation }),
-    maxLength,
+  const { headPart, checkpoint } = model;
+  const file: TaskFile = {
+    ...taskFileOf(task, maxLength),
+    ...(headPart === 'none' ? {} : { head: headPart }),
+    baseSha256: await weightsHash(checkpoint),
   };
+  await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** `LoRA` for `lora`. */
@@ -187,13 +161,16 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const { baseModel, revision, taskType } = source.adapter;
   const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
   const taskFile = join(folder, 'task.json');
-  const task = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : taskOf(taskType, head);
+  const task = (await exists(taskFile))
+    ? await readJsonAs(taskFile, taskFileSchema)
+    : taskOfHead(folder, taskType, head);
   return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
 }
 
-/** More than the classifier's weight and bias: the whole head was trained. */
-export function headPartOf({ head }: LoadedAdapter): HeadPart {
-  return head.length > 2 ? 'all' : 'classifier';
+/** The part of the head that was trained: as task.json says, else as the modules do whose tensors are there. */
+export function headPartOf({ task, taskType, head }: Pick<LoadedAdapter, 'task' | 'taskType' | 'head'>): HeadPart {
+  const isUsual = ({ name }: NamedTensor) => usualHeads[taskType].some((module) => isSavedBy(module, name));
+  return task.head ?? (head.every(isUsual) ? 'classifier' : 'all');
 }
 
 /** Name of the method of an adapter. */
@@ -244,26 +221,11 @@ export function refuseNotFinite(folder: string, tensors: readonly NamedValues[])
   if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 
-/** What the adapter's type and its own head tell, where others wrote the folder. */
-function taskOf(taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
-  const unknown = { format: 'diffora-task/1' as const, name: 'unknown', labels: [], maxLength: 128 };
-  const columns = { text: 'text', label: 'label' };
-  if (taskType === 'QUESTION_ANS') {
-    const asked = { text: 'question', pair: 'context', label: 'answers' };
-    return { ...unknown, kind: 'span', columns: asked, metrics: ['f1', 'exact_match'], maxLength: 384 };
-  }
-  if (taskType === 'CAUSAL_LM') {
-    const generation = { prompt: '{text}', maxNewTokens: 128 };
-    return { ...unknown, kind: 'language', columns, metrics: ['log_likelihood', 'perplexity'], generation };
-  }
-  const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
-  return {
-    ...unknown,
-    kind: outputs === 1 ? 'regression' : 'classification',
-    labels: outputs === 1 ? [] : Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
-    columns,
-    metrics: outputs === 1 ? ['pearson', 'spearman'] : ['accuracy'],
-  };
+/** The task of a folder that others wrote. @throws DiffoError where its head is one that no kind of task has */
+function taskOfHead(folder: string, taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
+  const task = foreignTask(taskType, head);
+  if (task !== undefined) return task;
+  throw new DiffoError(`${folder}: an adapter with a ${taskType} head; no kind of task here has one. Take another.`);
 }
 
 async function exists(path: string): Promise<boolean> {

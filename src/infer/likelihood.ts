@@ -2,12 +2,12 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
 import { IGNORED_LABEL, labelledRows } from '../engine/labels.js';
-import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import { batchFeeds } from '../engine/modelGraph.js';
+import type { Parameter } from '../engine/parameters.js';
+import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input, ops } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { openSession } from '../runtime/session.js';
 import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 
 /** A text whose tokens from `from` on are to be predicted, each from all before it. */
@@ -34,7 +34,8 @@ export async function sequenceLikelihoods(
   sequences: readonly ScoredSequence[],
   options: PredictOptions,
 ): Promise<SequenceScore[]> {
-  return labelledLikelihoods(model, adapted, sequences.map(asExample), options);
+  const reader = await openLikelihoods(model, adapted, options);
+  return reader.each(sequences.map(asExample), options).finally(reader.release);
 }
 
 interface AdaptedGraph {
@@ -42,47 +43,61 @@ interface AdaptedGraph {
   readonly parameters: readonly Parameter[];
 }
 
+/** A causal model with adapters, compiled to give likelihoods. */
+export interface LikelihoodReader {
+  /**
+   * Log-likelihoods of the labelled tokens of encoded examples, in their order, under the parameters as they are then.
+   * The vocabulary's logits stay in the runtime: only one number a token comes out.
+   */
+  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<SequenceScore[]>;
+  release(): Promise<void>;
+}
+
 /**
- * Log-likelihoods of the labelled tokens of encoded examples, in their order. The vocabulary's logits stay in the
- * runtime: only one number a token comes out.
+ * Compiles a causal model with the adapters of a plan, for however many calls.
  * @throws DiffoError for a model that is not causal
  */
-export async function labelledLikelihoods(
+export async function openLikelihoods(
   model: Model,
   { plan, parameters }: AdaptedGraph,
-  examples: readonly EncodedExample[],
-  { threads, batchSize = 8, signal, onBatch }: PredictOptions,
-): Promise<SequenceScore[]> {
-  if (model.taskType !== 'CAUSAL_LM') throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
-  const rows = input('rows', 'int64', ['rows']);
-  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
-  const losses = ops.crossEntropy(logits, input('labels', 'int64', ['rows']));
-  const session = await openSession({ losses }, { threads });
-  const fixedFeeds = parameterFeeds(parameters);
-  const scores: SequenceScore[] = new Array(examples.length);
-  let done = 0;
-  let tokensDone = 0;
-  try {
-    for (const batch of evaluationBatches(examples, { batchSize })) {
-      signal?.throwIfAborted();
-      const collated = collate(batch, model.padTokenId, { labels: labelledRows });
-      const values = (await session.run({ ...fixedFeeds, ...batchFeeds(collated, true) })).losses!.data as Float32Array;
-      let start = 0;
-      for (const { index, tokenLabels } of batch) {
-        const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
-        refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
-        const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
-        scores[index] = { logLikelihood: -loss, tokens };
-        start += tokens;
+  { threads }: Pick<PredictOptions, 'threads'>,
+): Promise<LikelihoodReader> {
+  if (model.outputsOf !== 'nextToken')
+    throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
+  const program = await openProgram(model, {
+    plan,
+    parameters,
+    threads,
+    outputs({ logits }) {
+      const rows = input('rows', 'int64', ['rows']);
+      return { losses: ops.crossEntropy(logits(rows), input('labels', 'int64', ['rows'])) };
+    },
+  });
+  return {
+    async each(examples, { batchSize = 8, signal, onBatch }) {
+      const scores: SequenceScore[] = new Array(examples.length);
+      let done = 0;
+      let tokensDone = 0;
+      for (const batch of evaluationBatches(examples, { batchSize })) {
+        signal?.throwIfAborted();
+        const collated = collate(batch, model.padTokenId, { labels: labelledRows });
+        const values = (await program.run(batchFeeds(collated, true))).losses.data;
+        let start = 0;
+        for (const { index, tokenLabels } of batch) {
+          const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
+          refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
+          const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
+          scores[index] = { logLikelihood: -loss, tokens };
+          start += tokens;
+        }
+        done += batch.length;
+        tokensDone += tokensOf(batch);
+        onBatch?.(done, tokensDone);
       }
-      done += batch.length;
-      tokensDone += tokensOf(batch);
-      onBatch?.(done, tokensDone);
-    }
-  } finally {
-    await session.release();
-  }
-  return scores;
+      return scores;
+    },
+    release: () => program.release(),
+  };
 }
 
 /** exp of the mean negative log-likelihood of all tokens together. */

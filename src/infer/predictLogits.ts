@@ -1,12 +1,12 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch, EncodedExample } from '../engine/batch.js';
 import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
-import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { batchFeeds } from '../engine/modelGraph.js';
 import { NotFiniteError } from '../engine/notFinite.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import type { Parameter } from '../engine/parameters.js';
+import { openProgram } from '../engine/program.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { openSession } from '../runtime/session.js';
 
 export interface PredictOptions {
   readonly threads: number;
@@ -16,7 +16,7 @@ export interface PredictOptions {
   readonly onBatch?: ((done: number, tokens: number) => void) | undefined;
 }
 
-/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For SEQ_CLS heads. */
+/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For heads of whole sequences. */
 export async function predictLogits(
   model: Model,
   plan: AdapterPlan,
@@ -31,8 +31,8 @@ export async function predictLogits(
 }
 
 /**
- * What the head gives for each example, dropout off, in their order. SEQ_CLS: [numLabels]; TOKEN_CLS and QUESTION_ANS:
- * [tokens, numLabels], padding left out; CAUSAL_LM: the logits of the token after the last [vocab].
+ * What the head gives for each example, dropout off, in their order. Outputs of whole sequences: [numLabels]; of tokens:
+ * [tokens, numLabels], padding left out; of the next token: the logits of the one after the last [vocab].
  * @throws NotFiniteError that names the first example whose outputs are not finite
  */
 export async function predictEach(
@@ -64,11 +64,14 @@ export async function openPredictor(
   parameters: readonly Parameter[],
   { threads }: Pick<PredictOptions, 'threads'>,
 ): Promise<Predictor> {
-  const isCausal = model.taskType === 'CAUSAL_LM';
+  const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
-  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
-  const session = await openSession({ logits }, { threads });
-  const fixedFeeds = parameterFeeds(parameters);
+  const program = await openProgram(model, {
+    plan,
+    parameters,
+    threads,
+    outputs: (graph) => ({ logits: graph.logits(rows) }),
+  });
   return {
     async each(examples, { batchSize = 32, signal, onBatch }) {
       const results = new Map<EncodedExample, Float32Array>();
@@ -76,13 +79,11 @@ export async function openPredictor(
       for (const batch of evaluationBatches(examples, { batchSize })) {
         signal?.throwIfAborted();
         const collated = collate(batch, model.padTokenId);
-        const feeds = { ...fixedFeeds, ...batchFeeds(collated, false) };
         const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
-        const values = (await session.run({ ...feeds, ...last })).logits!.data as Float32Array;
+        const values = (await program.run({ ...batchFeeds(collated, false), ...last })).logits.data;
         const perExample = values.length / batch.length;
         for (const [i, example] of batch.entries()) {
-          const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
-          const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
+          const length = model.outputsOf === 'token' ? example.inputIds.length * model.numLabels : perExample;
           const row = values.slice(i * perExample, i * perExample + length);
           refuseNotFiniteOutput(row, example.index);
           results.set(example, row);
@@ -92,7 +93,7 @@ export async function openPredictor(
       }
       return examples.map((example) => results.get(example)!);
     },
-    release: () => session.release(),
+    release: () => program.release(),
   };
 }
 

@@ -1,8 +1,9 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
+import type { Watch } from '../engine/loop.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
-import { type TrainingOptions, type TrainStep, trainParameters, type Watch } from '../engine/training.js';
+import { type TrainingOptions, type TrainStep, trainParameters } from '../engine/training.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
 import { dropoutRateOf, type OptimisationConfig, type RunConfig } from '../settings/config.js';

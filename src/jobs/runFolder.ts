@@ -46,7 +46,7 @@ export async function saveTrained(
   { opened, task, maxLength }: Pick<Workspace, 'opened' | 'maxLength'> & { readonly task: LearnedTask },
   run: TrainedRun,
 ): Promise<void> {
-  const { config, plan, parameters, dam, steps, scores } = run;
+  const { config, plan, parameters, dam, steps, totalSteps, scores } = run;
   const { data, optimisation } = config;
   await saveAdapter(folder, opened.model, plan, parameters, {
     task,
@@ -55,6 +55,7 @@ export async function saveTrained(
     // PEFT takes the revision apart from the name.
     baseModel: opened.resolved.source === 'folder' ? data.model : data.model.split('@')[0]!,
     revision: opened.resolved.revision,
+    totalSteps,
     paragraphs: [
       `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${optimisation.batchSize}, seed ${config.run.seed}.`,
     ],

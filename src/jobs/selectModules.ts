@@ -8,8 +8,8 @@ import type { Parameter } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam } from '../selection/dam.js';
-import { matrixOf } from '../selection/damStart.js';
 import { discretise } from '../selection/discretise.js';
+import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
 import { selectionMethods } from '../selection/registry.js';
 import {
@@ -21,7 +21,6 @@ import {
   type SelectionConfig,
   type TrainConfig,
 } from '../settings/config.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import type { Task } from '../tasks/task.js';
 import type { RunContext } from './runContext.js';
 
@@ -51,7 +50,7 @@ export async function selectModules(
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
     model,
-    objective: kinds[task.kind].objective(),
+    objective: task.kind.objective(),
     halves: { train: first, validation: second },
     settings: selectionSettingsOf(config, first.length),
     allowance,
@@ -152,7 +151,7 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
     const alone = { ...settings, rank, ranks: undefined, alphas: undefined };
     return adapterSize(plan(alone, { own: [module], shared: [] }, model));
   });
-  return matrixOf(model, sizes);
+  return gridOf(model).matrix(sizes);
 }
 
 /** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */

@@ -9,7 +9,6 @@ import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
 import type { Scorer } from '../tasks/kinds/kind.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import {
   countsOf,
   type EncodedSplit,
@@ -66,7 +65,7 @@ export async function workspaceOf(
   const { data, method } = config;
   const adapter = method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, task, data.model);
   const head = adapter === undefined ? method.head : headPartOf(adapter);
-  const { taskType } = kinds[task.kind];
+  const { taskType } = task.kind;
   const any = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
   if (adapter === undefined) noteNewHead(any.model, reporter);
   else await checkBase(adapter, any.model, method.anyBase, reporter);
@@ -113,9 +112,9 @@ async function openAdapterFor(path: string, task: Task, base: string): Promise<L
   if (adapter.baseModel !== base.split('@')[0] && adapter.baseModel !== base) {
     throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${base}. Give --model its model.`);
   }
-  if (adapter.taskType !== kinds[task.kind].taskType) {
+  if (adapter.taskType !== task.kind.taskType) {
     throw usageError(
-      `Task ${task.name} is of the kind ${task.kind}; ${adapter.folder} is a ${adapter.taskType} adapter.`,
+      `Task ${task.name} is of the kind ${task.kind.name}; ${adapter.folder} is a ${adapter.taskType} adapter.`,
     );
   }
   const [needed, known] = [outputsOf(task), outputsOf(adapter.task)];

@@ -1,5 +1,6 @@
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, BatchInputs, BuildHooks, SubLayer } from './model.js';
+import type { ExpectedTensor } from './weights.js';
 
 /** Most negative float32: what transformers adds to the scores of positions that must not be seen. */
 export const masked = -3.4028234663852886e38;
@@ -79,7 +80,7 @@ export function firstTokens(state: Tensor, { batch, seq }: { batch: Dim; seq: Di
   return ops.reshape(ops.slice(sequences, { axis: 1, start: 0, length: 1 }), [batch, hidden]);
 }
 
-/** Names and shapes of a linear module's or a norm's tensors. */
+/** Names and shapes of a linear module's or a layer norm's tensors. */
 export function linearTensors(path: string, outFeatures: number, inFeatures: number) {
   return [
     { name: `${path}.weight`, shape: [outFeatures, inFeatures] },
@@ -87,11 +88,13 @@ export function linearTensors(path: string, outFeatures: number, inFeatures: num
   ];
 }
 
-export function normTensors(path: string, size: number) {
-  return [
-    { name: `${path}.weight`, shape: [size] },
-    { name: `${path}.bias`, shape: [size] },
-  ];
+export function normTensors(path: string, size: number): ExpectedTensor[] {
+  return [rmsNormTensor(path, size), { name: `${path}.bias`, shape: [size], isNorm: true }];
+}
+
+/** An RMS norm has no offset. */
+export function rmsNormTensor(path: string, size: number): ExpectedTensor {
+  return { name: `${path}.weight`, shape: [size], isNorm: true };
 }
 
 /** A linear module of a head: weights are drawn with the model's initializer_range, biases start at 0. */

@@ -10,6 +10,7 @@ import {
   linear,
   linearTensors,
   mergeHeads,
+  rmsNormTensor,
   sizesOf,
   splitHeads,
 } from './layers.js';
@@ -92,7 +93,7 @@ export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Ar
       ...adaptable.flatMap(({ path, outFeatures, inFeatures }) =>
         linearTensors(path, outFeatures, inFeatures).slice(0, hasBias(decoder, path) ? 2 : 1),
       ),
-      ...[...norms, 'model.norm'].map((path) => ({ name: `${path}.weight`, shape: [hidden] })),
+      ...[...norms, 'model.norm'].map((path) => rmsNormTensor(path, hidden)),
     ],
     spellings: (name) => (name.startsWith('model.') ? [name, name.slice('model.'.length)] : [name]),
     // A tied output is saved by some as a second copy of the embeddings.

@@ -25,6 +25,9 @@ export type SubLayer = 'attention' | 'feedForward';
 export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM'] as const;
 export type TaskType = (typeof taskTypes)[number];
 
+/** What a row of a model's outputs is of: a whole sequence, each token, or the token that comes next. */
+export type OutputsOf = 'sequence' | 'token' | 'nextToken';
+
 /** A tensor that fine-tuning creates or replaces: part of the head. */
 export interface HeadTensor {
   /** Name as PyTorch spells it, e.g. `classifier.weight`. */
@@ -146,6 +149,7 @@ export interface Model {
   readonly family: string;
   readonly checkpoint: Checkpoint;
   readonly taskType: TaskType;
+  readonly outputsOf: OutputsOf;
   /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM. */
   readonly numLabels: number;
   readonly layers: number;
@@ -153,6 +157,8 @@ export interface Model {
   readonly modules: readonly string[];
   readonly adaptable: readonly AdaptableModule[];
   readonly head: readonly HeadTensor[];
+  /** The part of the head that is trained: `all` also where a pooler has to be made. */
+  readonly headPart: HeadPart;
   /** Module paths that hold the trained head, as PEFT's `modules_to_save` names them. */
   readonly headModules: readonly string[];
   /** Longest sequence that the position embeddings allow. */
@@ -163,6 +169,8 @@ export interface Model {
   readonly backboneParameters: number;
   /** Names of all frozen tensors as transformers saves them, with the file's tensor for each. */
   readonly backbone: ReadonlyMap<string, string>;
+  /** Those of them that are a norm's, in the same order. */
+  readonly norms: readonly string[];
   /** Tensors of the file that the model has no use for (other heads). */
   readonly unused: readonly string[];
   /** Class name for `architectures` in a config written by merge. */

@@ -8,6 +8,8 @@ export interface ExpectedTensor {
   /** Name as the architecture's own checkpoints spell it. */
   readonly name: string;
   readonly shape: readonly number[];
+  /** Scale or offset of a layer norm or RMS norm. */
+  readonly isNorm?: true;
 }
 
 /** Spellings under which a file may hold a tensor, most usual first. */

@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import type { Objective } from '../engine/objective.js';
 import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
 import type { ScheduleName } from '../engine/schedule.js';
-import type { AdaptableModule, Model } from '../models/model.js';
+import type { Model } from '../models/model.js';
 import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
@@ -81,7 +81,7 @@ export interface Selected {
 /** A way to decide where adapters go. */
 export interface SelectionMethod {
   readonly title: string;
-  /** Training graphs with adapters on all modules that it holds at a time: what its memory is estimated by. */
+  /** Training graphs with adapters on all modules that it holds at a time, at most: what its memory is estimated by. */
   readonly graphs: 0 | 1 | 2;
   /** Where it comes from. */
   readonly source: string;
@@ -101,9 +101,4 @@ export async function freshHead(
   seed = usual,
 ): Promise<Parameter[]> {
   return withHeadTraining(await headParameters(model.head, seed), model.head, { lr, headLr, headWeightDecay });
-}
-
-/** The position of a module in the matrix. */
-export function cellOf(model: Pick<Model, 'modules'>, { layer, module }: AdaptableModule): [number, number] {
-  return [layer, model.modules.indexOf(module)];
 }

@@ -117,6 +117,7 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'threads',
   'saveSteps',
   'keepCheckpoints',
+  'memoryLimit',
 ]);
 
 /** True for a setting that some way to choose modules reads where nothing is trained afterwards. */

@@ -17,4 +17,10 @@ export const runSettings = {
     .default([])
     .describe(`logs beside metrics.jsonl, with commas: ${logNames.join(', ')}`),
   logDir: z.string().optional().describe('folder of logs that are files (default: the output with -logs)'),
+  memoryLimit: z
+    .union([z.literal('none'), z.number().positive()])
+    .optional()
+    .describe(
+      'GB that a run may take by its estimate; more is refused (default: a warning where that is more than is free)',
+    ),
 };

@@ -56,6 +56,7 @@ export const freeSettings = [
   'keepCheckpoints',
   'maxSkippedSteps',
   'anyBase',
+  'memoryLimit',
 ] as const satisfies readonly TrainKey[];
 
 /** Threads of work whose settings say nothing of them. */

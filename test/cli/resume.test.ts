@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { manifestChecksum } from '../../src/artifacts/checkpoints/format.js';
-import { select } from '../../src/jobs/run.js';
+import { select } from '../../src/jobs/select.js';
 import { silent } from '../../src/reporter.js';
 import { bytesOf, quickConfig, stopwatch, trainUntil } from '../jobs/resumed.js';
 import { diffora, quickRun, resultOf, reviewsFolder, type temporaryFolder, tinyModel } from './run.js';
@@ -190,7 +190,7 @@ describe('train --resume', () => {
       code: 1,
       stderr: expect.stringContaining('is of the format diffora-checkpoint/9'),
     });
-    const older = await change({ format: 'diffora-checkpoint/1', versions: { ...versions, node: '1.2.3' } });
+    const older = await change({ format: 'diffora-checkpoint/2', versions: { ...versions, node: '1.2.3' } });
     expect(older).toMatchObject({ code: 0, stderr: expect.stringContaining('node 1.2.3') });
   });
 });

@@ -7,14 +7,14 @@
 import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
-import { openAdapter, placeAdapter, saveAdapter } from '../../src/artifacts/adapterFolder.js';
+import { headPartOf, openAdapter, placeAdapter, saveAdapter } from '../../src/artifacts/adapterFolder.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { EncodedExample } from '../../src/engine/batch.js';
 import { adapterParameters, headParameters, type Parameter } from '../../src/engine/parameters.js';
 import { trainParameters } from '../../src/engine/training.js';
 import { predictLogits } from '../../src/infer/predictLogits.js';
 import { mergeAdapter } from '../../src/jobs/merge.js';
-import type { Model } from '../../src/models/model.js';
+import type { HeadPart, Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { randomStream } from '../../src/random.js';
 import { silent } from '../../src/reporter.js';
@@ -70,7 +70,7 @@ function makeBase(architecture: string): string {
   return base;
 }
 
-async function open(base: string, head: 'all' | 'classifier'): Promise<Model> {
+async function open(base: string, head: HeadPart): Promise<Model> {
   return openModel(await openCheckpoint(base), { numLabels: labels, head });
 }
 
@@ -111,7 +111,7 @@ async function read(): Promise<void> {
     for (const name of readdirSync(peft).filter((one) => !one.endsWith('.json') && !one.endsWith('-again'))) {
       const loaded = await openAdapter(join(peft, name));
       const base = join(folder, architecture, 'base');
-      const model = await open(base, loaded.head.length > 2 ? 'all' : 'classifier');
+      const model = await open(base, headPartOf(loaded));
       const { plan, parameters } = placeAdapter(loaded, model);
       writeFileSync(join(peft, `${name}.ours.json`), JSON.stringify(await logitsOf(model, plan, parameters)));
       await learn(model, plan, parameters, 2);
@@ -147,7 +147,7 @@ async function save(
   parameters: readonly Parameter[],
 ): Promise<void> {
   const tokenizer = { files: [] as readonly string[] } as Parameters<typeof saveAdapter>[4]['tokenizer'];
-  const options = { task, tokenizer, maxLength: 16, baseModel: base, paragraphs: [], scores: {} };
+  const options = { task, tokenizer, maxLength: 16, baseModel: base, totalSteps: 6, paragraphs: [], scores: {} };
   await saveAdapter(path, model, plan, parameters, options);
   writeFileSync(`${path}.json`, JSON.stringify(await logitsOf(model, plan, parameters)));
 }

@@ -102,6 +102,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keepCheckpoints: 1,
   log: ['csv'],
   logDir: 'logs',
+  memoryLimit: 8,
 };
 
 /** A third value, for runs that have the second. */
@@ -126,7 +127,7 @@ async function traceOf(plan: AdapterPlan): Promise<unknown> {
   const initial = await plan.initial(model, 1);
   plan.control?.(20);
   const values = (name: string) => initial.get(name) ?? new Float32Array(model.backbone.get(name) ? 1 : 0);
-  const saved = plan.placements.length === 0 ? undefined : plan.save(model, values);
+  const saved = plan.placements.length === 0 ? undefined : plan.save(model, values, { totalSteps: 20 });
   const hash = createHash('sha256');
   for (const [name, array] of initial) hash.update(name).update(new Uint8Array(array.buffer));
   const placements = plan.placements.map(({ module, pair, rank, alpha, scaling }) => [
@@ -174,7 +175,7 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
   const { model: base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride } = data;
   const opened = [base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
-  const saved = [run.saveSteps, run.keepCheckpoints, run.threads];
+  const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.memoryLimit];
   const everywhere = [opened, drawn, saved, choiceOf(config)];
   if (command === 'select') return JSON.stringify(everywhere);
   const { adapter, anyBase, head } = method;

@@ -64,11 +64,9 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
     final: settings.adaloraTfinal ?? Math.round(0.5 * totalSteps),
     interval: settings.adaloraDeltaT,
   });
-  let plannedSteps = 1;
   return {
     ...triplets,
     control(totalSteps) {
-      plannedSteps = totalSteps;
       const plan = schedule(totalSteps);
       checkSchedule(plan);
       const names = pairs.map((pair) => ({ a: loraA(pair), b: loraB(pair), e: loraE(pair) }));
@@ -79,8 +77,8 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
         const ranks = values(loraE(pair)).filter((value) => value !== 0).length;
         return total + ranks * (inFeatures + outFeatures + 1);
       }, 0),
-    save(_, values) {
-      const plan = schedule(plannedSteps);
+    save(_, values, { totalSteps }) {
+      const plan = schedule(totalSteps);
       const kept = (pair: string) => Array.from(values(loraE(pair)), (value) => value !== 0);
       return adaLoraContents(
         { rank: initRank, alpha: settings.alpha },
@@ -96,7 +94,7 @@ export function adaLoraPlan(settings: AdaLoraSettings, where: Where, model: Mode
           beta1: settings.adaloraBeta1,
           beta2: settings.adaloraBeta2,
           orth_reg_weight: settings.adaloraOrthogonality,
-          total_step: plannedSteps,
+          total_step: totalSteps,
           rank_pattern: Object.fromEntries(
             lora.placements.map(({ module, pair }) => [`${module.path}.lora_E`, kept(pair)]),
           ),

@@ -15,7 +15,7 @@ export function houlsbyPlan(settings: BottleneckSettings, model: Model): Adapter
     method: 'houlsby',
     subLayers: ['attention', 'feedForward'],
     activation: 'gelu',
-    replaced: [...model.backbone.keys()].filter(isNorm),
+    replaced: model.norms,
     apply: (y, close, update) => close(ops.add(y, update(y))),
   });
 }
@@ -30,8 +30,3 @@ export const houlsby = {
   fit: fitReduction(houlsbyPlan),
   solved: ['reduction'],
 } satisfies MethodOf<BottleneckSettings>;
-
-/** `LayerNorm.weight`, `sa_layer_norm.bias`, `ln_1.weight`, `input_layernorm.weight`, `norm.weight` */
-function isNorm(name: string): boolean {
-  return /(^|\.)([a-z_]*norm|ln_\w+)\.(weight|bias)$/i.test(name);
-}

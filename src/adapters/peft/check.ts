@@ -5,7 +5,7 @@ import { peftKinds } from './kinds.js';
 import type { PeftAdapter } from './types.js';
 
 /** What PEFT adds to `modules_to_save` of every adapter of a type, whichever of them the model has. */
-const headsOfPeft: Readonly<Record<TaskType, readonly string[]>> = {
+export const usualHeads: Readonly<Record<TaskType, readonly string[]>> = {
   SEQ_CLS: ['classifier', 'score'],
   TOKEN_CLS: ['classifier', 'score'],
   QUESTION_ANS: ['qa_outputs'],
@@ -36,7 +36,7 @@ export function checkSaved(
   { taskType, modulesToSave }: Pick<PeftAdapter, 'taskType' | 'modulesToSave'>,
   saved: readonly string[],
 ): Misfit[] {
-  const heads = headsOfPeft[taskType];
+  const heads = usualHeads[taskType];
   const used = entriesInUse(modulesToSave, saved);
   const idle = modulesToSave.filter((entry) => !used.includes(entry) && !heads.includes(entry));
   const misfits: Misfit[] = [

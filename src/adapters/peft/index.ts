@@ -1,3 +1,4 @@
+export { isSavedBy, usualHeads } from './check.js';
 export { alphaOf, rankOf, scalingOf } from './config.js';
 export { type ReadAdapter, readPeftAdapter } from './read.js';
 export type { PeftAdapter } from './types.js';

@@ -1,4 +1,4 @@
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import type { SelectionMethod } from '../method.js';
 import { sharingSettings } from '../settings.js';
 import { matchTargets } from '../targets.js';
@@ -12,10 +12,7 @@ export const list = {
   reads: ['targets'],
   async select({ model, settings }) {
     const named = new Set(matchTargets(model, settings.targets).map(({ path }) => path));
-    const values = matrixOf(
-      model,
-      model.adaptable.map(({ path }) => (named.has(path) ? 1 : 0)),
-    );
+    const values = gridOf(model).matrix(model.adaptable.map(({ path }) => (named.has(path) ? 1 : 0)));
     return { values, gamma: values.map((row) => row.map((value) => (value === 1 ? 1 : 0))) };
   },
 } satisfies SelectionMethod;

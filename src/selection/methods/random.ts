@@ -1,5 +1,5 @@
 import { permutation, randomStream } from '../../random.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import type { SelectionMethod } from '../method.js';
 import { allowanceSettings, sharingSettings } from '../settings.js';
 
@@ -12,6 +12,6 @@ export const random = {
   reads: ['targets'],
   async select({ model, settings }) {
     const order = permutation(model.adaptable.length, randomStream(settings.seed, 'select', 'random'));
-    return { values: matrixOf(model, Array.from(order)) };
+    return { values: gridOf(model).matrix(order) };
   },
 } satisfies SelectionMethod;

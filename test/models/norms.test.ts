@@ -1,0 +1,17 @@
+import { readdirSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { openModel } from '../../src/models/registry.js';
+import { oraclePath } from '../fixtures.js';
+
+const fixtures = readdirSync(oraclePath('families'), { withFileTypes: true }).flatMap((entry) =>
+  entry.isDirectory() ? [entry.name] : [],
+);
+
+// transformers' names of norms: LayerNorm, sa_layer_norm, output_layer_norm, ln_1, ln_f, input_layernorm, norm.
+it.each(fixtures)('%s says of the very tensors that are named as norms that they are norms', async (name) => {
+  const model = openModel(await openCheckpoint(oraclePath('families', name)), { numLabels: 2 });
+  const named = [...model.backbone.keys()].filter((one) => /(^|\.)([a-z_]*norm|ln_\w+)\.(weight|bias)$/i.test(one));
+  expect(named.length).toBeGreaterThan(2);
+  expect(model.norms).toEqual(named);
+});
