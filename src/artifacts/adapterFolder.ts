@@ -14,7 +14,7 @@ import {
 } from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
-import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
+import { type AdapterMethodName, adapterMethods, peftReaderOf } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
 import { firstNotFinite, type NamedValues } from '../engine/notFinite.js';
@@ -216,9 +216,7 @@ export function headPartOf({ task, taskType, head }: Pick<LoadedAdapter, 'task' 
 /** Name of the method of an adapter. */
 export function methodOf({ source }: LoadedAdapter): AdapterMethodName {
   if (source.format === 'diffora') return source.adapter.method;
-  const { peftType, fields } = source.adapter;
-  if (peftType !== 'LORA') return peftType === 'VERA' ? 'vera' : 'adalora';
-  return fields.use_dora === true ? 'dora' : fields.use_rslora === true ? 'rslora' : 'lora';
+  return peftReaderOf(source.adapter).method;
 }
 
 /** sha256 of adapter_model.safetensors, hex. */
