@@ -1,9 +1,18 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+/** Ends what hangs. Far more than any test takes on a slow and busy machine: no result may depend on it. */
+const patience = process.env.DIFFORA_NIGHTLY === '1' ? 7_200_000 : 600_000;
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
+    globalSetup: 'test/build.ts',
+    // By default one core is left to others: of two that is half.
+    maxWorkers: availableParallelism(),
+    testTimeout: patience,
+    hookTimeout: patience,
+    teardownTimeout: 60_000,
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary'] },
   },
 });

@@ -1,4 +1,7 @@
+import * as z from 'zod';
 import { DiffoError } from './errors.js';
+
+const doublesSchema = z.object({ doubles: z.array(z.number()) });
 
 /** What a part of a run has to remember to go on after the process has ended. */
 export interface State {
@@ -86,5 +89,13 @@ export function arraysState(arrays: Readonly<Record<string, Float32Array>>): Res
         array.set(saved);
       }
     },
+  };
+}
+
+/** Doubles that are restored in place. They go through JSON, which keeps them to the bit, so they have to be few. */
+export function doublesState(doubles: Float64Array): Resumable {
+  return {
+    state: () => ({ arrays: {}, values: { doubles: Array.from(doubles) } }),
+    restore: ({ values }) => doubles.set(doublesSchema.parse(values).doubles),
   };
 }

@@ -1,21 +1,22 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPeftAdapter } from '../src/adapters/peft/index.js';
 import type { LabelPrediction } from '../src/index.js';
 import { temporaryFolder, tinyModel } from './cli/run.js';
+import { built, startNode } from './cli/started.js';
 import { REPOSITORY } from './shared.js';
 
-/** `diffora` is this source: tsx reads `paths` of tsconfig.json. CI runs them with the packed package as well. */
-const options = { cwd: REPOSITORY, env: { ...process.env, DIFFORA_EXAMPLE_MODEL: tinyModel } };
-const argsOf = (name: string, args: readonly string[]) => ['--import', 'tsx', `examples/programs/${name}.ts`, ...args];
+/** They import `diffora`: the compiled package, in which they lie. CI runs them with the packed one as well. */
+const start = (name: string, ...args: readonly string[]) =>
+  startNode([built('examples', 'programs', `${name}.js`), ...args], {
+    env: { ...process.env, DIFFORA_EXAMPLE_MODEL: tinyModel },
+  });
 
 /** What a program prints. */
 async function printed(name: string, ...args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, argsOf(name, args), options);
+  const { code, stdout, stderr } = await start(name, ...args).ended;
+  expect(code, stderr).toBe(0);
   return stdout;
 }
 
@@ -24,7 +25,7 @@ let tickets: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
   tickets = await printed('tickets', folder.path('tickets'));
-}, 120_000);
+});
 afterAll(() => folder.remove());
 
 describe('the programs in examples/programs', () => {
@@ -47,28 +48,28 @@ describe('the programs in examples/programs', () => {
   });
 
   it('server answers, refuses what is no list of texts, and ends when it is told to', async () => {
-    const server = spawn(process.execPath, argsOf('server', [folder.path('tickets'), '0']), options);
+    const server = start('server', folder.path('tickets'), '0');
     try {
-      const address = await firstAddress(server);
+      await server.says(' predicts ');
+      const [address] = /http:\/\/\S+/.exec(server.said.stdout)!;
       const post = (body: string) => fetch(address, { method: 'POST', body });
       const [good, also, bad, broken] = await Promise.all(['["one","two"]', '["two"]', '{"a":1}', '['].map(post));
       const predictions = (await good!.json()) as LabelPrediction[];
       expect(predictions).toMatchObject([{ label: expect.any(String) }, { label: expect.any(String) }]);
       expect(await also!.json()).toMatchObject([{ label: predictions[1]!.label }]);
       expect([bad!.status, broken!.status]).toEqual([400, 400]);
-      server.kill('SIGTERM');
-      expect(await once(server, 'close')).toEqual([0, null]);
+      server.child.kill('SIGTERM');
+      expect(await server.ended).toMatchObject({ code: 0 });
     } finally {
-      server.kill('SIGKILL');
+      server.child.kill('SIGKILL');
     }
   });
 
   it('resume stops, goes on, and ends with a complete run', async () => {
     const output = folder.path('resumed');
-    // Well before 240 steps are done; where it is by then does not matter.
-    expect(await printed('resume', '0.7', output)).toContain('stopped; start again with the same folder to go on');
-    const last = await printed('resume', '600', output);
-    expect(last).toMatch(/Going on from|Nothing was saved/);
+    expect(await printed('resume', '30', output)).toContain('stopped; start again with the same folder to go on');
+    const last = await printed('resume', '240', output);
+    expect(last).toMatch(/Going on from .*step-30\b/);
     expect(last).toContain('finished after 240 steps');
     expect((await readdir(output)).sort()).toEqual(['adapter', 'metrics.jsonl', 'run.json']);
   });
@@ -77,16 +78,3 @@ describe('the programs in examples/programs', () => {
     expect(await printed('graph')).toContain('step 7: a = 0.7000');
   });
 });
-
-function firstAddress({ stdout, stderr }: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const read = (chunk: Buffer) => {
-      text += chunk.toString();
-      const found = /http:\/\/\S+/.exec(text);
-      if (found !== null) resolve(found[0]);
-    };
-    stdout!.on('data', read).on('end', () => reject(new Error(`the server ended: ${text}`)));
-    stderr!.on('data', read);
-  });
-}

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { zerosLike } from '../runtime/deviceTensor.js';
 import { arraysState, type Resumable } from '../state.js';
 import type { Parameter } from './parameters.js';
 
@@ -23,8 +24,8 @@ const stateSchema = z.object({ steps: z.int() });
 /** AdamW (arXiv 1711.05101, algorithm 2), with PyTorch's bias correction. Moments are float32, sums float64. */
 export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOptions> = {}): Optimizer {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamWDefaults, ...options };
-  const first = parameters.map(({ values }) => new Float32Array(values.length));
-  const second = parameters.map(({ values }) => new Float32Array(values.length));
+  const first = parameters.map(({ tensor }) => zerosLike(tensor).host());
+  const second = parameters.map(({ tensor }) => zerosLike(tensor).host());
   const moments = arraysState(
     Object.fromEntries(
       parameters.flatMap(({ name }, i) => [

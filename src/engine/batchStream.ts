@@ -35,13 +35,16 @@ export class BatchStream {
   }
 
   /**
-   * The batch of a step in parts of at most `size` examples, padded as the objective wants them.
+   * The batch of a step in at most `parts` parts of about one size, padded as the objective wants them.
    * @throws Error for an objective whose batches cannot be cut
    */
-  partsAt(step: number, size: number): Batch[] {
+  partsAt(step: number, parts: number): Batch[] {
+    if (parts === 1) return [this.at(step)];
     const { padTokenId, objective } = this.options;
     if (objective.parts === 'never') throw new Error('a batch of this objective cannot be cut into parts');
     const examples = this.examplesAt(step);
+    // By the size of a whole batch: the last and smaller batch of an epoch has fewer parts, none larger than the others'.
+    const size = Math.ceil(this.options.batchSize / parts);
     const length = objective.parts === 'alike' ? Math.max(...examples.map(({ inputIds }) => inputIds.length)) : 0;
     return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) =>
       collate(examples.slice(i * size, (i + 1) * size), padTokenId, objective, length),

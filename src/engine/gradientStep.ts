@@ -1,12 +1,13 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { grad, ops, type Tensor } from '../graph/index.js';
-import type { AdaptableModule, Model } from '../models/model.js';
-import { openSession, type Value } from '../runtime/session.js';
+import type { Model } from '../models/model.js';
+import { host, zerosLike } from '../runtime/deviceTensor.js';
 import type { Batch } from './batch.js';
 import { dropoutSites } from './dropout.js';
-import { batchFeeds, modelLogits } from './modelGraph.js';
+import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds } from './modelGraph.js';
 import { type Objective, objectiveRows } from './objective.js';
-import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
+import type { Parameter } from './parameters.js';
+import { openProgram } from './program.js';
 
 export interface GradientStepOptions {
   readonly objective: Objective;
@@ -16,7 +17,7 @@ export interface GradientStepOptions {
   /** Those to differentiate by: a subset of `parameters`. */
   readonly wrt: readonly Parameter[];
   /** γ of each module, from the graph inputs of `parameters`; left out, every adapter counts in full. */
-  readonly gates?: (inputs: ReadonlyMap<string, Tensor>) => (module: AdaptableModule) => Tensor;
+  readonly gates?: AdaptedGraphOptions['gates'];
   /** Seed of dropout; left out, dropout is off. */
   readonly dropoutSeed?: number;
   /** Rate of every site, in the place of the rates in the model's config.json. */
@@ -39,47 +40,68 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
-  const { parameters, wrt } = options;
-  const { outputs, sites } = gradientGraph(model, options);
-  const session = await openSession(outputs, { threads: options.threads });
-  sites?.reserve(options.largestBatch);
-
-  const into: Record<string, Value> = { loss: { data: new Float32Array(1), shape: [] } };
-  for (const one of wrt) into[gradientName(one)] = { data: new Float32Array(one.values.length), shape: one.shape };
-  const fixedFeeds = parameterFeeds(parameters);
-  return {
-    gradients: wrt.map((one) => into[gradientName(one)]!.data as Float32Array),
-    async run(batch, step) {
-      await session.run({ ...fixedFeeds, ...batchFeeds(batch, true), ...sites?.feeds(step) }, into);
-      return into.loss!.data[0] as number;
+  const { wrt, threads, largestBatch } = options;
+  const { graph, outputs, sites } = stepOf(options);
+  const program = await openProgram(model, {
+    ...graph,
+    threads,
+    outputs(adapted) {
+      const built = outputs(adapted);
+      sites?.reserve(largestBatch);
+      return built;
     },
-    release: () => session.release(),
+  });
+  const loss = host.zeros([]);
+  const gradients = wrt.map(({ tensor }) => zerosLike(tensor));
+  const into = { loss, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
+  return {
+    gradients: gradients.map((one) => one.host()),
+    async run(batch, step) {
+      await program.run({ ...batchFeeds(batch, true), ...sites?.feeds(step) }, into);
+      return loss.data[0]!;
+    },
+    release: () => program.release(),
   };
 }
 
 /** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */
 export function gradientGraph(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
-  const { parameters, wrt, objective, dropoutSeed, dropoutRate, plan, gates } = options;
-  const inputs = parameterInputs(parameters);
+  const { graph, outputs, sites } = stepOf(options);
+  return { outputs: outputs(adaptedGraph(model, graph)), sites };
+}
+
+/** What the graph of a step is built with, its outputs, and the sites of dropout that are filled while they are built. */
+function stepOf(options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
+  const { wrt, objective, dropoutSeed, dropoutRate, plan, parameters, gates, gradientCheckpointing } = options;
   const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
-  const logits = modelLogits(model, {
+  const graph: AdaptedGraphOptions = {
     plan,
-    parameters: inputs,
-    rows: objectiveRows(objective),
-    gradientCheckpointing: options.gradientCheckpointing,
-    ...(gates === undefined ? {} : { gate: gates(inputs) }),
+    parameters,
+    gates,
+    gradientCheckpointing,
     ...(sites === undefined
       ? {}
       : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
-  });
-  const mean = objective.loss(logits);
-  const loss = plan.penalty === undefined ? mean : ops.add(mean, plan.penalty(inputs));
+  };
+  const outputs = ({ inputs, logits }: AdaptedGraph): Readonly<Record<string, Tensor>> => {
+    const mean = objective.loss(logits(objectiveRows(objective)));
+    const loss = plan.penalty === undefined ? mean : ops.add(mean, plan.penalty(inputs));
+    return { loss, ...namedGradients(loss, wrt, inputs) };
+  };
+  return { graph, outputs, sites };
+}
+
+/** ∂ loss/∂w of each w of `wrt`, by {@link gradientName}. */
+export function namedGradients(
+  loss: Tensor,
+  wrt: readonly Parameter[],
+  inputs: ReadonlyMap<string, Tensor>,
+): Record<string, Tensor> {
   const gradients = grad(
     loss,
     wrt.map(({ name }) => inputs.get(name)!),
   );
-  const named = Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
-  return { outputs: { loss, ...named } as Readonly<Record<string, Tensor>>, sites };
+  return Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
 }
 
-const gradientName = ({ name }: Parameter) => `gradient of ${name}`;
+export const gradientName = ({ name }: Parameter) => `gradient of ${name}`;

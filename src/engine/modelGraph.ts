@@ -4,6 +4,7 @@ import type { AdaptableModule, BatchInputs, BuildHooks, Model } from '../models/
 import { storedWeight } from '../models/weights.js';
 import type { Value } from '../runtime/session.js';
 import type { Batch } from './batch.js';
+import { type Parameter, parameterInputs } from './parameters.js';
 
 export interface ModelGraphOptions {
   readonly plan: AdapterPlan;
@@ -26,6 +27,33 @@ export interface ModelGraphOptions {
  */
 export function modelLogits(model: Model, options: ModelGraphOptions & { readonly rows?: Tensor | undefined }): Tensor {
   return model.logits(batchInputs(options.rows), buildHooks(model, options));
+}
+
+/** What the graph of a model with adapters is built with, its parameters given as such. */
+export interface AdaptedGraphOptions extends Omit<ModelGraphOptions, 'parameters' | 'gate'> {
+  /** Every tensor that the graph is fed beside the batch, head and adapters, and whatever `gates` reads. */
+  readonly parameters: readonly Parameter[];
+  /** γ of each module, from the graph inputs of `parameters`; left out, every adapter counts in full. */
+  readonly gates?: ((inputs: ReadonlyMap<string, Tensor>) => (module: AdaptableModule) => Tensor) | undefined;
+}
+
+/** A model with adapters, about to be built: what a graph's outputs are written with. */
+export interface AdaptedGraph {
+  /** The graph inputs of the parameters, by name. */
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly hooks: BuildHooks;
+  /**
+   * {@link Model.logits} from the batch inputs.
+   * @param rows causal models: the positions to give logits for
+   */
+  logits(rows?: Tensor): Tensor;
+}
+
+/** The graph of a model with adapters, to be built once. */
+export function adaptedGraph(model: Model, { parameters, gates, ...options }: AdaptedGraphOptions): AdaptedGraph {
+  const inputs = parameterInputs(parameters);
+  const hooks = buildHooks(model, { ...options, parameters: inputs, ...(gates && { gate: gates(inputs) }) });
+  return { inputs, hooks, logits: (rows) => model.logits(batchInputs(rows), hooks) };
 }
 
 /** Weights from the checkpoint or from `parameters`, adapters as the plan says. */

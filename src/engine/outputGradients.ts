@@ -1,11 +1,13 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { grad, input, ops } from '../graph/index.js';
+import { input, ops } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { openSession, type Value } from '../runtime/session.js';
+import { zerosLike } from '../runtime/deviceTensor.js';
 import type { EncodedExample } from './batch.js';
 import { collate } from './batching.js';
-import { batchFeeds, modelLogits } from './modelGraph.js';
-import { type Parameter, parameterFeeds, parameterInputs } from './parameters.js';
+import { gradientName, namedGradients } from './gradientStep.js';
+import { batchFeeds } from './modelGraph.js';
+import type { Parameter } from './parameters.js';
+import { openProgram } from './program.js';
 
 /** Gradients of a linear combination of a model's outputs, one example at a time. For SEQ_CLS heads. */
 export interface OutputGradients {
@@ -24,27 +26,23 @@ export async function openOutputGradients(
     readonly threads: number;
   },
 ): Promise<OutputGradients> {
-  const { plan, parameters, wrt, threads } = options;
-  const inputs = parameterInputs(parameters);
-  const logits = modelLogits(model, { plan, parameters: inputs });
-  const direction = input('direction', 'float32', [model.numLabels]);
-  const output = ops.sum(ops.mul(logits, direction), { axes: [0, 1], keepDims: false });
-  const slopes = grad(
-    output,
-    wrt.map(({ name }) => inputs.get(name)!),
-  );
-  const nameOf = ({ name }: Parameter) => `gradient of ${name}`;
-  const session = await openSession(Object.fromEntries(wrt.map((one, i) => [nameOf(one), slopes[i]!])), { threads });
-  const fixed = parameterFeeds(parameters);
-  const into: Record<string, Value> = Object.fromEntries(
-    wrt.map((one) => [nameOf(one), { data: new Float32Array(one.values.length), shape: one.shape }]),
-  );
+  const { wrt } = options;
+  const program = await openProgram(model, {
+    ...options,
+    outputs({ inputs, logits }) {
+      const direction = input('direction', 'float32', [model.numLabels]);
+      const output = ops.sum(ops.mul(logits(), direction), { axes: [0, 1], keepDims: false });
+      return namedGradients(output, wrt, inputs);
+    },
+  });
+  const gradients = wrt.map(({ tensor }) => zerosLike(tensor));
+  const into = Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!]));
   return {
-    gradients: wrt.map((one) => into[nameOf(one)]!.data as Float32Array),
+    gradients: gradients.map((one) => one.host()),
     async run(example, along) {
       const batch = batchFeeds(collate([example], model.padTokenId), false);
-      await session.run({ ...fixed, ...batch, direction: { data: along, shape: [along.length] } }, into);
+      await program.run({ ...batch, direction: { data: along, shape: [along.length] } }, into);
     },
-    release: () => session.release(),
+    release: () => program.release(),
   };
 }

@@ -5,13 +5,16 @@ import { input, type Tensor } from '../graph/index.js';
 import type { HeadTensor, Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 import { randomStream } from '../random.js';
-import type { Value } from '../runtime/session.js';
+import { type DeviceTensor, host } from '../runtime/deviceTensor.js';
 import { arraysState, type Resumable } from '../state.js';
 
-/** A tensor that is fed to the graph. Its values are fed in place and, unless it is frozen, updated in place. */
+/** A tensor that is fed to the graph. It is fed where it lies and, unless it is frozen, updated there. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Its numbers, where a device keeps them; moments and gradients are kept beside it. */
+  readonly tensor: DeviceTensor<Float32Array>;
+  /** The numbers in place, for arithmetic in JavaScript: `tensor.host()`. */
   readonly values: Float32Array;
   /**
    * Weight decay applies to matrices, not to biases and norms (as transformers' Trainer has it), nor to the other vectors:
@@ -26,13 +29,15 @@ export interface Parameter {
   readonly frozen?: boolean | undefined;
 }
 
+/** A parameter of these numbers, which are changed in place. It lies on the host, and with it all that is kept beside it. */
 export function parameter(
   name: string,
   shape: readonly number[],
   values: Float32Array,
   options: Pick<Parameter, 'rateFactor' | 'frozen'> = {},
 ): Parameter {
-  return { name, shape, values, decays: shape.length > 1, ...options };
+  const tensor = host.tensor(values, shape);
+  return { name, shape, tensor, values: tensor.host(), decays: shape.length > 1, ...options };
 }
 
 /** The parameters of a plan with the values that `valuesOf` gives: its own tensors, and the base's that it replaces. */
@@ -89,9 +94,9 @@ export function parameterInputs(parameters: readonly Parameter[]): Map<string, T
   return new Map(parameters.map(({ name, shape }) => [name, input(name, 'float32', shape)]));
 }
 
-/** Feeds for the graph inputs of parameters: their own arrays. */
-export function parameterFeeds(parameters: readonly Parameter[]): Record<string, Value> {
-  return Object.fromEntries(parameters.map(({ name, shape, values }) => [name, { data: values, shape }]));
+/** Feeds for the graph inputs of parameters: their own tensors. */
+export function parameterFeeds(parameters: readonly Parameter[]): Record<string, DeviceTensor<Float32Array>> {
+  return Object.fromEntries(parameters.map(({ name, tensor }) => [name, tensor]));
 }
 
 /** Those that are trained. */

@@ -18,3 +18,17 @@ export function scheduleFactor(name: ScheduleName, step: number, totalSteps: num
       return 1;
   }
 }
+
+/**
+ * The learning rate of each step of a run, counted from 0. Step 0 of a warm-up would have rate 0 and change nothing, so
+ * the schedule is read one step ahead.
+ */
+export function learningRates(options: {
+  readonly schedule: ScheduleName;
+  readonly peak: number;
+  readonly totalSteps: number;
+  readonly warmupSteps: number;
+}): (step: number) => number {
+  const { schedule, peak, totalSteps, warmupSteps } = options;
+  return (step) => peak * scheduleFactor(schedule, step + 1, totalSteps + 1, warmupSteps);
+}

@@ -1,17 +1,13 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
-import { type Resumable, type Stage, together } from '../state.js';
-import { accumulator } from './accumulate.js';
-import { adamW, clipGlobalNorm } from './adamw.js';
 import type { EncodedExample } from './batch.js';
 import { BatchStream } from './batchStream.js';
-import { openGradientStep } from './gradientStep.js';
-import { refuseDiverged, skippedSteps } from './notFinite.js';
+import { type LoopCompany, runLoop } from './loop.js';
 import type { Objective } from './objective.js';
-import { type Parameter, trainedOf, valuesState } from './parameters.js';
-import { type ScheduleName, scheduleFactor } from './schedule.js';
-import { WorkDone } from './work.js';
+import { type Parameter, trainedOf } from './parameters.js';
+import { learningRates, type ScheduleName } from './schedule.js';
+import { weightUpdate } from './weightUpdate.js';
 
 /** One optimiser step, as metrics.jsonl records it. */
 export interface TrainStep {
@@ -26,7 +22,7 @@ export interface TrainStep {
   readonly skipped?: true;
 }
 
-export interface TrainingOptions {
+export interface TrainingOptions extends LoopCompany {
   /** In messages; default `training`. */
   readonly name?: string | undefined;
   readonly objective: Objective;
@@ -34,7 +30,7 @@ export interface TrainingOptions {
   readonly steps: (stepsPerEpoch: number) => number;
   /** Examples of an optimiser step. */
   readonly batchSize: number;
-  /** Parts that a batch is cut into, run one after the other: memory falls, gradients are the same. Default 1. */
+  /** See WeightUpdateOptions. */
   readonly parts?: number;
   /** See GradientStepOptions. */
   readonly gradientCheckpointing?: boolean | undefined;
@@ -46,33 +42,16 @@ export interface TrainingOptions {
   /** Default `linear`. */
   readonly schedule?: ScheduleName;
   readonly maxGradNorm: number;
-  /** Steps that may be left out because loss or gradient is not finite; default 10. */
-  readonly maxSkippedSteps?: number | undefined;
   /** In the place of the model's own dropout rates. */
   readonly dropoutRate?: number | undefined;
   readonly threads: number;
-  readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
-  /** Is told of steps that are left out. */
-  readonly warn?: ((message: string) => void) | undefined;
-  /** Looks at the run between steps. */
-  readonly watch?: Watch | undefined;
-  /** Place of the training in the checkpoints of a run; left out, nothing is saved. */
-  readonly stage?: Stage | undefined;
-}
-
-/** What looks at a run between steps, such as an evaluation; what it remembers is saved with the run. */
-export interface Watch extends Resumable {
-  /** Called after `steps` steps, and again with the same number where a run is resumed there. True ends the training. */
-  after(steps: number): Promise<boolean>;
 }
 
 /**
- * Trains parameters in place: AdamW, a schedule with warm-up, global-norm clipping, and after each step what the
- * plan's method does to its tensors. A step whose loss or gradient is not finite is left out: the parameters stay as they
- * are, and schedule and data go on. All that the next step depends on is in the state of the stage, or follows from
- * the seed and the number of the step: batches, dropout, learning rate.
- * @throws NotFiniteError after too many of these, or when the parameters are not finite at the end
+ * Trains parameters in place: one update of the weights a step (see `weightUpdate`), in the loop that leaves out what is
+ * not finite and saves what a checkpoint needs (see `runLoop`).
+ * @throws NotFiniteError after too many steps that are not finite, or when the parameters are not finite at the end
  */
 export async function trainParameters(
   model: Model,
@@ -81,78 +60,51 @@ export async function trainParameters(
   examples: readonly EncodedExample[],
   options: TrainingOptions,
 ): Promise<void> {
-  const { objective, batchSize, seed, threads, signal, onStep, schedule = 'linear', parts = 1 } = options;
-  const stream = new BatchStream(examples, { batchSize, seed, objective, padTokenId: model.padTokenId });
-  const totalSteps = options.steps(stream.stepsPerEpoch);
-  const warmupSteps = Math.ceil(options.warmupRatio * totalSteps);
+  const { objective, batchSize, seed, onStep, name = 'training' } = options;
+  const { maxSkippedSteps, signal, warn, watch, stage } = options;
+  const batches = new BatchStream(examples, { batchSize, seed, objective, padTokenId: model.padTokenId });
+  const totalSteps = options.steps(batches.stepsPerEpoch);
   const trained = trainedOf(parameters);
-  const optimizer = adamW(trained, { weightDecay: options.weightDecay });
-  const control = plan.control?.(totalSteps);
-  const { watch, stage } = options;
-  const { maxSkippedSteps: limit, warn, name: of = 'training' } = options;
-  const skipped = skippedSteps({ of, limit, trained, warn });
-  const memory = together({ parameters: valuesState(trained), optimizer, control, watch, skipped });
-  const found = stage?.found;
-  if (found !== undefined) memory.restore(found.state);
-  if (found?.last === true) return;
-  const afterStep = async (steps: number): Promise<boolean> => {
-    let enough: boolean | undefined;
-    try {
-      enough = await watch?.after(steps);
-    } catch (error) {
-      // Ctrl-C in an evaluation: the step before it is not to be lost.
-      await stage?.reached(steps, memory.state, false);
-      throw error;
-    }
-    const last = enough === true || steps === totalSteps;
-    if (last) refuseDiverged(`The ${of} diverged`, trained);
-    await stage?.reached(steps, memory.state, last);
-    return last;
-  };
-  const gradientStep = await openGradientStep(model, {
+  const rate = learningRates({
+    schedule: options.schedule ?? 'linear',
+    peak: options.learningRate,
+    totalSteps,
+    warmupSteps: Math.ceil(options.warmupRatio * totalSteps),
+  });
+  const weights = weightUpdate(model, {
     objective,
     plan,
     parameters,
-    wrt: trained,
+    trained,
+    batches,
+    parts: options.parts,
+    rate,
+    weightDecay: options.weightDecay,
+    maxGradNorm: options.maxGradNorm,
+    control: plan.control?.(totalSteps),
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
     gradientCheckpointing: options.gradientCheckpointing,
-    threads,
-    largestBatch: { ...stream.largest, batch: Math.ceil(stream.largest.batch / parts) },
+    threads: options.threads,
   });
-  const accumulated = accumulator(gradientStep, objective.weight);
-  const work = new WorkDone();
-  const indices = new Map(trained.map(({ name }, i) => [name, i]));
-  try {
-    const first = found?.step ?? 0;
-    if (first > 0 && (await afterStep(first))) return;
-    for (let step = first; step < totalSteps; step++) {
-      signal?.throwIfAborted();
-      const batches = parts === 1 ? [stream.at(step)] : stream.partsAt(step, Math.ceil(batchSize / parts));
-      const loss = await accumulated.run(batches, step * parts);
-      const gradientNorm = loss === undefined ? 0 : clipGlobalNorm(accumulated.gradients, options.maxGradNorm);
-      // Step 0 of a warm-up would have rate 0 and change nothing, so the schedule is read one step ahead.
-      const learningRate = options.learningRate * scheduleFactor(schedule, step + 1, totalSteps + 1, warmupSteps);
-      const isUsable = loss !== undefined && Number.isFinite(loss) && Number.isFinite(gradientNorm);
-      if (isUsable) optimizer.step(accumulated.gradients, learningRate);
-      else if (loss !== undefined) skipped.add(step, `loss ${loss}, gradient norm ${gradientNorm}`);
-      else warn?.(`Step ${step + 1} of the ${of} has no label to learn from and is left out.`);
-      control?.afterStep(
-        step + 1,
-        (name) => trained[indices.get(name)!]!.values,
-        isUsable ? (name) => accumulated.gradients[indices.get(name)!]! : undefined,
-      );
-      for (const batch of batches) work.add(batch);
+  await runLoop({
+    name,
+    steps: totalSteps,
+    updates: [weights],
+    trained,
+    maxSkippedSteps,
+    signal,
+    warn,
+    watch,
+    stage,
+    onStep: (step, [outcome], work) => {
+      const learningRate = rate(step);
       onStep?.(
-        isUsable
-          ? { step, totalSteps, loss, learningRate, gradientNorm }
+        outcome?.kind === 'done'
+          ? { step, totalSteps, loss: outcome.loss, learningRate, gradientNorm: outcome.gradientNorm }
           : { step, totalSteps, loss: null, learningRate, gradientNorm: null, skipped: true },
         work,
       );
-      if (await afterStep(step + 1)) break;
-    }
-    skipped.end(totalSteps);
-  } finally {
-    await gradientStep.release();
-  }
+    },
+  });
 }

@@ -1,17 +1,8 @@
-import type { PrimitiveName } from './primitives/index.js';
+import { primitiveOf } from './ops.js';
 import { factorsOf, type Shape } from './shape.js';
 import { type DType, type Node, nodeOf, nodesInOrder, type Tensor } from './tensor.js';
 
 const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloat16: 2, int64: 8, bool: 1 };
-
-/** Primitives whose result is the memory of their first operand. */
-const aliases: ReadonlySet<PrimitiveName> = new Set(['reshape', 'stopGradient', 'boundary']);
-
-/** Primitives whose result may take the place of an operand of the same size that nothing else reads any more. */
-const inPlace: ReadonlySet<PrimitiveName> = new Set([
-  ...(['add', 'sub', 'mul', 'div', 'neg', 'exp', 'log', 'sqrt', 'cos', 'sin', 'tanh', 'sigmoid'] as const),
-  ...(['erf', 'relu'] as const),
-]);
 
 /** Bytes of a tensor whose symbolic sizes are known. */
 export function tensorBytes({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>, sizes: Sizes): number {
@@ -61,16 +52,18 @@ export function peakOfResults(outputs: readonly Tensor[], sizes: Sizes): number 
   }
   let [live, peak] = [0, 0];
   for (const node of order) {
+    const { storage } = primitiveOf(node);
     const last = (tensor: Tensor) => bufferOf(tensor)?.readers === node.inputs.filter((one) => one === tensor).length;
     for (const tensor of node.outputs) {
       if (written.has(tensor)) continue;
       const reads = readers.get(tensor) ?? 0;
       const bytes = tensorBytes(tensor, sizes);
-      const reused = aliases.has(node.primitive)
-        ? node.inputs[0]
-        : inPlace.has(node.primitive)
-          ? node.inputs.find((one) => last(one) && bufferOf(one)?.bytes === bytes)
-          : undefined;
+      const reused =
+        storage === 'alias'
+          ? node.inputs[0]
+          : storage === 'inPlace'
+            ? node.inputs.find((one) => last(one) && bufferOf(one)?.bytes === bytes)
+            : undefined;
       const buffer = reused === undefined ? { bytes, readers: 0 } : bufferOf(reused);
       // An alias of an input or a weight.
       if (buffer === undefined) continue;

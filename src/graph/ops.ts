@@ -16,24 +16,34 @@ export function apply<Name extends PrimitiveName>(
   inputs: readonly Tensor[],
   attrs: AttrsOf<Primitives[Name]>,
 ): readonly Tensor[] {
+  // Name and attributes are given together, which TypeScript cannot see in a union.
+  return applied({ primitive: name, inputs, attrs, outputs: [] } as Node);
+}
+
+/** The same primitive with the same attributes, on other inputs. */
+export function reapply(node: Node, inputs: readonly Tensor[]): readonly Tensor[] {
+  return applied({ ...node, inputs });
+}
+
+function applied(of: Node): readonly Tensor[] {
   const outputs: Tensor[] = [];
-  const node: Node = { primitive: name, inputs, attrs, outputs };
-  const types = primitiveOf(name).shape(inputs, attrs);
-  for (const [index, type] of types.entries()) {
-    outputs.push({ dtype: type.dtype, shape: type.shape, origin: { kind: 'result', node, index } });
+  const node: Node = { ...of, outputs };
+  const types = primitiveOf(node).shape(node.inputs, node.attrs);
+  for (const [index, { dtype, shape }] of types.entries()) {
+    outputs.push({ dtype, shape, origin: { kind: 'result', node, index } });
   }
   return outputs;
 }
 
-/** The rules of a primitive, its attribute type forgotten (the node that carries the attributes guarantees it). */
-export function primitiveOf(name: PrimitiveName): Primitive<unknown> {
-  return primitives[name] as Primitive<unknown>;
+/** The rules of a node's primitive. Its attributes are those that they take: the node was made with them. */
+export function primitiveOf({ primitive }: Pick<Node, 'primitive'>): Primitive<Node['attrs']> {
+  return primitives[primitive] as Primitive<Node['attrs']>;
 }
 
 /** d/d(inputs) of one result, given the cotangents of all results of its node. */
 export function derivativeOfNode(node: Node, cotangents: readonly (Tensor | undefined)[]) {
   const { inputs, outputs, attrs } = node;
-  return primitiveOf(node.primitive).derivative({ inputs, outputs, attrs, cotangents }, ops);
+  return primitiveOf(node).derivative({ inputs, outputs, attrs, cotangents }, ops);
 }
 
 const one = (name: PrimitiveWithoutAttrs, ...inputs: Tensor[]): Tensor => apply(name, inputs, noAttrs)[0]!;

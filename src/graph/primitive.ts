@@ -53,11 +53,18 @@ export interface Emission<Attrs> {
 }
 
 /**
- * One primitive: shape rule, derivative rule and ONNX emission in one place. A derivative rule is written in
+ * Where the runtime puts the first result: memory of its own (`fresh`), that of the first operand, of which it is another
+ * view (`alias`), or that of an operand of the same size that nothing else reads any more (`inPlace`).
+ */
+export type Storage = 'fresh' | 'alias' | 'inPlace';
+
+/**
+ * One primitive: shape rule, derivative rule, ONNX emission and storage in one place. A derivative rule is written in
  * primitives, so gradients can be differentiated again. It returns d(loss)/d(input) for each input, undefined where
  * an input has no derivative (indices, masks).
  */
 export interface Primitive<Attrs> {
+  readonly storage: Storage;
   shape(inputs: readonly TensorType[], attrs: Attrs): readonly TensorType[];
   derivative(at: Derivative<Attrs>, ops: Ops): readonly (Tensor | undefined)[];
   emit(at: Emission<Attrs>, onnx: Emitter): void;

@@ -1,4 +1,5 @@
-import type { PrimitiveName } from './primitives/index.js';
+import type { AttrsOf } from './primitive.js';
+import type { PrimitiveName, Primitives } from './primitives/index.js';
 import type { Shape } from './shape.js';
 
 /** Element type. */
@@ -33,13 +34,15 @@ export interface StoredLocation {
   readonly length: number;
 }
 
-/** One application of a primitive. `attrs` has the type that the primitive of that name declares. */
-export interface Node {
-  readonly primitive: PrimitiveName;
-  readonly inputs: readonly Tensor[];
-  readonly attrs: unknown;
-  readonly outputs: readonly Tensor[];
-}
+/** One application of a primitive, with the attributes that the primitive of that name declares. */
+export type Node<Name extends PrimitiveName = PrimitiveName> = {
+  [Each in Name]: {
+    readonly primitive: Each;
+    readonly inputs: readonly Tensor[];
+    readonly attrs: AttrsOf<Primitives[Each]>;
+    readonly outputs: readonly Tensor[];
+  };
+}[Name];
 
 /** A tensor that is fed at every step. */
 export function input(name: string, dtype: DType, shape: Shape): Tensor {

@@ -1,17 +1,17 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { buildHooks } from '../engine/modelGraph.js';
 import { firstNotFinite, NotFiniteError } from '../engine/notFinite.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import type { Parameter } from '../engine/parameters.js';
+import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { openSession, type Value } from '../runtime/session.js';
+import { type DeviceTensor, host } from '../runtime/deviceTensor.js';
 
 /** Keys and values of every layer up to a position, as the runtime returned them. */
 export interface DecoderState {
   /** Tokens in the cache. */
   readonly length: number;
-  readonly caches: Readonly<Record<string, Value>>;
+  readonly caches: Readonly<Record<string, DeviceTensor>>;
 }
 
 /** A causal model compiled for generation: one graph serves the prompt and every step after it. */
@@ -44,35 +44,41 @@ export async function openDecoder(
     key: input(key, 'float32', cacheShape),
     value: input(value, 'float32', cacheShape),
   }));
-  const built = cached.next(
-    {
-      inputIds: input('input_ids', 'int64', ['batch', 'seq']),
-      positions: input('positions', 'int64', ['seq']),
-      keyPositions: input('key_positions', 'int64', ['total']),
-      past,
+  const program = await openProgram<'logits' | `next ${string}`>(model, {
+    plan,
+    parameters,
+    threads,
+    reuse: true,
+    outputs({ hooks }) {
+      const built = cached.next(
+        {
+          inputIds: input('input_ids', 'int64', ['batch', 'seq']),
+          positions: input('positions', 'int64', ['seq']),
+          keyPositions: input('key_positions', 'int64', ['total']),
+          past,
+        },
+        hooks,
+      );
+      const presents = built.present.flatMap(({ key, value }, layer) => [
+        [`next ${cacheNames[layer]![0]}`, key] as const,
+        [`next ${cacheNames[layer]![1]}`, value] as const,
+      ]);
+      return { logits: built.logits, ...Object.fromEntries(presents) };
     },
-    buildHooks(model, { plan, parameters: parameterInputs(parameters) }),
-  );
-  const presents = built.present.flatMap(({ key, value }, layer) => [
-    [`next ${cacheNames[layer]![0]}`, key] as const,
-    [`next ${cacheNames[layer]![1]}`, value] as const,
-  ]);
-  const session = await openSession({ logits: built.logits, ...Object.fromEntries(presents) }, { threads });
-  const fixedFeeds = parameterFeeds(parameters);
-  const empty: Value = { data: new Float32Array(0), shape: [1, heads, 0, headSize] };
+  });
+  const empty = host.zeros([1, heads, 0, headSize]);
   return {
     emptyState: { length: 0, caches: Object.fromEntries(cacheNames.flat().map((name) => [name, empty])) },
     async next(state, ids) {
       const total = state.length + ids.length;
-      const results = await session.run({
-        ...fixedFeeds,
+      const results = await program.run({
         ...state.caches,
         input_ids: { data: BigInt64Array.from(ids, BigInt), shape: [1, ids.length] },
         positions: { data: counting(state.length, total), shape: [ids.length] },
         key_positions: { data: counting(0, total), shape: [total] },
       });
       const caches = Object.fromEntries(cacheNames.flat().map((name) => [name, results[`next ${name}`]!]));
-      const logits = results.logits!.data as Float32Array;
+      const logits = results.logits.data;
       const broken = firstNotFinite([{ name: 'logits', values: logits }]);
       if (broken !== undefined) {
         throw new NotFiniteError(
@@ -81,7 +87,7 @@ export async function openDecoder(
       }
       return { logits, state: { length: total, caches } };
     },
-    release: () => session.release(),
+    release: () => program.release(),
   };
 }
 

@@ -2,12 +2,12 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
 import { IGNORED_LABEL, labelledRows } from '../engine/labels.js';
-import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import { batchFeeds } from '../engine/modelGraph.js';
+import type { Parameter } from '../engine/parameters.js';
+import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input, ops } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { openSession } from '../runtime/session.js';
 import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 
 /** A text whose tokens from `from` on are to be predicted, each from all before it. */
@@ -54,11 +54,16 @@ export async function labelledLikelihoods(
   { threads, batchSize = 8, signal, onBatch }: PredictOptions,
 ): Promise<SequenceScore[]> {
   if (model.taskType !== 'CAUSAL_LM') throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
-  const rows = input('rows', 'int64', ['rows']);
-  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
-  const losses = ops.crossEntropy(logits, input('labels', 'int64', ['rows']));
-  const session = await openSession({ losses }, { threads });
-  const fixedFeeds = parameterFeeds(parameters);
+  const program = await openProgram(model, {
+    plan,
+    parameters,
+    threads,
+    reuse: true,
+    outputs({ logits }) {
+      const rows = input('rows', 'int64', ['rows']);
+      return { losses: ops.crossEntropy(logits(rows), input('labels', 'int64', ['rows'])) };
+    },
+  });
   const scores: SequenceScore[] = new Array(examples.length);
   let done = 0;
   let tokensDone = 0;
@@ -66,7 +71,7 @@ export async function labelledLikelihoods(
     for (const batch of evaluationBatches(examples, { batchSize })) {
       signal?.throwIfAborted();
       const collated = collate(batch, model.padTokenId, { labels: labelledRows });
-      const values = (await session.run({ ...fixedFeeds, ...batchFeeds(collated, true) })).losses!.data as Float32Array;
+      const values = (await program.run(batchFeeds(collated, true))).losses.data;
       let start = 0;
       for (const { index, tokenLabels } of batch) {
         const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
@@ -80,7 +85,7 @@ export async function labelledLikelihoods(
       onBatch?.(done, tokensDone);
     }
   } finally {
-    await session.release();
+    await program.release();
   }
   return scores;
 }

@@ -1,12 +1,12 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch, EncodedExample } from '../engine/batch.js';
 import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
-import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { batchFeeds } from '../engine/modelGraph.js';
 import { NotFiniteError } from '../engine/notFinite.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import type { Parameter } from '../engine/parameters.js';
+import { openProgram } from '../engine/program.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { openSession } from '../runtime/session.js';
 
 export interface PredictOptions {
   readonly threads: number;
@@ -66,9 +66,13 @@ export async function openPredictor(
 ): Promise<Predictor> {
   const isCausal = model.taskType === 'CAUSAL_LM';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
-  const logits = modelLogits(model, { plan, parameters: parameterInputs(parameters), rows });
-  const session = await openSession({ logits }, { threads });
-  const fixedFeeds = parameterFeeds(parameters);
+  const program = await openProgram(model, {
+    plan,
+    parameters,
+    threads,
+    reuse: true,
+    outputs: (graph) => ({ logits: graph.logits(rows) }),
+  });
   return {
     async each(examples, { batchSize = 32, signal, onBatch }) {
       const results = new Map<EncodedExample, Float32Array>();
@@ -76,9 +80,8 @@ export async function openPredictor(
       for (const batch of evaluationBatches(examples, { batchSize })) {
         signal?.throwIfAborted();
         const collated = collate(batch, model.padTokenId);
-        const feeds = { ...fixedFeeds, ...batchFeeds(collated, false) };
         const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
-        const values = (await session.run({ ...feeds, ...last })).logits!.data as Float32Array;
+        const values = (await program.run({ ...batchFeeds(collated, false), ...last })).logits.data;
         const perExample = values.length / batch.length;
         for (const [i, example] of batch.entries()) {
           const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
@@ -92,7 +95,7 @@ export async function openPredictor(
       }
       return examples.map((example) => results.get(example)!);
     },
-    release: () => session.release(),
+    release: () => program.release(),
   };
 }
 

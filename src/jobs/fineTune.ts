@@ -1,8 +1,9 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
+import type { Watch } from '../engine/loop.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
-import { type TrainStep, trainParameters, type Watch } from '../engine/training.js';
+import { type TrainStep, trainParameters } from '../engine/training.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
 import { dropoutRateOf, type TrainConfig } from '../settings/config.js';
@@ -27,12 +28,20 @@ export function fineTune(
   { config, ...options }: FineTuneOptions,
 ): Promise<void> {
   return trainParameters(model, plan, parameters, examples, {
-    ...config,
     ...options,
     steps: (stepsPerEpoch) => trainingSteps(config, stepsPerEpoch),
+    batchSize: config.batchSize,
     parts: config.accumulate,
+    gradientCheckpointing: config.gradientCheckpointing,
+    seed: config.seed,
     learningRate: config.lr,
+    schedule: config.schedule,
+    warmupRatio: config.warmupRatio,
+    weightDecay: config.weightDecay,
+    maxGradNorm: config.maxGradNorm,
+    maxSkippedSteps: config.maxSkippedSteps,
     dropoutRate: dropoutRateOf(config),
+    threads: config.threads,
   });
 }
 

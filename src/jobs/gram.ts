@@ -9,6 +9,7 @@ import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { type GramReport, gramMatrices, gramReport } from '../selection/gram.js';
+import { gridOf } from '../selection/grid.js';
 import { parseTrainConfig, usualThreads } from '../settings/config.js';
 import { readDamFor } from './selectModules.js';
 import { openWorkspace } from './workspace.js';
@@ -68,11 +69,9 @@ export async function inspectGram({
     onExample: (done) => phase.update(done, { examples: done }),
   });
   phase.end();
+  const grid = gridOf(model);
   const reportOf = (gamma: readonly (readonly number[])[]) =>
-    gramReport(matrices, (m) => {
-      const { layer, module } = model.adaptable[m]!;
-      return gamma[layer]![model.modules.indexOf(module)] === 1;
-    });
+    gramReport(matrices, (m) => grid.at(gamma, model.adaptable[m]!) === 1);
   const chosen = reportOf(dam.gamma);
   const others = Array.from({ length: draws }, (_, draw) => reportOf(shuffled(dam, config.seed, draw)));
   const mean = (of: (report: GramReport) => number) => others.reduce((sum, one) => sum + of(one), 0) / draws;

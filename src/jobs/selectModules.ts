@@ -9,8 +9,8 @@ import type { Parameter } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam } from '../selection/dam.js';
-import { matrixOf } from '../selection/damStart.js';
 import { discretise } from '../selection/discretise.js';
+import { gridOf } from '../selection/grid.js';
 import { selectionMethods } from '../selection/registry.js';
 import { adapterMethodName, dropoutRateOf, type TrainConfig } from '../settings/config.js';
 import { kinds } from '../tasks/kinds/registry.js';
@@ -107,10 +107,7 @@ function moduleSizes(model: Model, config: TrainConfig): number[][] {
   const { plan } = adapterMethods[adapterMethodName(config)];
   const settings = { ...config, ranks: undefined, alphas: undefined };
   const sizeOn = (where: Where) => adapterSize(plan(settings, where, model));
-  return matrixOf(
-    model,
-    model.adaptable.map((module) => sizeOn({ own: [module], shared: [] })),
-  );
+  return gridOf(model).matrix(model.adaptable.map((module) => sizeOn({ own: [module], shared: [] })));
 }
 
 /** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import type { Watch } from '../engine/loop.js';
 import type { Parameter } from '../engine/parameters.js';
-import type { TrainStep, Watch } from '../engine/training.js';
+import type { TrainStep } from '../engine/training.js';
 import type { MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
 import { arraysState, type State } from '../state.js';

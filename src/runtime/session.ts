@@ -1,15 +1,19 @@
 import * as ort from 'onnxruntime-node';
 import { DiffoError } from '../errors.js';
-import { emitGraph, type Tensor } from '../graph/index.js';
+import { type EmittedGraph, emitGraph, type Tensor } from '../graph/index.js';
+import { type DeviceTensor, type HostTensor, ortTensor, resultTensor, type TensorData } from './deviceTensor.js';
 
 /** Version of ONNX Runtime's Node package. */
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
 
 /** A fed or fetched array with its sizes. */
 export interface Value {
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: TensorData;
   readonly shape: readonly number[];
 }
+
+/** Values of inputs or places for outputs, by name: arrays with their sizes, or tensors where their device keeps them. */
+export type Bindings = Readonly<Record<string, Value | DeviceTensor>>;
 
 export interface SessionOptions {
   /** Threads inside one operator. One thread gives the same bits on every machine with the same instruction set. */
@@ -26,7 +30,7 @@ export interface Session {
    * Runs the graph once. `feeds` names every input; arrays are read in place. An output named in `into` is written
    * into that array; any other is newly allocated.
    */
-  run(feeds: Readonly<Record<string, Value>>, into?: Readonly<Record<string, Value>>): Promise<Record<string, Value>>;
+  run(feeds: Bindings, into?: Bindings): Promise<Record<string, HostTensor>>;
   /** Frees the memory; the session cannot run afterwards. */
   release(): Promise<void>;
 }
@@ -39,7 +43,11 @@ export async function openSession(
   outputs: Readonly<Record<string, Tensor>>,
   options: SessionOptions,
 ): Promise<Session> {
-  const graph = emitGraph(outputs);
+  return compileGraph(emitGraph(outputs), options);
+}
+
+/** The second half of {@link openSession}. */
+export async function compileGraph(graph: EmittedGraph, options: SessionOptions): Promise<Session> {
   const extra: Record<string, string> = { disable_prepacking: '1' };
   if (graph.weightsFolder !== undefined) extra.model_external_initializers_file_folder_path = graph.weightsFolder;
   let session: ort.InferenceSession;
@@ -76,18 +84,14 @@ export async function openSession(
       const results = await session.run(fed, fetched).catch((error: unknown) => {
         throw new DiffoError(`ONNX Runtime failed in a step: ${messageOf(error)}`, { cause: error });
       });
-      return Object.fromEntries(outputNames.map((name) => [name, fromOrt(results[name]!)]));
+      return Object.fromEntries(outputNames.map((name) => [name, resultTensor(results[name]!)]));
     },
     release: () => session.release(),
   };
 }
 
-function toOrt({ data, shape }: Value): ort.Tensor {
-  return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int64', data, shape);
-}
-
-function fromOrt(tensor: ort.Tensor): Value {
-  return { data: tensor.data as Float32Array | BigInt64Array, shape: tensor.dims };
+function toOrt(value: Value | DeviceTensor): ort.Tensor {
+  return 'bound' in value ? value.bound : ortTensor(value.data, value.shape);
 }
 
 function messageOf(error: unknown): string {

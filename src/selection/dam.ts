@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { readJsonAs } from '../files/json.js';
-import type { AdaptableModule, Model } from '../models/model.js';
+import type { AdaptableModule } from '../models/model.js';
 import { damOptimizers } from './damOptimizer.js';
 import { damStarts } from './damStart.js';
 import { scopes } from './discretise.js';
+import { type GridModel, gridOf } from './grid.js';
 import { relaxations } from './relax.js';
 
 /** What becomes of modules that are not kept: nothing, or one pair for each column. */
@@ -99,12 +100,8 @@ export async function readDam(file: string): Promise<Dam> {
 }
 
 /** The modules that Γ keeps, and the rest, in the model's order. */
-export function splitByGamma(model: Pick<Model, 'adaptable' | 'modules'>, gamma: readonly (readonly number[])[]) {
-  const kept: AdaptableModule[] = [];
-  const rest: AdaptableModule[] = [];
-  for (const module of model.adaptable) {
-    const column = model.modules.indexOf(module.module);
-    (gamma[module.layer]![column] === 1 ? kept : rest).push(module);
-  }
-  return { kept, rest };
+export function splitByGamma(model: GridModel, gamma: readonly (readonly number[])[]) {
+  const grid = gridOf(model);
+  const isKept = (module: AdaptableModule) => grid.at(gamma, module) === 1;
+  return { kept: model.adaptable.filter(isKept), rest: model.adaptable.filter((module) => !isKept(module)) };
 }

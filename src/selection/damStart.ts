@@ -1,10 +1,11 @@
 import { loraB, loraPlan } from '../adapters/methods/lora.js';
 import type { BatchStream } from '../engine/batchStream.js';
 import { openGradientStep } from '../engine/gradientStep.js';
-import { refuseNotFiniteGradient } from '../engine/notFinite.js';
+import { meanGradient } from '../engine/meanGradient.js';
 import type { Objective } from '../engine/objective.js';
 import { adapterParameters, type Parameter } from '../engine/parameters.js';
 import type { Model } from '../models/model.js';
+import { gridOf } from './grid.js';
 import type { Group } from './relax.js';
 
 /** Where the logits of the matrix start. */
@@ -13,9 +14,6 @@ export type DamStart = (typeof damStarts)[number];
 
 /** Spread that logits reach in a search of a few hundred steps. */
 const startSpread = 0.5;
-
-/** Batches whose mean gradient is taken. */
-const gradientBatches = 16;
 
 /** LoRA on every module as it starts: what is measured before anything is trained. */
 export interface FreshAdapters {
@@ -30,7 +28,7 @@ export interface FreshAdapters {
 
 /**
  * ‖∂L/∂B‖ of every module, [layers][modules], before anything is trained: B is 0, so this is ‖∂L/∂W0 · Aᵀ‖. The gradient
- * is the mean over the first batches of a stream.
+ * is the mean over the first batches of a stream (see `meanGradient`).
  */
 export async function gradientNorms(
   model: Model,
@@ -53,35 +51,13 @@ export async function gradientNorms(
     largestBatch: batches.largest,
   });
   try {
-    const sums = wrt.map(({ values }) => new Float64Array(values.length));
-    const count = Math.min(gradientBatches, batches.stepsPerEpoch);
-    for (let i = 0; i < count; i++) {
-      options.signal?.throwIfAborted();
-      await step.run(batches.at(i), i);
-      refuseNotFiniteGradient(`batch ${i + 1}`, wrt, step.gradients);
-      for (const [m, gradient] of step.gradients.entries()) {
-        for (let j = 0; j < gradient.length; j++) sums[m]![j]! += gradient[j]! / count;
-      }
-    }
-    return matrixOf(
-      model,
-      sums.map((sum) => Math.sqrt(sum.reduce((total, value) => total + value * value, 0))),
-    );
+    const zeros = (length: number) => new Float64Array(length);
+    const means = await meanGradient(step, batches, { wrt, zeros, signal: options.signal });
+    const norms = means.map((mean) => Math.sqrt(mean.reduce((total, value) => total + value * value, 0)));
+    return gridOf(model).matrix(norms);
   } finally {
     await step.release();
   }
-}
-
-/** Values in the order of `model.adaptable` as [layers][modules]. */
-export function matrixOf(
-  model: Pick<Model, 'adaptable' | 'modules' | 'layers'>,
-  values: readonly number[],
-): number[][] {
-  const matrix = Array.from({ length: model.layers }, () => new Array<number>(model.modules.length).fill(0));
-  for (const [i, { layer, module }] of model.adaptable.entries()) {
-    matrix[layer]![model.modules.indexOf(module)] = values[i]!;
-  }
-  return matrix;
 }
 
 /** Logits that rise with the logarithm of a measure: in each group of mean 0 and of the spread that a search reaches. */

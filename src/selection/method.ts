@@ -1,6 +1,6 @@
 import type { Objective } from '../engine/objective.js';
 import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
-import type { AdaptableModule, Model } from '../models/model.js';
+import type { Model } from '../models/model.js';
 import type { Phase } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
@@ -109,9 +109,4 @@ export interface SelectionMethod {
 /** A head as every run of this seed starts with it. */
 export async function freshHead({ model, settings }: SelectionContext): Promise<Parameter[]> {
   return withHeadTraining(await headParameters(model.head, settings.seed), model.head, settings);
-}
-
-/** The position of a module in the matrix. */
-export function cellOf(model: Pick<Model, 'modules'>, { layer, module }: AdaptableModule): [number, number] {
-  return [layer, model.modules.indexOf(module)];
 }

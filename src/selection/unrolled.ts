@@ -1,12 +1,14 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch } from '../engine/batch.js';
 import { openGradientStep } from '../engine/gradientStep.js';
-import { batchFeeds, modelLogits } from '../engine/modelGraph.js';
+import { batchFeeds } from '../engine/modelGraph.js';
 import { type Objective, objectiveRows } from '../engine/objective.js';
-import { type Parameter, parameterFeeds, parameterInputs } from '../engine/parameters.js';
+import type { Parameter } from '../engine/parameters.js';
+import { openProgram } from '../engine/program.js';
 import { grad, input, ops, type Tensor } from '../graph/index.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { openSession, type Value } from '../runtime/session.js';
+import { zerosLike } from '../runtime/deviceTensor.js';
+import { openTogether, releaseAll } from '../runtime/release.js';
 
 export interface UnrolledOptions {
   readonly objective: Objective;
@@ -42,9 +44,12 @@ export interface GateGradient {
 export async function openUnrolledGradient(model: Model, options: UnrolledOptions): Promise<GateGradient> {
   const { weights, gates, gateTensors } = options;
   const shared = { ...options, parameters: [...weights, gates], gates: gateTensors };
-  const trainStep = await openGradientStep(model, { ...shared, wrt: weights });
-  const validationStep = await openGradientStep(model, { ...shared, wrt: [gates, ...weights] });
-  const mixed = await openMixedDerivative(model, options);
+  const parts = await openTogether(async (keep) => ({
+    trainStep: await keep(openGradientStep(model, { ...shared, wrt: weights })),
+    validationStep: await keep(openGradientStep(model, { ...shared, wrt: [gates, ...weights] })),
+    mixed: await keep(openMixedDerivative(model, options)),
+  }));
+  const { trainStep, validationStep, mixed } = parts;
   const [byGates, ...byWeights] = validationStep.gradients;
   const gradient = new Float32Array(gates.values.length);
   return {
@@ -65,11 +70,7 @@ export async function openUnrolledGradient(model: Model, options: UnrolledOption
       for (let i = 0; i < gradient.length; i++) gradient[i] = byGates![i]! - rate * second[i]!;
       return loss;
     },
-    async release() {
-      await trainStep.release();
-      await validationStep.release();
-      await mixed.release();
-    },
+    release: () => releaseAll(Object.values(parts)),
   };
 }
 
@@ -78,32 +79,32 @@ export async function openMixedDerivative(
   model: Model,
   { objective, plan, weights, gates, gateTensors, threads }: Omit<UnrolledOptions, 'largestBatch'>,
 ) {
-  const inputs = parameterInputs([...weights, gates]);
-  const logits = modelLogits(model, {
+  const program = await openProgram(model, {
     plan,
-    parameters: inputs,
-    rows: objectiveRows(objective),
-    gate: gateTensors(inputs),
+    parameters: [...weights, gates],
+    gates: gateTensors,
+    threads,
+    outputs({ inputs, logits }) {
+      const slopes = grad(
+        objective.loss(logits(objectiveRows(objective))),
+        weights.map(({ name }) => inputs.get(name)!),
+      );
+      const along = weights
+        .map(({ name, shape }, w) => ops.mul(slopes[w]!, input(directionName(name), 'float32', shape)))
+        .map((product) => ops.sum(product, { axes: product.shape.map((_, axis) => axis), keepDims: false }))
+        .reduce((total, part) => ops.add(total, part));
+      const [byGates] = grad(along, [inputs.get(gates.name)!]);
+      return { mixed: byGates! };
+    },
   });
-  const slopes = grad(
-    objective.loss(logits),
-    weights.map(({ name }) => inputs.get(name)!),
-  );
-  const along = weights
-    .map(({ name, shape }, w) => ops.mul(slopes[w]!, input(directionName(name), 'float32', shape)))
-    .map((product) => ops.sum(product, { axes: product.shape.map((_, axis) => axis), keepDims: false }))
-    .reduce((total, part) => ops.add(total, part));
-  const [byGates] = grad(along, [inputs.get(gates.name)!]);
-  const session = await openSession({ mixed: byGates! }, { threads });
-  const fixed = parameterFeeds([...weights, gates]);
-  const into: Record<string, Value> = { mixed: { data: new Float32Array(gates.values.length), shape: gates.shape } };
+  const mixed = zerosLike(gates.tensor);
   return {
     async run(batch: Batch, direction: readonly Float32Array[]): Promise<Float32Array> {
       const along = weights.map(({ name, shape }, w) => [directionName(name), { data: direction[w]!, shape }] as const);
-      await session.run({ ...fixed, ...batchFeeds(batch, true), ...Object.fromEntries(along) }, into);
-      return into.mixed!.data as Float32Array;
+      await program.run({ ...batchFeeds(batch, true), ...Object.fromEntries(along) }, { mixed });
+      return mixed.host();
     },
-    release: () => session.release(),
+    release: () => program.release(),
   };
 }
 

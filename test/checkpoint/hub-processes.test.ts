@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resultOf } from '../cli/run.js';
+import { built, startNode } from '../cli/started.js';
 import { oraclePath } from '../fixtures.js';
-import { REPOSITORY } from '../shared.js';
 import { type HubServer, startHub } from './hub-server.js';
 
 let folder: string;
@@ -25,25 +23,13 @@ afterAll(async () => {
 });
 
 /** `diffora inspect org/tiny --json` as a process of its own. */
-async function inspect(): Promise<{ code: number | null; stdout: string; stderr: string }> {
+function inspect() {
   const env = { ...process.env, HF_ENDPOINT: hub.endpoint, HF_HOME: folder };
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'inspect', 'org/tiny', '--json'], {
-    cwd: REPOSITORY,
-    env,
-  });
-  const outcome = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    outcome.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    outcome.stderr += chunk;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...outcome };
+  return startNode([built('dist', 'cli', 'main.js'), 'inspect', 'org/tiny', '--json'], { env }).ended;
 }
 
 describe('three processes that want one model at once', () => {
-  it('all get it, from one cache, with nothing left over', { timeout: 60_000 }, async () => {
+  it('all get it, from one cache, with nothing left over', async () => {
     const outcomes = await Promise.all([inspect(), inspect(), inspect()]);
     for (const { code, stdout, stderr } of outcomes) {
       expect(code, stderr).toBe(0);

@@ -140,7 +140,7 @@ it('a manifest of a checkpoint may name its own two files only', async () => {
   await mkdir(checkpoint, { recursive: true });
   const sha256 = '0'.repeat(64);
   const manifest = {
-    format: 'diffora-checkpoint/1',
+    format: 'diffora-checkpoint/2',
     command: 'train',
     step: 1,
     versions: {},

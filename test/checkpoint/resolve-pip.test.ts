@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type ResolveOptions, resolveModel } from '../../src/checkpoint/resolve.js';
+import { until } from '../until.js';
 import { failure } from './make.js';
 
 const NAME = 'sentence-transformers/all-MiniLM-L6-v2';
@@ -114,11 +115,26 @@ it('does not use a package with a wrong checksum', async () => {
   expect(await everything()).not.toContain(join('models', NAME));
 });
 
+/** False for a number that no process has. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 it('kills pip when it is aborted, and leaves nothing behind', async () => {
-  await fakePython('python3', 'exec /bin/sleep 30');
+  const started = join(folder, 'started');
+  await fakePython('python3', `echo $$ > "${started}"; exec /bin/sleep 3600`);
   const abort = new AbortController();
-  setTimeout(() => abort.abort(), 100);
-  await expect(resolve({ signal: abort.signal })).rejects.toThrow(/abort/i);
+  const resolving = resolve({ signal: abort.signal });
+  const pid = () => readFile(started, 'utf8').then(Number, () => 0);
+  await until(async () => (await pid()) > 0, resolving);
+  abort.abort();
+  await expect(resolving).rejects.toThrow(/abort/i);
+  const running = await pid();
+  await until(() => !isAlive(running));
   expect((await everything()).filter((name) => name.includes('partial'))).toEqual([]);
 });
 

@@ -9,6 +9,7 @@ import { startHub } from '../checkpoint/hub-server.js';
 import { canMount, withDisk } from '../files/disk.js';
 import { bytesOf } from '../jobs/resumed.js';
 import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
+import { startDiffora } from './started.js';
 
 const large = 1 << 14;
 const sentence = /^Cannot (write|lock|make the folder|write the folder) (\S+): the disk is full\. Free some space/m;
@@ -39,7 +40,7 @@ function expectFull({ code, stdout, stderr }: Outcome, disk: string): string {
   return path!;
 }
 
-describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)', { timeout: 240_000 }, () => {
+describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)', () => {
   it.each([
     ['2', ['first checkpoint', 'later checkpoint']],
     // Only the last step is saved, so that the result is what has no room any more.
@@ -138,13 +139,13 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
     await withDisk(72, async (disk) => {
       const output = disk.path('comparison');
       const args = ['compare', config, '--output', output, '--threads', '1'];
-      const first = await diffora(...args);
+      const first = await startDiffora(...args).ended;
       expect(first.code, first.stderr).toBe(1);
       expect(first.stderr).toContain('the disk is full');
       expect(first.stderr).not.toContain('defect');
       expect(partials(namesIn(disk.path()))).toEqual([]);
       disk.resize(large);
-      const second = await diffora(...args);
+      const second = await startDiffora(...args).ended;
       expect(second.code, second.stderr).toBe(0);
       expect(second.stdout).toContain('3 done, 0 failed, 0 missing');
       expect(namesIn(output)).toContain('report.html');
@@ -168,7 +169,7 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
             log: () => {},
             warn: () => {},
             env,
-            patience: { firstContact: 3000, stall: 3000 },
+            patience: { firstContact: 60_000, stall: 60_000 },
           });
         disk.makeReadOnly();
         await expect(resolve()).rejects.toThrow(`${disk.path('hf')}`);

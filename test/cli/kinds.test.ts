@@ -62,7 +62,7 @@ describe('answers in passages from the command line', () => {
     expect(best).toBeGreaterThanOrEqual(f1);
     const again = await json('eval', '--adapter', run(), '--task', description, '--stride', '5');
     expect(again.scores).toEqual(record.scores.dev);
-  }, 120_000);
+  });
 
   it('are predicted with their place in the passage', async () => {
     const { context, good } = passages[0]!;
@@ -144,7 +144,7 @@ describe.each(['llama', 'gpt2'])('texts from the command line, %s', (family) => 
     expect(scores.dev.perplexity).toBeCloseTo(Math.exp(-scores.dev.log_likelihood), 10);
     const again = await json('eval', '--adapter', run(), '--task', description(), '--metrics', 'accuracy');
     expect(again.scores).toEqual({ accuracy: 1 });
-  }, 120_000);
+  });
 
   it('have no head to be trained otherwise', async () => {
     const flags = [

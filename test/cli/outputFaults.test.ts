@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,9 @@ import type { TrainConfigInput } from '../../src/settings/config.js';
 import { canMount, withDisk } from '../files/disk.js';
 import { bytesOf, quickConfig, type Stop, stopwatch, trainUntil } from '../jobs/resumed.js';
 import { REPOSITORY } from '../shared.js';
+import { until } from '../until.js';
 import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
+import { built, startDiffora } from './started.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let task: string;
@@ -96,7 +98,7 @@ const canDrop = spawnSync(unprivileged[0]!, [...unprivileged.slice(1), '--versio
 
 describe.skipIf(!canDrop)('a folder that may not be written (skipped as root without setpriv)', () => {
   const start = (args: readonly string[]): Outcome => {
-    const all = [...unprivileged.slice(1), '--import', 'tsx', 'src/cli/main.ts', ...args];
+    const all = [...unprivileged.slice(1), built('dist', 'cli', 'main.js'), ...args];
     const { status, stdout, stderr } = spawnSync(unprivileged[0]!, all, { cwd: REPOSITORY, encoding: 'utf8' });
     return { code: status ?? -1, stdout, stderr };
   };
@@ -186,16 +188,18 @@ describe('a folder that is removed under the work', () => {
     }
   });
 
-  it('ends a comparison, in whose folder nothing is recorded then', { timeout: 120_000 }, async () => {
+  it('ends a comparison, in whose folder nothing is recorded then', async () => {
     const output = folder.path('compared');
-    const comparing = diffora('compare', compareFile, '--output', output, '--threads', '1');
-    while (!existsSync(join(output, 'records.jsonl'))) await new Promise((done) => setTimeout(done, 20));
-    rmSync(output, { recursive: true });
+    const compare = () => startDiffora('compare', compareFile, '--output', output, '--threads', '1').ended;
+    const comparing = compare();
+    await until(() => existsSync(join(output, 'records.jsonl')), comparing);
+    // At once: the process of a run may be writing into it.
+    renameSync(output, folder.path('removed'));
     const { code, stdout, stderr } = await comparing;
     expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(`${output} was removed while it was written to`);
     expect(stderr).not.toContain('defect');
     expect(existsSync(join(output, 'records.jsonl'))).toBe(false);
-    expect(await diffora('compare', compareFile, '--output', output, '--threads', '1')).toMatchObject({ code: 0 });
+    expect(await compare()).toMatchObject({ code: 0 });
   });
 });

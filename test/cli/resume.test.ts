@@ -189,7 +189,7 @@ describe('train --resume', () => {
       code: 1,
       stderr: expect.stringContaining('is of the format diffora-checkpoint/9'),
     });
-    const older = await change({ format: 'diffora-checkpoint/1', versions: { ...versions, node: '1.2.3' } });
+    const older = await change({ format: 'diffora-checkpoint/2', versions: { ...versions, node: '1.2.3' } });
     expect(older).toMatchObject({ code: 0, stderr: expect.stringContaining('node 1.2.3') });
   });
 });

@@ -9,7 +9,7 @@ import { adapterParameters, headParameters, parameter, trainedOf } from '../../s
 import type { Model, TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { randomStream } from '../../src/random.js';
-import { moduleGates } from '../../src/selection/search.js';
+import { moduleGates } from '../../src/selection/moduleGates.js';
 import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { oraclePath } from '../fixtures.js';
 import { type ObjectiveName, objectives } from '../objectives.js';

@@ -77,7 +77,7 @@ describe('a training step whose loss is not finite', () => {
       expect(seen[step]!.parameters).toEqual(seen[step - 1]!.parameters);
       expect(seen[step]!.state.arrays).toEqual(seen[step - 1]!.state.arrays);
     }
-    expect(seen.at(-1)!.state.values).toMatchObject({ optimizer: { steps: 4 }, skipped: { count: 2 } });
+    expect(seen.at(-1)!.state.values).toMatchObject({ weights: { optimizer: { steps: 4 } }, skipped: { count: 2 } });
     expect(seen.at(-1)!.parameters.flat().every(Number.isFinite)).toBe(true);
     expect(warnings).toEqual([
       `Step ${skipped[0]! + 1} of the training has loss NaN, gradient norm NaN and is left out; so are up to 10 in all.`,
@@ -134,11 +134,11 @@ describe('a training step whose loss is not finite', () => {
     const { steps, seen } = await train(withRare('a', [5]), {}, plan);
     expect(left(steps)).toHaveLength(2);
     for (const { state } of seen) {
-      const averages = Object.entries(state.arrays).filter(([name]) => name.startsWith('control/'));
+      const averages = Object.entries(state.arrays).filter(([name]) => name.startsWith('weights/control/'));
       expect(averages.length).toBeGreaterThan(0);
       for (const [, values] of averages) expect(values.every(Number.isFinite)).toBe(true);
     }
-    const kept = (seen.at(-1)!.state.values.control as { kept: boolean[][] }).kept.flat();
+    const kept = (seen.at(-1)!.state.values.weights as { control: { kept: boolean[][] } }).control.kept.flat();
     expect(kept.filter((one) => one)).toHaveLength(2 * model.adaptable.length);
   });
 });
@@ -214,8 +214,8 @@ async function search(
   return { ...result, states, warnings };
 }
 
-const logitsOf = ({ values }: State) => (values.progress as { logits: number[] }).logits;
-const momentsOf = ({ values }: State) => values.logitOptimizer;
+const logitsOf = ({ values }: State) => (values.matrix as { logits: { doubles: number[] } }).logits.doubles;
+const momentsOf = ({ values }: State) => (values.matrix as { optimizer: unknown }).optimizer;
 
 describe('a search step whose loss is not finite', () => {
   it.each(['first', 'second'] as const)('of the validation half moves no logit (%s order)', async (order) => {
@@ -244,7 +244,7 @@ describe('a search step whose loss is not finite', () => {
   it('ends the search where there are more than may be', async () => {
     const all = [...Array(24).keys()];
     await expect(search({ train: [], validation: all }, { maxSkippedSteps: 2 })).rejects.toThrow(
-      /The search diverged at step 3: losses NaN and .*2 steps have been left out already/,
+      /The search diverged at step 3: validation loss NaN, .*2 steps have been left out already/,
     );
   });
 });

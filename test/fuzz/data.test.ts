@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TaskFile } from '../../src/artifacts/adapterFolder.js';
 import { mailToText } from '../../src/data/mail/mailToText.js';
-import { readDelimited, readJsonLines, readRows } from '../../src/data/readers/index.js';
+import { readConll, readDelimited, readJsonLines, readRows } from '../../src/data/readers/index.js';
 import { readPredictInput } from '../../src/jobs/predictInput.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { REPOSITORY } from '../shared.js';
@@ -34,6 +34,7 @@ const quote = (cell: string) => `"${cell.replaceAll('"', '""')}"`;
 const csv = ['text,label', ...rows.map(({ text, label }) => `${quote(text)},${label}`)].join('\n');
 const tsv = ['text\tlabel', ...rows.map(({ text, label }) => `${text.replace('\n', ' ')}\t${label}`)].join('\n');
 const jsonl = rows.map((row) => JSON.stringify(row)).join('\n');
+const conll = `-DOCSTART- -X- O\n\n#\n${rows.map((_, i) => `Ann NNP B-PER\ncafé${i} NN O\n`).join('\n')}`;
 
 describe('files of rows', () => {
   for (const [name, content] of Object.entries({
@@ -53,6 +54,16 @@ describe('files of rows', () => {
     return { path: file, read: () => readRows(file) };
   });
 
+  for (const [name, separator] of [
+    ['tabs.conll', '\t'],
+    ['spaces.iob2', ' '],
+  ] as const) {
+    survivesBytes(name, async () => {
+      const file = await written(name, conll.replaceAll(' ', separator));
+      return { path: file, read: () => readRows(file) };
+    });
+  }
+
   const line = { text: 'a text', label: 'a', more: [1, { b: null }] };
   survivesValues('a line of JSONL', mangled(line), async () => {
     const file = path('line.jsonl');
@@ -66,7 +77,7 @@ describe('files of rows', () => {
   const odd = fc.string({
     unit: fc.constantFrom(...['"', ',', '\t', '\n', '\r', '\0', '\ufeff', 'a', ' ', '\\', '{', '}', ':', '1', '😀']),
   });
-  for (const ending of ['csv', 'tsv', 'jsonl']) {
+  for (const ending of ['csv', 'tsv', 'jsonl', 'conll']) {
     survivesValues(`any text as .${ending}`, odd, async () => {
       const file = path(`odd.${ending}`);
       const read = async (text: string) => {
@@ -240,6 +251,22 @@ describe('tables that another program wrote', () => {
       const lines = [table.columns, ...table.rows].map((row) => row.join('\t'));
       const { rows } = await readDelimited(await written('trip.tsv', lines.join('\n')), { format: 'tsv' });
       expect(rows.map(({ values }) => values)).toEqual(valuesOf(table));
+    });
+    await fc.assert(property, options);
+  });
+
+  it(`come back from CoNLL as they are (${cases} files of sentences), with tabs`, async () => {
+    const cell = text
+      .map((one) => one.replace(/[\t\r\n]/g, ' '))
+      .filter((one) => one.trim() !== '' && one[0] !== '\ufeff');
+    const pair = fc.record({ token: cell, tag: fc.constantFrom('O', 'B-PER', 'I-PER') });
+    const sentences = fc.array(fc.array(pair, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 5 });
+    const property = fc.asyncProperty(sentences, async (all) => {
+      const lines = all.map((one) => one.map(({ token, tag }) => `${token}\t${tag}\n`).join(''));
+      const { rows } = await readConll(await written('trip.conll', lines.join('\n')));
+      expect(rows.map(({ values }) => values)).toEqual(
+        all.map((one) => ({ tokens: one.map(({ token }) => token), tags: one.map(({ tag }) => tag) })),
+      );
     });
     await fc.assert(property, options);
   });

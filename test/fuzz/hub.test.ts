@@ -29,7 +29,7 @@ function environment(): Record<string, string> {
   return { PATH: '', HOME: path(), HF_HOME: path(`cache-${count++}`), HF_ENDPOINT: hub.endpoint };
 }
 
-const quiet = { log: () => {}, warn: () => {}, patience: { firstContact: 5000, stall: 5000 } };
+const quiet = { log: () => {}, warn: () => {}, patience: { firstContact: 60_000, stall: 60_000 } };
 
 /** Answers what the URL matches with a text of JSON. */
 function answer(matching: RegExp, text: string): void {

@@ -1,5 +1,5 @@
 import { input, type Tensor } from '../../src/graph/index.js';
-import { apply } from '../../src/graph/ops.js';
+import { reapply } from '../../src/graph/ops.js';
 import { nodesInOrder } from '../../src/graph/tensor.js';
 import type { Value } from '../../src/runtime/session.js';
 import { evaluate } from './evaluate.js';
@@ -19,7 +19,7 @@ export async function nodeByNode(outputs: readonly Tensor[], feeds: Readonly<Rec
   for (const node of nodesInOrder(outputs)) {
     const fed = node.inputs.map(known);
     const inputs = node.inputs.map(({ dtype, shape }, i) => input(`x${i}`, dtype, shape));
-    const results = apply(node.primitive, inputs, node.attrs as never);
+    const results = reapply(node, inputs);
     const named = Object.fromEntries(results.map((result, i) => [`y${i}`, result]));
     const got = await evaluate<string>(named, Object.fromEntries(fed.map((value, i) => [`x${i}`, value])));
     for (const [i, output] of node.outputs.entries()) values.set(output, got[`y${i}`]!);

@@ -109,13 +109,20 @@ describe('the log of MLflow', () => {
     vi.stubEnv('MLFLOW_TRACKING_URI', place());
     vi.stubEnv('MLFLOW_TRACKING_TOKEN', 'secret');
     const log = await mlflow.open(context());
+    // What comes within a second goes in one call.
+    const now = vi.spyOn(Date, 'now').mockReturnValue(1_000_000);
     log.scalars({ 'train/loss': 0.5, 'train/gradient_norm': Number.NaN }, 1);
     log.scalars({ 'train/loss': 0.25 }, 2);
+    now.mockReturnValue(1_001_001);
+    log.scalars({ 'train/loss': 0.2 }, 3);
+    log.scalars({ 'train/loss': 0.1 }, 4);
+    now.mockRestore();
     await log.end('finished');
     expect(calls.map(({ path }) => path)).toEqual([
       'experiments/get-by-name',
       'experiments/create',
       'runs/create',
+      'runs/log-batch',
       'runs/log-batch',
       'runs/log-batch',
       'runs/update',
@@ -125,8 +132,10 @@ describe('the log of MLflow', () => {
     expect(calls[4]!.body.metrics).toMatchObject([
       { key: 'train/loss', value: 0.5, step: 1 },
       { key: 'train/loss', value: 0.25, step: 2 },
+      { key: 'train/loss', value: 0.2, step: 3 },
     ]);
-    expect(calls[5]!.body).toMatchObject({ run_id: 'abc', status: 'FINISHED' });
+    expect(calls[5]!.body.metrics).toMatchObject([{ key: 'train/loss', value: 0.1, step: 4 }]);
+    expect(calls[6]!.body).toMatchObject({ run_id: 'abc', status: 'FINISHED' });
     expect(new Set(calls.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer secret']));
   });
 

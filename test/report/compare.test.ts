@@ -93,7 +93,7 @@ describe.skipIf(!existsSync(executablePath))('report.html in a browser', () => {
     folder = await mkdtemp(join(tmpdir(), 'diffora-report-'));
     await writeFile(join(folder, 'report.html'), page);
     const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'];
-    browser = await chromium.launch({ executablePath, args });
+    browser = await chromium.launch({ executablePath, args, timeout: 0 });
   });
   afterAll(async () => {
     await browser?.close();
@@ -108,7 +108,7 @@ describe.skipIf(!existsSync(executablePath))('report.html in a browser', () => {
         const said: string[] = [];
         tab.on('console', (message) => said.push(message.text()));
         tab.on('pageerror', (error) => said.push(error.message));
-        await tab.goto(pathToFileURL(join(folder, 'report.html')).href);
+        await tab.goto(pathToFileURL(join(folder, 'report.html')).href, { timeout: 0 });
         const seen = await tab.evaluate<{ wide: number; back: string; front: string }>(`({
         wide: document.documentElement.scrollWidth,
         back: getComputedStyle(document.body).backgroundColor,

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 
-export const checkpointFormat = 'diffora-checkpoint/1';
+export const checkpointFormat = 'diffora-checkpoint/2';
 
 export const MANIFEST_FILE = 'manifest.json';
 export const STATE_FILE = 'state.json';

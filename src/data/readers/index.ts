@@ -1,5 +1,6 @@
 import { usageError } from '../../errors.js';
 import { isJsonObject } from '../../files/json.js';
+import { conllEndings, readConll } from './conll.js';
 import { readDelimited } from './delimited.js';
 import { readJson, readJsonList } from './json.js';
 import { readJsonLines } from './jsonl.js';
@@ -7,6 +8,7 @@ import { readParquet } from './parquet.js';
 import { readSquad } from './squad.js';
 import type { Table } from './table.js';
 
+export { type ConllOptions, placeOfToken, readConll } from './conll.js';
 export { type DelimitedOptions, readDelimited } from './delimited.js';
 export { readJson, readJsonList } from './json.js';
 export { readJsonLines } from './jsonl.js';
@@ -18,6 +20,7 @@ const READERS: Readonly<Record<string, (path: string) => Promise<Table>>> = {
   tsv: (path) => readDelimited(path, { format: 'tsv' }),
   jsonl: readJsonLines,
   parquet: readParquet,
+  ...Object.fromEntries(conllEndings.map((ending) => [ending, (path: string) => readConll(path)])),
 };
 
 /** Endings that {@link readTable} takes; those of text also with `.gz`. */
@@ -29,7 +32,8 @@ export function isTablePath(path: string): boolean {
 }
 
 /**
- * Reads a data file by its ending: `.csv`, `.tsv`, `.jsonl`, each also with `.gz`, or `.parquet`.
+ * Reads a data file by its ending: `.csv`, `.tsv`, `.jsonl`, `.conll` (`.bio`, `.iob`, `.iob2`), each also with `.gz`, or
+ * `.parquet`.
  *
  * @throws DiffoError for another ending, or what the reader of that format throws
  */

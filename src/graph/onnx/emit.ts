@@ -46,7 +46,7 @@ class GraphWriter implements Emitter {
       // Unused outputs have no name, but for the first: no operator may leave that out.
       const named = (tensor: Tensor, index: number) => index === 0 || used.has(tensor);
       const results = node.outputs.map((tensor, i) => (named(tensor, i) ? this.assign(tensor, this.fresh()) : ''));
-      primitiveOf(node.primitive).emit(
+      primitiveOf(node).emit(
         { inputs, outputs: results, attrs: node.attrs, inputTypes: node.inputs, outputTypes: node.outputs },
         this,
       );

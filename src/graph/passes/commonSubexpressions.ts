@@ -1,4 +1,4 @@
-import { apply } from '../ops.js';
+import { reapply } from '../ops.js';
 import type { Node, Tensor } from '../tensor.js';
 import { rewrite } from './rewrite.js';
 
@@ -20,7 +20,7 @@ export function commonSubexpressions(outputs: readonly Tensor[]): Tensor[] {
     const earlier = known.get(key);
     if (earlier !== undefined) return earlier;
     const changed = inputs.some((tensor, i) => tensor !== node.inputs[i]);
-    const results = changed ? apply(node.primitive, inputs, node.attrs as never) : node.outputs;
+    const results = changed ? reapply(node, inputs) : node.outputs;
     known.set(key, results);
     return results;
   });

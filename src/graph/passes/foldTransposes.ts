@@ -1,5 +1,4 @@
 import { ops } from '../ops.js';
-import type { MatmulAttrs } from '../primitives/matmul.js';
 import { nodeOf, type Tensor } from '../tensor.js';
 import { rewrite } from './rewrite.js';
 
@@ -7,7 +6,7 @@ import { rewrite } from './rewrite.js';
 export function foldTransposes(outputs: readonly Tensor[]): Tensor[] {
   return rewrite(outputs, (node, inputs) => {
     if (node.primitive !== 'matmul') return undefined;
-    const attrs = node.attrs as MatmulAttrs;
+    const { attrs } = node;
     const a = swapped(inputs[0]!);
     const b = swapped(inputs[1]!);
     if (a === undefined && b === undefined) return undefined;
@@ -24,7 +23,7 @@ export function foldTransposes(outputs: readonly Tensor[]): Tensor[] {
 function swapped(tensor: Tensor): Tensor | undefined {
   const node = nodeOf(tensor);
   if (node?.primitive !== 'transpose') return undefined;
-  const { perm } = node.attrs as { perm: readonly number[] };
+  const { perm } = node.attrs;
   const rank = perm.length;
   const swapsLast = perm.every((axis, i) => axis === (i < rank - 2 ? i : i === rank - 2 ? rank - 1 : rank - 2));
   return swapsLast ? node.inputs[0] : undefined;

@@ -1,5 +1,4 @@
 import { ops } from '../ops.js';
-import type { MatmulAttrs } from '../primitives/matmul.js';
 import { broadcastShapes, sameShape } from '../shape.js';
 import { type Node, nodeOf, nodesInOrder, type Tensor } from '../tensor.js';
 import { rewrite } from './rewrite.js';
@@ -21,14 +20,14 @@ export function fuseGemm(outputs: readonly Tensor[]): Tensor[] {
         continue;
       }
       const [a, b] = product.inputs;
-      return [ops.gemm(a!, b!, other, product.attrs as MatmulAttrs)];
+      return [ops.gemm(a!, b!, other, product.attrs)];
     }
     return undefined;
   });
 }
 
 /** The product of two matrices that a tensor is the result of, if it is one. */
-function productOf(tensor: Tensor): Node | undefined {
+function productOf(tensor: Tensor): Node<'matmul'> | undefined {
   const node = nodeOf(tensor);
   return node?.primitive === 'matmul' && tensor.shape.length === 2 ? node : undefined;
 }

@@ -1,4 +1,4 @@
-import { apply, ops } from '../ops.js';
+import { ops, reapply } from '../ops.js';
 import type { BoundaryAttrs } from '../primitives/boundary.js';
 import { type Node, nodeOf, nodesInOrder, type Tensor } from '../tensor.js';
 
@@ -72,7 +72,7 @@ export function recompute(outputs: readonly Tensor[]): Tensor[] {
         if (!inside || last < 0) return node.outputs.map(current);
         inputs[last] = wait(inputs[last]!);
       }
-      return apply(node.primitive, inputs, node.attrs as never);
+      return reapply(node, inputs);
     };
     return copied;
   }
@@ -85,7 +85,7 @@ export function recompute(outputs: readonly Tensor[]): Tensor[] {
     const stage = stageOf(node);
     const inputs = node.inputs.map(stage < end ? copierOf(stage) : current);
     if (inputs.every((tensor, i) => tensor === node.inputs[i])) continue;
-    const rebuilt = apply(node.primitive, inputs, node.attrs as never);
+    const rebuilt = reapply(node, inputs);
     for (const [i, output] of node.outputs.entries()) replaced.set(output, rebuilt[i]!);
   }
   return outputs.map(current);
@@ -95,7 +95,7 @@ export function recompute(outputs: readonly Tensor[]): Tensor[] {
 const forward = Number.MAX_SAFE_INTEGER;
 
 function boundaryOf(node: Node): BoundaryAttrs | undefined {
-  return node.primitive === 'boundary' ? (node.attrs as BoundaryAttrs) : undefined;
+  return node.primitive === 'boundary' ? node.attrs : undefined;
 }
 
 /** The boundary that each node of the forward pass leads to first. */

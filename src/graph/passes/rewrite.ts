@@ -1,4 +1,4 @@
-import { apply } from '../ops.js';
+import { reapply } from '../ops.js';
 import { type Node, nodesInOrder, type Tensor } from '../tensor.js';
 
 /** What a pass makes of one node whose inputs are already rewritten: other results, or undefined to keep it. */
@@ -11,7 +11,7 @@ export function rewrite(outputs: readonly Tensor[], rule: Rule): Tensor[] {
   for (const node of nodesInOrder(outputs)) {
     const inputs = node.inputs.map(current);
     const changed = inputs.some((tensor, i) => tensor !== node.inputs[i]);
-    const results = rule(node, inputs) ?? (changed ? apply(node.primitive, inputs, node.attrs as never) : node.outputs);
+    const results = rule(node, inputs) ?? (changed ? reapply(node, inputs) : node.outputs);
     for (const [i, output] of node.outputs.entries()) replaced.set(output, results[i]!);
   }
   return outputs.map(current);

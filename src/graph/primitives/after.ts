@@ -6,6 +6,7 @@ import type { NoAttrs, Primitive } from '../primitive.js';
  * whose result is reshaped again, and the wait with it.
  */
 export const after: Primitive<NoAttrs> = {
+  storage: 'fresh',
   shape: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
   derivative: ({ cotangents: [dy] }) => [dy, undefined],
   emit: ({ inputs: [x, done], outputs, inputTypes }, onnx) => {

@@ -13,6 +13,7 @@ export interface BoundaryAttrs {
  * derivative marks the gradient in the same way.
  */
 export const boundary: Primitive<BoundaryAttrs> = {
+  storage: 'alias',
   shape: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
   derivative: ({ attrs: { index, of }, cotangents: [dy] }, ops) => [
     of === 'value' ? ops.boundary(dy!, { index, of: 'gradient' }) : dy,

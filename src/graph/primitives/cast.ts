@@ -6,6 +6,7 @@ export const onnxTypes: Readonly<Record<DType, number>> = { float32: 1, int64: 7
 
 /** x in another element type; only float to float has a derivative. */
 export const cast: Primitive<{ readonly to: DType }> = {
+  storage: 'fresh',
   shape: ([x], { to }) => [{ dtype: to, shape: x!.shape }],
   derivative: ({ inputs: [x], cotangents: [dy] }, ops) => [
     x!.dtype === 'int64' || x!.dtype === 'bool' ? undefined : ops.cast(dy!, x!.dtype),

@@ -9,6 +9,7 @@ export interface ConcatAttrs {
 
 /** Joins tensors along an axis. Where sizes along it are symbolic the result's is given, and there is no derivative. */
 export const concat: Primitive<ConcatAttrs> = {
+  storage: 'fresh',
   shape: (inputs, { axis, size }) => {
     const first = inputs[0]!;
     const at = normalizeAxis(axis, first.shape.length);

@@ -7,6 +7,7 @@ import { constant } from '../tensor.js';
  * `ignoreIndex` gives 0. d logits = (softmax − one-hot) · dy.
  */
 export const crossEntropy: Primitive<{ readonly ignoreIndex: number }> = {
+  storage: 'fresh',
   shape: ([logits, labels]) => {
     if (logits!.shape.length !== 2 || !sameShape(labels!.shape, logits!.shape.slice(0, 1))) {
       throw new Error(

@@ -5,6 +5,7 @@ import type { NoAttrs, Primitive } from '../primitive.js';
  * The runtime cannot know that beforehand (it folds `Shape` of known sizes, but not `Size`). Reads no element.
  */
 export const done: Primitive<NoAttrs> = {
+  storage: 'fresh',
   shape: () => [{ dtype: 'int64', shape: [] }],
   derivative: ({ inputs }) => inputs.map(() => undefined),
   emit: ({ inputs, outputs }, onnx) => {

@@ -1,15 +1,19 @@
 import type { Ops } from '../ops.js';
-import type { NoAttrs, Primitive } from '../primitive.js';
+import type { NoAttrs, Primitive, Storage } from '../primitive.js';
 import { broadcastShapes } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 
-/** A primitive of one input that ONNX has as one operator. `derivative` gets x, y = f(x) and dy, and returns dx. */
+/**
+ * A primitive of one input that ONNX has as one operator, `inPlace` unless something else is said. `derivative` gets x,
+ * y = f(x) and dy, and returns dx.
+ */
 export function unary(
   opType: string,
   derivative: (at: { x: Tensor; y: Tensor; dy: Tensor }, ops: Ops) => Tensor,
-  domain: '' | 'com.microsoft' = '',
+  { domain = '', storage = 'inPlace' }: { domain?: '' | 'com.microsoft'; storage?: Storage } = {},
 ): Primitive<NoAttrs> {
   return {
+    storage,
     shape: ([x]) => [{ dtype: 'float32', shape: x!.shape }],
     derivative: ({ inputs, outputs, cotangents }, ops) => [
       derivative({ x: inputs[0]!, y: outputs[0]!, dy: cotangents[0]! }, ops),
@@ -26,6 +30,7 @@ export function binary(
   derivative: (at: { a: Tensor; b: Tensor; y: Tensor; dy: Tensor }, ops: Ops) => readonly [Tensor, Tensor],
 ): Primitive<NoAttrs> {
   return {
+    storage: 'inPlace',
     shape: ([a, b]) => [{ dtype: a!.dtype, shape: broadcastShapes(a!.shape, b!.shape) }],
     derivative: ({ inputs, outputs, cotangents }, ops) => {
       const [a, b] = inputs as [Tensor, Tensor];

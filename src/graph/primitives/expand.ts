@@ -3,6 +3,7 @@ import { broadcastShapes, type Shape, sameShape, showShape } from '../shape.js';
 
 /** Broadcasts x to a shape. */
 export const expand: Primitive<{ readonly shape: Shape }> = {
+  storage: 'fresh',
   shape: ([x], { shape }) => {
     if (!sameShape(broadcastShapes(x!.shape, shape), shape)) {
       throw new Error(`${showShape(x!.shape)} does not expand to ${showShape(shape)}`);

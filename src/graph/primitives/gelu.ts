@@ -14,5 +14,6 @@ export const gelu: Primitive<NoAttrs> = unary(
     const slope = ops.add(distribution, ops.mul(ops.scale(x, 1 / Math.sqrt(2 * Math.PI)), density));
     return ops.mul(dy, slope);
   },
-  'com.microsoft',
+  // The kernel reads x again when it has written erf(x / √2) to y.
+  { domain: 'com.microsoft', storage: 'fresh' },
 );

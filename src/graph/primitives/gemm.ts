@@ -7,6 +7,7 @@ import { type MatmulAttrs, matmulShape } from './matmul.js';
  * no pass over memory of its own.
  */
 export const gemm: Primitive<MatmulAttrs> = {
+  storage: 'fresh',
   shape: ([a, b, c], attrs) => {
     const shape = matmulShape(a!.shape, b!.shape, attrs);
     if (shape.length !== 2 || !sameShape(broadcastShapes(shape, c!.shape), shape)) {

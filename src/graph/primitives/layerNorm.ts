@@ -5,6 +5,7 @@ import type { Primitive } from '../primitive.js';
  * inverse standard deviation [..., 1]. The two statistics are outputs because the derivative needs them.
  */
 export const layerNorm: Primitive<{ readonly epsilon: number }> = {
+  storage: 'fresh',
   shape: ([x]) => {
     const statistic = { dtype: 'float32', shape: [...x!.shape.slice(0, -1), 1] } as const;
     return [{ dtype: 'float32', shape: x!.shape }, statistic, statistic];

@@ -25,6 +25,7 @@ export function matmulShape(a: Shape, b: Shape, { transA, transB }: MatmulAttrs)
 
 /** alpha · op(a) op(b), op being the transpose of the last two axes or nothing. */
 export const matmul: Primitive<MatmulAttrs> = {
+  storage: 'fresh',
   shape: ([a, b], attrs) => [{ dtype: 'float32', shape: matmulShape(a!.shape, b!.shape, attrs) }],
   derivative: ({ inputs, attrs: { transA, transB, alpha }, cotangents }, ops) => {
     const [a, b] = [inputs[0]!, inputs[1]!];

@@ -2,6 +2,7 @@ import type { Primitive } from '../primitive.js';
 
 /** 1 at the class of each int64 label, 0 elsewhere: [...labels, classes]. A label outside 0..classes-1 gives zeros. */
 export const oneHot: Primitive<{ readonly classes: number }> = {
+  storage: 'fresh',
   shape: ([labels], { classes }) => [{ dtype: 'float32', shape: [...labels!.shape, classes] }],
   derivative: () => [undefined],
   emit: ({ inputs, outputs, attrs: { classes } }, onnx) => {

@@ -12,6 +12,7 @@ export interface PadAttrs {
 
 /** x with zeros around it along one axis: what slice takes out, put back. */
 export const pad: Primitive<PadAttrs> = {
+  storage: 'fresh',
   shape: ([x], { axis, size }) => {
     const at = normalizeAxis(axis, x!.shape.length);
     return [{ dtype: x!.dtype, shape: x!.shape.map((dim, i) => (i === at ? size : dim)) }];

@@ -3,6 +3,7 @@ import type { Dim } from '../shape.js';
 
 /** 0, 1, …, length − 1 as int64 [length]; has no inputs and no derivative. */
 export const range: Primitive<{ readonly length: Dim }> = {
+  storage: 'fresh',
   shape: (_, { length }) => [{ dtype: 'int64', shape: [length] }],
   derivative: () => [],
   emit: ({ outputs, attrs: { length } }, onnx) => {

@@ -3,6 +3,7 @@ import { multiplyDims, type Shape, showShape } from '../shape.js';
 
 /** The same elements in another shape. */
 export const reshape: Primitive<{ readonly shape: Shape }> = {
+  storage: 'alias',
   shape: ([x], { shape }) => {
     if (multiplyDims(x!.shape) !== multiplyDims(shape)) {
       throw new Error(`cannot reshape ${showShape(x!.shape)} to ${showShape(shape)}: sizes differ`);

@@ -5,6 +5,7 @@ import type { Primitive } from '../primitive.js';
  * root mean square [..., 1], which the derivative needs.
  */
 export const rmsNorm: Primitive<{ readonly epsilon: number }> = {
+  storage: 'fresh',
   shape: ([x]) => [
     { dtype: 'float32', shape: x!.shape },
     { dtype: 'float32', shape: [...x!.shape.slice(0, -1), 1] },

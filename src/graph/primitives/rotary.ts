@@ -12,6 +12,7 @@ export interface RotaryAttrs {
  * (x₁ cos − x₂ sin, x₂ cos + x₁ sin); cos and sin are [seq, size/2].
  */
 export const rotary: Primitive<RotaryAttrs> = {
+  storage: 'fresh',
   shape: ([x, cos, sin]) => {
     const [, , seq, size] = x!.shape;
     const wanted = [seq!, (size as number) / 2];

@@ -3,6 +3,7 @@ import { type Dim, sameShape, showShape } from '../shape.js';
 
 /** Adds updates [...indices, …] into rows of zeros [rows, …]; repeated indices add up. The transpose of gather. */
 export const scatterAdd: Primitive<{ readonly rows: Dim }> = {
+  storage: 'fresh',
   shape: ([indices, updates], { rows }) => {
     const rank = indices!.shape.length;
     if (!sameShape(updates!.shape.slice(0, rank), indices!.shape)) {

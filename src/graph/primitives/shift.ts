@@ -10,6 +10,7 @@ export interface ShiftAttrs {
 
 /** x moved along an axis, zeros coming in: y[i] = x[i − by]. The size of the axis may be symbolic. */
 export const shift: Primitive<ShiftAttrs> = {
+  storage: 'fresh',
   shape: ([x]) => [{ dtype: x!.dtype, shape: x!.shape }],
   derivative: ({ attrs: { axis, by }, cotangents: [dy] }, ops) => [ops.shift(dy!, { axis, by: -by })],
   emit: ({ inputs, outputs, attrs: { axis, by }, inputTypes }, onnx) => {

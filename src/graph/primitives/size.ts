@@ -3,6 +3,7 @@ import type { Dim } from '../shape.js';
 
 /** The value of a symbolic dimension as a float32 scalar; has no inputs and no derivative. */
 export const size: Primitive<{ readonly dim: Dim }> = {
+  storage: 'fresh',
   shape: () => [{ dtype: 'float32', shape: [] }],
   derivative: () => [],
   emit: ({ outputs, attrs: { dim } }, onnx) => {

@@ -7,6 +7,7 @@ import { type Dim, multiplyDims, sameShape, showShape } from '../shape.js';
  * rows of 2n − 1 puts it straight (Transformer-XL, arXiv 1901.02860, appendix B): two copies instead of a gather.
  */
 export const skew: Primitive<NoAttrs> = {
+  storage: 'fresh',
   shape: ([x]) => {
     const [batch, heads, n, double] = x!.shape;
     if (x!.shape.length !== 4 || double !== multiplyDims([2, n!])) {
@@ -30,6 +31,7 @@ export const skew: Primitive<NoAttrs> = {
 
 /** The transpose of skew: y [batch, heads, n, n] → x [batch, heads, n, 2n], zeros where nothing was taken from. */
 export const unskew: Primitive<NoAttrs> = {
+  storage: 'fresh',
   shape: ([y]) => {
     const [batch, heads, n, other] = y!.shape;
     if (y!.shape.length !== 4 || !sameShape([n!], [other!])) {

@@ -11,6 +11,7 @@ export interface SliceAttrs {
 
 /** `length` entries along an axis, from `start` on. */
 export const slice: Primitive<SliceAttrs> = {
+  storage: 'fresh',
   shape: ([x], { axis, start, length }) => {
     const at = normalizeAxis(axis, x!.shape.length);
     const size = x!.shape[at]!;

@@ -9,6 +9,7 @@ export interface SumAttrs {
 
 /** Sum over axes. */
 export const sum: Primitive<SumAttrs> = {
+  storage: 'fresh',
   shape: ([x], { axes, keepDims }) => {
     const summed = axes.map((axis) => normalizeAxis(axis, x!.shape.length));
     const shape = x!.shape.flatMap((dim, axis) => (summed.includes(axis) ? (keepDims ? [1] : []) : [dim]));

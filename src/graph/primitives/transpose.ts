@@ -3,6 +3,7 @@ import { showShape } from '../shape.js';
 
 /** Axis i of the result is axis perm[i] of x. */
 export const transpose: Primitive<{ readonly perm: readonly number[] }> = {
+  storage: 'fresh',
   shape: ([x], { perm }) => {
     const rank = x!.shape.length;
     if (perm.length !== rank || new Set(perm).size !== rank || perm.some((axis) => x!.shape[axis] === undefined)) {

@@ -4,6 +4,7 @@ import { constant } from '../tensor.js';
 
 /** a where the condition (bool) holds, b elsewhere; all three broadcast. */
 export const where: Primitive<NoAttrs> = {
+  storage: 'fresh',
   shape: ([condition, a, b]) => {
     if (condition!.dtype !== 'bool') throw new Error(`where needs a bool condition, got ${condition!.dtype}`);
     return [{ dtype: a!.dtype, shape: broadcastShapes(condition!.shape, broadcastShapes(a!.shape, b!.shape)) }];

@@ -3,14 +3,12 @@ import { noAdapters } from '../../adapters/plan.js';
 import { truncatedSvd } from '../../adapters/truncatedSvd.js';
 import { BatchStream } from '../../engine/batchStream.js';
 import { openGradientStep } from '../../engine/gradientStep.js';
-import { refuseNotFiniteGradient } from '../../engine/notFinite.js';
+import { meanGradient, meanGradientBatches } from '../../engine/meanGradient.js';
 import { parameter } from '../../engine/parameters.js';
 import { WorkDone } from '../../engine/work.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
 
-/** Batches whose mean gradient is taken. */
-const gradientBatches = 16;
 const svdIterations = 4;
 
 /**
@@ -44,33 +42,27 @@ export const gradientNorm: SelectionMethod = {
       threads: settings.threads,
       largestBatch: batches.largest,
     });
-    const count = Math.min(gradientBatches, batches.stepsPerEpoch);
-    const sums = weights.map(({ values }) => new Float32Array(values.length));
-    const phase = context.phase('gradients', count);
+    const phase = context.phase('gradients', meanGradientBatches(batches));
     const work = new WorkDone();
-    try {
-      for (let i = 0; i < count; i++) {
-        signal?.throwIfAborted();
-        const batch = batches.at(i);
-        await step.run(batch, i);
+    const means = await meanGradient(step, batches, {
+      wrt: weights,
+      // As large as the model: half the memory of float64.
+      zeros: (length) => new Float32Array(length),
+      signal,
+      onBatch(done, batch) {
         work.add(batch);
-        refuseNotFiniteGradient(`batch ${i + 1}`, weights, step.gradients);
-        for (const [w, gradient] of step.gradients.entries()) {
-          const sum = sums[w]!;
-          for (let j = 0; j < sum.length; j++) sum[j]! += gradient[j]! / count;
-        }
-        phase.update(i + 1, { ...work });
-      }
-    } finally {
+        phase.update(done, { ...work });
+      },
+    }).finally(async () => {
       await step.release();
       phase.end();
-    }
+    });
     const norms = weights.map(({ shape: [rows, columns] }, w) => {
       const rank = Math.min(settings.rank, rows!, columns!);
       const sizes = { rows: rows!, columns: columns!, rank, iterations: svdIterations };
-      const { singularValues } = truncatedSvd(sums[w]!, sizes);
+      const { singularValues } = truncatedSvd(means[w]!, sizes);
       return Math.sqrt(singularValues.reduce((total, value) => total + value * value, 0));
     });
-    return { values: matrixOf(model, norms) };
+    return { values: gridOf(model).matrix(norms) };
   },
 };

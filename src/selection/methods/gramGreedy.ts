@@ -1,5 +1,6 @@
 import { startKeeping, type Unit, units } from '../discretise.js';
 import { addTo, gramMatrices, smallestEigenvalue } from '../gram.js';
+import { gridOf } from '../grid.js';
 import { allowanceSettings, freshHead, type SelectionMethod } from '../method.js';
 
 /** Examples of the Gram matrix. */
@@ -26,19 +27,18 @@ export const gramGreedy: SelectionMethod = {
       onExample,
     });
     phase.end();
-    const cells = new Map(
-      model.adaptable.map(({ layer, module }, m) => [`${layer} ${model.modules.indexOf(module)}`, m]),
-    );
+    const grid = gridOf(model);
+    const gramOf = grid.matrix(model.adaptable.map((_, m) => m));
     const matrixOfUnit = (unit: Unit) => {
       const sum = new Float64Array(n * n);
-      for (const [layer, column] of unit) addTo(sum, modules[cells.get(`${layer} ${column}`)!]!);
+      for (const [layer, column] of unit) addTo(sum, modules[gramOf[layer]![column]!]!);
       return sum;
     };
-    const shape = Array.from({ length: model.layers }, () => model.modules.map(() => 0));
+    const shape = grid.filled(0);
     const candidates = units(shape, allowance.scope).map((unit) => ({ unit, matrix: matrixOfUnit(unit) }));
     const keeper = startKeeping(shape, allowance);
     const total = new Float64Array(n * n);
-    const values = shape.map((row) => [...row]);
+    const values = grid.filled(0);
     for (let left = candidates.length; left > 0; left--) {
       let best: { unit: Unit; matrix: Float64Array } | undefined;
       let highest = Number.NEGATIVE_INFINITY;

@@ -1,11 +1,9 @@
 import { BatchStream } from '../../engine/batchStream.js';
 import { openGradientStep } from '../../engine/gradientStep.js';
-import { parameter } from '../../engine/parameters.js';
-import type { Tensor } from '../../graph/index.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import { jointRun } from '../jointRun.js';
-import { allowanceSettings, cellOf, type SelectionMethod } from '../method.js';
-import { moduleGates } from '../search.js';
+import { allowanceSettings, type SelectionMethod } from '../method.js';
+import { openGates } from '../moduleGates.js';
 
 /** Batches of the validation half over which losses are compared. */
 const validationBatches = 8;
@@ -19,15 +17,15 @@ export const leaveOneOut: SelectionMethod = {
   async select(context) {
     const { model, objective, halves, settings, signal } = context;
     const { plan, parameters } = await jointRun(context);
-    const columns = model.modules.length;
-    const gates = parameter('dam.gates', [model.layers, columns], new Float32Array(model.layers * columns).fill(1));
+    const grid = gridOf(model);
+    const gates = openGates(model, 1);
     const batches = new BatchStream(halves.validation, { ...settings, objective, padTokenId: model.padTokenId });
     const step = await openGradientStep(model, {
       objective,
       plan,
-      parameters: [...parameters, gates],
+      parameters: [...parameters, gates.parameter],
       wrt: [],
-      gates: (inputs: ReadonlyMap<string, Tensor>) => moduleGates(model, inputs.get(gates.name)!),
+      gates: gates.of,
       threads: settings.threads,
       largestBatch: batches.largest,
     });
@@ -43,13 +41,12 @@ export const leaveOneOut: SelectionMethod = {
       const rises: number[] = [];
       for (const module of model.adaptable) {
         signal?.throwIfAborted();
-        const [layer, column] = cellOf(model, module);
-        gates.values[layer * columns + column] = 0;
+        gates.parameter.values[grid.index(module)] = 0;
         rises.push((await meanLoss()) - whole);
-        gates.values[layer * columns + column] = 1;
+        gates.parameter.values[grid.index(module)] = 1;
         phase.update(rises.length);
       }
-      return { values: matrixOf(model, rises), trained: parameters };
+      return { values: grid.matrix(rises), trained: parameters };
     } finally {
       await step.release();
       phase.end();

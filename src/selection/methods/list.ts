@@ -1,4 +1,4 @@
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import type { SelectionMethod } from '../method.js';
 import { matchTargets } from '../targets.js';
 
@@ -10,10 +10,7 @@ export const list: SelectionMethod = {
   settings: [],
   async select({ model, settings }) {
     const named = new Set(matchTargets(model, settings.targets).map(({ path }) => path));
-    const values = matrixOf(
-      model,
-      model.adaptable.map(({ path }) => (named.has(path) ? 1 : 0)),
-    );
+    const values = gridOf(model).matrix(model.adaptable.map(({ path }) => (named.has(path) ? 1 : 0)));
     return { values, gamma: values.map((row) => row.map((value) => (value === 1 ? 1 : 0))) };
   },
 };

@@ -1,9 +1,8 @@
 import { collate } from '../../engine/batching.js';
-import { batchFeeds, modelLogits } from '../../engine/modelGraph.js';
-import { parameterFeeds, parameterInputs } from '../../engine/parameters.js';
+import { batchFeeds } from '../../engine/modelGraph.js';
+import { openProgram } from '../../engine/program.js';
 import { ops, type Tensor } from '../../graph/index.js';
-import { openSession } from '../../runtime/session.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import { jointRun } from '../jointRun.js';
 import { allowanceSettings, type SelectionMethod } from '../method.js';
 
@@ -26,29 +25,32 @@ export const outputNorm: SelectionMethod = {
     const { model, halves, settings, signal } = context;
     const { plan, parameters } = await jointRun(context);
     const norms = new Map<string, Tensor>();
-    modelLogits(model, {
+    const program = await openProgram(model, {
       plan,
-      parameters: parameterInputs(parameters),
+      parameters,
+      threads: settings.threads,
       observe: ({ path }, update) =>
         norms.set(path, ops.sum(ops.mul(update, update), { axes: [0, 1], keepDims: false })),
+      outputs({ logits }) {
+        logits();
+        return Object.fromEntries(norms);
+      },
     });
-    const session = await openSession(Object.fromEntries(norms), { threads: settings.threads });
     const sample = halves.train.slice(0, sampleSize);
     const sums = model.adaptable.map(() => 0);
-    const fixed = parameterFeeds(parameters);
     const phase = context.phase('outputs', sample.length);
     try {
       // One example at a time: padding has outputs too, and must not count.
       for (const [i, example] of sample.entries()) {
         signal?.throwIfAborted();
-        const found = await session.run({ ...fixed, ...batchFeeds(collate([example], model.padTokenId), false) });
-        for (const [m, { path }] of model.adaptable.entries()) sums[m]! += Number(found[path]!.data[0]);
+        const found = await program.run(batchFeeds(collate([example], model.padTokenId), false));
+        for (const [m, { path }] of model.adaptable.entries()) sums[m]! += found[path]!.data[0]!;
         phase.update(i + 1, { examples: i + 1 });
       }
     } finally {
-      await session.release();
+      await program.release();
       phase.end();
     }
-    return { values: matrixOf(model, sums), trained: parameters };
+    return { values: gridOf(model).matrix(sums), trained: parameters };
   },
 };

@@ -1,5 +1,5 @@
 import { permutation, randomStream } from '../../random.js';
-import { matrixOf } from '../damStart.js';
+import { gridOf } from '../grid.js';
 import { allowanceSettings, type SelectionMethod } from '../method.js';
 
 /** A control: modules drawn by the seed. */
@@ -10,6 +10,6 @@ export const random: SelectionMethod = {
   settings: allowanceSettings,
   async select({ model, settings }) {
     const order = permutation(model.adaptable.length, randomStream(settings.seed, 'select', 'random'));
-    return { values: matrixOf(model, Array.from(order)) };
+    return { values: gridOf(model).matrix(order) };
   },
 };

@@ -50,7 +50,7 @@ export function glueHub(): HubUnderTest {
       info: (line) => test.lines.info.push(line),
       warn: (line) => test.lines.warn.push(line),
       env: { HOME: test.folder, HF_HOME: test.folder, HF_ENDPOINT: test.hub.endpoint, ...env },
-      patience: { firstContact: 300, stall: 300 },
+      patience: { firstContact: 60_000, stall: 60_000 },
       ...more,
     }),
     restart: async (repositories, token) => {

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdOut } from '../../../src/data/stratify.js';
 import { openTask } from '../../../src/tasks/openTask.js';
-import { diffora, resultOf, temporaryFolder, tinyModel, writeReviews } from '../../cli/run.js';
-import { REPOSITORY } from '../../shared.js';
+import { resultOf, temporaryFolder, tinyModel, writeReviews } from '../../cli/run.js';
+import { startDiffora } from '../../cli/started.js';
+import { until } from '../../until.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
@@ -26,17 +25,20 @@ const comparison = (change: object = {}) => ({
   settings: { epochs: 2, batchSize: 8, maxLength: 16, searchSteps: 3 },
   ...change,
 });
-const run = (output: string, ...flags: string[]) =>
-  diffora('compare', folder.path('compare.yaml'), '--output', folder.path(output), '--threads', '1', ...flags);
+/** Starts it as a process of its own, whose runs have then the compiled code too. */
+const start = (output: string, ...flags: string[]) =>
+  startDiffora('compare', folder.path('compare.yaml'), '--output', folder.path(output), '--threads', '1', ...flags);
+const run = (output: string, ...flags: string[]) => start(output, ...flags).ended;
+/** Records of whole lines: the last may be one that is being written, or was when its process was killed. */
 const records = async (output: string, file = 'records.jsonl') =>
   (await readFile(folder.path(output, file), 'utf8'))
-    .trimEnd()
     .split('\n')
+    .slice(0, -1)
     .map((line) => JSON.parse(line));
 /** What does not depend on the clock. */
 const settled = (table: string) => table.replace(/ \| [^|]* \| [^|]* \|$/gm, ' |');
 
-describe('compare', { timeout: 240_000 }, () => {
+describe('compare', () => {
   it('trains trials and runs, at one budget, the best rate on held-out training examples', async () => {
     const { code, stdout, stderr } = await run('whole', '--jobs', '2');
     expect(code, stderr).toBe(0);
@@ -73,14 +75,13 @@ describe('compare', { timeout: 240_000 }, () => {
   });
 
   it('killed in the middle and started again gives the same table without repeating what was done', async () => {
-    const output = folder.path('killed');
-    const args = ['--import', 'tsx', 'src/cli/main.ts', 'compare', folder.path('compare.yaml'), '--output', output];
-    const child = spawn(process.execPath, [...args, '--threads', '1'], { cwd: REPOSITORY, stdio: 'ignore' });
-    while (!existsSync(folder.path('killed', 'records.jsonl')) || (await records('killed')).length < 4) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    const { child, ended } = start('killed');
+    await until(
+      async () => existsSync(folder.path('killed', 'records.jsonl')) && (await records('killed')).length >= 4,
+      ended,
+    );
     child.kill('SIGKILL');
-    await once(child, 'close');
+    await ended;
     const done = (await records('killed')).length;
     await appendFile(folder.path('killed', 'records.jsonl'), '{"format": "diffora-comp');
     const { code, stderr, stdout } = await run('killed', '--jobs', '2');

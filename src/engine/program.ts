@@ -1,0 +1,46 @@
+import type { Tensor } from '../graph/index.js';
+import type { Model } from '../models/model.js';
+import type { HostTensor } from '../runtime/deviceTensor.js';
+import { openKeptSession } from '../runtime/keptSessions.js';
+import { type Bindings, openSession } from '../runtime/session.js';
+import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
+import { parameterFeeds } from './parameters.js';
+
+export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions {
+  /** What is computed, from the model's graph: float32. */
+  readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
+  readonly threads: number;
+  /** Compile once for all that open it within `keepingSessions`. Default false. */
+  readonly reuse?: boolean | undefined;
+}
+
+/** A graph of a model with adapters, compiled, its parameters bound: they are read as they are when it runs. */
+export interface Program<Name extends string> {
+  /**
+   * Runs the graph once.
+   * @param feeds every input but the parameters; what the graph does not read is left alone
+   * @param into outputs that are written into tensors of the caller; any other is new. Runs with it must not overlap
+   */
+  run(feeds: Bindings, into?: Bindings): Promise<Record<Name, HostTensor<Float32Array>>>;
+  /** Frees the memory; the program cannot run afterwards. */
+  release(): Promise<void>;
+}
+
+/** Builds the graph of a model and compiles it. Parameters are bound where their device keeps them. */
+export async function openProgram<Name extends string>(
+  model: Model,
+  options: ProgramOptions<Name>,
+): Promise<Program<Name>> {
+  const { threads, parameters } = options;
+  const open = options.reuse === true ? openKeptSession : openSession;
+  const outputs = options.outputs(adaptedGraph(model, options));
+  for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
+    if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);
+  }
+  const session = await open(outputs, { threads });
+  const bound = parameterFeeds(parameters);
+  return {
+    run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,
+    release: () => session.release(),
+  };
+}

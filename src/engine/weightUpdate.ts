@@ -1,0 +1,66 @@
+import type { StepControl } from '../adapters/plan.js';
+import type { Model } from '../models/model.js';
+import { together } from '../state.js';
+import { accumulator } from './accumulate.js';
+import { adamW, clipGlobalNorm } from './adamw.js';
+import type { BatchStream } from './batchStream.js';
+import { type GradientStepOptions, openGradientStep } from './gradientStep.js';
+import { type Outcome, outcomeOf, type Update } from './loop.js';
+import { type Parameter, valuesState } from './parameters.js';
+
+export interface WeightUpdateOptions extends Omit<GradientStepOptions, 'wrt' | 'largestBatch'> {
+  /** Those of the parameters that are moved. */
+  readonly trained: readonly Parameter[];
+  readonly batches: BatchStream;
+  /** Parts that a batch is cut into, run one after the other: memory falls, gradients are the same. Default 1. */
+  readonly parts?: number | undefined;
+  /** Learning rate of a step, counted from 0. */
+  readonly rate: (step: number) => number;
+  readonly weightDecay: number;
+  readonly maxGradNorm: number;
+  /** What the method does to its tensors after a step. */
+  readonly control?: StepControl | undefined;
+}
+
+/**
+ * Moves parameters in place: the gradient of a batch (by parts, if it is cut), global-norm clipping, AdamW at the rate of
+ * the step, and then what the method does to its tensors, also where the step was left out.
+ */
+export function weightUpdate(model: Model, options: WeightUpdateOptions): Update {
+  const { trained, batches, parts = 1, rate, weightDecay, maxGradNorm, control, ...graph } = options;
+  const optimizer = adamW(trained, { weightDecay });
+  const indices = new Map(trained.map(({ name }, i) => [name, i]));
+  const memory = together({ parameters: valuesState(trained), optimizer, control });
+  return {
+    ...memory,
+    name: 'weights',
+    async open() {
+      const gradientStep = await openGradientStep(model, {
+        ...graph,
+        wrt: trained,
+        largestBatch: { ...batches.largest, batch: Math.ceil(batches.largest.batch / parts) },
+      });
+      const accumulated = accumulator(gradientStep, graph.objective.weight);
+      return {
+        async run(step) {
+          const cut = batches.partsAt(step, parts);
+          const loss = await accumulated.run(cut, step * parts);
+          const { gradients } = accumulated;
+          const outcome: Outcome =
+            loss === undefined
+              ? { kind: 'unlabelled', batches: cut }
+              : outcomeOf(cut, loss, clipGlobalNorm(gradients, maxGradNorm));
+          const isDone = outcome.kind === 'done';
+          if (isDone) optimizer.step(gradients, rate(step));
+          control?.afterStep(
+            step + 1,
+            (name) => trained[indices.get(name)!]!.values,
+            isDone ? (name) => gradients[indices.get(name)!]! : undefined,
+          );
+          return outcome;
+        },
+        release: () => gradientStep.release(),
+      };
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import * as ort from 'onnxruntime-node';
+
+/** Numbers as JavaScript holds them. */
+export type TensorData = Float32Array | BigInt64Array;
+
+/** Where tensors are kept. Whoever needs a tensor beside another asks that one's device for it. */
+export interface Device {
+  readonly name: string;
+  /** A float32 tensor of zeros. */
+  zeros(shape: readonly number[]): DeviceTensor<Float32Array>;
+  /** A tensor of these numbers, row-major; the host keeps the array itself. @throws Error where `shape` has not as many */
+  tensor<Data extends TensorData>(data: Data, shape: readonly number[]): DeviceTensor<Data>;
+}
+
+/** Numbers that live on a device from one run of a session to the next: parameters, moments, gradients, caches. */
+export interface DeviceTensor<Data extends TensorData = TensorData> {
+  readonly device: Device;
+  readonly dtype: 'float32' | 'int64';
+  readonly shape: readonly number[];
+  /** Replaces all numbers. @throws Error where there are not as many */
+  write(values: Data): void;
+  /** The numbers as they are now: on the host the array itself, elsewhere a copy. */
+  read(): Promise<Data>;
+  /**
+   * The numbers in place, for arithmetic in JavaScript.
+   * @throws Error for a tensor that is not on the host
+   */
+  host(): Data;
+  /** Gives the device's memory back; that of the host is the garbage collector's. */
+  dispose(): void;
+  /** What ONNX Runtime reads and writes. @internal */
+  readonly bound: ort.Tensor;
+}
+
+/** A tensor in the memory of JavaScript, which ONNX Runtime reads and writes in place. */
+export interface HostTensor<Data extends TensorData = TensorData> extends DeviceTensor<Data> {
+  readonly data: Data;
+}
+
+/** The memory of this process. */
+export const host = {
+  name: 'host',
+  zeros: (shape: readonly number[]): HostTensor<Float32Array> =>
+    new HostArray(new Float32Array(elementCount(shape)), shape),
+  tensor<Data extends TensorData>(data: Data, shape: readonly number[]): HostTensor<Data> {
+    if (data.length !== elementCount(shape)) {
+      throw new Error(`a tensor of shape [${shape}] has ${elementCount(shape)} numbers, not ${data.length}`);
+    }
+    return new HostArray(data, shape);
+  },
+} as const satisfies Device;
+
+/** Zeros of the shape of a tensor, beside it. */
+export function zerosLike({ device, shape }: DeviceTensor): DeviceTensor<Float32Array> {
+  return device.zeros(shape);
+}
+
+/** What ONNX Runtime gave, where it gave it. @internal */
+export function resultTensor(bound: ort.Tensor): HostTensor {
+  return new HostArray(bound.data as TensorData, bound.dims, bound);
+}
+
+class HostArray<Data extends TensorData> implements HostTensor<Data> {
+  // Made when it is first asked for: an estimate makes tensors that nothing reads.
+  #bound: ort.Tensor | undefined;
+
+  constructor(
+    readonly data: Data,
+    readonly shape: readonly number[],
+    bound?: ort.Tensor,
+  ) {
+    this.#bound = bound;
+  }
+
+  get device(): Device {
+    return host;
+  }
+
+  get dtype(): 'float32' | 'int64' {
+    return this.data instanceof Float32Array ? 'float32' : 'int64';
+  }
+
+  get bound(): ort.Tensor {
+    this.#bound ??= ortTensor(this.data, this.shape);
+    return this.#bound;
+  }
+
+  write(values: Data): void {
+    if (values.length !== this.data.length) {
+      throw new Error(`a tensor of shape [${this.shape}] was given ${values.length} numbers`);
+    }
+    bytesOf(this.data).set(bytesOf(values));
+  }
+
+  async read(): Promise<Data> {
+    return this.data;
+  }
+
+  host(): Data {
+    return this.data;
+  }
+
+  dispose(): void {}
+}
+
+/** An array as ONNX Runtime takes it, read and written in place. @internal */
+export function ortTensor(data: TensorData, shape: readonly number[]): ort.Tensor {
+  return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int64', data, shape);
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData) => new Uint8Array(buffer, byteOffset, byteLength);
+
+function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

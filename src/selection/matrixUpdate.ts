@@ -1,0 +1,110 @@
+import type { BatchStream } from '../engine/batchStream.js';
+import { type GradientStepOptions, openGradientStep } from '../engine/gradientStep.js';
+import { type Outcome, outcomeOf, type Update } from '../engine/loop.js';
+import { NotFiniteError } from '../engine/notFinite.js';
+import type { Parameter } from '../engine/parameters.js';
+import type { Model } from '../models/model.js';
+import { doublesState, together } from '../state.js';
+import type { SearchOrder } from './dam.js';
+import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
+import type { Gates } from './moduleGates.js';
+import { entropyGradient, type Group, gumbelNoise, type Relaxation, relax } from './relax.js';
+import { type GateGradient, openUnrolledGradient } from './unrolled.js';
+
+export interface MatrixUpdateOptions
+  extends Pick<GradientStepOptions, 'objective' | 'plan' | 'gradientCheckpointing' | 'threads'> {
+  /** Logits of the flat matrix as they start; moved in place. */
+  readonly logits: Float64Array;
+  /** Set for the validation batch and, once the logits have moved, for the weights' own update. */
+  readonly gates: Gates;
+  /** A, B and the head: the second order looks through their next step. */
+  readonly weights: readonly Parameter[];
+  readonly validation: BatchStream;
+  /** Of the weights' update, as is `rate`. */
+  readonly training: BatchStream;
+  readonly rate: (step: number) => number;
+  readonly relax: Relaxation;
+  readonly groups: readonly Group[];
+  readonly order: SearchOrder;
+  readonly optimizer: DamOptimizerName;
+  readonly damLearningRate: number;
+  /** Weight of the matrix's entropy in the loss of the logits at the last step; rises from 0. */
+  readonly entropyWeight: number;
+  /** Steps of the search. */
+  readonly steps: number;
+  /** Of the noise of `gumbel`. */
+  readonly seed: number;
+}
+
+/**
+ * The first half of a search step (DARTS, arXiv 1806.09055, algorithm 1): moves the logits by the gradient of the loss
+ * of a validation batch by the gates, without dropout, and leaves the gates where the moved logits have them.
+ */
+export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update {
+  const { logits, gates, validation, training, rate, groups, steps, seed, objective } = options;
+  const { length } = logits;
+  const optimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
+  const relaxed = (noise?: ArrayLike<number>) => relax(options.relax, logits, groups, noise);
+
+  /** Entropy is that of the matrix without noise. */
+  const addEntropy = (byGates: Float64Array, byLogits: Float64Array, weight: number) => {
+    const plain = relaxed();
+    const slope = entropyGradient(plain.gates, options.relax, groups).map((value) => value * weight);
+    const pulled = plain.pullback(slope);
+    for (let i = 0; i < length; i++) {
+      byGates[i]! += slope[i]!;
+      byLogits[i]! += pulled[i]!;
+    }
+  };
+
+  return {
+    ...together({ logits: doublesState(logits), optimizer }),
+    name: 'matrix',
+    async open() {
+      const gateGradient = await openGateGradient(model, options);
+      return {
+        async run(step): Promise<Outcome> {
+          const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
+          const now = relaxed(noise);
+          gates.parameter.values.set(now.gates);
+          const batch = validation.at(step);
+          if (objective.weight(batch) === 0) return { kind: 'unlabelled', batches: [batch] };
+          const loss = await gateGradient.run(batch, training.at(step), rate(step));
+          const outcome = outcomeOf([batch], loss, Math.hypot(...gateGradient.gradient));
+          if (outcome.kind === 'notFinite') return { ...outcome, found: `validation ${outcome.found}` };
+          const weight = (options.entropyWeight * (step + 1)) / steps;
+          const byGates = Float64Array.from(gateGradient.gradient);
+          const byLogits = now.pullback(byGates);
+          if (weight > 0) addEntropy(byGates, byLogits, weight);
+          optimizer.step(logits, byGates, byLogits);
+          if (!logits.every(Number.isFinite)) {
+            throw new NotFiniteError(`The search diverged at step ${step + 1}: a logit is not finite. Lower --dam-lr.`);
+          }
+          gates.parameter.values.set(relaxed(noise).gates);
+          return outcome;
+        },
+        release: () => gateGradient.release(),
+      };
+    },
+  };
+}
+
+/** First order: the gradient of the validation loss by the gates as the weights are. Second: see `openUnrolledGradient`. */
+async function openGateGradient(model: Model, options: MatrixUpdateOptions): Promise<GateGradient> {
+  const { objective, plan, weights, gates, gradientCheckpointing, threads, training, order } = options;
+  const shared = { objective, plan, gradientCheckpointing, threads, largestBatch: training.largest };
+  if (order === 'second') {
+    return openUnrolledGradient(model, { ...shared, weights, gates: gates.parameter, gateTensors: gates.of });
+  }
+  const step = await openGradientStep(model, {
+    ...shared,
+    parameters: [...weights, gates.parameter],
+    gates: gates.of,
+    wrt: [gates.parameter],
+  });
+  return {
+    gradient: step.gradients[0]!,
+    run: (validation) => step.run(validation, 0),
+    release: () => step.release(),
+  };
+}
