@@ -8,6 +8,7 @@ export type AdapterContents = PeftContents | PlainContents;
 export interface PeftContents {
   readonly format: 'peft';
   readonly type: PeftType;
+  /** 1 where the type has none. */
   readonly rank: number;
   readonly alpha: number;
   /** Rank and alpha of modules that differ, by full path. */

@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { modelCard } from '../adapters/card.js';
+import type { PeftContents } from '../adapters/contents.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
 import { planFromPlain } from '../adapters/fromPlain.js';
 import {
@@ -160,7 +161,7 @@ export function titleOf(method: string): string {
 function factsOf(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
-  contents: { readonly rank: number; readonly alpha: number } | undefined,
+  contents: Pick<PeftContents, 'type' | 'rank' | 'alpha'> | undefined,
 ): Record<string, number> {
   const size = (names: ReadonlySet<string>) =>
     parameters.reduce((sum, { name, values }) => sum + (names.has(name) ? values.length : 0), 0);
@@ -168,7 +169,9 @@ function factsOf(
   const own = new Set(plan.tensors.map(({ name }) => name));
   const rest = new Set(parameters.map(({ name }) => name).filter((name) => !own.has(name) && !replaced.has(name)));
   return {
-    ...(contents === undefined || plan.placements.length === 0 ? {} : { rank: contents.rank, alpha: contents.alpha }),
+    ...(contents?.type.rankField === undefined || plan.placements.length === 0
+      ? {}
+      : { rank: contents.rank, alpha: contents.alpha }),
     'adapted modules': plan.placements.length,
     'trained parameters of the method': adapterSize(plan),
     ...(replaced.size === 0 ? {} : { 'trained parameters of the base model': size(replaced) }),

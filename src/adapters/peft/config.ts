@@ -50,7 +50,7 @@ export function parseConfig(json: Readonly<Record<string, unknown>>, path: strin
     throw new DiffoError(`${path}: "${field}" is ${JSON.stringify(json[field])}, which is not supported.${cure}`);
   }
   const { base_model_name_or_path: baseModel, revision, lora_alpha: alpha, target_modules: target } = json;
-  const rank = json[type.rankField];
+  const rank = type.rankField === undefined ? 1 : json[type.rankField];
   if (typeof baseModel !== 'string' || baseModel === '') throw fault('"base_model_name_or_path" must be a text');
   if (!isRank(rank)) throw fault(`"${type.rankField}" must be a positive integer`);
   if (type.hasAlpha && !isPositive(alpha)) throw fault('"lora_alpha" must be a positive number');
@@ -96,7 +96,7 @@ export function configText(adapter: Omit<PeftAdapter, 'modules' | 'shared' | 'sa
     modules_to_save: adapter.modulesToSave.length > 0 ? adapter.modulesToSave : null,
     peft_type: type.name,
     peft_version: PEFT_VERSION,
-    [type.rankField]: adapter.rank,
+    ...(type.rankField === undefined ? {} : { [type.rankField]: adapter.rank }),
     revision: adapter.revision ?? null,
     target_modules: adapter.targetModules,
     task_type: adapter.taskType,

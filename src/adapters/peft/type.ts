@@ -16,8 +16,8 @@ export interface PeftType {
   readonly honoured: Readonly<Record<string, readonly unknown[]>>;
   /** What to do about a field that is refused, as a sentence. */
   readonly cures?: Readonly<Record<string, string>>;
-  /** Field of the rank. */
-  readonly rankField: string;
+  /** Field of the rank; left out by a type without ranks. */
+  readonly rankField?: string;
   /** Whether files have `lora_alpha` and `alpha_pattern`. */
   readonly hasAlpha: boolean;
   /** Whether `rank_pattern` gives ranks by module. */
