@@ -1,6 +1,7 @@
 import type { NamedTensor } from '../checkpoint/types.js';
 import { DiffoError, nearestNames } from '../errors.js';
 import type { AdaptableModule, Model } from '../models/model.js';
+import type { AdapterContents } from './contents.js';
 import { type PeftAdapter, rankOf } from './peft/index.js';
 import { type Sizes, sharedSizes, tensorSizes } from './peft/type.js';
 import type { AdapterPlan } from './plan.js';
@@ -40,9 +41,10 @@ export function planFromPeft(adapter: PeftAdapter, model: Model, folder: string)
 }
 
 /** What was written by others is written back: fields that diffora does not set keep what they said. */
-function keepFields(contents: ReturnType<AdapterPlan['save']>, adapter: PeftAdapter): ReturnType<AdapterPlan['save']> {
+function keepFields(contents: AdapterContents, { type, fields }: PeftAdapter): AdapterContents {
   if (contents.format !== 'peft') return contents;
-  return { ...contents, fields: { ...contents.fields, ...adapter.fields } };
+  const kept = Object.entries(fields).filter(([field]) => type.moduleFields?.includes(field) !== true);
+  return { ...contents, fields: { ...contents.fields, ...Object.fromEntries(kept) } };
 }
 
 function modulesOf(adapter: PeftAdapter, model: Model, folder: string): AdaptableModule[] {

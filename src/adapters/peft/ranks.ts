@@ -1,4 +1,4 @@
-import { DiffoError } from '../../errors.js';
+import { matchesEnd } from './patterns.js';
 import type { PeftAdapter } from './types.js';
 
 /** Rank of a module: as its pattern says, else the adapter's. */
@@ -25,21 +25,4 @@ function lookUp(patterns: Readonly<Record<string, number>>, module: string): num
   if (Object.hasOwn(patterns, module)) return patterns[module];
   const key = Object.keys(patterns).find((pattern) => matchesEnd(pattern, module));
   return key === undefined ? undefined : patterns[key];
-}
-
-/** Loops in a loop, or many one after the other, can take longer than anybody waits, and an adapter may be anybody's. */
-function isTame(pattern: string): boolean {
-  return !/\)[*+{]/.test(pattern) && (pattern.match(/[*+{]/g)?.length ?? 0) <= 3;
-}
-
-function matchesEnd(pattern: string, module: string): boolean {
-  try {
-    if (!isTame(pattern)) throw new Error('it has too many loops');
-    return new RegExp(`^(.*\\.)?(${pattern})$`).test(module);
-  } catch (cause) {
-    throw new DiffoError(
-      `adapter_config.json: the pattern "${pattern}" is not understood. Write the full path of the module instead.`,
-      { cause },
-    );
-  }
 }

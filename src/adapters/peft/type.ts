@@ -22,6 +22,8 @@ export interface PeftType {
   readonly hasAlpha: boolean;
   /** Whether `rank_pattern` gives ranks by module. */
   readonly hasRankPattern: boolean;
+  /** Fields that name modules beside `target_modules`, and like it are written with full paths. */
+  readonly moduleFields?: readonly string[];
   /** What is wrong with a field of the type's own; undefined where nothing is. */
   readonly faultOf?: (fields: Fields) => string | undefined;
   /** The tensors of an adapted module by what follows its path in the file. All are there, and no others. */
