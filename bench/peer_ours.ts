@@ -9,7 +9,7 @@ import { adapterParameters, countParameters, headParameters } from '../src/engin
 import { openModel } from '../src/models/registry.js';
 import { randomStream } from '../src/random.js';
 import { matchTargets } from '../src/selection/targets.js';
-import { classificationObjective } from '../src/tasks/kinds/label.js';
+import { classificationObjective } from '../src/tasks/kinds/classification.js';
 import { type PeerShape, type Ready, shapeSchema } from './peer_shape.js';
 
 /**

@@ -22,14 +22,14 @@ import { trainParameters } from '../src/engine/training.js';
 import { writeFileAtomic } from '../src/files/atomic.js';
 import { predictLogits } from '../src/infer/predictLogits.js';
 import { openWorkspace, type Workspace } from '../src/jobs/workspace.js';
-import { computeMetrics } from '../src/metrics/metrics.js';
+import { argmaxRows } from '../src/metrics/metrics.js';
+import { rowScores } from '../src/metrics/ofRows.js';
 import { openModelByName } from '../src/models/loading/openedModel.js';
 import { silent } from '../src/reporter.js';
 import { discretise } from '../src/selection/discretise.js';
 import type { SelectionSettings } from '../src/selection/method.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
 import { parseTrainConfig, type TrainConfig } from '../src/settings/config.js';
-import { kinds } from '../src/tasks/kinds/registry.js';
 
 const folder = fileURLToPath(new URL('../docs/results/selection', import.meta.url));
 const { positionals, values: flags } = parseArgs({
@@ -152,14 +152,14 @@ async function trainMasks(name: string, { opened, task }: Workspace, parts: Part
       await trainParameters(model, plan, parameters, parts.train, {
         ...base,
         seed,
-        objective: kinds[task.kind].objective(),
+        objective: task.kind.objective(),
         steps: (perEpoch) => base.epochs * perEpoch,
         learningRate: base.lr,
         dropoutRate: 0,
       });
       const logits = await predictLogits(model, plan, parameters, parts.validation, { threads });
       const labels = parts.validation.map(({ label }) => label!);
-      const scores = computeMetrics(task, logits, labels);
+      const scores = rowScores(task.metrics, argmaxRows(logits, model.numLabels), labels, model.numLabels);
       const result: MaskScore = {
         columns: key,
         seed,
@@ -194,7 +194,7 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
       const { first, second } = splitHalves(parts.train, seed);
       const selected = await selectionMethods[method].select({
         model,
-        objective: kinds[task.kind].objective(),
+        objective: task.kind.objective(),
         halves: { train: first, validation: second },
         settings: {
           ...base,

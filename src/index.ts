@@ -24,8 +24,8 @@ export {
   type AdapterSettingName,
   adapterMethods,
 } from './adapters/registry.js';
-export type { TaskFile } from './artifacts/adapterFolder.js';
 export type { AdapterOptions } from './artifacts/openAdapted.js';
+export type { TaskFile } from './artifacts/taskFile.js';
 export type { ResolvedModel } from './checkpoint/resolve.js';
 export type { Checkpoint, StoredTensor, TensorDType } from './checkpoint/types.js';
 export type { Answer, Example, Split, SplitName } from './data/types.js';
@@ -51,9 +51,11 @@ export {
 export { type MergeOptions, mergeAdapter } from './jobs/merge.js';
 export { type PredictAdapterOptions, type PredictionOptions, predictWithAdapter } from './jobs/predict.js';
 export { type PredictInput, readPredictInput } from './jobs/predictInput.js';
-export { type ModelPrediction, type PredictModelOptions, predictWithModel } from './jobs/predictModel.js';
-export { type FinishedRun, type RunOptions, select as selectToFolder, train as trainToFolder } from './jobs/run.js';
+export { type PredictModelOptions, predictWithModel } from './jobs/predictModel.js';
 export type { RunRecord } from './jobs/runFolder.js';
+export type { RunOptions } from './jobs/savedRun.js';
+export { select as selectToFolder } from './jobs/select.js';
+export { type FinishedRun, train as trainToFolder } from './jobs/train.js';
 export type { Adapter, PredictionInput } from './library/adapter.js';
 export { loadAdapter } from './library/loadAdapter.js';
 export { type LoadTaskOptions, loadTask } from './library/loadTask.js';
@@ -76,7 +78,11 @@ export type { GramReport } from './selection/gram.js';
 export type { SelectionMethod, SelectionSettingName } from './selection/method.js';
 export { type SelectionName, selectionMethods } from './selection/registry.js';
 export { type Method, methods, parseTrainConfig, type TrainConfig, type TrainConfigInput } from './settings/config.js';
-export type { LabelPrediction, Prediction, SpanPrediction, WrittenPrediction } from './tasks/kinds/kind.js';
-export type { Generation, LearnedKind, Task } from './tasks/task.js';
+export type { SpanPrediction } from './tasks/kinds/bestSpan.js';
+export type { Generation, Kind, LabelPrediction, Prediction, Predictions } from './tasks/kinds/kind.js';
+export type { ModelPrediction } from './tasks/kinds/ownHead.js';
+export { type KindName, kinds } from './tasks/kinds/registry.js';
+export type { WrittenPrediction } from './tasks/kinds/writtenAnswer.js';
+export type { Task } from './tasks/task.js';
 export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';
 export type { Encoding, LimitedEncoding, Offset, PlacedTokens, Tokenizer } from './tokenize/index.js';

@@ -30,7 +30,7 @@ const order = [
 ];
 
 /** Folders that know of types of each other's files in a circle, each within itself. */
-const typeCircles = ['graph', 'models', 'tasks', 'jobs'];
+const typeCircles = ['graph', 'models', 'adapters', 'tasks', 'jobs'];
 
 interface Import {
   readonly file: string;

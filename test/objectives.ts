@@ -1,6 +1,7 @@
 import type { Objective } from '../src/engine/objective.js';
-import { classificationObjective, regressionObjective } from '../src/tasks/kinds/label.js';
+import { classificationObjective } from '../src/tasks/kinds/classification.js';
 import { languageObjective } from '../src/tasks/kinds/language.js';
+import { regressionObjective } from '../src/tasks/kinds/regression.js';
 import { spanObjective } from '../src/tasks/kinds/span.js';
 import { tokensObjective } from '../src/tasks/kinds/tokens.js';
 

@@ -1,5 +1,16 @@
 import { stringify } from 'yaml';
-import type { TaskType } from '../models/model.js';
+
+/** How an adapter is used: what the hub calls it, transformers' class, and a line that uses it. */
+export interface CardUse {
+  /** The hub's name of what the head is for. */
+  readonly pipeline: string;
+  /** transformers' class. */
+  readonly model: string;
+  /** Outputs of its head, where that is to be said. */
+  readonly outputs?: number;
+  /** A line of Python after which its outputs are known. */
+  readonly line: string;
+}
 
 export interface ModelCardInput {
   /** Title of the page, such as `cola-diffora`. */
@@ -15,7 +26,7 @@ export interface ModelCardInput {
   readonly adaptedModules: readonly string[];
   /** What it was trained on and how, in the caller's words; one paragraph each. */
   readonly paragraphs?: readonly string[];
-  readonly taskType: TaskType;
+  readonly use: CardUse;
   /** Names of the classes in order of the logits; empty for regression, which has one output. */
   readonly labels: readonly string[];
   /** Measured scores by name, such as `MCC (dev, 1,043 sentences)`; a table of exactly these is written. */
@@ -28,7 +39,7 @@ export function modelCard(input: ModelCardInput): string {
   const frontMatter = stringify({
     base_model: baseModel,
     library_name: peft ? 'peft' : 'diffora',
-    pipeline_tag: uses[input.taskType].pipeline,
+    pipeline_tag: input.use.pipeline,
     tags: [`base_model:adapter:${baseModel}`, 'diffora', ...(peft ? ['lora', 'transformers'] : ['transformers'])],
   });
   const format = peft
@@ -65,38 +76,10 @@ function scoreTable(scores: Readonly<Record<string, number>>): string {
     .join('\n')}`;
 }
 
-/** The hub's name of what a head is for, transformers' class, and a line that uses it. */
-const uses: Readonly<Record<TaskType, { pipeline: string; model: string; line: string }>> = {
-  SEQ_CLS: {
-    pipeline: 'text-classification',
-    model: 'AutoModelForSequenceClassification',
-    line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
-  },
-  TOKEN_CLS: {
-    pipeline: 'token-classification',
-    model: 'AutoModelForTokenClassification',
-    line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
-  },
-  QUESTION_ANS: {
-    pipeline: 'question-answering',
-    model: 'AutoModelForQuestionAnswering',
-    // PeftModelForQuestionAnswering.forward of PEFT 0.21 takes token_type_ids and does not pass them on.
-    line: 'output = model.base_model(**tokenizer("a question", "a passage", return_tensors="pt"))  # start_logits, end_logits',
-  },
-  CAUSAL_LM: {
-    pipeline: 'text-generation',
-    model: 'AutoModelForCausalLM',
-    line: 'text = tokenizer.decode(model.generate(**tokenizer("a prompt", return_tensors="pt"), max_new_tokens=64)[0])',
-  },
-};
-
-function pythonUse({ baseModel, revision: of, labels, taskType }: ModelCardInput): string {
+function pythonUse({ baseModel, revision: of, labels, use }: ModelCardInput): string {
   const base = JSON.stringify(baseModel);
-  const { model, line } = uses[taskType];
+  const { model, line, outputs: count } = use;
   const revision = of ? `, revision=${JSON.stringify(of)}` : '';
-  const count = { SEQ_CLS: labels.length || 1, TOKEN_CLS: labels.length, QUESTION_ANS: 2, CAUSAL_LM: undefined }[
-    taskType
-  ];
   const outputs = count === undefined ? '' : `, num_labels=${count}`;
   const names = labels.length > 0 ? `\nlabels = ${JSON.stringify(labels)}` : '';
   return [

@@ -1,6 +1,5 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { modelCard } from '../adapters/card.js';
 import type { PeftContents } from '../adapters/contents.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
@@ -24,37 +23,11 @@ import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
-import { metricNames } from '../metrics/names.js';
-import { type HeadPart, headParts, type Model, type TaskType } from '../models/model.js';
-import { columnsSchema, taskColumns } from '../tasks/description.js';
-import { type LearnedTask, learnedKinds } from '../tasks/task.js';
+import type { HeadPart, Model, TaskType } from '../models/model.js';
+import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoints/format.js';
-
-/** task.json beside an adapter: what its logits mean and how its rows are read. */
-const taskFileSchema = z.strictObject({
-  format: z.literal('diffora-task/1'),
-  name: z.string(),
-  kind: z.enum(learnedKinds),
-  labels: z.array(z.string()),
-  columns: columnsSchema.transform(taskColumns),
-  metrics: z.array(z.enum(metricNames)).min(1),
-  generation: z
-    .strictObject({
-      prompt: z.string(),
-      lead: z.string().optional(),
-      maxNewTokens: z.int().positive(),
-      answer: z.string().optional(),
-    })
-    .optional(),
-  maxLength: z.int().positive(),
-  /** Part of the head that was trained; adapters that others wrote do not say it. */
-  head: z.enum(headParts).optional(),
-  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
-  baseSha256: z.string().optional(),
-});
-/** task.json beside an adapter: what was learned. */
-export type TaskFile = z.infer<typeof taskFileSchema>;
+import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
 
 export interface SaveOptions {
   readonly task: LearnedTask;
@@ -100,7 +73,7 @@ export async function saveAdapter(
     adaptedModules: plan.placements.map(({ module }) => module.path),
     paragraphs: options.paragraphs,
     labels: task.labels,
-    taskType: model.taskType,
+    use: task.kind.card(task),
     scores: options.scores,
   });
   if (contents.format === 'peft') {
@@ -136,21 +109,6 @@ export async function saveAdapter(
     baseSha256: await weightsHash(checkpoint),
   };
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
-}
-
-/** What task.json says of a task. */
-export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
-  const { name, kind, labels, columns, metrics, generation } = task;
-  return {
-    format: 'diffora-task/1',
-    name,
-    kind,
-    labels: [...labels],
-    columns: { ...columns },
-    metrics: [...metrics],
-    ...(generation === undefined ? {} : { generation }),
-    maxLength,
-  };
 }
 
 /** `LoRA` for `lora`. */
@@ -206,7 +164,9 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const { baseModel, revision, taskType } = source.adapter;
   const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
   const taskFile = join(folder, 'task.json');
-  const task = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : taskOf(taskType, head);
+  const task = (await exists(taskFile))
+    ? await readJsonAs(taskFile, taskFileSchema)
+    : taskOfHead(folder, taskType, head);
   return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
 }
 
@@ -262,26 +222,11 @@ export function refuseNotFinite(folder: string, tensors: readonly NamedValues[])
   if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 
-/** What the adapter's type and its own head tell, where others wrote the folder. */
-function taskOf(taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
-  const unknown = { format: 'diffora-task/1' as const, name: 'unknown', labels: [], maxLength: 128 };
-  const columns = { text: 'text', label: 'label' };
-  if (taskType === 'QUESTION_ANS') {
-    const asked = { text: 'question', pair: 'context', label: 'answers' };
-    return { ...unknown, kind: 'span', columns: asked, metrics: ['f1', 'exact_match'], maxLength: 384 };
-  }
-  if (taskType === 'CAUSAL_LM') {
-    const generation = { prompt: '{text}', maxNewTokens: 128 };
-    return { ...unknown, kind: 'language', columns, metrics: ['log_likelihood', 'perplexity'], generation };
-  }
-  const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
-  return {
-    ...unknown,
-    kind: outputs === 1 ? 'regression' : 'classification',
-    labels: outputs === 1 ? [] : Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
-    columns,
-    metrics: outputs === 1 ? ['pearson', 'spearman'] : ['accuracy'],
-  };
+/** The task of a folder that others wrote. @throws DiffoError where its head is one that no kind of task has */
+function taskOfHead(folder: string, taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
+  const task = foreignTask(taskType, head);
+  if (task !== undefined) return task;
+  throw new DiffoError(`${folder}: an adapter with a ${taskType} head; no kind of task here has one. Take another.`);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,19 +1,13 @@
 import { existsSync } from 'node:fs';
-import {
-  headPartOf,
-  type LoadedAdapter,
-  openAdapter,
-  placeAdapter,
-  refuseNotFinite,
-  type TaskFile,
-} from '../artifacts/adapterFolder.js';
-import { checkBase } from '../artifacts/checkBase.js';
 import { DiffoError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { withHead } from '../models/loading/openedModel.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import type { Adapted } from '../tasks/kinds/kind.js';
 import { outputsOf } from '../tasks/splits.js';
+import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
+import { checkBase } from './checkBase.js';
+import type { TaskFile } from './taskFile.js';
 
 export interface AdapterOptions extends ProgressOptions {
   /** An adapter folder or a run folder. */

@@ -2,12 +2,11 @@ import { Command } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { jsonLines } from '../files/json.js';
-import { predictWithAdapter } from '../jobs/predict.js';
+import { predictTask } from '../jobs/predict.js';
 import { type PredictInput, plainTask, readPredictInput } from '../jobs/predictInput.js';
 import { predictWithModel } from '../jobs/predictModel.js';
-import { formatCount, formatScore } from '../report/units.js';
+import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';
-import type { Prediction } from '../tasks/kinds/kind.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, givenSettings } from './trainFlags.js';
@@ -63,15 +62,15 @@ Example:
         run: async (session) => {
           if (output !== undefined) checkOutputFile(output, { overwrite });
           const examples = (task: Parameters<typeof readPredictInput>[1]) => readPredictInput(input, task);
-          const predictions = await predictWithAdapter({ ...settings, adapter, model, threads, examples, ...session });
-          if (output !== undefined) await writeFileAtomic(output, `${jsonLines(predictions)}\n`);
-          return predictions;
+          const found = await predictTask({ ...settings, adapter, model, threads, examples, ...session });
+          if (output !== undefined) await writeFileAtomic(output, `${jsonLines(found.predictions)}\n`);
+          return found;
         },
-        text: (predictions) => {
+        text: ({ task, predictions }) => {
           if (output !== undefined) return `${formatCount(predictions.length)} predictions written to ${output}`;
-          return 'text' in input ? predictions.map(oneLine).join('\n') : jsonLines(predictions);
+          return 'text' in input ? predictions.map((one) => task.kind.line(one)).join('\n') : jsonLines(predictions);
         },
-        json: (predictions) => {
+        json: ({ predictions }) => {
           if (output !== undefined) return { output, predictions: predictions.length };
           return 'text' in input ? predictions[0]! : { predictions };
         },
@@ -113,12 +112,4 @@ function inputOf({ text, pair, input, output }: Flags): PredictInput {
   if (pair !== undefined) throw usageError('--pair goes with --text; an --input file has a column for it.');
   if (output === input) throw usageError('--output is the --input file; choose another.');
   return { file: input };
-}
-
-/** `spam  0.973`; for regression the score alone; an answer or a text as it is. */
-function oneLine(prediction: Prediction): string {
-  if ('text' in prediction) return prediction.text;
-  if ('start' in prediction) return prediction.answer === '' ? 'no answer' : prediction.answer;
-  const { label, score } = prediction;
-  return typeof label === 'number' ? formatScore(score) : `${label}  ${formatScore(score)}`;
 }

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { select } from '../jobs/run.js';
+import { select } from '../jobs/select.js';
 import { runView } from '../report/runView.js';
 import type { TrainKey } from '../settings/config.js';
 import { addCommonFlags } from './perform.js';

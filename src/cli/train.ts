@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { estimateRun } from '../jobs/estimate.js';
-import { train } from '../jobs/run.js';
+import { train } from '../jobs/train.js';
 import { estimateView } from '../report/estimateView.js';
 import { runView } from '../report/runView.js';
 import { addCommonFlags, perform } from './perform.js';

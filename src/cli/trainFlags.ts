@@ -95,6 +95,10 @@ const flags: Readonly<Record<TrainKey, readonly [group: string, description: str
   log: [training, `logs beside metrics.jsonl, with commas: ${logNames.join(', ')}`],
   logDir: [training, 'folder of logs that are files (default: the output with -logs)'],
   threads: [training, 'CPU threads'],
+  memoryLimit: [
+    training,
+    'GB that a run may take by its estimate; more is refused (default: a warning where that is more than is free)',
+  ],
 };
 
 export const trainKeys = Object.keys(flags) as TrainKey[];

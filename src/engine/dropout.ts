@@ -12,6 +12,8 @@ export interface DropoutSites {
   apply(x: Tensor, rate: number): Tensor;
   /** Makes the pools large enough for every batch up to these sizes. Call once, before the first step. */
   reserve(sizes: { readonly batch: number; readonly seq: number }): void;
+  /** Sites so far. */
+  readonly count: number;
   /** Feeds of a step. They are a function of (seed, step, site) alone. */
   feeds(step: number): Record<string, Value>;
 }
@@ -42,6 +44,9 @@ export function dropoutSites(seed: number): DropoutSites {
         const largest = Math.max(...shapes.map((shape) => elementsOf(shape, sizes)));
         pool.values = maskPool(largest + offsetRange, rate, seed);
       }
+    },
+    get count() {
+      return sites.length;
     },
     feeds(step) {
       if (sites.length === 0) return {};

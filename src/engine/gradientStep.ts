@@ -70,6 +70,13 @@ export function gradientGraph(model: Model, options: Omit<GradientStepOptions, '
   return { outputs: outputs(adaptedGraph(model, graph)), sites };
 }
 
+/** Whether a step draws anything: without a site of dropout it gives the same for a batch whatever its number. */
+export function hasDropout(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch' | 'wrt'>) {
+  const { graph, sites } = stepOf({ ...options, wrt: [] });
+  adaptedGraph(model, graph).logits(objectiveRows(options.objective));
+  return sites !== undefined && sites.count > 0;
+}
+
 /** What the graph of a step is built with, its outputs, and the sites of dropout that are filled while they are built. */
 function stepOf(options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
   const { wrt, objective, dropoutSeed, dropoutRate, plan, parameters, gates, gradientCheckpointing } = options;

@@ -1,4 +1,5 @@
 import type { Work } from '../progress.js';
+import { releaseAll } from '../runtime/release.js';
 import { type Resumable, type Stage, together } from '../state.js';
 import type { Batch } from './batch.js';
 import { type NamedValues, refuseDiverged, skippedSteps } from './notFinite.js';
@@ -138,6 +139,6 @@ async function withOpen(
     for (const update of updates) open.push(await update.open());
     await work(open);
   } finally {
-    for (const update of open) await update.release();
+    await releaseAll(open);
   }
 }

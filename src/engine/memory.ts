@@ -19,6 +19,8 @@ export interface StepMemory {
   /** Results of operators when they take most. */
   readonly activations: number;
   readonly total: number;
+  /** Whether masks of dropout are drawn. */
+  readonly hasDropout: boolean;
 }
 
 /**
@@ -49,7 +51,8 @@ export function estimateStepMemory(
   const weights = weightsRead(graph, sizes);
   const activations = arenaFactor * peakOfResults(graph, sizes);
   const total = runtimeBytes + weights + parameters + activations;
-  return { runtime: runtimeBytes, weights, parameters, activations, total };
+  const hasDropout = sites !== undefined && sites.count > 0;
+  return { runtime: runtimeBytes, weights, parameters, activations, total, hasDropout };
 }
 
 /** Bytes of weights, folded or widened when the session opens, that nodes read. */

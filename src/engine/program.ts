@@ -1,17 +1,16 @@
 import type { Tensor } from '../graph/index.js';
+import { liftWidened } from '../graph/passes/liftWidened.js';
 import type { Model } from '../models/model.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
-import { openKeptSession } from '../runtime/keptSessions.js';
 import { type Bindings, openSession } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
 import { parameterFeeds } from './parameters.js';
+import { wideWeights } from './wideWeights.js';
 
 export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions {
   /** What is computed, from the model's graph: float32. */
   readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
   readonly threads: number;
-  /** Compile once for all that open it within `keepingSessions`. Default false. */
-  readonly reuse?: boolean | undefined;
 }
 
 /** A graph of a model with adapters, compiled, its parameters bound: they are read as they are when it runs. */
@@ -26,21 +25,29 @@ export interface Program<Name extends string> {
   release(): Promise<void>;
 }
 
-/** Builds the graph of a model and compiles it. Parameters are bound where their device keeps them. */
+/**
+ * Builds the graph of a model and compiles it. Parameters are bound where their device keeps them, and so are weights of
+ * half precision, of which all programs share one wide copy.
+ */
 export async function openProgram<Name extends string>(
   model: Model,
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
   const { threads, parameters } = options;
-  const open = options.reuse === true ? openKeptSession : openSession;
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
     if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);
   }
-  const session = await open(outputs, { threads });
-  const bound = parameterFeeds(parameters);
+  const { outputs: lifted, widened } = liftWidened(Object.values(outputs));
+  let bound: Bindings = { ...parameterFeeds(parameters), ...(await wideWeights(model.checkpoint, widened)) };
+  const session = await openSession(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
+    threads,
+  });
   return {
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,
-    release: () => session.release(),
+    release() {
+      bound = {};
+      return session.release();
+    },
   };
 }

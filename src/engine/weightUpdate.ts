@@ -7,6 +7,7 @@ import type { BatchStream } from './batchStream.js';
 import { type GradientStepOptions, openGradientStep } from './gradientStep.js';
 import { type Outcome, outcomeOf, type Update } from './loop.js';
 import { type Parameter, valuesState } from './parameters.js';
+import type { OpenStep } from './sharedStep.js';
 
 export interface WeightUpdateOptions extends Omit<GradientStepOptions, 'wrt' | 'largestBatch'> {
   /** Those of the parameters that are moved. */
@@ -18,6 +19,8 @@ export interface WeightUpdateOptions extends Omit<GradientStepOptions, 'wrt' | '
   readonly rate: (step: number) => number;
   readonly weightDecay: number;
   readonly maxGradNorm: number;
+  /** A step that others use too; left out, one is compiled for this update. */
+  readonly openStep?: OpenStep | undefined;
   /** What the method does to its tensors after a step. */
   readonly control?: StepControl | undefined;
 }
@@ -27,7 +30,7 @@ export interface WeightUpdateOptions extends Omit<GradientStepOptions, 'wrt' | '
  * the step, and then what the method does to its tensors, also where the step was left out.
  */
 export function weightUpdate(model: Model, options: WeightUpdateOptions): Update {
-  const { trained, batches, parts = 1, rate, weightDecay, maxGradNorm, control, ...graph } = options;
+  const { trained, batches, parts = 1, rate, weightDecay, maxGradNorm, control, openStep, ...graph } = options;
   const optimizer = adamW(trained, { weightDecay });
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   const memory = together({ parameters: valuesState(trained), optimizer, control });
@@ -35,11 +38,9 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
     ...memory,
     name: 'weights',
     async open() {
-      const gradientStep = await openGradientStep(model, {
-        ...graph,
-        wrt: trained,
-        largestBatch: { ...batches.largest, batch: Math.ceil(batches.largest.batch / parts) },
-      });
+      const largestBatch = { ...batches.largest, batch: Math.ceil(batches.largest.batch / parts) };
+      const open = openStep ?? ((wrt) => openGradientStep(model, { ...graph, wrt, largestBatch }));
+      const gradientStep = await open(trained);
       const accumulated = accumulator(gradientStep, graph.objective.weight);
       return {
         async run(step) {

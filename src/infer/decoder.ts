@@ -48,7 +48,6 @@ export async function openDecoder(
     plan,
     parameters,
     threads,
-    reuse: true,
     outputs({ hooks }) {
       const built = cached.next(
         {

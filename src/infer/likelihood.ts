@@ -34,7 +34,8 @@ export async function sequenceLikelihoods(
   sequences: readonly ScoredSequence[],
   options: PredictOptions,
 ): Promise<SequenceScore[]> {
-  return labelledLikelihoods(model, adapted, sequences.map(asExample), options);
+  const reader = await openLikelihoods(model, adapted, options);
+  return reader.each(sequences.map(asExample), options).finally(reader.release);
 }
 
 interface AdaptedGraph {
@@ -42,52 +43,61 @@ interface AdaptedGraph {
   readonly parameters: readonly Parameter[];
 }
 
+/** A causal model with adapters, compiled to give likelihoods. */
+export interface LikelihoodReader {
+  /**
+   * Log-likelihoods of the labelled tokens of encoded examples, in their order, under the parameters as they are then.
+   * The vocabulary's logits stay in the runtime: only one number a token comes out.
+   */
+  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<SequenceScore[]>;
+  release(): Promise<void>;
+}
+
 /**
- * Log-likelihoods of the labelled tokens of encoded examples, in their order. The vocabulary's logits stay in the
- * runtime: only one number a token comes out.
+ * Compiles a causal model with the adapters of a plan, for however many calls.
  * @throws DiffoError for a model that is not causal
  */
-export async function labelledLikelihoods(
+export async function openLikelihoods(
   model: Model,
   { plan, parameters }: AdaptedGraph,
-  examples: readonly EncodedExample[],
-  { threads, batchSize = 8, signal, onBatch }: PredictOptions,
-): Promise<SequenceScore[]> {
-  if (model.taskType !== 'CAUSAL_LM') throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
+  { threads }: Pick<PredictOptions, 'threads'>,
+): Promise<LikelihoodReader> {
+  if (model.outputsOf !== 'nextToken')
+    throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
   const program = await openProgram(model, {
     plan,
     parameters,
     threads,
-    reuse: true,
     outputs({ logits }) {
       const rows = input('rows', 'int64', ['rows']);
       return { losses: ops.crossEntropy(logits(rows), input('labels', 'int64', ['rows'])) };
     },
   });
-  const scores: SequenceScore[] = new Array(examples.length);
-  let done = 0;
-  let tokensDone = 0;
-  try {
-    for (const batch of evaluationBatches(examples, { batchSize })) {
-      signal?.throwIfAborted();
-      const collated = collate(batch, model.padTokenId, { labels: labelledRows });
-      const values = (await program.run(batchFeeds(collated, true))).losses.data;
-      let start = 0;
-      for (const { index, tokenLabels } of batch) {
-        const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
-        refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
-        const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
-        scores[index] = { logLikelihood: -loss, tokens };
-        start += tokens;
+  return {
+    async each(examples, { batchSize = 8, signal, onBatch }) {
+      const scores: SequenceScore[] = new Array(examples.length);
+      let done = 0;
+      let tokensDone = 0;
+      for (const batch of evaluationBatches(examples, { batchSize })) {
+        signal?.throwIfAborted();
+        const collated = collate(batch, model.padTokenId, { labels: labelledRows });
+        const values = (await program.run(batchFeeds(collated, true))).losses.data;
+        let start = 0;
+        for (const { index, tokenLabels } of batch) {
+          const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
+          refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
+          const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
+          scores[index] = { logLikelihood: -loss, tokens };
+          start += tokens;
+        }
+        done += batch.length;
+        tokensDone += tokensOf(batch);
+        onBatch?.(done, tokensDone);
       }
-      done += batch.length;
-      tokensDone += tokensOf(batch);
-      onBatch?.(done, tokensDone);
-    }
-  } finally {
-    await program.release();
-  }
-  return scores;
+      return scores;
+    },
+    release: () => program.release(),
+  };
 }
 
 /** exp of the mean negative log-likelihood of all tokens together. */

@@ -16,7 +16,7 @@ export interface PredictOptions {
   readonly onBatch?: ((done: number, tokens: number) => void) | undefined;
 }
 
-/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For SEQ_CLS heads. */
+/** Logits of every example, dropout off: [examples, numLabels] in the order of `examples`. For heads of whole sequences. */
 export async function predictLogits(
   model: Model,
   plan: AdapterPlan,
@@ -31,8 +31,8 @@ export async function predictLogits(
 }
 
 /**
- * What the head gives for each example, dropout off, in their order. SEQ_CLS: [numLabels]; TOKEN_CLS and QUESTION_ANS:
- * [tokens, numLabels], padding left out; CAUSAL_LM: the logits of the token after the last [vocab].
+ * What the head gives for each example, dropout off, in their order. Outputs of whole sequences: [numLabels]; of tokens:
+ * [tokens, numLabels], padding left out; of the next token: the logits of the one after the last [vocab].
  * @throws NotFiniteError that names the first example whose outputs are not finite
  */
 export async function predictEach(
@@ -64,13 +64,12 @@ export async function openPredictor(
   parameters: readonly Parameter[],
   { threads }: Pick<PredictOptions, 'threads'>,
 ): Promise<Predictor> {
-  const isCausal = model.taskType === 'CAUSAL_LM';
+  const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
   const program = await openProgram(model, {
     plan,
     parameters,
     threads,
-    reuse: true,
     outputs: (graph) => ({ logits: graph.logits(rows) }),
   });
   return {
@@ -84,8 +83,7 @@ export async function openPredictor(
         const values = (await program.run({ ...batchFeeds(collated, false), ...last })).logits.data;
         const perExample = values.length / batch.length;
         for (const [i, example] of batch.entries()) {
-          const isPerToken = model.taskType === 'TOKEN_CLS' || model.taskType === 'QUESTION_ANS';
-          const length = isPerToken ? example.inputIds.length * model.numLabels : perExample;
+          const length = model.outputsOf === 'token' ? example.inputIds.length * model.numLabels : perExample;
           const row = values.slice(i * perExample, i * perExample + length);
           refuseNotFiniteOutput(row, example.index);
           results.set(example, row);

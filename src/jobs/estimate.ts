@@ -14,7 +14,6 @@ import { backboneTensor } from '../models/weights.js';
 import type { Reporter } from '../reporter.js';
 import { matchTargets } from '../selection/targets.js';
 import { adapterMethodName, dropoutRateOf, selectionMethodOf, type TrainConfig } from '../settings/config.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import { trainingSteps } from './fineTune.js';
 import { planRun } from './plan.js';
 import { openWorkspace, type Workspace } from './workspace.js';
@@ -64,7 +63,9 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   if (selection !== undefined && selection.graphs > 0) {
     const all = loraPlan({ ...config, bias: 'none' }, { own: matchTargets(model, config.targets), shared: [] });
     const { memory } = stepOf(all, 1);
-    selecting = memory.total + (selection.graphs - 1) * (memory.weights + memory.activations);
+    // A search of first order without dropout runs both of its updates in one session.
+    const graphs = config.searchOrder === 'first' && !memory.hasDropout ? 1 : selection.graphs;
+    selecting = memory.total + (graphs - 1) * (memory.weights + memory.activations);
   }
   const beside = besideBytes + exampleBytes(train.examples, train.encoded) + exampleBytes(dev.examples, []);
   return {
@@ -80,21 +81,27 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   };
 }
 
-/** Estimates are right to about a fifth, so that what is refused surely does not fit. */
-const certainty = 0.8;
-
 /**
- * Keeps a run from starting that would be ended for want of memory.
+ * Weighs the estimate of a run before it starts: without `memoryLimit`, warns where it is more than is free (estimates are
+ * right to about a fifth, and the system may swap); with a limit, refuses what is estimated above it.
  * @throws DiffoError with the batch size that would fit
  */
-export function refuseTooLarge(workspace: Workspace, config: TrainConfig, free = freeMemory()): void {
+export function guardMemory(
+  workspace: Workspace,
+  config: TrainConfig,
+  { warn }: Pick<Reporter, 'warn'>,
+  free = freeMemory(),
+): void {
+  const { memoryLimit } = config;
+  if (memoryLimit === 'none') return;
+  const room = memoryLimit === undefined ? free : memoryLimit * 1e9;
   const needed = (batchSize: number) => estimateIn(workspace, { ...config, batchSize }).memoryBytes;
   const bytes = needed(config.batchSize);
-  if (certainty * bytes <= free) return;
+  if (bytes <= room) return;
   const gigabytes = (value: number) => `${(value / 1e9).toPrecision(3)} GB`;
   let size = config.batchSize;
   do size = Math.floor(size / 2);
-  while (size > 0 && needed(size) > free);
+  while (size > 0 && needed(size) > room);
   const shorter = 'Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model';
   const parts = Math.ceil(config.batchSize / Math.max(1, size));
   // A search takes its batches whole.
@@ -103,7 +110,11 @@ export function refuseTooLarge(workspace: Workspace, config: TrainConfig, free =
       ? ''
       : ` (or --accumulate ${parts}, for the same steps)`;
   const cure = size === 0 ? `${shorter}.` : `--batch-size ${size} would fit${same}.`;
-  throw new DiffoError(`This run takes about ${gigabytes(bytes)} of memory, and ${gigabytes(free)} are free. ${cure}`);
+  const takes = `This run takes about ${gigabytes(bytes)} of memory`;
+  if (memoryLimit !== undefined) {
+    throw new DiffoError(`${takes}, and --memory-limit allows ${gigabytes(room)}. ${cure}`);
+  }
+  warn(`${takes}, and ${gigabytes(room)} are free: the system may end it. ${cure}`);
 }
 
 /** What can be had without swapping; outside Linux, where caches count as taken, all that the machine has. */
@@ -113,7 +124,7 @@ function freeMemory(): number {
 
 function graphsOf({ opened, task, train }: Workspace, config: TrainConfig) {
   const { model } = opened;
-  const objective = kinds[task.kind].objective();
+  const objective = task.kind.objective();
   const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
     ...config,
     padTokenId: model.padTokenId,

@@ -7,7 +7,7 @@ import type { MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
-import { chosenMetrics } from '../tasks/chosenMetrics.js';
+import { withMetrics } from '../tasks/chosenMetrics.js';
 import { TASKS } from '../tasks/known/registry.js';
 import { openTask } from '../tasks/openTask.js';
 import { rowsToScore } from '../tasks/rowsToScore.js';
@@ -75,13 +75,16 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
 export async function scoreTask(learned: Learned, any: Task, options: ScoringOptions): Promise<Evaluation> {
   const { reporter = silent, threads = usualThreads, signal, split: splitName = 'dev' } = options;
   const { opened, task: known } = learned;
-  const task = options.metrics === undefined ? any : { ...any, metrics: chosenMetrics(any, options.metrics) };
+  const task = withMetrics(any, options.metrics);
   const { name } = task;
   if (task.kind !== known.kind && known.name !== 'unknown') {
-    throw usageError(`Task ${name} is of the kind ${task.kind}; ${learned.name} was trained for ${known.kind}.`);
+    throw usageError(
+      `Task ${name} is of the kind ${task.kind.name}; ${learned.name} was trained for ${known.kind.name}.`,
+    );
   }
-  if (task.kind !== 'language' && outputsOf(task) !== opened.model.numLabels) {
-    throw usageError(`Task ${name} needs ${outputsOf(task)} outputs; ${learned.name} has ${opened.model.numLabels}.`);
+  const outputs = outputsOf(task);
+  if (outputs > 0 && outputs !== opened.model.numLabels) {
+    throw usageError(`Task ${name} needs ${outputs} outputs; ${learned.name} has ${opened.model.numLabels}.`);
   }
   if (`${task.labels}` !== `${known.labels}` && known.name !== 'unknown') {
     throw usageError(
@@ -95,9 +98,10 @@ export async function scoreTask(learned: Learned, any: Task, options: ScoringOpt
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? known.maxLength);
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
-  const scorer = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
-  const scoring = { nullScoreDiffThreshold, threads, signal };
-  const { scores } = await scoreExamples(scorer, learned, used.examples.length, scoring, reporter);
+  const encoded = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
+  const scorer = await encoded.open(learned, { threads });
+  const scoring = { nullScoreDiffThreshold, signal };
+  const { scores } = await scoreExamples(scorer, used.examples.length, scoring, reporter).finally(scorer.release);
   return { task: name, split: splitName, examples: used.examples.length, source: split.source, scores };
 }
 

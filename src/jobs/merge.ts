@@ -69,29 +69,11 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<number>
   return tensors.length;
 }
 
-/** The base's config.json with its head: class name, and of classes label names and problem type. */
+/** The base's config.json with its head: class name, and what the kind of task says, such as names of classes. */
 function mergedConfig(
   { model }: Awaited<ReturnType<typeof openAdapted>>['opened'],
   task: Awaited<ReturnType<typeof openAdapted>>['loaded']['task'],
 ) {
   const { _name_or_path: _, ...config } = model.checkpoint.config;
-  const architectures = [model.architecture];
-  if (model.taskType === 'CAUSAL_LM') return { ...config, architectures };
-  // transformers gives a question-answering head as many outputs as there are labels.
-  const unnamed = {
-    regression: ['LABEL_0'],
-    span: ['LABEL_0', 'LABEL_1'],
-    classification: undefined,
-    language: undefined,
-  };
-  const labels = unnamed[task.kind] ?? task.labels;
-  return {
-    ...config,
-    architectures,
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-    ...(task.kind === 'span'
-      ? {}
-      : { problem_type: task.kind === 'regression' ? 'regression' : 'single_label_classification' }),
-  };
+  return { ...config, architectures: [model.architecture], ...task.kind.headConfig(task) };
 }

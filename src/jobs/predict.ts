@@ -1,11 +1,10 @@
-import type { TaskFile } from '../artifacts/adapterFolder.js';
 import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/openAdapted.js';
+import type { TaskFile } from '../artifacts/taskFile.js';
 import type { Example } from '../data/types.js';
 import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import { sequenceLimit } from '../tasks/splits.js';
 
 /** How inputs are read and answered. */
@@ -26,11 +25,19 @@ export interface PredictAdapterOptions extends AdapterOptions, Omit<PredictionOp
 
 /** `diffora predict`: a prediction for each example, in order. {@link loadAdapter} keeps the model open between calls. */
 export async function predictWithAdapter(options: PredictAdapterOptions): Promise<Prediction[]> {
+  return (await predictTask(options)).predictions;
+}
+
+/** The same, with the task that was learned. */
+export async function predictTask(
+  options: PredictAdapterOptions,
+): Promise<{ readonly task: TaskFile; readonly predictions: Prediction[] }> {
   const { threads = usualThreads } = options;
   const learned = await openAdapted(options);
-  const examples = await options.examples(learned.task);
-  const answerer = await kinds[learned.task.kind].answerer(learned, { threads });
-  return predictExamples(learned, answerer, examples, options).finally(answerer.release);
+  const { task } = learned;
+  const examples = await options.examples(task);
+  const answerer = await task.kind.answerer(learned, { threads });
+  return { task, predictions: await predictExamples(learned, answerer, examples, options).finally(answerer.release) };
 }
 
 /** Answers examples, told of as the phase `predict`. @param answerer of the same adapter */

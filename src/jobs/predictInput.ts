@@ -1,7 +1,8 @@
-import type { TaskFile } from '../artifacts/adapterFolder.js';
+import type { TaskFile } from '../artifacts/taskFile.js';
 import { readRows, type Table } from '../data/readers/index.js';
 import type { Example } from '../data/types.js';
 import { DiffoError, quoted, usageError } from '../errors.js';
+import { usualKind } from '../tasks/kinds/registry.js';
 import { knownTask } from '../tasks/known/knownTask.js';
 import { rowToExample } from '../tasks/rows.js';
 
@@ -12,7 +13,7 @@ export type PredictInput = { readonly text: string; readonly pair?: string | und
 export const plainTask: TaskFile = {
   format: 'diffora-task/1',
   name: 'unknown',
-  kind: 'classification',
+  kind: usualKind,
   labels: [],
   columns: { text: 'text', label: 'label' },
   metrics: ['accuracy'],
@@ -27,7 +28,10 @@ export const plainTask: TaskFile = {
  */
 export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
   const { columns } = task;
-  const inColumns = (table: Table) => knownTask(task)?.inColumns?.(table) ?? table;
+  const inColumns = (table: Table) => {
+    const told = knownTask(task)?.inColumns?.(table) ?? table;
+    return task.kind.inColumns?.(told, task) ?? told;
+  };
   if ('text' in input) {
     const { text, pair } = input;
     if (pair === undefined && columns.pair !== undefined) {

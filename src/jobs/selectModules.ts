@@ -13,7 +13,6 @@ import { discretise } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
 import { selectionMethods } from '../selection/registry.js';
 import { adapterMethodName, dropoutRateOf, type TrainConfig } from '../settings/config.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import type { Task } from '../tasks/task.js';
 import type { RunContext } from './runContext.js';
 
@@ -42,7 +41,7 @@ export async function selectModules(
   const name = config.select ?? 'diffora';
   const selected = await selectionMethods[name].select({
     model,
-    objective: kinds[task.kind].objective(),
+    objective: task.kind.objective(),
     halves: { train: first, validation: second },
     settings: {
       ...config,

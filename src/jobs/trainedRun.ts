@@ -9,10 +9,8 @@ import type { Model } from '../models/model.js';
 import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
-import type { Adapted, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
-import { kinds } from '../tasks/kinds/registry.js';
+import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import { fineTune, trainingSteps } from './fineTune.js';
-import { lossOptionsOf } from './lossOptions.js';
 import { planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
 import { type Selection, savedSelection, selectModules } from './selectModules.js';
@@ -41,10 +39,12 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const { reporter, signal, log, journal } = context;
   const { opened, task, train, dev } = workspace;
   const { model } = opened;
-  const objective = kinds[task.kind].objective(lossOptionsOf(config, task, train.encoded));
+  const { labelSmoothing, classWeights } = config;
+  const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
+  const objective = task.kind.objective(changes);
   refuseHeadTraining(config, model, task);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
-  const scorer = await workspace.scorer();
+  const encoded = await workspace.scorer();
   const started = performance.now();
   let selection: Selection | undefined;
   if (workspace.dam !== undefined) {
@@ -72,49 +72,72 @@ export async function trainIn(workspace: Workspace, config: TrainConfig, context
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(config, Math.ceil(train.encoded.length / config.batchSize));
   const { threads, nullScoreDiffThreshold } = config;
-  const scoring = { threads, nullScoreDiffThreshold, signal };
-  const score = (to: Reporter) => scoreExamples(scorer, { opened, plan, parameters }, dev.examples.length, scoring, to);
+  const scorer = openedOnce(encoded, { opened, plan, parameters }, threads);
+  const scoring = { nullScoreDiffThreshold, signal };
+  const score = (to: Reporter) => scoreExamples(scorer, dev.examples.length, scoring, to);
   const evaluation = evaluationOf(config, task, async () => (await score(silent)).scores, context);
   const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
-  const phase = reporter.phase('train', totalSteps, stage?.found?.step);
-  await fineTune(model, plan, parameters, train.encoded, {
-    objective,
-    config,
-    signal,
-    watch,
-    stage,
-    warn: reporter.warn,
-    onStep: (step, { examples, tokens }) => {
-      watch.record(step);
-      phase.update(step.step + 1, { loss: step.loss, examples, tokens });
-      const { loss: value, learningRate, gradientNorm } = step;
-      log?.scalars(
-        present({ 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm }),
-        step.step + 1,
-      );
-    },
-  });
-  phase.end();
-  const bestStep = watch.takeBest();
-  if (bestStep !== undefined) reporter.info(`The adapter is that of the best evaluation, after step ${bestStep + 1}.`);
-  const trainSeconds = secondsSince(trainingStarted);
+  try {
+    const phase = reporter.phase('train', totalSteps, stage?.found?.step);
+    await fineTune(model, plan, parameters, train.encoded, {
+      objective,
+      config,
+      signal,
+      watch,
+      stage,
+      warn: reporter.warn,
+      onStep: (step, { examples, tokens }) => {
+        watch.record(step);
+        phase.update(step.step + 1, { loss: step.loss, examples, tokens });
+        const { loss: value, learningRate, gradientNorm } = step;
+        log?.scalars(
+          present({ 'train/loss': value, 'train/learning_rate': learningRate, 'train/gradient_norm': gradientNorm }),
+          step.step + 1,
+        );
+      },
+    });
+    phase.end();
+    const bestStep = watch.takeBest();
+    if (bestStep !== undefined) {
+      reporter.info(`The adapter is that of the best evaluation, after step ${bestStep + 1}.`);
+    }
+    const trainSeconds = secondsSince(trainingStarted);
 
-  const evaluationStarted = performance.now();
-  const scored = await score(reporter);
-  const { scores } = scored;
-  const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
-  log?.scalars(devScalars(scores), (bestStep ?? steps.length - 1) + 1);
-  const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
+    const evaluationStarted = performance.now();
+    const scored = await score(reporter);
+    const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
+    log?.scalars(devScalars(scored.scores), (bestStep ?? steps.length - 1) + 1);
+    const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
+    return {
+      plan,
+      parameters,
+      dam: selection?.dam,
+      steps,
+      totalSteps,
+      metrics: watch.lines,
+      bestStep,
+      ...scored,
+      seconds,
+    };
+  } finally {
+    await scorer.release();
+  }
+}
+
+/** A scorer that is compiled at the first scoring, and stays so: a graph reads the parameters as they are at each run. */
+function openedOnce(scorer: Scorer, adapted: Adapted, threads: number): OpenScorer {
+  let opened: Promise<OpenScorer> | undefined;
   return {
-    plan,
-    parameters,
-    dam: selection?.dam,
-    steps,
-    totalSteps,
-    metrics: watch.lines,
-    bestStep,
-    ...scored,
-    seconds,
+    async score(options) {
+      opened ??= scorer.open(adapted, { threads });
+      return (await opened).score(options);
+    },
+    // One that could not be opened has been told of, and holds nothing.
+    release: async () =>
+      opened?.then(
+        (one) => one.release(),
+        () => {},
+      ),
   };
 }
 
@@ -159,17 +182,16 @@ async function startingPlan(model: Model, config: TrainConfig, selection: Select
   return { plan, parameters: await startingParameters(model, plan, config, selection) };
 }
 
-/** Scores examples under the parameters of a plan. */
+/** Scores examples, told of as the phase `evaluate`. */
 export async function scoreExamples(
-  scorer: Scorer,
-  adapted: Adapted,
+  scorer: OpenScorer,
   examples: number,
   options: Omit<ScoreOptions, 'onDone'>,
   reporter: Reporter,
 ): Promise<Omit<Scored, 'note'>> {
   const phase = reporter.phase('evaluate', examples);
   const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
-  const { note, ...scored } = await scorer(adapted, { ...options, onDone });
+  const { note, ...scored } = await scorer.score({ ...options, onDone });
   phase.end();
   if (note !== undefined) reporter.info(note);
   return scored;

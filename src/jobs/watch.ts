@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Watch } from '../engine/loop.js';
 import type { Parameter } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
-import type { MetricName } from '../metrics/names.js';
+import { isBetter, type MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
 import { arraysState, type State } from '../state.js';
 
@@ -116,10 +116,4 @@ export function trainingWatch(
       waited = saved.waited;
     },
   };
-}
-
-/** Undefined scores are worse than any other. */
-function isBetter(metric: MetricName, value: number, than: number): boolean {
-  if (Number.isNaN(than)) return !Number.isNaN(value);
-  return metric === 'perplexity' ? value < than : value > than;
 }

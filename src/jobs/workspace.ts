@@ -8,7 +8,6 @@ import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
 import type { Scorer } from '../tasks/kinds/kind.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import {
   countsOf,
   type EncodedSplit,
@@ -64,7 +63,7 @@ export async function workspaceOf(
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
   const adapter = config.adapter === undefined ? undefined : await openAdapterFor(config.adapter, task, config);
   const head = adapter === undefined ? config.head : headPartOf(adapter);
-  const { taskType } = kinds[task.kind];
+  const { taskType } = task.kind;
   const any = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
   if (adapter === undefined) noteNewHead(any.model, reporter);
   else await checkBase(adapter, any.model, config.anyBase, reporter);
@@ -100,9 +99,9 @@ async function openAdapterFor(path: string, task: Task, config: TrainConfig): Pr
   if (adapter.baseModel !== config.model.split('@')[0] && adapter.baseModel !== config.model) {
     throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${config.model}. Give --model its model.`);
   }
-  if (adapter.taskType !== kinds[task.kind].taskType) {
+  if (adapter.taskType !== task.kind.taskType) {
     throw usageError(
-      `Task ${task.name} is of the kind ${task.kind}; ${adapter.folder} is a ${adapter.taskType} adapter.`,
+      `Task ${task.name} is of the kind ${task.kind.name}; ${adapter.folder} is a ${adapter.taskType} adapter.`,
     );
   }
   const [needed, known] = [outputsOf(task), outputsOf(adapter.task)];

@@ -1,11 +1,10 @@
-import type { TaskFile } from '../artifacts/adapterFolder.js';
 import type { Learned } from '../artifacts/openAdapted.js';
+import type { TaskFile } from '../artifacts/taskFile.js';
 import type { Example } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import { type Evaluation, type ScoringOptions, scoreTask } from '../jobs/evaluate.js';
 import { type PredictionOptions, predictExamples } from '../jobs/predict.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
-import { kinds } from '../tasks/kinds/registry.js';
 import type { Task } from '../tasks/task.js';
 
 /** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
@@ -39,7 +38,7 @@ export function adapterOf(learned: Learned, threads: number): Adapter {
     return call;
   };
   const compiled = () => {
-    answerer ??= kinds[task.kind].answerer(learned, { threads }).catch((error) => {
+    answerer ??= task.kind.answerer(learned, { threads }).catch((error) => {
       answerer = undefined;
       throw error;
     });

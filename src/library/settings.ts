@@ -1,5 +1,5 @@
 import { usageError } from '../errors.js';
-import { refuseTooLarge } from '../jobs/estimate.js';
+import { guardMemory } from '../jobs/estimate.js';
 import { workspaceOf } from '../jobs/workspace.js';
 import type { LoadedModel } from '../models/loading/loadModel.js';
 import type { ProgressOptions } from '../reporter.js';
@@ -48,6 +48,6 @@ export async function openLoaded(
   const task = withMetrics(any, config.metrics);
   const given = typeof dam === 'object' ? dam : undefined;
   const workspace = await workspaceOf(task, async () => model, config, { reporter, signal }, given);
-  refuseTooLarge(workspace, config);
+  guardMemory(workspace, config, reporter);
   return { workspace, config, context: { reporter, signal } };
 }

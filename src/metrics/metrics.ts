@@ -1,61 +1,3 @@
-import { DiffoError, usageError } from '../errors.js';
-import type { MetricName } from './names.js';
-
-/** What outputs are read by. */
-interface Scored {
-  readonly kind: string;
-  readonly labels: readonly string[];
-}
-
-/**
- * Scores a model's outputs with the metrics of a task.
- *
- * @param logits [n, numLabels] row-major for classification, the class with the largest logit (the lowest index of
- *   equals) being the prediction; [n] predicted scores for regression
- * @param labels [n] class indices or scores
- * @throws DiffoError when an output is not finite, so that a diverged model never gets a score
- */
-export function computeMetrics(
-  task: Scored & { readonly metrics: readonly MetricName[] },
-  logits: Float32Array,
-  labels: ArrayLike<number>,
-): Partial<Record<MetricName, number>> {
-  const numOutputs = task.kind === 'regression' ? 1 : task.labels.length;
-  if (logits.length !== labels.length * numOutputs) {
-    throw new Error(`${logits.length} logits do not make ${labels.length} rows of ${numOutputs}`);
-  }
-  if (!logits.every(Number.isFinite)) {
-    throw new DiffoError(
-      'The model gives outputs that are not finite: training has diverged. Lower the learning rate.',
-    );
-  }
-  const predicted = predictedOf(task, logits);
-  return Object.fromEntries(task.metrics.map((name) => [name, metric(name, predicted, labels, numOutputs)]));
-}
-
-/** What outputs say: the class of each row, or its score. Shapes as for {@link computeMetrics}. */
-export function predictedOf({ kind, labels }: Scored, logits: Float32Array) {
-  return kind === 'regression' ? logits : argmaxRows(logits, labels.length);
-}
-
-/** One metric of predicted classes or scores. */
-export function metric(
-  name: MetricName,
-  predicted: ArrayLike<number>,
-  expected: ArrayLike<number>,
-  numLabels: number,
-): number {
-  const compute = METRICS[name];
-  if (compute === undefined) throw new Error(`${name} is no metric of classes or scores`);
-  return compute(predicted, expected, numLabels);
-}
-
-/** @throws DiffoError (usage) where the first metric, which decides which run is better, is one of which less is better */
-export function refuseSmallerFirst([first]: readonly MetricName[], where: string): void {
-  if (first !== 'perplexity') return;
-  throw usageError(`${where}: perplexity cannot decide, since less of it is better. Put log_likelihood before it.`);
-}
-
 /** The column of the largest value of each row of [n, columns], the lowest of equals. */
 export function argmaxRows(values: Float32Array, columns: number): Int32Array {
   const best = new Int32Array(values.length / columns);
@@ -66,10 +8,6 @@ export function argmaxRows(values: Float32Array, columns: number): Int32Array {
   }
   return best;
 }
-
-type Metric = (predicted: ArrayLike<number>, expected: ArrayLike<number>, numLabels: number) => number;
-
-const METRICS: Readonly<Partial<Record<MetricName, Metric>>> = { matthews, accuracy, f1, pearson, spearman };
 
 /** Share of rows where both are equal. */
 export function accuracy(predicted: ArrayLike<number>, expected: ArrayLike<number>): number {

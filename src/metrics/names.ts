@@ -1,30 +1,72 @@
+import { accuracy, f1, matthews, pearson, spearman } from './metrics.js';
+import { bleuScore } from './text/bleu.js';
+import { nistScore } from './text/nist.js';
+
+/** What is to be known of a metric. */
+interface Metric {
+  /** Which of two values is the better one. */
+  readonly better: 'higher' | 'lower';
+  /** From a class or a score of each row, predicted and expected; left out where it is no metric of rows. */
+  readonly ofRows?: (predicted: ArrayLike<number>, expected: ArrayLike<number>, numLabels: number) => number;
+  /** From sums, over examples, of what each adds to it. Left out: the first over the second, or over the examples where there is one alone. */
+  readonly ofSums?: (sums: readonly number[], examples: number) => number;
+}
+
 /**
- * The larger, the better, but for perplexity. `exact_match` and `f1` of span tasks are SQuAD's, `best_…` those at the
- * best no-answer threshold. `accuracy` of language tasks is that of the likeliest choice, `generated_accuracy` that of
- * written answers; `log_likelihood` is the mean of a reference's tokens. `precision`, `recall` and `f1` of entities are
- * of whole entities, `accuracy` there of tokens; `micro_f1` counts all labels of all examples together, `macro_f1` is the
- * mean over labels, `subset_accuracy` the share of examples with every label right.
+ * Every metric. `exact_match` and `f1` of answers in passages are SQuAD's, `best_…` those at the best no-answer threshold.
+ * `accuracy` of written answers is that of the likeliest choice, `generated_accuracy` that of what is written;
+ * `log_likelihood` is the mean of a reference's tokens. `precision`, `recall` and `f1` of entities are of whole entities,
+ * `accuracy` there of tokens; `micro_f1` counts all labels of all examples together, `macro_f1` is the mean over labels,
+ * `subset_accuracy` the share of examples with every label right.
  */
-export const metricNames = [
-  'matthews',
-  'accuracy',
-  'f1',
-  'precision',
-  'recall',
-  'micro_f1',
-  'macro_f1',
-  'subset_accuracy',
-  'pearson',
-  'spearman',
-  'exact_match',
-  'best_f1',
-  'best_exact_match',
-  'generated_accuracy',
-  'bleu',
-  'nist',
-  'rouge_l',
-  'log_likelihood',
-  'perplexity',
-] as const;
+const table = {
+  matthews: { better: 'higher', ofRows: matthews },
+  accuracy: { better: 'higher', ofRows: accuracy },
+  // Of entities it is a share of sums, of answers in passages a mean.
+  f1: {
+    better: 'higher',
+    ofRows: f1,
+    ofSums: (sums, examples) => (sums.length === 2 ? shareOf(sums) : sums[0]! / examples),
+  },
+  precision: { better: 'higher', ofSums: shareOf },
+  recall: { better: 'higher', ofSums: shareOf },
+  micro_f1: { better: 'higher', ofSums: shareOf },
+  macro_f1: { better: 'higher', ofSums: macroShare },
+  subset_accuracy: { better: 'higher' },
+  pearson: { better: 'higher', ofRows: pearson },
+  spearman: { better: 'higher', ofRows: spearman },
+  exact_match: { better: 'higher' },
+  best_f1: { better: 'higher' },
+  best_exact_match: { better: 'higher' },
+  generated_accuracy: { better: 'higher' },
+  bleu: { better: 'higher', ofSums: bleuScore },
+  nist: { better: 'higher', ofSums: nistScore },
+  rouge_l: { better: 'higher' },
+  log_likelihood: { better: 'higher', ofSums: ([sum, tokens]) => sum! / tokens! },
+  perplexity: { better: 'lower', ofSums: ([sum, tokens]) => Math.exp(-sum! / tokens!) },
+} as const satisfies Readonly<Record<string, Metric>>;
+
 /** Name of a metric. */
-export type MetricName = (typeof metricNames)[number];
+export type MetricName = keyof typeof table;
+/** Metrics by name. */
+export const metrics: Readonly<Record<MetricName, Metric>> = table;
+export const metricNames = Object.keys(table) as MetricName[];
+
+/** True where a value of a metric is better than another. An undefined one is worse than any other. */
+export function isBetter(name: MetricName, value: number, than: number): boolean {
+  if (Number.isNaN(than)) return !Number.isNaN(value);
+  return metrics[name].better === 'higher' ? value > than : value < than;
+}
+
+/** A share of two sums; 0 of nothing. */
+function shareOf([part, whole]: readonly number[]): number {
+  return whole === 0 ? 0 : part! / whole!;
+}
+
+/** The mean of shares, the two sums of each one after the other. */
+function macroShare(sums: readonly number[]): number {
+  const labels = sums.length / 2;
+  let total = 0;
+  for (let label = 0; label < labels; label++) total += shareOf([sums[2 * label]!, sums[2 * label + 1]!]);
+  return total / labels;
+}

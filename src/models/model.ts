@@ -31,6 +31,9 @@ export type Projection = (typeof projections)[number];
 export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM'] as const;
 export type TaskType = (typeof taskTypes)[number];
 
+/** What a row of a model's outputs is of: a whole sequence, each token, or the token that comes next. */
+export type OutputsOf = 'sequence' | 'token' | 'nextToken';
+
 /** A tensor that fine-tuning creates or replaces: part of the head. */
 export interface HeadTensor {
   /** Name as PyTorch spells it, e.g. `classifier.weight`. */
@@ -152,6 +155,7 @@ export interface Model {
   readonly family: string;
   readonly checkpoint: Checkpoint;
   readonly taskType: TaskType;
+  readonly outputsOf: OutputsOf;
   /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM. */
   readonly numLabels: number;
   readonly layers: number;

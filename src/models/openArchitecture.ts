@@ -1,7 +1,25 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
-import type { Architecture, Family, Head, HeadPart, HeadTensor, Model, ModelOptions } from './model.js';
+import type {
+  Architecture,
+  Family,
+  Head,
+  HeadPart,
+  HeadTensor,
+  Model,
+  ModelOptions,
+  OutputsOf,
+  TaskType,
+} from './model.js';
 import { findTensor, matchTensors } from './weights.js';
+
+/** What the heads of each type give: rows of outputs, and how many a row has where that is not as it is asked for. */
+const headTypes: Readonly<Record<TaskType, { readonly of: OutputsOf; readonly outputs?: number | 'vocabulary' }>> = {
+  SEQ_CLS: { of: 'sequence' },
+  TOKEN_CLS: { of: 'token' },
+  QUESTION_ANS: { of: 'token', outputs: 2 },
+  CAUSAL_LM: { of: 'nextToken', outputs: 'vocabulary' },
+};
 
 /**
  * Puts an architecture and a checkpoint together: every frozen tensor found in the file, the head's tensors listed for
@@ -17,8 +35,9 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     const known = Object.keys(architecture.heads).join(', ');
     throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.`);
   }
-  const numLabels = { SEQ_CLS: options.numLabels, TOKEN_CLS: options.numLabels, QUESTION_ANS: 2, CAUSAL_LM: vocabSize };
-  const head = makeHead(numLabels[taskType]);
+  const { of: outputsOf, outputs = options.numLabels } = headTypes[taskType];
+  const numLabels = outputs === 'vocabulary' ? vocabSize : outputs;
+  const head = makeHead(numLabels);
   const { trained, frozen, modules, part: trainedPart } = splitHead(head, part, architecture, checkpoint);
   const backbone = matchTensors(checkpoint, [...tensors, ...frozen], architecture.spellings);
   const used = new Set([...backbone.values(), ...trained.flatMap(({ stored }) => (stored ? [stored.name] : []))]);
@@ -26,7 +45,8 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     family: family.name,
     checkpoint,
     taskType,
-    numLabels: numLabels[taskType],
+    outputsOf,
+    numLabels,
     layers,
     modules: [...new Set(adaptable.map(({ module }) => module))],
     adaptable,
@@ -45,7 +65,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
-    cached: taskType === 'CAUSAL_LM' ? cached : undefined,
+    cached: outputsOf === 'nextToken' ? cached : undefined,
   };
 }
 

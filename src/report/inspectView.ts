@@ -61,12 +61,7 @@ function runView({ folder, run, dam, adapter, bytes }: RunInspection, screen: Sc
 
 function adapterView(adapter: AdapterInspection, screen: Screen): string {
   const { parameters, task, targets, headOnly } = adapter;
-  const [title, given] = {
-    classification: ['labels', task.labels.join(', ')],
-    regression: ['labels', 'a score'],
-    span: ['answers', 'parts of a passage'],
-    language: ['answers', 'texts'],
-  }[task.kind] as [string, string];
+  const [title, given] = task.kind.describe(task);
   const count = targets.reduce((sum, { layers }) => sum + Math.max(1, layers.length), 0);
   const facts: Facts = [
     ['adapter', `${adapter.folder} (${formatBytes(adapter.bytes)} on disk)`],

@@ -38,7 +38,7 @@ export async function gramMatrices(
   examples: readonly EncodedExample[],
   options: Omit<FreshAdapters, 'objective'> & { readonly onExample?: (done: number) => void },
 ): Promise<GramMatrices> {
-  if (model.taskType !== 'SEQ_CLS') {
+  if (model.outputsOf !== 'sequence') {
     throw usageError('The Gram matrix is that of classes or scores; this task has neither. Select another way.');
   }
   const plan = loraPlan({ ...options, bias: 'none' }, { own: model.adaptable, shared: [] });

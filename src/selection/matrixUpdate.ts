@@ -3,6 +3,7 @@ import { type GradientStepOptions, openGradientStep } from '../engine/gradientSt
 import { type Outcome, outcomeOf, type Update } from '../engine/loop.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
+import type { OpenStep } from '../engine/sharedStep.js';
 import type { Model } from '../models/model.js';
 import { doublesState, together } from '../state.js';
 import type { SearchOrder } from './dam.js';
@@ -26,6 +27,8 @@ export interface MatrixUpdateOptions
   readonly relax: Relaxation;
   readonly groups: readonly Group[];
   readonly order: SearchOrder;
+  /** First order: a step without dropout that others use too; left out, one is compiled for this update. */
+  readonly openStep?: OpenStep | undefined;
   readonly optimizer: DamOptimizerName;
   readonly damLearningRate: number;
   /** Weight of the matrix's entropy in the loss of the logits at the last step; rises from 0. */
@@ -96,12 +99,9 @@ async function openGateGradient(model: Model, options: MatrixUpdateOptions): Pro
   if (order === 'second') {
     return openUnrolledGradient(model, { ...shared, weights, gates: gates.parameter, gateTensors: gates.of });
   }
-  const step = await openGradientStep(model, {
-    ...shared,
-    parameters: [...weights, gates.parameter],
-    gates: gates.of,
-    wrt: [gates.parameter],
-  });
+  const parameters = [...weights, gates.parameter];
+  const open = options.openStep ?? ((wrt) => openGradientStep(model, { ...shared, parameters, gates: gates.of, wrt }));
+  const step = await open([gates.parameter]);
   return {
     gradient: step.gradients[0]!,
     run: (validation) => step.run(validation, 0),

@@ -94,7 +94,7 @@ export interface Selected {
 /** A way to decide where adapters go. */
 export interface SelectionMethod {
   readonly title: string;
-  /** Training graphs with adapters on all modules that it holds at a time: what its memory is estimated by. */
+  /** Training graphs with adapters on all modules that it holds at a time, at most: what its memory is estimated by. */
   readonly graphs: 0 | 1 | 2;
   /** Where it comes from. */
   readonly source: string;

@@ -2,10 +2,12 @@ import * as z from 'zod';
 import { loraPlan } from '../adapters/methods/lora.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { BatchStream } from '../engine/batchStream.js';
+import { hasDropout, openGradientStep } from '../engine/gradientStep.js';
 import { type LoopCompany, runLoop } from '../engine/loop.js';
 import type { Objective } from '../engine/objective.js';
 import { adapterParameters, type Parameter } from '../engine/parameters.js';
 import { learningRates } from '../engine/schedule.js';
+import { sharedStep } from '../engine/sharedStep.js';
 import { weightUpdate } from '../engine/weightUpdate.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
@@ -91,8 +93,17 @@ export async function searchDam(
   const { learningRate: peak, warmupSteps } = options;
   const rate = learningRates({ schedule: 'linear', peak, totalSteps: steps, warmupSteps });
   const graph = { objective, plan, gradientCheckpointing, threads };
+  const parameters = [...weights, gates.parameter];
+  const drawn = { ...graph, parameters, gates: gates.of, dropoutSeed: seed, dropoutRate: options.dropoutRate };
+  // Without dropout both updates run the same graph: in one session they take the memory of one, and the time of two.
+  const wrt = [gates.parameter, ...weights];
+  const openStep =
+    options.order === 'first' && !hasDropout(model, drawn)
+      ? sharedStep(() => openGradientStep(model, { ...drawn, wrt, largestBatch: training.largest }), wrt)
+      : undefined;
   const matrix = matrixUpdate(model, {
     ...graph,
+    openStep,
     logits,
     gates,
     weights,
@@ -109,16 +120,13 @@ export async function searchDam(
     seed,
   });
   const trained = weightUpdate(model, {
-    ...graph,
-    parameters: [...weights, gates.parameter],
-    gates: gates.of,
+    ...drawn,
+    openStep,
     trained: weights,
     batches: training,
     rate,
     weightDecay: 0,
     maxGradNorm: options.maxGradNorm,
-    dropoutSeed: seed,
-    dropoutRate: options.dropoutRate,
   });
   const history: SearchStep[] = [];
   await runLoop({

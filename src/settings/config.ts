@@ -136,6 +136,8 @@ export const trainSchema = z.strictObject({
   /** Folder of logs that are files; default: the run folder's name with -logs. */
   logDir: z.string().optional(),
   threads: z.int().positive().default(availableParallelism()),
+  /** GB (10⁹ bytes) that a run may take by its estimate; default: a warning where that is more than is free. */
+  memoryLimit: z.union([z.literal('none'), z.number().positive()]).optional(),
 });
 
 /** Threads of work whose settings say nothing of them. */
@@ -150,6 +152,7 @@ export const freeSettings = [
   'keepCheckpoints',
   'maxSkippedSteps',
   'anyBase',
+  'memoryLimit',
 ] as const satisfies readonly TrainKey[];
 
 export type TrainKey = keyof typeof trainSchema.shape;

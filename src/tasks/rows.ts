@@ -1,55 +1,43 @@
 import { cellOf, placeOf, type Row, shownCell, type Table } from '../data/readers/index.js';
 import type { Example } from '../data/types.js';
 import { DiffoError, nearestNames, quoted } from '../errors.js';
-import { answersOf } from './answers.js';
-import { withChoices } from './choices.js';
-import type { Task } from './task.js';
-
-/** What of a task is needed to read a row: enough to predict where no data is at hand. */
-export type TaskShape = Pick<Task, 'name' | 'kind' | 'labels' | 'columns'>;
+import type { Columns, TaskShape } from './task.js';
 
 /**
  * A row of a user's file as an example of the task, for `predict --input`. A row without a label (no such column, an
- * empty cell, null) is fine, but that an empty cell of a span task says: no answer. Other columns are ignored.
+ * empty cell, null) is fine, but that an empty cell may say something, as that a passage has no answer. Other columns
+ * are ignored.
  *
  * @param path file the row came from, for messages
  * @throws DiffoError that names file and line when the text or the pair is missing, or the label is not of the task
  */
 export function rowToExample(task: TaskShape, row: Row, path: string): Example {
-  const { text, pair, label } = task.columns;
-  const where = placeOf(path, row);
-  const example = {
-    id: String(row.line),
-    text: textOf(row, text, where),
-    ...(pair === undefined ? {} : { pair: textOf(row, pair, where) }),
-  };
-  return { ...example, ...learnedOf(task, cellOf(row, label), example, where) };
-}
-
-/** What is to be learned, as a cell tells it. */
-function learnedOf(task: TaskShape, cell: unknown, { pair = '' }: Example, where: string): Partial<Example> {
-  if (task.kind === 'span' && cell !== undefined) return { answers: isEmpty(cell) ? [] : answersOf(cell, pair, where) };
-  if (isEmpty(cell)) return {};
-  return task.kind === 'language' ? { references: textsOf(cell, where) } : { label: parseLabel(task, cell, where) };
+  return task.kind.example(task, row, placeOf(path, row));
 }
 
 /**
- * All rows of a table as examples, each with a label, and with its choices where the columns name them.
+ * All rows of a table as examples, each with what is to be learned.
  *
  * @param columns names of the columns in this file, where they are not the task's
  * @throws DiffoError that names the file, and the line where there is one
  */
-export function tableToExamples(table: Table, task: TaskShape, columns: Task['columns'] = task.columns): Example[] {
+export function tableToExamples(table: Table, task: TaskShape, columns: Columns = task.columns): Example[] {
   for (const name of Object.values(columns)) requireColumn(table, name);
   if (table.rows.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
-  const { choices } = columns;
   return table.rows.map((row) => {
     const example = rowToExample({ ...task, columns }, row, table.path);
-    if ((example.label ?? example.answers ?? example.references) === undefined) {
-      throw new DiffoError(`${placeOf(table.path, row)}: column "${columns.label}" is empty. Label or remove the row.`);
-    }
-    return choices === undefined ? example : withChoices(example, cellOf(row, choices), placeOf(table.path, row));
+    if (task.kind.isLabelled(example)) return example;
+    throw new DiffoError(`${placeOf(table.path, row)}: column "${columns.label}" is empty. Label or remove the row.`);
   });
+}
+
+/** The text of a row and its pair, with the row's number. */
+export function textsOfRow({ text, pair }: Columns, row: Row, where: string): Example {
+  return {
+    id: String(row.line),
+    text: textOf(row, text, where),
+    ...(pair === undefined ? {} : { pair: textOf(row, pair, where) }),
+  };
 }
 
 /** @throws DiffoError naming the columns there are, the nearest first, when `name` is not among them */
@@ -75,6 +63,33 @@ export function isEmpty(cell: unknown): boolean {
   return cell === undefined || cell === null || (typeof cell === 'string' && cell.trim() === '');
 }
 
+/** Cells of a column that hold something. */
+export function filledCells({ rows }: Table, column: string): unknown[] {
+  return rows.map((row) => cellOf(row, column)).filter((cell) => !isEmpty(cell));
+}
+
+/** Names of labels, sorted: as numbers where all of them are numbers. */
+export function sortedLabels(names: Iterable<string>): string[] {
+  const labels = [...new Set(names)];
+  const numeric = labels.every((name) => Number.isFinite(Number(name)));
+  return labels.sort((a, b) => (numeric ? Number(a) - Number(b) : a < b ? -1 : 1));
+}
+
+/**
+ * The index of a label by its name, or by number where names are not numbers.
+ * @throws DiffoError where the task has no such label
+ */
+export function labelIndex(cell: unknown, { name: task, labels }: Pick<TaskShape, 'name' | 'labels'>, where: string) {
+  const name = labelName(cell);
+  const index = labels.indexOf(name);
+  if (index >= 0) return index;
+  const numbered = /^\d+$/.test(name) && !labels.some((label) => /^-?\d+$/.test(label));
+  if (numbered && Number(name) < labels.length) return Number(name);
+  throw new DiffoError(
+    `${where}: the label "${name}" is not one of ${task}'s: ${quoted(labels)}. Mend it or remove the row.`,
+  );
+}
+
 function textOf(row: Row, column: string, where: string): string {
   const value = cellOf(row, column);
   if (typeof value === 'string') return value;
@@ -86,28 +101,4 @@ function textOf(row: Row, column: string, where: string): string {
     );
   }
   throw new DiffoError(`${where}: column "${column}" holds no text but ${shownCell(value, 40)}.`);
-}
-
-/** The text that is to be written, or a list of those that count as right. */
-function textsOf(cell: unknown, where: string): string[] {
-  const texts = Array.isArray(cell) ? cell : [cell];
-  if (texts.length > 0 && !texts.some((text) => typeof text === 'object' || isEmpty(text))) return texts.map(String);
-  throw new DiffoError(`${where}: ${shownCell(cell, 40)} is no text to be written. Write one, or a list of texts.`);
-}
-
-/** Class index by name, or by number where names are not numbers; a score for regression. */
-function parseLabel(task: TaskShape, cell: unknown, where: string): number {
-  const name = labelName(cell);
-  if (task.kind === 'regression') {
-    const score = typeof cell === 'number' || typeof cell === 'string' ? Number(cell) : Number.NaN;
-    if (!Number.isFinite(score)) throw new DiffoError(`${where}: the score "${name}" is not a number. Mend it.`);
-    return score;
-  }
-  const index = task.labels.indexOf(name);
-  if (index >= 0) return index;
-  const numbered = /^\d+$/.test(name) && !task.labels.some((label) => /^-?\d+$/.test(label));
-  if (numbered && Number(name) < task.labels.length) return Number(name);
-  throw new DiffoError(
-    `${where}: the label "${name}" is not one of ${task.name}'s: ${quoted(task.labels)}. Mend it or remove the row.`,
-  );
 }

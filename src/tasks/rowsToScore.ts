@@ -1,11 +1,11 @@
 import { readRows, type Table } from '../data/readers/index.js';
-import { makeSplit } from '../data/split.js';
-import { labelsOf, nameOf, usualColumns, warnOfEmpty } from './custom.js';
-import { taskColumns } from './description.js';
+import { taskColumns, usualColumns } from './columns.js';
+import { nameOf, warnOfEmpty } from './custom.js';
 import { withLead } from './encoding/prompt.js';
 import { knownTask } from './known/knownTask.js';
 import { tableToExamples } from './rows.js';
-import type { LearnedTask, Task } from './task.js';
+import { splitOf } from './splitOf.js';
+import type { Columns, LearnedTask, Task } from './task.js';
 import type { ColumnOptions } from './taskOptions.js';
 
 /**
@@ -22,22 +22,23 @@ export async function rowsToScore(
   options: ColumnOptions & { readonly warn: (message: string) => void },
 ): Promise<Task> {
   const known = knownTask(learned);
+  const { kind } = learned;
   const read = await readRows(path);
-  const table = known?.inColumns?.(read) ?? read;
-  const columns = columnsIn(table, learned, options);
-  const isUnknown = learned.name === 'unknown' && learned.kind === 'classification';
-  const labels = isUnknown ? labelsOf(table, columns.label) : learned.labels;
+  const told = known?.inColumns?.(read) ?? read;
+  const columns = columnsIn(told, learned, options);
+  const table = kind.inColumns?.(told, { ...learned, columns }) ?? told;
+  const labels = (learned.name === 'unknown' ? kind.labelsIn?.(table, columns) : undefined) ?? learned.labels;
   const task = { ...learned, name: nameOf(path), columns, labels };
   const rows = tableToExamples(table, task);
   warnOfEmpty(rows, path, options.warn);
   const { generation } = known ?? learned;
   const scored = known?.toScore?.(rows) ?? rows;
   const examples = generation ? scored.map((example) => withLead(example, generation)) : scored;
-  return { ...task, splits: ['test'], load: async () => makeSplit('test', examples, path, task.labels) };
+  return { ...task, splits: ['test'], load: async () => splitOf(task, 'test', examples, path) };
 }
 
-function columnsIn(table: Table, { name, kind, columns }: LearnedTask, options: ColumnOptions): Task['columns'] {
-  if (name === 'unknown' && kind !== 'span') return usualColumns(table, options);
+function columnsIn(table: Table, { name, kind, columns }: LearnedTask, options: ColumnOptions): Columns {
+  if (name === 'unknown') return usualColumns(table, options, kind);
   const { textColumn, pairColumn, labelColumn } = options;
   const { choices } = columns;
   return taskColumns({

@@ -7,7 +7,6 @@ import type { Model } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import type { EncodeOptions, Scorer, TaskAsked } from './kinds/kind.js';
-import { kinds } from './kinds/registry.js';
 import type { Task } from './task.js';
 
 /** Longest sequence of a run and a task that do not say. */
@@ -75,10 +74,9 @@ export function countsOf(
   { examples }: UsedSplit,
 ): string {
   const total = `${examples.length.toLocaleString('en-US')} ${name}`;
-  if (kind !== 'classification') return total;
-  const counts = labels.map(() => 0);
-  for (const { label } of examples) if (label !== undefined) counts[label]!++;
-  const shown = labels.slice(0, shownClasses).map((label, i) => `${counts[i]!.toLocaleString('en-US')} ${label}`);
+  const counts = kind.labelCounts(labels, examples);
+  if (labels.length === 0) return total;
+  const shown = labels.slice(0, shownClasses).map((label) => `${counts[label]!.toLocaleString('en-US')} ${label}`);
   const more = labels.length > shownClasses ? [`and ${labels.length - shownClasses} more classes`] : [];
   return `${total} (${[...shown, ...more].join(', ')})`;
 }
@@ -92,7 +90,7 @@ export function scorerOf(
   reporter: Reporter,
 ): Promise<Scorer> {
   const warn = warnerOf(task, used, reporter);
-  return kinds[task.kind].scorer(opened, task, used.examples, { ...options, warn });
+  return task.kind.scorer(opened, task, used.examples, { ...options, warn });
 }
 
 const warnerOf =
@@ -109,12 +107,12 @@ export async function encodeUsed(
   reporter: Reporter,
 ): Promise<EncodedSplit> {
   const warn = warnerOf(task, used, reporter);
-  const encoded = await kinds[task.kind].encode(opened, task, used.examples, { ...options, warn });
+  const encoded = await task.kind.encode(opened, task, used.examples, { ...options, warn });
   return { ...used, encoded };
 }
 
 /** Outputs of the head that a task needs. */
-export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => kinds[task.kind].outputs(task);
+export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => task.kind.outputs(task);
 
 /** The longest sequence of a run: as it says, else the task's, as far as the model allows. */
 export function sequenceLength(

@@ -1,14 +1,16 @@
 import type { Table } from '../data/readers/index.js';
 import { usageError } from '../errors.js';
-import { type TaskTerms, taskOfTables, usualColumns } from './custom.js';
-import { SPAN_COLUMNS } from './description.js';
+import { type TaskTerms, taskOfTables } from './custom.js';
+import { type KindName, kinds } from './kinds/registry.js';
 import type { Task } from './task.js';
 
 /** An example as plain values by column: `{ text, label }`, `{ text, pair, label }`, `{ question, context, answers }`. */
 export type ExampleRow = Readonly<Record<string, unknown>>;
 
 /** What is not to be as {@link taskFromExamples} finds it. */
-export interface TaskFromExamplesOptions extends Partial<TaskTerms> {
+export interface TaskFromExamplesOptions extends Partial<Omit<TaskTerms, 'kind'>> {
+  /** What is learned, where the rows alone do not tell. */
+  readonly kind?: KindName | undefined;
   /** Scored while training and at its end; left out, a tenth of the training examples is held out. */
   readonly dev?: readonly ExampleRow[] | undefined;
   /** For `evaluate(task, { split: 'test' })`. */
@@ -29,15 +31,14 @@ export interface TaskFromExamplesOptions extends Partial<TaskTerms> {
  * const task = taskFromExamples(mails.map(({ body, isSpam }) => ({ text: body, label: isSpam ? 'spam' : 'ham' })));
  */
 export function taskFromExamples(train: readonly ExampleRow[], options: TaskFromExamplesOptions = {}): Task {
-  const { dev, test, seed, warn = () => {}, name = 'examples', ...terms } = options;
+  const { dev, test, seed, warn = () => {}, name = 'examples', kind, ...terms } = options;
   const tables = {
     train: tableOf(train, name),
     dev: dev && tableOf(dev, `${name} (dev)`),
     test: test && tableOf(test, `${name} (test)`),
   };
   if (train.length === 0) throw usageError('taskFromExamples needs examples, and there are none.');
-  const usual = terms.kind === 'span' ? SPAN_COLUMNS : usualColumns(tables.train, {});
-  return taskOfTables({ columns: usual, ...terms, name }, tables, { seed, warn });
+  return taskOfTables({ ...terms, name, kind: kind && kinds[kind] }, tables, { seed, warn });
 }
 
 function tableOf(rows: readonly ExampleRow[], path: string): Table {

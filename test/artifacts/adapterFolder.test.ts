@@ -9,6 +9,7 @@ import { adapterParameters, headParameters } from '../../src/engine/parameters.j
 import { type HeadPart, headParts } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { parseTrainConfig } from '../../src/settings/config.js';
+import { classification } from '../../src/tasks/kinds/classification.js';
 import { oraclePath } from '../fixtures.js';
 import { lettersTask as task } from '../models/lettersTask.js';
 import { openTinyBert } from '../models/tinyBert.js';
@@ -98,7 +99,7 @@ describe('the part of the head that was trained', () => {
     const unknown = {
       format: 'diffora-task/1',
       name: 'unknown',
-      kind: 'classification',
+      kind: classification,
       labels: [],
       columns: { text: 'a', label: 'b' },
       metrics: ['accuracy'],

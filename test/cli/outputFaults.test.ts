@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
-import { train } from '../../src/jobs/run.js';
+import { train } from '../../src/jobs/train.js';
 import type { TrainConfigInput } from '../../src/settings/config.js';
 import { canMount, withDisk } from '../files/disk.js';
 import { bytesOf, quickConfig, type Stop, stopwatch, trainUntil } from '../jobs/resumed.js';

@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { manifestChecksum } from '../../src/artifacts/checkpoints/format.js';
-import { select } from '../../src/jobs/run.js';
+import { select } from '../../src/jobs/select.js';
 import { silent } from '../../src/reporter.js';
 import { bytesOf, quickConfig, stopwatch, trainUntil } from '../jobs/resumed.js';
 import { diffora, quickRun, resultOf, reviewsFolder, type temporaryFolder, tinyModel } from './run.js';

@@ -83,6 +83,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     saveSteps: 2,
     keepCheckpoints: 1,
     seed: 7,
+    memoryLimit: 16,
     log: ['csv'],
     logDir: folder.path('logs'),
   }),

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readDelimited, readTable } from '../../src/data/readers/index.js';
 import { DiffoError } from '../../src/errors.js';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { rowToExample } from '../../src/tasks/rows.js';
 
 let folder: string;
@@ -183,7 +184,7 @@ describe('what was found by fuzzing', () => {
   it('a text column of whole numbers beyond 2^53, as Parquet has them, is text', () => {
     const task = {
       name: 't',
-      kind: 'classification' as const,
+      kind: kinds.classification,
       labels: ['a', 'b'],
       columns: { text: 'id', label: 'y' },
     };
@@ -196,7 +197,7 @@ describe('what was found by fuzzing', () => {
   it('a row has no column "constructor" of its own', () => {
     const task = {
       name: 't',
-      kind: 'regression' as const,
+      kind: kinds.regression,
       labels: [],
       columns: { text: 'constructor', label: 'valueOf' },
     };

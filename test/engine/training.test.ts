@@ -7,7 +7,7 @@ import type { TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import type { Work } from '../../src/progress.js';
 import { randomStream } from '../../src/random.js';
-import { classificationObjective } from '../../src/tasks/kinds/label.js';
+import { classificationObjective } from '../../src/tasks/kinds/classification.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 import { openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
 import { type ObjectiveName, objectives } from '../objectives.js';

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TaskFile } from '../../src/artifacts/adapterFolder.js';
+import type { TaskFile } from '../../src/artifacts/taskFile.js';
 import { mailToText } from '../../src/data/mail/mailToText.js';
 import { readConll, readDelimited, readJsonLines, readRows } from '../../src/data/readers/index.js';
 import { readPredictInput } from '../../src/jobs/predictInput.js';

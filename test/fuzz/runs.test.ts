@@ -9,7 +9,7 @@ import { readTrainConfig } from '../../src/cli/trainConfig.js';
 import { lockPath, withLock } from '../../src/files/lock.js';
 import { appendRecord, readRecords } from '../../src/jobs/compare/records.js';
 import { inspect } from '../../src/jobs/inspect.js';
-import { train } from '../../src/jobs/run.js';
+import { train } from '../../src/jobs/train.js';
 import { inspectJson, inspectView } from '../../src/report/inspectView.js';
 import { silent } from '../../src/reporter.js';
 import { readDam } from '../../src/selection/dam.js';

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { constant, grad, input, ops, type Tensor } from '../../src/graph/index.js';
+import { constant, grad, input, ops, stored, type Tensor } from '../../src/graph/index.js';
 import { commonSubexpressions } from '../../src/graph/passes/commonSubexpressions.js';
 import { foldTransposes } from '../../src/graph/passes/foldTransposes.js';
 import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
 import { optimize } from '../../src/graph/passes/index.js';
+import { liftWidened } from '../../src/graph/passes/liftWidened.js';
 import { recompute } from '../../src/graph/passes/recompute.js';
 import { type Node, nodeOf, nodesInOrder } from '../../src/graph/tensor.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
@@ -254,6 +255,28 @@ describe('recompute', () => {
     expect(recompute(plain)).toEqual(plain);
     const forward = recompute(network(true).slice(0, 1));
     expect(primitivesOf(forward)).toEqual(primitivesOf(plain.slice(0, 1)));
+  });
+});
+
+describe('liftWidened', () => {
+  const x = matrix('x', 2, 2);
+  const at = (name: string) => ({ name, file: '/model.safetensors', offset: 0, length: 8 });
+  const wide = (name: string) => ops.cast(stored(at(name), [2, 2], 'bfloat16'), 'float32');
+
+  it('makes one input of a weight that is widened, however often it is', () => {
+    const { outputs, widened } = liftWidened([ops.add(ops.matmul(x, wide('w')), ops.mul(x, wide('w')))]);
+    expect([...widened]).toEqual([['weight w', { location: at('w'), dtype: 'bfloat16', shape: [2, 2] }]]);
+    expect(primitivesOf(outputs)).toEqual(['matmul', 'mul', 'add']);
+    const [product, scaled] = nodesInOrder(outputs);
+    expect(product!.inputs[1]).toBe(scaled!.inputs[1]);
+  });
+
+  it('leaves those that more is computed from before a run, and weights of float32', () => {
+    const folded = ops.matmul(x, ops.tanh(wide('w')));
+    const plain = ops.matmul(folded, stored(at('v'), [2, 2], 'float32'));
+    const { outputs, widened } = liftWidened([plain]);
+    expect(widened.size).toBe(0);
+    expect(outputs[0]).toBe(plain);
   });
 });
 

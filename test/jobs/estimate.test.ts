@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { estimateIn, refuseTooLarge } from '../../src/jobs/estimate.js';
+import { estimateIn, guardMemory } from '../../src/jobs/estimate.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';
 import { silent } from '../../src/reporter.js';
 import { parseTrainConfig } from '../../src/settings/config.js';
@@ -22,33 +22,50 @@ async function open(change: object) {
   return { config, workspace, bytesOf };
 }
 
-describe('a run that does not fit', () => {
-  it('is refused with the batch size that would', async () => {
-    const { config, workspace, bytesOf } = await open({ method: 'lora' });
-    // Half a batch does not fit, a quarter does.
-    const free = (bytesOf(256) + bytesOf(512)) / 2;
-    expect(free).toBeLessThan(0.8 * bytesOf(1024));
-    expect(() => refuseTooLarge(workspace, config, free)).toThrow(
-      '--batch-size 256 would fit (or --accumulate 4, for the same steps).',
-    );
-  });
+/** What is said of a run on a machine with so many bytes free. */
+function saidOf({ config, workspace }: Awaited<ReturnType<typeof open>>, free: number): string[] {
+  const said: string[] = [];
+  guardMemory(workspace, config, { warn: (message) => said.push(message) }, free);
+  return said;
+}
 
-  it('is not refused where the estimate could be wrong', async () => {
-    const { config, workspace, bytesOf } = await open({ method: 'lora' });
-    refuseTooLarge(workspace, config, 0.81 * bytesOf(1024));
-    expect(() => refuseTooLarge(workspace, config, 0.79 * bytesOf(1024))).toThrow('This run takes about');
+describe('a run that takes more than is free', () => {
+  it('starts with a warning that says which batch size would fit', async () => {
+    const run = await open({ method: 'lora' });
+    // Half a batch does not fit, a quarter does.
+    const free = (run.bytesOf(256) + run.bytesOf(512)) / 2;
+    expect(saidOf(run, free)).toEqual([
+      expect.stringMatching(
+        /^This run takes about [\d.]+ GB of memory, and [\d.]+ GB are free: .* --batch-size 256 would fit \(or --accumulate 4, for the same steps\)\.$/,
+      ),
+    ]);
+    expect(saidOf(run, run.bytesOf(1024))).toEqual([]);
   });
 
   it('is not told to cut batches of a search into parts, which takes them whole', async () => {
-    const { config, workspace, bytesOf } = await open({ method: 'diffora' });
-    const free = (bytesOf(256) + bytesOf(512)) / 2;
-    expect(() => refuseTooLarge(workspace, config, free)).toThrow('--batch-size 256 would fit.');
+    const run = await open({ method: 'diffora' });
+    const free = (run.bytesOf(256) + run.bytesOf(512)) / 2;
+    expect(saidOf(run, free)[0]).toMatch(/--batch-size 256 would fit\.$/);
   });
 
   it('is told what else there is where no batch fits', async () => {
-    const { config, workspace } = await open({ method: 'lora' });
-    expect(() => refuseTooLarge(workspace, config, 1e6)).toThrow(
-      '0.00100 GB are free. Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model.',
+    expect(saidOf(await open({ method: 'lora' }), 1e6)[0]).toContain(
+      '0.00100 GB are free: the system may end it. Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model.',
     );
+  });
+
+  it('starts without a word with memoryLimit none', async () => {
+    expect(saidOf(await open({ method: 'lora', memoryLimit: 'none' }), 1e6)).toEqual([]);
+  });
+});
+
+describe('a run with a memory limit', () => {
+  it('is refused above it, however much is free, and starts below it, however little', async () => {
+    const bytes = (await open({ method: 'lora' })).bytesOf(1024);
+    const tight = await open({ method: 'lora', memoryLimit: (0.99 * bytes) / 1e9 });
+    expect(() => saidOf(tight, 10 * bytes)).toThrow(
+      /and --memory-limit allows [\d.]+ GB\. --batch-size 512 would fit \(or --accumulate 2, for the same steps\)\.$/,
+    );
+    expect(saidOf(await open({ method: 'lora', memoryLimit: (1.01 * bytes) / 1e9 }), 1e6)).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Example } from '../../src/data/types.js';
 import { parameter } from '../../src/engine/parameters.js';
-import { train } from '../../src/jobs/run.js';
+import { train } from '../../src/jobs/train.js';
 import { trainIn } from '../../src/jobs/trainedRun.js';
 import { trainingWatch } from '../../src/jobs/watch.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headParameters } from '../../src/engine/parameters.js';
-import { train } from '../../src/jobs/run.js';
+import { train } from '../../src/jobs/train.js';
 import { trainIn } from '../../src/jobs/trainedRun.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';
 import { silent } from '../../src/reporter.js';

@@ -6,7 +6,7 @@ import { checkpointsOf } from '../../src/artifacts/checkpoints/format.js';
 import { newestCheckpoint } from '../../src/artifacts/checkpoints/read.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { sequenceLikelihoods } from '../../src/infer/likelihood.js';
-import { train } from '../../src/jobs/run.js';
+import { train } from '../../src/jobs/train.js';
 import { openModel } from '../../src/models/registry.js';
 import { silent } from '../../src/reporter.js';
 import type { TrainConfigInput } from '../../src/settings/config.js';

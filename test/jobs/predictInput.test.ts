@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { TaskFile } from '../../src/artifacts/adapterFolder.js';
+import type { TaskFile } from '../../src/artifacts/taskFile.js';
 import { type PredictInput, plainTask, readPredictInput } from '../../src/jobs/predictInput.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { errorOf, folderOf } from '../data/files.js';

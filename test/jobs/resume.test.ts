@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { train } from '../../src/jobs/run.js';
+import { train } from '../../src/jobs/train.js';
 import { silent } from '../../src/reporter.js';
 import type { SelectionName } from '../../src/selection/registry.js';
 import { methods, type TrainConfigInput } from '../../src/settings/config.js';

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type RunOptions, train } from '../../src/jobs/run.js';
+import type { RunOptions } from '../../src/jobs/savedRun.js';
+import { train } from '../../src/jobs/train.js';
 import { type Reporter, silent } from '../../src/reporter.js';
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { tinyModel } from '../cli/run.js';

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { accuracy, argmaxRows, computeMetrics, f1, matthews, pearson, spearman } from '../../src/metrics/metrics.js';
+import { accuracy, argmaxRows, f1, matthews, pearson, spearman } from '../../src/metrics/metrics.js';
+import { isBetter, metricNames } from '../../src/metrics/names.js';
+import { rowScores } from '../../src/metrics/ofRows.js';
 
 interface Fixture {
   readonly classification: readonly {
@@ -50,32 +52,35 @@ describe('regression metrics', () => {
   });
 });
 
-describe('computeMetrics', () => {
-  it("gives the task's metrics, in its order, from the largest logit of each row", () => {
-    const task = { kind: 'classification', labels: ['ham', 'spam'], metrics: ['matthews', 'accuracy'] } as const;
-    const scores = computeMetrics(task, Float32Array.of(2, 1, -3, 0, 1, 0, 0, 1), [0, 1, 1, 0]);
-    expect(Object.entries(scores)).toEqual([
+describe('rowScores', () => {
+  it("gives a task's metrics, in its order", () => {
+    const predicted = argmaxRows(Float32Array.of(2, 1, -3, 0, 1, 0, 0, 1), 2);
+    expect(Object.entries(rowScores(['matthews', 'accuracy'], predicted, [0, 1, 1, 0], 2))).toEqual([
       ['matthews', 0],
       ['accuracy', 0.5],
     ]);
-  });
-
-  it('takes a column of scores for regression', () => {
-    const task = { kind: 'regression', labels: [], metrics: ['pearson'] } as const;
-    expect(computeMetrics(task, Float32Array.of(1, 2, 4), Float32Array.of(2, 4, 8)).pearson).toBeCloseTo(1, 12);
+    expect(rowScores(['pearson'], Float32Array.of(1, 2, 4), Float32Array.of(2, 4, 8), 1).pearson).toBeCloseTo(1, 12);
   });
 
   it('breaks ties for the lower class', () => {
     expect([...argmaxRows(Float32Array.of(1, 1, 0, 0, 2, 2), 3)]).toEqual([0, 1]);
   });
 
-  it('refuses outputs that are not finite', () => {
-    const task = { kind: 'regression', labels: [], metrics: ['pearson'] } as const;
-    expect(() => computeMetrics(task, Float32Array.of(1, Number.NaN), [1, 2])).toThrow(/diverged/);
+  it('refuses a number of predictions that does not fit the rows, and metrics of other things', () => {
+    expect(() => rowScores(['accuracy'], [0, 1, 1], [0, 1], 2)).toThrow(/3 predictions/);
+    expect(() => rowScores(['bleu'], [0], [0], 2)).toThrow(/bleu is no metric of classes or scores/);
   });
+});
 
-  it('refuses a number of logits that does not fit the rows', () => {
-    const task = { kind: 'classification', labels: ['a', 'b'], metrics: ['accuracy'] } as const;
-    expect(() => computeMetrics(task, new Float32Array(5), [0, 1])).toThrow(/5 logits/);
+describe('the better of two values', () => {
+  it('is the higher one, but of perplexity the lower one; none is worse than an undefined one', () => {
+    const lower = metricNames.filter((name) => isBetter(name, 1, 2));
+    expect(lower).toEqual(['perplexity']);
+    expect(metricNames.filter((name) => isBetter(name, 2, 1))).toEqual(metricNames.filter((name) => name !== lower[0]));
+    expect([isBetter('f1', 0, Number.NaN), isBetter('f1', Number.NaN, 0), isBetter('f1', 1, 1)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 });

@@ -2,6 +2,7 @@ import { parseCompareConfig } from '../../src/jobs/compare/config.js';
 import type { CompareRecord } from '../../src/jobs/compare/records.js';
 import type { Comparison } from '../../src/jobs/compare/run.js';
 import { randomStream } from '../../src/random.js';
+import { classification } from '../../src/tasks/kinds/classification.js';
 
 const labels = Array.from({ length: 300 }, (_, i) => i % 2);
 const modules = ['attention.self.query', 'attention.self.value', 'intermediate.dense', 'output.dense'];
@@ -14,7 +15,7 @@ export function madeUpComparison(): Comparison {
     'made-up.yaml',
   );
   const errors: Record<string, number[]> = { cola: [0.4, 0.3, 0.05], rte: [0.4, 0.2, 0.2] };
-  const task = { kind: 'classification' as const, labels: ['no', 'yes'], metrics: ['accuracy', 'f1'] as const };
+  const task = { kind: classification, labels: ['no', 'yes'], metrics: ['accuracy', 'f1'] as const };
   const runs = config.tasks.flatMap(({ name }) =>
     config.methods.flatMap(({ name: method }, m) =>
       config.seeds.map((seed): CompareRecord => {

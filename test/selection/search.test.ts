@@ -2,10 +2,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { headParameters } from '../../src/engine/parameters.js';
 import type { Model } from '../../src/models/model.js';
 import { type SearchOptions, searchDam } from '../../src/selection/search.js';
+import { countSessions } from '../library/sessions.js';
 import { openTinyBert } from '../models/tinyBert.js';
 import { examples } from './examples.js';
 import { searchOptions as options } from './searchOptions.js';
 
+const sessions = countSessions();
 let model: Model;
 beforeAll(async () => {
   model = await openTinyBert(3, 'tiny-bert-backbone');
@@ -40,6 +42,17 @@ describe('the bi-level search', () => {
     const { relaxed } = await search({ relax: 'softmax' });
     for (const row of relaxed) expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
     expect(Math.max(...relaxed.flat())).toBeGreaterThan(1 / 6);
+  });
+
+  it('opens one session where no dropout sets its two updates apart', async () => {
+    const openedBy = async (changes: Partial<SearchOptions>) => {
+      const before = sessions.opened;
+      await search(changes);
+      expect(sessions.open).toBe(0);
+      return sessions.opened - before;
+    };
+    expect(await openedBy({ dropoutRate: 0 })).toBe(1);
+    expect(await openedBy({ dropoutRate: 0.1 })).toBe(2);
   });
 
   it('learns logits from the validation half and weights from the training half', async () => {

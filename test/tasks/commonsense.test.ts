@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type Row, readJsonList } from '../../src/data/readers/index.js';
 import type { SplitName } from '../../src/data/types.js';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import type { Task } from '../../src/tasks/task.js';
 import { errorOf, folderOf } from '../data/files.js';
@@ -32,7 +33,7 @@ describe('commonsense files', () => {
     const task = await open('arc_easy', dataDir);
     expect(task).toMatchObject({
       name: 'arc_easy',
-      kind: 'language',
+      kind: kinds.language,
       columns: { text: 'instruction', label: 'output' },
       metrics: ['accuracy', 'generated_accuracy'],
       maxLength: 256,

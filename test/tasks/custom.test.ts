@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readTable } from '../../src/data/readers/index.js';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { TASKS } from '../../src/tasks/known/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { rowToExample } from '../../src/tasks/rows.js';
@@ -22,7 +23,7 @@ describe("one's own data file", () => {
     const task = await open({ 'a.csv': csv(80) }, 'a.csv');
     expect(task).toMatchObject({
       name: 'a',
-      kind: 'classification',
+      kind: kinds.classification,
       labels: ['bad', 'good'],
       columns: { text: 'text', label: 'label' },
       metrics: ['accuracy', 'f1', 'matthews'],
@@ -65,13 +66,13 @@ describe("one's own data file", () => {
   ])('%s', async (_, labels, expected) => {
     const lines = labels.map((label) => JSON.stringify({ text: 'x', label })).join('\n');
     const task = await open({ 'a.jsonl': lines }, 'a.jsonl');
-    expect([task.kind, task.labels]).toEqual(['classification', expected]);
+    expect([task.kind, task.labels]).toEqual([kinds.classification, expected]);
   });
 
   it('becomes a regression where labels are numbers and not all whole', async () => {
     const rows = Array.from({ length: 60 }, (_, i) => `x,${i / 4}\n`).join('');
     const task = await open({ 'a.csv': `text,label\n${rows}` }, 'a.csv');
-    expect([task.kind, task.labels, task.metrics]).toEqual(['regression', [], ['pearson', 'spearman']]);
+    expect([task.kind, task.labels, task.metrics]).toEqual([kinds.regression, [], ['pearson', 'spearman']]);
     expect((await task.load('dev')).examples.length).toBe(6);
   });
 
@@ -123,7 +124,7 @@ describe('a task file', () => {
   it('can make scores of whole numbers', async () => {
     const files = { 'n.csv': 'text,label\na,1\nb,2\nc,3\n' };
     const yaml = 'train: n.csv\nkind: regression\ncolumns: {text: text, label: label}';
-    expect((await open({ ...files, 't.yaml': yaml }, 't.yaml')).kind).toBe('regression');
+    expect((await open({ ...files, 't.yaml': yaml }, 't.yaml')).kind).toBe(kinds.regression);
   });
 
   it.each([
@@ -194,7 +195,7 @@ describe('openTask', () => {
 describe('rowToExample', () => {
   const task = {
     name: 't',
-    kind: 'classification',
+    kind: kinds.classification,
     labels: ['ham', 'spam'],
     columns: { text: 'text', label: 'label' },
   } as const;

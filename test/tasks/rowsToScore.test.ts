@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { rowsToScore } from '../../src/tasks/rowsToScore.js';
 import type { LearnedTask } from '../../src/tasks/task.js';
@@ -26,7 +27,7 @@ async function learned(name: string): Promise<LearnedTask> {
 describe('all rows of a file, for a task that was learned', () => {
   const reviews: LearnedTask = {
     name: 'reviews',
-    kind: 'classification',
+    kind: kinds.classification,
     labels: ['good', 'bad'],
     columns: { text: 'review', label: 'stars' },
     metrics: ['accuracy'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Split } from '../../src/data/types.js';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { countsOf, holdOutSplit, useSplit } from '../../src/tasks/splits.js';
 
 const examples = Array.from({ length: 40 }, (_, i) => ({ id: String(i), text: 'x', label: i % 4 === 0 ? 1 : 0 }));
@@ -32,9 +33,9 @@ describe('what is used of a split', () => {
 
   it('is told with the number of examples of each class', () => {
     const used = useSplit(split('dev'), { seed: 1 });
-    expect(countsOf({ kind: 'classification', labels: ['no', 'yes'] }, 'dev', used)).toBe('40 dev (30 no, 10 yes)');
-    expect(countsOf({ kind: 'regression', labels: [] }, 'dev', used)).toBe('40 dev');
+    expect(countsOf({ kind: kinds.classification, labels: ['no', 'yes'] }, 'dev', used)).toBe('40 dev (30 no, 10 yes)');
+    expect(countsOf({ kind: kinds.regression, labels: [] }, 'dev', used)).toBe('40 dev');
     const many = Array.from({ length: 12 }, (_, i) => `c${i}`);
-    expect(countsOf({ kind: 'classification', labels: many }, 'dev', used)).toContain('0 c7, and 4 more classes)');
+    expect(countsOf({ kind: kinds.classification, labels: many }, 'dev', used)).toContain('0 c7, and 4 more classes)');
   });
 });

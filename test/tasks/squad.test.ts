@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readJson } from '../../src/data/readers/index.js';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { squadExamples } from '../../src/tasks/known/squad.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { errorOf, folderOf } from '../data/files.js';
@@ -36,7 +37,7 @@ describe('SQuAD files', () => {
     });
     const task = await open('squad', dataDir);
     expect(task).toMatchObject({
-      kind: 'span',
+      kind: kinds.span,
       columns: { text: 'question', pair: 'context', label: 'answers' },
       metrics: ['f1', 'exact_match'],
       maxLength: 384,

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { taskFromExamples } from '../../src/tasks/taskFromExamples.js';
 
 const rows = (count: number, label: (i: number) => unknown) =>
@@ -8,7 +9,7 @@ it('takes class names from the labels and holds a tenth out', async () => {
   const task = taskFromExamples(rows(40, (i) => (i % 2 === 0 ? 'spam' : 'ham')));
   expect(task).toMatchObject({
     name: 'examples',
-    kind: 'classification',
+    kind: kinds.classification,
     labels: ['ham', 'spam'],
     splits: ['train', 'dev'],
   });
@@ -20,7 +21,7 @@ it('takes class names from the labels and holds a tenth out', async () => {
 it('takes fractions for scores, and other splits where they are given', async () => {
   const score = (i: number) => i / 10;
   const task = taskFromExamples(rows(5, score), { name: 'warmth', dev: rows(3, score), test: rows(2, score) });
-  expect(task).toMatchObject({ name: 'warmth', kind: 'regression', labels: [], splits: ['train', 'dev', 'test'] });
+  expect(task).toMatchObject({ name: 'warmth', kind: kinds.regression, labels: [], splits: ['train', 'dev', 'test'] });
   expect((await task.load('test')).examples.map(({ label }) => label)).toEqual([0, 0.1]);
 });
 

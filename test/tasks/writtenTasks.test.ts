@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { spacedPrompt, withLead } from '../../src/tasks/encoding/prompt.js';
+import { kinds } from '../../src/tasks/kinds/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { errorOf, folderOf } from '../data/files.js';
 import { hasShared, sharedDir } from '../shared.js';
@@ -37,7 +38,7 @@ describe('E2E files', () => {
   it('are told as LoRA tells them; in training each text is a row', async () => {
     const task = await open('e2e', await folderOf({ 'e2e/trainset.csv': csv }));
     expect(task).toMatchObject({
-      kind: 'language',
+      kind: kinds.language,
       metrics: ['bleu', 'nist', 'rouge_l'],
       generation: { prompt: '{text} ||', maxNewTokens: 96 },
       maxLength: 128,
@@ -97,7 +98,7 @@ describe('GSM8K files', () => {
     });
     const task = await open('GSM8K', dataDir);
     expect(task).toMatchObject({
-      kind: 'language',
+      kind: kinds.language,
       columns: { text: 'question', label: 'answer' },
       metrics: ['exact_match', 'log_likelihood'],
       generation: { prompt: 'Question: {text}\nAnswer:', maxNewTokens: 256 },

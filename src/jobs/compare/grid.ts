@@ -1,3 +1,4 @@
+import { isBetter, metricNames } from '../../metrics/names.js';
 import type { CompareConfig } from './config.js';
 import { type Cell, cellsOf, type Job, runOf, type TaskData, trialsOf } from './jobs.js';
 import type { RecordStore } from './recordStore.js';
@@ -96,11 +97,13 @@ export class Grid {
     const trials = this.trials.get(cell)!;
     if (trials.length === 0) return cell.method.learningRates[0]!;
     if (!trials.every((job) => this.isDone(job) || this.ended.has(job.key))) return undefined;
-    const scores = trials.map((job) => {
-      const record = this.records.get(job);
-      return Object.values(record?.scores ?? {})[0] ?? Number.NEGATIVE_INFINITY;
-    });
-    return trials[scores.indexOf(Math.max(...scores))]!.config.lr;
+    const scores = trials.map((job) => Object.entries(this.records.get(job)?.scores ?? {})[0]);
+    let best = 0;
+    for (const [i, [name, score] = []] of scores.entries()) {
+      const metric = metricNames.find((one) => one === name);
+      if (metric !== undefined && isBetter(metric, score ?? Number.NaN, scores[best]?.[1] ?? Number.NaN)) best = i;
+    }
+    return trials[best]!.config.lr;
   }
 
   private isDone(job: Job): boolean {

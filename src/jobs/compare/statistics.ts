@@ -1,5 +1,5 @@
-import { metric } from '../../metrics/metrics.js';
 import type { MetricName } from '../../metrics/names.js';
+import { rowScore } from '../../metrics/ofRows.js';
 import { scoreOfSums } from '../../metrics/text/sums.js';
 import { randomStream } from '../../random.js';
 import type { Task } from '../../tasks/task.js';
@@ -41,7 +41,7 @@ export function labelScore(labels: readonly number[], name: MetricName, task: Pi
       drawn[i] = predicted[row]!;
       expected[i] = labels[row]!;
     }
-    return metric(name, drawn, expected, task.labels.length);
+    return rowScore(name, drawn, expected, task.labels.length);
   };
 }
 

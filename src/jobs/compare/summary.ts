@@ -1,4 +1,4 @@
-import type { MetricName } from '../../metrics/names.js';
+import { isBetter, type MetricName, metrics as metricTable } from '../../metrics/names.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison, TaskFacts } from './run.js';
 import { type Interval, labelScore, mean, pairedDifference, sampleDeviation, sumScore } from './statistics.js';
@@ -36,7 +36,7 @@ export interface TableSummary {
   readonly metrics: readonly MetricName[];
   readonly examples: number;
   readonly methods: readonly MethodSummary[];
-  /** The highest mean of the first metric. */
+  /** The best mean of the first metric. */
   readonly best: string | undefined;
   readonly runnerUp: string | undefined;
   /** Best minus runner-up. */
@@ -44,8 +44,9 @@ export interface TableSummary {
 }
 
 /** True where the best is told from the runner-up: the interval of their difference leaves 0 out. */
-export function isClear({ lead }: Pick<TableSummary, 'lead'>): boolean {
-  return lead !== undefined && lead.low > 0;
+export function isClear({ lead, metrics: [first] }: Pick<TableSummary, 'lead' | 'metrics'>): boolean {
+  if (lead === undefined || first === undefined) return false;
+  return metricTable[first].better === 'higher' ? lead.low > 0 : lead.high < 0;
 }
 
 /** The tables of a comparison, in the order of its configuration. */
@@ -77,7 +78,7 @@ export function summarise({ config, tasks, runs }: Comparison): TableSummary[] {
       const ranked = methods
         .map((one) => ({ one, score: one.scores[metrics[0]!]?.mean ?? Number.NaN }))
         .filter(({ score }) => Number.isFinite(score))
-        .sort((a, b) => b.score - a.score)
+        .sort((a, b) => (a.score === b.score ? 0 : isBetter(metrics[0]!, a.score, b.score) ? -1 : 1))
         .map(({ one }) => one);
       const [best, runnerUp] = ranked;
       return {

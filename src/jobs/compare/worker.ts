@@ -5,7 +5,7 @@ import { DiffoError } from '../../errors.js';
 import type { RunningWork } from '../../progress.js';
 import { type Reporter, silent } from '../../reporter.js';
 import type { TrainConfig } from '../../settings/config.js';
-import { train } from '../run.js';
+import { train } from '../train.js';
 import { type TrainedRun, trainIn } from '../trainedRun.js';
 import { openWorkspace } from '../workspace.js';
 import type { CompareRecord } from './records.js';

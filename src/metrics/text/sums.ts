@@ -1,6 +1,4 @@
-import type { MetricName } from '../names.js';
-import { bleuScore } from './bleu.js';
-import { nistScore } from './nist.js';
+import { type MetricName, metrics } from '../names.js';
 
 /** Sums, over examples, of what each adds to a metric; none without examples. */
 export function sumsOf(each: readonly (readonly number[])[]): number[] {
@@ -15,35 +13,6 @@ export function sumsOf(each: readonly (readonly number[])[]): number[] {
  * @param examples their number
  */
 export function scoreOfSums(name: MetricName, sums: readonly number[], examples: number): number {
-  switch (name) {
-    case 'bleu':
-      return bleuScore(sums);
-    case 'nist':
-      return nistScore(sums);
-    case 'log_likelihood':
-      return sums[0]! / sums[1]!;
-    case 'perplexity':
-      return Math.exp(-sums[0]! / sums[1]!);
-    case 'precision':
-    case 'recall':
-    case 'micro_f1':
-      return shareOf(sums);
-    case 'f1':
-      return sums.length === 2 ? shareOf(sums) : sums[0]! / examples;
-    case 'macro_f1':
-      return macroShare(sums);
-    default:
-      return sums[0]! / (sums[1] ?? examples);
-  }
-}
-
-function shareOf([part, whole]: readonly number[]): number {
-  return whole === 0 ? 0 : part! / whole!;
-}
-
-function macroShare(sums: readonly number[]): number {
-  const labels = sums.length / 2;
-  let total = 0;
-  for (let label = 0; label < labels; label++) total += shareOf([sums[2 * label]!, sums[2 * label + 1]!]);
-  return total / labels;
+  const { ofSums } = metrics[name];
+  return ofSums === undefined ? sums[0]! / (sums[1] ?? examples) : ofSums(sums, examples);
 }

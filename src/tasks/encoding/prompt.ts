@@ -1,5 +1,5 @@
 import type { Example } from '../../data/types.js';
-import type { Generation } from '../task.js';
+import type { Generation } from '../kinds/kind.js';
 
 /**
  * Gives the spaces that a prompt ends in to what is written after it. `Answer: ` and `5` become `Answer:` and ` 5`: the

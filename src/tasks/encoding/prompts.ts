@@ -4,7 +4,7 @@ import { IGNORED_LABEL } from '../../engine/labels.js';
 import { DiffoError } from '../../errors.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';
-import type { Generation } from '../task.js';
+import type { Generation } from '../kinds/kind.js';
 
 /** Tokens of what stands before the answer. */
 export function encodePrompt(tokenizer: Tokenizer, { prompt }: Generation, { text }: Example): readonly number[] {

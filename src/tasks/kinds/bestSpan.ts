@@ -1,5 +1,16 @@
 import type { EncodedExample } from '../../engine/batch.js';
-import type { SpanPrediction } from './kind.js';
+
+/** A part of the passage; the empty text, at 0, where it is likelier that the passage does not say. */
+export interface SpanPrediction {
+  readonly answer: string;
+  /** Where it lies in the passage, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+  /** Logit of its first token as a start plus that of its last as an end. */
+  readonly score: number;
+  /** The same of "the passage does not say". */
+  readonly noAnswerScore: number;
+}
 
 /** Tokens that an answer may have, as BERT's script for SQuAD has it. */
 const longestAnswer = 30;

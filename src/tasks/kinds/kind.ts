@@ -1,20 +1,46 @@
+import type { CardUse } from '../../adapters/card.js';
 import type { AdapterPlan } from '../../adapters/plan.js';
+import type { Row, Table } from '../../data/readers/index.js';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
 import type { Parameter } from '../../engine/parameters.js';
+import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { TaskType } from '../../models/model.js';
-import type { Task } from '../task.js';
-import type { LossOptions } from './label.js';
+import type { OwnKeys } from '../ownKeys.js';
+import type { Columns, LearnedTask, Task, TaskShape } from '../task.js';
+import type { OwnHead } from './ownHead.js';
 
 /** What of a task is needed to run it, also where no data are at hand. */
-export type TaskAsked = Pick<Task, 'name' | 'kind' | 'labels' | 'metrics' | 'generation'>;
+export type TaskAsked = Omit<LearnedTask, 'columns' | 'maxLength'>;
+
+/** What a task file may say beside data, columns, kind and metrics. A kind's own file adds what only it has. */
+export interface KindTerms {
+  /** Names of the classes, by index, where a task has classes. */
+  readonly labels?: readonly string[] | undefined;
+}
+
+/** Answers by what they are; a kind's own file adds what it gives. */
+export interface Predictions {
+  readonly label: LabelPrediction;
+}
+/** An answer, by the kind of task. */
+export type Prediction = Predictions[keyof Predictions];
+
+/** A class or a score. */
+export interface LabelPrediction {
+  /** Name of the likeliest class, or the predicted score as text-free number for regression. */
+  readonly label: string | number;
+  /** Probability of that class (softmax), or the predicted score. */
+  readonly score: number;
+  readonly logits: readonly number[];
+}
 
 export interface EncodeOptions {
   readonly maxLength: number;
-  /** Span tasks: tokens that neighbouring windows of a long passage share. */
+  /** Answers in passages: tokens that neighbouring windows of a long passage share. */
   readonly stride?: number | undefined;
   readonly warn: (message: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -28,15 +54,14 @@ export interface Adapted {
 }
 
 export interface ScoreOptions {
-  readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of examples that are done, and of tokens that were read or written for them, padding not counted. */
   readonly onDone?: ((done: number, tokens: number) => void) | undefined;
-  /** Span tasks that know no answer: how much likelier than the best span it may be. Default 0. */
+  /** Answers in passages that may not say: how much likelier than the best span no answer may be. Default 0. */
   readonly nullScoreDiffThreshold?: number | undefined;
 }
 
-export interface AnswerOptions extends EncodeOptions, Omit<ScoreOptions, 'threads'> {}
+export interface AnswerOptions extends EncodeOptions, ScoreOptions {}
 
 /** A model with an adapter, compiled to answer. Calls may overlap. */
 export interface Answerer {
@@ -46,8 +71,19 @@ export interface Answerer {
   release(): Promise<void>;
 }
 
-/** Scores examples that are encoded already, under whatever parameters. */
-export type Scorer = (adapted: Adapted, options: ScoreOptions) => Promise<Scored>;
+/** Examples, encoded to be scored under whatever model. */
+export interface Scorer {
+  /** Compiles a model with its adapter, for however many scorings. */
+  open(adapted: Adapted, options: { readonly threads: number }): Promise<OpenScorer>;
+}
+
+/** Examples and a compiled model. */
+export interface OpenScorer {
+  /** Scores the examples under the parameters as they are now. */
+  score(options: ScoreOptions): Promise<Scored>;
+  /** Frees the memory; nothing can be scored afterwards. */
+  release(): Promise<void>;
+}
 
 export interface Scored {
   readonly scores: Scores;
@@ -59,44 +95,94 @@ export interface Scored {
   readonly note?: string;
 }
 
-/** A class or a score. */
-export interface LabelPrediction {
-  /** Name of the likeliest class, or the predicted score as text-free number for regression. */
-  readonly label: string | number;
-  /** Probability of that class (softmax), or the predicted score. */
-  readonly score: number;
-  readonly logits: readonly number[];
+/** Names that the columns of a table usually have, the first being meant where none is there. */
+export interface UsualColumns {
+  readonly text: readonly string[];
+  readonly pair: readonly string[];
+  readonly label: readonly string[];
+  /** What the column `pair` holds, where a task cannot be without it. */
+  readonly pairIs?: string;
 }
 
-/** A part of the passage; the empty text, at 0, where it is likelier that the passage does not say. */
-export interface SpanPrediction {
-  readonly answer: string;
-  /** Where it lies in the passage, in UTF-16 units. */
-  readonly start: number;
-  readonly end: number;
-  /** Logit of its first token as a start plus that of its last as an end. */
-  readonly score: number;
-  /** The same of "the passage does not say". */
-  readonly noAnswerScore: number;
+/** Metrics of tasks of one's own. */
+export interface KindMetrics {
+  /** Reported where the task file names none. */
+  readonly usual: readonly MetricName[];
+  readonly further?: readonly MetricName[];
+  /** What a task that has them is called, where not by its kind. */
+  readonly of?: string;
 }
 
-/** A written text. */
-export interface WrittenPrediction {
-  readonly text: string;
-  /** What of it counts as the answer, where the task says how to find that. */
-  readonly answer?: string | undefined;
+/** Changes of the loss that a run asks for. */
+export interface LossSettings {
+  /** ε: share of a target that is spread over all classes (arXiv 1512.00567, section 7). */
+  readonly labelSmoothing: number;
+  /** Weights of the examples of each class by name, or n / (C · n_c) as scikit-learn has it. */
+  readonly classWeights?: 'balanced' | Readonly<Record<string, number>> | undefined;
 }
 
-/** An answer, by the kind of task. */
-export type Prediction = LabelPrediction | SpanPrediction | WrittenPrediction;
+/** What a loss with changes is resolved by. */
+export interface LossContext {
+  readonly settings: LossSettings;
+  readonly task: Pick<Task, 'name' | 'labels'>;
+  /** The training examples. */
+  readonly examples: readonly EncodedExample[];
+}
 
-/** A kind of task: the head it needs, how examples become sequences, how they are scored and answered. */
-export interface KindRules {
+/**
+ * A kind of task: all that tells tasks of one kind from those of another. It is passed as an object; its name stands in
+ * files alone (`kind:` in a task file, `kind` in task.json).
+ */
+export interface Kind<Answer extends Prediction = Prediction> {
+  readonly name: string;
+  /** Files and events tell a kind by its name. */
+  toJSON(): string;
+
+  // How a task is described
+
+  /** Where its columns have names of their own; left out: those of a text, its pair and its label. */
+  readonly columns?: UsualColumns;
+  /** The keys of a task file, and of its `columns`, that only some kinds have, and this one has. */
+  readonly keys: readonly string[];
+  /** Those of them that no other kind has. */
+  readonly terms?: OwnKeys<KindTerms>;
+  /** What only tasks of this kind have, in task.json and in memory. */
+  readonly facts?: OwnKeys<KindFacts>;
+  /** {@link facts} of a task, as it is described. */
+  factsOf?(terms: KindTerms): KindFacts;
+  /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128. */
+  readonly maxLength?: number;
+  metrics(columns: Columns): KindMetrics;
+
+  // How rows are read
+
+  /** True for a table that is of this kind where nobody says so, by its cells. Left out: never. */
+  recognises?(table: Table, columns: Columns): boolean;
+  /** Tells a table in the columns of the task, where its rows go about in other forms. */
+  inColumns?(table: Table, task: TaskShape): Table;
+  /** Names of the labels that occur in a table. @throws DiffoError where they are too few; left out: there are none */
+  labelsIn?(table: Table, columns: Columns): string[];
+  /**
+   * A row as an example; without what is to be learned where its cell is missing or empty.
+   * @param where file and row, for messages
+   * @throws DiffoError that names the row where a cell cannot be read
+   */
+  example(task: TaskShape, row: Row, where: string): Example;
+  /** True for an example with what is to be learned. */
+  isLabelled(example: Example): boolean;
+  /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough */
+  checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
+  /** How many of the examples there are of each label, every label being counted. */
+  labelCounts(labels: readonly string[], examples: readonly Example[]): Readonly<Record<string, number>>;
+
+  // What is learned, and on what head
+
+  /** The head that it needs, as PEFT names it. */
   readonly taskType: TaskType;
-  /** Outputs of the head. */
+  /** Outputs of the head; 0: as many as the model has words. */
   outputs(task: Pick<Task, 'labels'>): number;
-  /** What is learned. @param loss changes of it, for classes */
-  objective(loss?: LossOptions): Objective;
+  /** What is learned. @throws DiffoError (usage) for changes of the loss that the kind does not have */
+  objective(changes?: LossContext): Objective;
   /** Sequences to learn from. */
   encode(
     opened: OpenedModel,
@@ -104,6 +190,9 @@ export interface KindRules {
     examples: readonly Example[],
     options: EncodeOptions,
   ): Promise<EncodedExample[]>;
+
+  // How models are scored and answer
+
   /**
    * The task's metrics on labelled examples, which are encoded once for however many scorings.
    * @throws DiffoError for an example without a label
@@ -111,4 +200,53 @@ export interface KindRules {
   scorer(opened: OpenedModel, task: TaskAsked, examples: readonly Example[], options: EncodeOptions): Promise<Scorer>;
   /** Compiles what answers, for however many calls. */
   answerer(adapted: Adapted, options: { readonly threads: number }): Promise<Answerer>;
+
+  /** The head of saved checkpoints whose outputs are such answers. */
+  readonly ownHead?: OwnHead;
+
+  // What is told of it
+
+  /** An answer on one line. */
+  line(answer: Answer): string;
+  /** What `inspect` says that a task's outputs are. */
+  describe(task: Pick<Task, 'labels'>): readonly [title: string, what: string];
+  /** How a model card says that an adapter is used. */
+  card(task: Pick<Task, 'labels'>): CardUse;
+  /** What a merged checkpoint's config.json says of its head, in transformers' terms. */
+  headConfig(task: Pick<Task, 'labels'>): Readonly<Record<string, unknown>>;
+  /** What an adapter that others wrote is taken for, by its head; undefined where it is none of this kind. */
+  fromHead?(head: ForeignHead): Omit<LearnedTask, 'name' | 'kind'> | undefined;
+}
+
+/** What of a task only tasks of some kinds have. A kind's own file adds to it. */
+export interface KindFacts {
+  /** How a text is asked for. */
+  readonly generation?: Generation | undefined;
+}
+
+/** How a task asks for a text, and what of a written one counts. */
+export interface Generation {
+  /** What stands before the answer, `{text}` being the text of the example. The reference follows at once. */
+  readonly prompt: string;
+  /** Spaces that a reference begins with, which the prompt was written to end in; see `spacedPrompt`. */
+  readonly lead?: string | undefined;
+  /** Tokens that an answer may have. */
+  readonly maxNewTokens: number;
+  /**
+   * Regular expression: the answer is its first match (group 1 where it has one) in the written text, without
+   * commas within numbers; without a match there is no answer. Left out, the answer is the whole text, trimmed.
+   */
+  readonly answer?: string | undefined;
+}
+
+/** The head of an adapter that has no task.json. */
+export interface ForeignHead {
+  readonly taskType: TaskType;
+  /** Outputs of its classifier. */
+  readonly outputs: number;
+}
+
+/** A kind from all but what follows from its name. */
+export function defineKind<Answer extends Prediction>(rules: Omit<Kind<Answer>, 'toJSON'>): Kind<Answer> {
+  return { ...rules, toJSON: () => rules.name };
 }

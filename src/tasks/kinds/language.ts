@@ -1,22 +1,47 @@
-import type { Example } from '../../data/types.js';
+import * as z from 'zod';
+import { cellOf, shownCell } from '../../data/readers/index.js';
 import { labelledRows } from '../../engine/labels.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
 import { input, ops } from '../../graph/index.js';
-import { choiceLikelihoods } from '../../infer/choices.js';
-import { type Decoder, openDecoder } from '../../infer/decoder.js';
-import { generate } from '../../infer/generate.js';
-import { labelledLikelihoods } from '../../infer/likelihood.js';
-import { stopIds } from '../../infer/stopIds.js';
+import { openDecoder } from '../../infer/decoder.js';
+import { openLikelihoods } from '../../infer/likelihood.js';
 import type { MetricName } from '../../metrics/names.js';
-import { corpusMetric } from '../../metrics/text/index.js';
 import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
-import { mapInTurns } from '../../turns.js';
-import { encodePrompt, promptSequences } from '../encoding/prompts.js';
-import type { Generation } from '../task.js';
-import type { Adapted, EncodeOptions, KindRules, Scored, ScoreOptions, TaskAsked, WrittenPrediction } from './kind.js';
-import { writtenAnswer } from './writtenAnswer.js';
+import { withChoices } from '../choices.js';
+import { spacedPrompt } from '../encoding/prompt.js';
+import { promptSequences } from '../encoding/prompts.js';
+import { ownKeys } from '../ownKeys.js';
+import { isEmpty, textsOfRow } from '../rows.js';
+import { defineKind, type Generation, type Scored, type ScoreOptions } from './kind.js';
+import { refuseLossChanges } from './perRow.js';
+import { savedCausalHead } from './savedCausalHead.js';
+import { type WrittenPrediction, writtenAnswer } from './writtenAnswer.js';
+import {
+  chosenRight,
+  endTokenId,
+  generationOf,
+  promptsOf,
+  questionsOf,
+  referencesOf,
+  writeAll,
+  writtenStatistics,
+} from './writtenTexts.js';
+
+declare module './kind.js' {
+  interface KindTerms {
+    /** What of a task's `Generation` is not as usual. */
+    readonly prompt?: string | undefined;
+    readonly answer?: string | undefined;
+    readonly maxNewTokens?: number | undefined;
+  }
+  interface Predictions {
+    readonly written: WrittenPrediction;
+  }
+}
+
+/** How a task of one's own asks, where it does not say: the answer is the line after the text. */
+const usualGeneration: Generation = { prompt: '{text}\n', maxNewTokens: 64 };
 
 /** How a metric of texts comes about. */
 const ways: Readonly<Partial<Record<MetricName, 'choose' | 'write' | 'read'>>> = {
@@ -41,10 +66,69 @@ export const languageObjective: Objective = {
 };
 
 /** Texts that a causal model writes. */
-export const languageKind: KindRules = {
+export const language = defineKind<WrittenPrediction>({
+  name: 'language',
+  keys: ['prompt', 'answer', 'maxNewTokens', 'choices'],
+  terms: ownKeys(
+    z.object({
+      prompt: z
+        .string()
+        .refine((prompt) => prompt.includes('{text}'), 'it does not hold {text}, where the text of a row belongs')
+        .optional(),
+      answer: z.string().superRefine(refuseBadExpression).optional(),
+      maxNewTokens: z.int().positive().optional(),
+    }),
+  ),
+  facts: ownKeys(
+    z.object({
+      generation: z
+        .strictObject({
+          prompt: z.string(),
+          lead: z.string().optional(),
+          maxNewTokens: z.int().positive(),
+          answer: z.string().optional(),
+        })
+        .optional(),
+    }),
+  ),
+  factsOf({ prompt, maxNewTokens, answer }) {
+    return {
+      generation: spacedPrompt({
+        prompt: prompt ?? usualGeneration.prompt,
+        maxNewTokens: maxNewTokens ?? usualGeneration.maxNewTokens,
+        ...(answer === undefined ? {} : { answer }),
+      }),
+    };
+  },
+  metrics: ({ choices }) =>
+    choices === undefined
+      ? {
+          usual: ['log_likelihood', 'perplexity'],
+          further: ['exact_match', 'bleu', 'nist', 'rouge_l'],
+          of: 'language task without choices',
+        }
+      : {
+          usual: ['accuracy', 'log_likelihood', 'perplexity'],
+          further: ['generated_accuracy', 'exact_match', 'bleu', 'nist', 'rouge_l'],
+          of: 'language task with choices',
+        },
+
+  example({ columns }, row, where) {
+    const texts = textsOfRow(columns, row, where);
+    const cell = cellOf(row, columns.label);
+    if (isEmpty(cell)) return texts;
+    const example = { ...texts, references: textsOf(cell, where) };
+    return columns.choices === undefined ? example : withChoices(example, cellOf(row, columns.choices), where);
+  },
+  isLabelled: ({ references }) => references !== undefined,
+  labelCounts: () => ({}),
+
   taskType: 'CAUSAL_LM',
   outputs: () => 0,
-  objective: () => languageObjective,
+  objective(changes) {
+    refuseLossChanges(changes);
+    return languageObjective;
+  },
   encode: async (opened, task, examples, options) =>
     promptSequences(opened.tokenizer, examples, {
       ...options,
@@ -53,40 +137,49 @@ export const languageKind: KindRules = {
     }),
   async scorer(opened, task, examples, encoding) {
     const needs = new Set(task.metrics.map((name) => ways[name]));
-    const sequences = needs.has('read') ? await languageKind.encode(opened, task, examples, encoding) : [];
+    const sequences = needs.has('read') ? await language.encode(opened, task, examples, encoding) : [];
     const questions = needs.has('choose') ? await questionsOf(opened, task, examples, encoding) : [];
     const prompts = needs.has('write') ? await promptsOf(opened, task, examples, encoding) : [];
     const references = needs.has('write') ? referencesOf(examples) : [];
-    return async (adapted, options) => {
-      const rounds = inRounds(needs.size, examples.length, options);
-      const each = { ...options, onDone: rounds.onDone };
-      const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
-      if (needs.has('read')) {
-        const { model } = adapted.opened;
-        const scores = await labelledLikelihoods(model, adapted, sequences, { ...each, onBatch: each.onDone });
-        found.log_likelihood = scores.map(({ logLikelihood, tokens }) => [logLikelihood, tokens]);
-        found.perplexity = found.log_likelihood;
-        rounds.next();
-      }
-      if (needs.has('choose') || needs.has('write')) {
-        await withDecoder(adapted, options, async (decoder) => {
-          if (needs.has('choose')) {
-            found.accuracy = await chosenRight(decoder, questions, each);
-            rounds.next();
-          }
-          if (needs.has('write')) {
-            const written = await writeAll(decoder, adapted.opened, task, prompts, each);
-            Object.assign(found, writtenStatistics(task, references, written));
-          }
-        });
-      }
-      const scores: Scored['scores'] = {};
-      for (const name of task.metrics) {
-        const added = found[name];
-        if (added === undefined) throw new Error(`${name} is no metric of texts`);
-        scores[name] = scoreOfSums(name, sumsOf(added), added.length);
-      }
-      return { scores, statistics: found[task.metrics[0]!]! };
+    return {
+      async open({ opened, plan, parameters }, { threads }) {
+        const { model } = opened;
+        const reader = needs.has('read') ? await openLikelihoods(model, { plan, parameters }, { threads }) : undefined;
+        const decodes = needs.has('choose') || needs.has('write');
+        const decoder = decodes ? await openDecoder(model, { plan, parameters, threads }) : undefined;
+        return {
+          async score(options) {
+            const rounds = inRounds(needs.size, examples.length, options);
+            const each = { ...options, onDone: rounds.onDone };
+            const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
+            if (reader !== undefined) {
+              const scores = await reader.each(sequences, { ...each, onBatch: each.onDone });
+              found.log_likelihood = scores.map(({ logLikelihood, tokens }) => [logLikelihood, tokens]);
+              found.perplexity = found.log_likelihood;
+              rounds.next();
+            }
+            if (needs.has('choose')) {
+              found.accuracy = await chosenRight(decoder!, questions, each);
+              rounds.next();
+            }
+            if (needs.has('write')) {
+              const written = await writeAll(decoder!, opened, task, prompts, each);
+              Object.assign(found, writtenStatistics(task, references, written));
+            }
+            const scores: Scored['scores'] = {};
+            for (const name of task.metrics) {
+              const added = found[name];
+              if (added === undefined) throw new Error(`${name} is no metric of texts`);
+              scores[name] = scoreOfSums(name, sumsOf(added), added.length);
+            }
+            return { scores, statistics: found[task.metrics[0]!]! };
+          },
+          async release() {
+            await reader?.release();
+            await decoder?.release();
+          },
+        };
+      },
     };
   },
   async answerer({ opened, plan, parameters }, { threads }) {
@@ -104,34 +197,27 @@ export const languageKind: KindRules = {
       release: decoder.release,
     };
   },
-};
 
-function generationOf({ name, generation }: TaskAsked): Generation {
-  if (generation === undefined) throw new DiffoError(`The task ${name} does not say how a text is asked for.`);
-  return generation;
-}
+  ownHead: savedCausalHead,
 
-async function withDecoder<T>(
-  { opened, plan, parameters }: Adapted,
-  { threads }: ScoreOptions,
-  use: (decoder: Decoder) => Promise<T>,
-): Promise<T> {
-  const decoder = await openDecoder(opened.model, { plan, parameters, threads });
-  try {
-    return await use(decoder);
-  } finally {
-    await decoder.release();
-  }
-}
-
-/** What ends a text that is learned. @throws DiffoError where neither model nor tokenizer names such a token */
-async function endTokenId(opened: OpenedModel): Promise<number> {
-  const id = opened.tokenizer.eosTokenId ?? (await stopIds(opened))[0];
-  if (id !== undefined) return id;
-  throw new DiffoError(
-    `${opened.model.checkpoint.folder} names no token that ends a text (eos_token). Add it to tokenizer_config.json.`,
-  );
-}
+  line: ({ text }) => text,
+  describe: () => ['answers', 'texts'],
+  card: () => ({
+    pipeline: 'text-generation',
+    model: 'AutoModelForCausalLM',
+    line: 'text = tokenizer.decode(model.generate(**tokenizer("a prompt", return_tensors="pt"), max_new_tokens=64)[0])',
+  }),
+  headConfig: () => ({}),
+  fromHead: ({ taskType }) =>
+    taskType !== 'CAUSAL_LM'
+      ? undefined
+      : {
+          labels: [],
+          columns: { text: 'text', label: 'label' },
+          metrics: ['log_likelihood', 'perplexity'],
+          generation: { prompt: '{text}', maxNewTokens: 128 },
+        },
+});
 
 /** Several rounds over all examples told as one: each is an equal part of it, and tokens add up. */
 function inRounds(rounds: number, examples: number, { onDone }: ScoreOptions) {
@@ -148,117 +234,17 @@ function inRounds(rounds: number, examples: number, { onDone }: ScoreOptions) {
   };
 }
 
-/** A prompt and what may follow it, in tokens. */
-interface Question {
-  readonly prompt: readonly number[];
-  readonly choices: readonly (readonly number[])[];
-  /** Which of the choices is right. */
-  readonly label: number;
+/** The text that is to be written, or a list of those that count as right. */
+function textsOf(cell: unknown, where: string): string[] {
+  const texts = Array.isArray(cell) ? cell : [cell];
+  if (texts.length > 0 && !texts.some((text) => typeof text === 'object' || isEmpty(text))) return texts.map(String);
+  throw new DiffoError(`${where}: ${shownCell(cell, 40)} is no text to be written. Write one, or a list of texts.`);
 }
 
-function questionsOf(
-  { tokenizer }: OpenedModel,
-  task: TaskAsked,
-  examples: readonly Example[],
-  { maxLength, signal }: Pick<EncodeOptions, 'maxLength' | 'signal'>,
-): Promise<Question[]> {
-  const encode = (example: Example): Question => {
-    const { label, id } = example;
-    if (example.choices === undefined || label === undefined) {
-      throw new DiffoError(`Row ${id} has no choices to score by. Score ${task.name} by another of its metrics.`);
-    }
-    const choices = example.choices.map((choice) => tokenizer.encodePlain(choice));
-    const room = maxLength - Math.max(...choices.map(({ length }) => length));
-    return { prompt: lastOf(encodePrompt(tokenizer, generationOf(task), example), room), choices, label };
-  };
-  return mapInTurns(examples, encode, signal);
-}
-
-/** 1 where the right choice is the likeliest, the first of equals. */
-async function chosenRight(
-  decoder: Decoder,
-  questions: readonly Question[],
-  { signal, onDone }: ScoreOptions,
-): Promise<number[][]> {
-  const results: number[][] = [];
-  let tokens = 0;
-  for (const { prompt, choices, label } of questions) {
-    signal?.throwIfAborted();
-    const likelihoods = await choiceLikelihoods(decoder, prompt, choices);
-    results.push([likelihoods.indexOf(Math.max(...likelihoods)) === label ? 1 : 0]);
-    tokens += choices.reduce((sum, { length }) => sum + length, prompt.length);
-    onDone?.(results.length, tokens);
+function refuseBadExpression(answer: string, context: z.RefinementCtx<string>): void {
+  try {
+    new RegExp(answer);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : String(error));
   }
-  return results;
-}
-
-/** Prompts in tokens, with room for an answer. */
-function promptsOf(
-  { tokenizer, model }: OpenedModel,
-  task: TaskAsked,
-  examples: readonly Example[],
-  { signal }: Pick<EncodeOptions, 'signal'>,
-) {
-  const generation = generationOf(task);
-  const encode = (example: Example) => lastOf(encodePrompt(tokenizer, generation, example), model.maxLength - 1);
-  return mapInTurns(examples, encode, signal);
-}
-
-/** What the model writes after each prompt, greedily. */
-async function writeAll(
-  decoder: Decoder,
-  opened: OpenedModel,
-  task: TaskAsked,
-  prompts: readonly (readonly number[])[],
-  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
-): Promise<string[]> {
-  const { tokenizer, model } = opened;
-  const stopTokenIds = [...new Set([await endTokenId(opened), ...(await stopIds(opened))])];
-  const { maxNewTokens } = generationOf(task);
-  const { maxLength } = model;
-  const texts: string[] = [];
-  let tokens = 0;
-  for (const prompt of prompts) {
-    const options = { temperature: 0, maxNewTokens, stopTokenIds, maxLength, seed: 0, signal };
-    const ids: number[] = [];
-    for await (const id of generate(decoder, prompt, options)) ids.push(id);
-    texts.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
-    tokens += ids.length;
-    onDone?.(texts.length, tokens);
-  }
-  return texts;
-}
-
-function lastOf(ids: readonly number[], count: number): readonly number[] {
-  return ids.slice(Math.max(0, ids.length - count));
-}
-
-/** The texts that count as right of each example. */
-function referencesOf(examples: readonly Example[]): string[][] {
-  return examples.map(({ id, references }) => {
-    if (references === undefined) throw new DiffoError(`Row ${id} has no text to score by. Add one or remove it.`);
-    return references.map((text) => text.trim());
-  });
-}
-
-/** What each written text adds to each metric. */
-function writtenStatistics(
-  task: TaskAsked,
-  references: readonly (readonly string[])[],
-  written: readonly string[],
-): Partial<Record<MetricName, readonly (readonly number[])[]>> {
-  const { answer } = generationOf(task);
-  const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
-  for (const name of task.metrics) {
-    if (name === 'exact_match' || name === 'generated_accuracy') {
-      found[name] = written.map((text, i) => {
-        const given = writtenAnswer(text, answer);
-        return [given !== undefined && references[i]!.some((one) => writtenAnswer(one, answer) === given) ? 1 : 0];
-      });
-    } else if (name === 'bleu' || name === 'nist' || name === 'rouge_l') {
-      const metric = corpusMetric(name, references);
-      found[name] = written.map((text, i) => metric.statistics(text.trim(), references[i]!));
-    }
-  }
-  return found;
 }

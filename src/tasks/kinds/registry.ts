@@ -1,13 +1,21 @@
-import type { LearnedKind } from '../task.js';
-import type { KindRules } from './kind.js';
-import { labelKind } from './label.js';
-import { languageKind } from './language.js';
-import { spanKind } from './span.js';
+import { classification } from './classification.js';
+import type { Kind } from './kind.js';
+import { language } from './language.js';
+import { regression } from './regression.js';
+import { span } from './span.js';
 
-/** Every kind of task that can be learned. */
-export const kinds: Readonly<Record<LearnedKind, KindRules>> = {
-  classification: labelKind('classification'),
-  regression: labelKind('regression'),
-  span: spanKind,
-  language: languageKind,
-};
+/** Every kind of task that can be learned, by name. */
+const byName = {
+  classification,
+  regression,
+  span,
+  language,
+} as const satisfies Readonly<Record<string, Kind>>;
+
+/** Name of a kind of task, as `kind:` in a task file has it. */
+export type KindName = keyof typeof byName;
+export const kinds: Readonly<Record<KindName, Kind>> = byName;
+export const kindNames = Object.keys(byName) as KindName[];
+
+/** What a task is where neither a name nor its rows say otherwise. */
+export const usualKind: Kind = classification;

@@ -1,3 +1,4 @@
+import { cellOf } from '../../data/readers/index.js';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
@@ -8,9 +9,13 @@ import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
 import { bestNoAnswerThreshold } from '../../metrics/text/noAnswerThreshold.js';
 import { exactMatch, tokenF1 } from '../../metrics/text/squad.js';
+import { answersOf } from '../answers.js';
 import { passageWindows } from '../encoding/windows.js';
-import { answered, bestSpan, type WindowLogits } from './bestSpan.js';
-import type { KindRules, Scored, ScoreOptions, SpanPrediction, TaskAsked } from './kind.js';
+import { isEmpty, textsOfRow } from '../rows.js';
+import { answered, bestSpan, type SpanPrediction, type WindowLogits } from './bestSpan.js';
+import { defineKind, type Scored, type ScoreOptions, type TaskAsked } from './kind.js';
+import { labelConfig, refuseLossChanges } from './perRow.js';
+import { savedSpanHead } from './savedSpanHead.js';
 
 /** The mean of the cross-entropies of start and end over the positions; padding stands in the softmax. */
 export const spanObjective: Objective = {
@@ -33,11 +38,42 @@ export const spanObjective: Objective = {
   },
 };
 
+declare module './kind.js' {
+  interface Predictions {
+    readonly span: SpanPrediction;
+  }
+}
+
 /** Answers that are parts of a passage, as SQuAD asks for them. */
-export const spanKind: KindRules = {
+export const span = defineKind<SpanPrediction>({
+  name: 'span',
+  columns: {
+    text: ['question'],
+    pair: ['context'],
+    label: ['answers'],
+    pairIs: 'the passages that hold the answers',
+  },
+  keys: ['pair'],
+  // As for SQuAD: passages are long.
+  maxLength: 384,
+  metrics: () => ({ usual: ['f1', 'exact_match'], further: ['best_f1', 'best_exact_match'] }),
+
+  example({ columns }, row, where) {
+    const texts = textsOfRow(columns, row, where);
+    const cell = cellOf(row, columns.label);
+    // No answer is one: an empty cell says that the passage does not.
+    if (cell === undefined) return texts;
+    return { ...texts, answers: isEmpty(cell) ? [] : answersOf(cell, texts.pair ?? '', where) };
+  },
+  isLabelled: ({ answers }) => answers !== undefined,
+  labelCounts: () => ({}),
+
   taskType: 'QUESTION_ANS',
   outputs: () => 2,
-  objective: () => spanObjective,
+  objective(changes) {
+    refuseLossChanges(changes);
+    return spanObjective;
+  },
   encode: async ({ tokenizer }, _task, examples, options) => passageWindows(tokenizer, examples, options),
   async scorer({ tokenizer }, task, examples, encoding) {
     const right = examples.map(({ id, answers }) => {
@@ -45,10 +81,20 @@ export const spanKind: KindRules = {
       return answers.map(({ text }) => text);
     });
     const windows = await passageWindows(tokenizer, examples, encoding);
-    return async ({ opened, plan, parameters }, options) => {
-      const predictor = await openPredictor(opened.model, plan, parameters, options);
-      const best = await bestSpans(predictor, examples, windows, options).finally(predictor.release);
-      return scoredSpans(best, right, task, thresholdOf(task, options));
+    return {
+      async open({ opened, plan, parameters }, { threads }) {
+        const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+        return {
+          score: async (options) =>
+            scoredSpans(
+              await bestSpans(predictor, examples, windows, options),
+              right,
+              task,
+              thresholdOf(task, options),
+            ),
+          release: predictor.release,
+        };
+      },
     };
   },
   async answerer({ opened, plan, parameters }, { threads }) {
@@ -62,7 +108,30 @@ export const spanKind: KindRules = {
       release: predictor.release,
     };
   },
-};
+
+  ownHead: savedSpanHead,
+
+  line: ({ answer }) => (answer === '' ? 'no answer' : answer),
+  describe: () => ['answers', 'parts of a passage'],
+  card: () => ({
+    pipeline: 'question-answering',
+    model: 'AutoModelForQuestionAnswering',
+    outputs: 2,
+    // PeftModelForQuestionAnswering.forward of PEFT 0.21 takes token_type_ids and does not pass them on.
+    line: 'output = model.base_model(**tokenizer("a question", "a passage", return_tensors="pt"))  # start_logits, end_logits',
+  }),
+  // transformers gives a question-answering head as many outputs as there are labels.
+  headConfig: () => labelConfig(['LABEL_0', 'LABEL_1']),
+  fromHead: ({ taskType }) =>
+    taskType !== 'QUESTION_ANS'
+      ? undefined
+      : {
+          labels: [],
+          columns: { text: 'question', pair: 'context', label: 'answers' },
+          metrics: ['f1', 'exact_match'],
+          maxLength: 384,
+        },
+});
 
 /** @param right the texts that count as right of each example */
 function scoredSpans(

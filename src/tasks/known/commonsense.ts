@@ -1,8 +1,9 @@
 import { placeOf, type Row, readJsonList, type Table } from '../../data/readers/index.js';
 import type { SplitName } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
+import type { Generation } from '../kinds/kind.js';
+import { language } from '../kinds/language.js';
 import { isEmpty, requireColumn } from '../rows.js';
-import type { Generation } from '../task.js';
 import type { TaskFactory } from '../taskOptions.js';
 import { fileTask, type HubSource } from './fileTask.js';
 import type { OriginalForm, Question } from './multipleChoice.js';
@@ -59,7 +60,7 @@ export function commonsenseTask(definition: CommonsenseDefinition): TaskFactory 
   const generation: Generation = { prompt: PROMPT, maxNewTokens: 32, answer };
   return fileTask({
     name,
-    kind: 'language',
+    kind: language,
     labels: [],
     columns: COLUMNS,
     metrics: ['accuracy', 'generated_accuracy'],

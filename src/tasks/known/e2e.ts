@@ -1,6 +1,7 @@
 import { placeOf, type Row, readTable, type Table } from '../../data/readers/index.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
+import { language } from '../kinds/language.js';
 import { fileTask } from './fileTask.js';
 
 /** Columns of the set's own files, and of the hub's. */
@@ -14,7 +15,7 @@ const HUB_COLUMNS = { text: 'meaning_representation', label: 'human_reference' }
  */
 export const e2e = fileTask({
   name: 'e2e',
-  kind: 'language',
+  kind: language,
   labels: [],
   columns: COLUMNS,
   metrics: ['bleu', 'nist', 'rouge_l'],

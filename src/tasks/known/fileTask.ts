@@ -1,11 +1,11 @@
 import { hubTable } from '../../data/hub/hubTable.js';
 import type { Table } from '../../data/readers/index.js';
-import { makeSplit } from '../../data/split.js';
 import { holdOut } from '../../data/stratify.js';
 import type { Example, Split, SplitName } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import { spacedPrompt, withLead } from '../encoding/prompt.js';
 import { tableToExamples } from '../rows.js';
+import { splitOf } from '../splitOf.js';
 import type { Task } from '../task.js';
 import type { TaskFactory, TaskOptions } from '../taskOptions.js';
 import { type DataFiles, findDataFile } from './dataFile.js';
@@ -59,11 +59,11 @@ export function fileTask(definition: FileTaskDefinition): TaskFactory {
     const isPart = holdsOut && split !== 'test';
     const table = await tableOf(definition, isPart ? 'train' : split, options);
     const examples = examplesOf(table, split);
-    if (!isPart) return makeSplit(split, examples, table.path, task.labels);
+    if (!isPart) return splitOf(task, split, examples, table.path);
     const { kept, heldOut } = holdOut(examples, HELD_OUT, SPLIT_SEED);
     return split === 'train'
-      ? makeSplit(split, kept, `${table.path} (without the tenth held out)`, task.labels)
-      : makeSplit(split, heldOut, `${table.path} (a tenth held out, always the same)`, task.labels);
+      ? splitOf(task, split, kept, `${table.path} (without the tenth held out)`)
+      : splitOf(task, split, heldOut, `${table.path} (a tenth held out, always the same)`);
   };
   const shape = { ...task, ...(generation ? { generation } : {}), splits };
   return (options) => ({ ...shape, load: (split) => load(split, options) });

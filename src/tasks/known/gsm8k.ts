@@ -1,4 +1,5 @@
 import { readTable } from '../../data/readers/index.js';
+import { language } from '../kinds/language.js';
 import { fileTask } from './fileTask.js';
 
 /**
@@ -7,7 +8,7 @@ import { fileTask } from './fileTask.js';
  */
 export const gsm8k = fileTask({
   name: 'gsm8k',
-  kind: 'language',
+  kind: language,
   labels: [],
   columns: { text: 'question', label: 'answer' },
   metrics: ['exact_match', 'log_likelihood'],

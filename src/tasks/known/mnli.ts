@@ -1,3 +1,4 @@
+import { classification } from '../kinds/classification.js';
 import { glueTask } from './glue.js';
 
 const COLUMNS = { text: 'sentence1', pair: 'sentence2', label: 'gold_label' };
@@ -7,7 +8,7 @@ const HUB_COLUMNS = { text: 'premise', pair: 'hypothesis', label: 'label' };
 function mnliTask(name: string, part: 'matched' | 'mismatched') {
   return glueTask({
     name,
-    kind: 'classification',
+    kind: classification,
     labels: ['entailment', 'neutral', 'contradiction'],
     columns: { text: 'sentence1', pair: 'sentence2', label: 'label' },
     metrics: ['accuracy'],

@@ -1,3 +1,4 @@
+import { classification } from '../kinds/classification.js';
 import { glueTask } from './glue.js';
 
 const COLUMNS = { text: '#1 String', pair: '#2 String', label: 'Quality' };
@@ -5,7 +6,7 @@ const COLUMNS = { text: '#1 String', pair: '#2 String', label: 'Quality' };
 /** MRPC (Dolan and Brockett, 2005): do two sentences say the same? 3,668 / 408 / 1,725 pairs. */
 export const mrpc = glueTask({
   name: 'mrpc',
-  kind: 'classification',
+  kind: classification,
   labels: ['not_equivalent', 'equivalent'],
   columns: { text: 'sentence1', pair: 'sentence2', label: 'label' },
   metrics: ['accuracy', 'f1'],

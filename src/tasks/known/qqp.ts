@@ -1,9 +1,10 @@
+import { classification } from '../kinds/classification.js';
 import { glueTask } from './glue.js';
 
 /** QQP (Iyer et al., 2017): do two questions ask the same? 363,846 / 40,430 pairs. */
 export const qqp = glueTask({
   name: 'qqp',
-  kind: 'classification',
+  kind: classification,
   labels: ['not_duplicate', 'duplicate'],
   columns: { text: 'question1', pair: 'question2', label: 'is_duplicate' },
   metrics: ['accuracy', 'f1'],

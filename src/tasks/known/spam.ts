@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { mailToText } from '../../data/mail/mailToText.js';
 import { groupNearDuplicates } from '../../data/nearDuplicates.js';
 import { cacheFolder, findSpamCorpus, readSpamCorpus } from '../../data/spamCorpus.js';
-import { makeSplit } from '../../data/split.js';
 import type { Example, SplitName } from '../../data/types.js';
 import { permutation, randomStream } from '../../random.js';
+import { classification } from '../kinds/classification.js';
+import { splitOf } from '../splitOf.js';
 import type { TaskFactory } from '../taskOptions.js';
 
 /** Characters kept of a mail: its beginning tells enough, and tokenising costs time. */
@@ -22,7 +23,7 @@ type Text = Example & { readonly label: number };
  */
 export const spam: TaskFactory = ({ warn }) => {
   let parts: Promise<Parts> | undefined;
-  const shape = { kind: 'classification', labels: ['ham', 'spam'] } as const;
+  const shape = { kind: classification, labels: ['ham', 'spam'] };
   return {
     ...shape,
     name: 'spam',
@@ -32,7 +33,7 @@ export const spam: TaskFactory = ({ warn }) => {
     load: async (split) => {
       parts ??= loadParts(warn);
       const { source, examples } = await parts;
-      return makeSplit(split, examples[split], source, shape.labels);
+      return splitOf(shape, split, examples[split], source);
     },
   };
 };

@@ -2,6 +2,7 @@ import { placeOf, readSquad, type Table } from '../../data/readers/index.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import type { MetricName } from '../../metrics/names.js';
+import { span } from '../kinds/span.js';
 import { tableToExamples } from '../rows.js';
 import type { DataFiles } from './dataFile.js';
 import { fileTask, type HubSource } from './fileTask.js';
@@ -16,7 +17,7 @@ interface SquadDefinition extends DataFiles {
 function squadTask({ unanswerable = false, ...definition }: SquadDefinition) {
   return fileTask({
     ...definition,
-    kind: 'span',
+    kind: span,
     labels: [],
     columns: COLUMNS,
     maxLength: 384,
@@ -33,7 +34,7 @@ const COLUMNS = { text: 'question', pair: 'context', label: 'answers' };
  * @throws DiffoError that names article and question where an answer is not in its passage, or must not be missing
  */
 export function squadExamples(table: Table, name: string, unanswerable: boolean): Example[] {
-  const examples = tableToExamples(table, { name, kind: 'span', labels: [], columns: COLUMNS });
+  const examples = tableToExamples(table, { name, kind: span, labels: [], columns: COLUMNS });
   return examples.map((example, i) => {
     const row = table.rows[i]!;
     if (!unanswerable && example.answers!.length === 0) {

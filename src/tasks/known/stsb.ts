@@ -1,3 +1,4 @@
+import { regression } from '../kinds/regression.js';
 import type { GlueFile } from './glue.js';
 import { glueTask } from './glue.js';
 
@@ -18,7 +19,7 @@ function glue(file: string): GlueFile {
 /** STS-B (Cer et al., arXiv 1708.00055): how alike are two sentences, from 0 to 5? 5,749 / 1,500 / 1,379 pairs. */
 export const stsb = glueTask({
   name: 'stsb',
-  kind: 'regression',
+  kind: regression,
   labels: [],
   columns: { text: 'sentence1', pair: 'sentence2', label: 'label' },
   metrics: ['pearson', 'spearman'],

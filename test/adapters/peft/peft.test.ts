@@ -14,6 +14,7 @@ import {
 import { loraType } from '../../../src/adapters/peft/loraType.js';
 import { readSafetensorsHeader } from '../../../src/checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
+import { classification } from '../../../src/tasks/kinds/classification.js';
 import { failure } from '../../checkpoint/make.js';
 
 /** Written by PEFT 0.21.0: test/oracle/peft_files.py make. */
@@ -255,7 +256,7 @@ describe('modelCard', () => {
       facts: { 'trained parameters of the method': 1168, 'trained parameters of the head': 27 },
       adaptedModules: [QUERY],
       paragraphs: ['Trained on CoLA.'],
-      taskType: 'SEQ_CLS' as const,
+      use: classification.card({ labels: ['no', 'yes', 'may"be'] }),
       labels: ['no', 'yes', 'may"be'],
     };
     const card = modelCard({ ...input, scores: { 'MCC (dev)': 0.41 } });

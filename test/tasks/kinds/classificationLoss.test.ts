@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { grad, input } from '../../../src/graph/index.js';
 import { openSession } from '../../../src/runtime/session.js';
-import { classificationObjective, type LossOptions } from '../../../src/tasks/kinds/label.js';
+import { classificationObjective, type LossOptions } from '../../../src/tasks/kinds/classification.js';
 import { expectClose } from '../../fixtures.js';
 
 const logits = [0.3, -1.2, 2, 1.5, 0.1, -0.4, -0.7, 0.9, 0.2, 2.2, -0.3, 0.8];

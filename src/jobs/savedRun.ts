@@ -1,24 +1,16 @@
 import { existsSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import { methodOf } from '../artifacts/adapterFolder.js';
+import { join } from 'node:path';
 import { checkpointName, type Manifest } from '../artifacts/checkpoints/format.js';
 import { identityOf, refuseChangedConfig, refuseChangedInputs } from '../artifacts/checkpoints/identity.js';
 import { Journal } from '../artifacts/checkpoints/journal.js';
 import { type Checkpoint, newestCheckpoint } from '../artifacts/checkpoints/read.js';
 import { type RunPlace, withRunOutput } from '../artifacts/runOutput.js';
-import { peakMemory, secondsSince, versions } from '../artifacts/runRecord.js';
+import { versions } from '../artifacts/runRecord.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import { DiffoError, usageError } from '../errors.js';
-import { joined, type RunLog } from '../logs/log.js';
-import { logTargets } from '../logs/registry.js';
-import type { ProgressOptions } from '../reporter.js';
-import { type Reporter, silent } from '../reporter.js';
-import type { Dam } from '../selection/dam.js';
+import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
 import type { TrainConfig } from '../settings/config.js';
-import { refuseTooLarge } from './estimate.js';
-import { commonRecord, type RunRecord, writeRun, writeSelection } from './runFolder.js';
-import { selectModules } from './selectModules.js';
-import { type TrainedRun, trainIn } from './trainedRun.js';
+import { guardMemory } from './estimate.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 /** A run, and the folder that it makes. */
@@ -36,61 +28,19 @@ export interface RunOptions extends ProgressOptions {
   readonly resume?: boolean;
 }
 
-/** A run folder that has been written. */
-export interface FinishedRun {
-  /** run.json */
-  readonly record: RunRecord;
-  /** @internal */
-  readonly run: TrainedRun;
-}
-
-/** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
-export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output, reporter = silent, signal } = options;
-  const started = performance.now();
-  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
-    const log = await openLogs(config, output, isResumed, reporter);
-    const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
-      await log?.end('failed');
-      throw error;
-    });
-    await log?.end('finished');
-    const seconds = { ...run.seconds, total: secondsSince(started) };
-    // A run that goes on from an adapter has its method.
-    const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
-    const of = { workspace, run, config: used, command: 'train', seconds } as const;
-    return { record: await finish((folder) => writeRun(folder, of)), run };
-  });
-}
-
-/** `diffora select`: only dam.json and run.json. */
-export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { config, reporter = silent, signal } = options;
-  const started = performance.now();
-  return withSavedRun(options, 'select', async ({ workspace, journal, finish }) => {
-    const { opened, task, train } = workspace;
-    const context = { reporter, signal, journal };
-    const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
-    const record: RunRecord = {
-      ...commonRecord(workspace, config, 'select'),
-      steps: { search: dam.search?.steps ?? 0, train: 0 },
-      seconds: { total: secondsSince(started) },
-      peakMemoryBytes: peakMemory(),
-    };
-    await finish((folder) => writeSelection(folder, record, dam));
-    return { record, dam };
-  });
-}
-
 /** A run that is about to begin, or to go on. */
-interface SavedRun extends Pick<RunPlace, 'finish'> {
+export interface SavedRun extends Pick<RunPlace, 'finish'> {
   readonly workspace: Workspace;
   readonly journal: Journal | undefined;
   readonly isResumed: boolean;
 }
 
-/** Opens model and data, and with `saveSteps` the checkpoints, held to what the run was started with. */
-function withSavedRun<T>(
+/**
+ * Opens model and data, and with `saveSteps` the checkpoints, held to what the run was started with; then works with
+ * them. Where the work fails, the message says which checkpoint is kept.
+ * @throws DiffoError (usage) where a run cannot be resumed, or was started with other settings or data
+ */
+export function withSavedRun<T>(
   { config, output, overwrite, resume = false, reporter = silent, signal }: RunOptions,
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
@@ -130,7 +80,7 @@ function withSavedRun<T>(
 
 async function openFitting(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
   const workspace = await openWorkspace(config, reporter, signal);
-  refuseTooLarge(workspace, config);
+  guardMemory(workspace, config, reporter);
   return workspace;
 }
 
@@ -138,24 +88,4 @@ function startingPoint(found: Checkpoint | undefined, output: string): string {
   if (found === undefined) return `Nothing was saved in ${output} yet: the run starts from the beginning.`;
   const stages = [...found.stages].map(([name, { step }]) => `${name} ${step}`);
   return `Going on from ${found.path}${stages.length === 0 ? '' : ` (steps: ${stages.join(', ')})`}.`;
-}
-
-/** The logs that a configuration asks for. */
-async function openLogs(
-  config: TrainConfig,
-  output: string,
-  isResumed: boolean,
-  { warn }: Reporter,
-): Promise<RunLog | undefined> {
-  if (config.log.length === 0) return undefined;
-  const path = resolve(output);
-  const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, isResumed, warn };
-  const logs: RunLog[] = [];
-  try {
-    for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
-  } catch (error) {
-    await joined(logs).end('failed');
-    throw error;
-  }
-  return joined(logs);
 }

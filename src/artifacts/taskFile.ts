@@ -1,0 +1,69 @@
+import * as z from 'zod';
+import type { NamedTensor } from '../checkpoint/types.js';
+import { metricNames } from '../metrics/names.js';
+import { type HeadPart, headParts, type TaskType } from '../models/model.js';
+import { columnsSchema, taskColumns } from '../tasks/columns.js';
+import { kindNames, kinds } from '../tasks/kinds/registry.js';
+import { readOwn, refuseUnknownKeys } from '../tasks/ownKeys.js';
+import type { LearnedTask } from '../tasks/task.js';
+
+/** task.json beside an adapter: what was learned. */
+export interface TaskFile extends LearnedTask {
+  readonly format: 'diffora-task/1';
+  /** Longest sequence in tokens. */
+  readonly maxLength: number;
+  /** Part of the head that was trained; adapters that others wrote do not say it. */
+  readonly head?: Exclude<HeadPart, 'none'> | undefined;
+  /** Of the base model (src/checkpoint/weightsHash.ts); adapters that others wrote have none. */
+  readonly baseSha256?: string | undefined;
+}
+
+const common = z.looseObject({
+  format: z.literal('diffora-task/1'),
+  name: z.string(),
+  kind: z.enum(kindNames),
+  labels: z.array(z.string()),
+  columns: columnsSchema.transform(taskColumns),
+  metrics: z.array(z.enum(metricNames)).min(1),
+  maxLength: z.int().positive(),
+  head: z.enum(headParts).optional(),
+  baseSha256: z.string().optional(),
+});
+
+/** task.json: what an adapter's logits mean and how its rows are read. */
+export const taskFileSchema = common.transform((value, context): TaskFile => {
+  const { format, name, labels, columns, metrics, maxLength, head, baseSha256 } = value;
+  const kind = kinds[value.kind];
+  const own = kind.facts === undefined ? [] : [kind.facts];
+  refuseUnknownKeys(value, [...Object.keys(common.shape), ...own.flatMap(({ keys }) => keys)], context);
+  const facts = readOwn(value, own, context, {});
+  return { format, name, kind, labels, columns, metrics, ...facts, maxLength, head, baseSha256 };
+});
+
+/** What task.json says of a task. */
+export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
+  const { name, kind, labels, columns, metrics } = task;
+  const facts = (kind.facts?.keys ?? []).filter((key) => task[key] !== undefined);
+  return {
+    format: 'diffora-task/1',
+    name,
+    kind,
+    labels: [...labels],
+    columns: { ...columns },
+    metrics: [...metrics],
+    ...Object.fromEntries(facts.map((key) => [key, task[key]])),
+    maxLength,
+  };
+}
+
+/** What an adapter's head tells of its task, where others wrote the folder; undefined where no kind of task has it. */
+export function foreignTask(taskType: TaskType, head: readonly NamedTensor[]): TaskFile | undefined {
+  const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
+  for (const kind of Object.values(kinds)) {
+    const found = kind.fromHead?.({ taskType, outputs });
+    if (found === undefined) continue;
+    const { maxLength = 128, ...rest } = found;
+    return { format: 'diffora-task/1', name: 'unknown', kind, ...rest, maxLength };
+  }
+  return undefined;
+}

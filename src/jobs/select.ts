@@ -1,0 +1,25 @@
+import { peakMemory, secondsSince } from '../artifacts/runRecord.js';
+import { silent } from '../reporter.js';
+import type { Dam } from '../selection/dam.js';
+import { commonRecord, type RunRecord, writeSelection } from './runFolder.js';
+import { type RunOptions, withSavedRun } from './savedRun.js';
+import { selectModules } from './selectModules.js';
+
+/** `diffora select`: only dam.json and run.json. */
+export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
+  const { config, reporter = silent, signal } = options;
+  const started = performance.now();
+  return withSavedRun(options, 'select', async ({ workspace, journal, finish }) => {
+    const { opened, task, train } = workspace;
+    const context = { reporter, signal, journal };
+    const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
+    const record: RunRecord = {
+      ...commonRecord(workspace, config, 'select'),
+      steps: { search: dam.search?.steps ?? 0, train: 0 },
+      seconds: { total: secondsSince(started) },
+      peakMemoryBytes: peakMemory(),
+    };
+    await finish((folder) => writeSelection(folder, record, dam));
+    return { record, dam };
+  });
+}

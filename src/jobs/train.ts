@@ -1,0 +1,57 @@
+import { basename, resolve } from 'node:path';
+import { methodOf } from '../artifacts/adapterFolder.js';
+import { secondsSince } from '../artifacts/runRecord.js';
+import { joined, type RunLog } from '../logs/log.js';
+import { logTargets } from '../logs/registry.js';
+import { type Reporter, silent } from '../reporter.js';
+import type { TrainConfig } from '../settings/config.js';
+import { type RunRecord, writeRun } from './runFolder.js';
+import { type RunOptions, withSavedRun } from './savedRun.js';
+import { type TrainedRun, trainIn } from './trainedRun.js';
+
+/** A run folder that has been written. */
+export interface FinishedRun {
+  /** run.json */
+  readonly record: RunRecord;
+  /** @internal */
+  readonly run: TrainedRun;
+}
+
+/** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
+export async function train(options: RunOptions): Promise<FinishedRun> {
+  const { config, output, reporter = silent, signal } = options;
+  const started = performance.now();
+  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
+    const log = await openLogs(config, output, isResumed, reporter);
+    const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
+      await log?.end('failed');
+      throw error;
+    });
+    await log?.end('finished');
+    const seconds = { ...run.seconds, total: secondsSince(started) };
+    // A run that goes on from an adapter has its method.
+    const used = workspace.adapter ? { ...config, method: methodOf(workspace.adapter) } : config;
+    const of = { workspace, run, config: used, command: 'train', seconds } as const;
+    return { record: await finish((folder) => writeRun(folder, of)), run };
+  });
+}
+
+/** The logs that a configuration asks for. */
+async function openLogs(
+  config: TrainConfig,
+  output: string,
+  isResumed: boolean,
+  { warn }: Reporter,
+): Promise<RunLog | undefined> {
+  if (config.log.length === 0) return undefined;
+  const path = resolve(output);
+  const context = { folder: config.logDir ?? `${path}-logs`, name: basename(path), config, isResumed, warn };
+  const logs: RunLog[] = [];
+  try {
+    for (const name of new Set(config.log)) logs.push(await logTargets[name].open(context));
+  } catch (error) {
+    await joined(logs).end('failed');
+    throw error;
+  }
+  return joined(logs);
+}

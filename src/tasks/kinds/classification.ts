@@ -1,0 +1,167 @@
+import { cellOf, placeOf, type Table } from '../../data/readers/index.js';
+import type { Example } from '../../data/types.js';
+import type { Objective } from '../../engine/objective.js';
+import { DiffoError, nearestNames, quoted, usageError } from '../../errors.js';
+import { constant, input, ops, type Tensor } from '../../graph/index.js';
+import { argmaxRows } from '../../metrics/metrics.js';
+import { rowScores } from '../../metrics/ofRows.js';
+import { filledCells, isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
+import type { TaskShape } from '../task.js';
+import { defineKind, type LabelPrediction, type LossContext } from './kind.js';
+import { isClass } from './ownHead.js';
+import { labelConfig, likeliestClass, perRow, predictedScore, rowLabels } from './perRow.js';
+
+/** One of several classes for each text. */
+export const classification = defineKind<LabelPrediction>({
+  name: 'classification',
+  keys: ['labels', 'pair'],
+  metrics: () => ({ usual: ['accuracy', 'f1', 'matthews'] }),
+
+  labelsIn(table, { label }) {
+    const names = sortedLabels(filledCells(table, label).map(labelName));
+    if (names.length >= 2) return names;
+    const found = names.length === 1 ? `only the label ${quoted(names)}` : 'no labels';
+    throw new DiffoError(`${table.path} has ${found} in column "${label}". Give examples of at least two classes.`);
+  },
+  example(task, row, where) {
+    const texts = textsOfRow(task.columns, row, where);
+    const cell = cellOf(row, task.columns.label);
+    return isEmpty(cell) ? texts : { ...texts, label: labelIndex(cell, task, where) };
+  },
+  isLabelled: ({ label }) => label !== undefined,
+  checkTraining: refuseLonely,
+  labelCounts,
+
+  taskType: 'SEQ_CLS',
+  outputs: ({ labels }) => labels.length,
+  objective: (changes) => classificationObjective(changes && lossOptionsOf(changes)),
+  ...perRow({
+    target: ({ label }) => label,
+    score({ labels, metrics }, logits, targets) {
+      const predicted = Int32Array.from(logits, (row) => argmaxRows(row, labels.length)[0]!);
+      return { scores: rowScores(metrics, predicted, targets, labels.length), predicted };
+    },
+    answer: ({ labels }, logits) => likeliestClass(logits, labels),
+  }),
+
+  ownHead: {
+    fits: (config) => isClass(config, /ForSequenceClassification$/),
+    taskType: 'SEQ_CLS',
+    reader: (_opened, { labels }) => ({
+      read: (logits) => {
+        const values = Array.from(logits);
+        // transformers' classes for sequences give scores where they have one output.
+        return values.length === 1 ? predictedScore(values) : likeliestClass(values, labels);
+      },
+    }),
+  },
+
+  line: ({ label, score }) => `${label}  ${score.toFixed(3)}`,
+  describe: ({ labels }) => ['labels', labels.join(', ')],
+  card: ({ labels }) => ({
+    pipeline: 'text-classification',
+    model: 'AutoModelForSequenceClassification',
+    outputs: labels.length,
+    line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
+  }),
+  headConfig: ({ labels }) => ({ ...labelConfig(labels), problem_type: 'single_label_classification' }),
+  fromHead: ({ taskType, outputs }) =>
+    taskType !== 'SEQ_CLS' || outputs === 1
+      ? undefined
+      : {
+          labels: Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
+          columns: { text: 'text', label: 'label' },
+          metrics: ['accuracy'],
+        },
+});
+
+/** Changes of the cross-entropy, in training. */
+export interface LossOptions {
+  /** ε: share of a target that is spread over all classes (arXiv 1512.00567, section 7). */
+  readonly labelSmoothing?: number | undefined;
+  /** Weight of the examples of each class; the mean is taken over the weights. */
+  readonly classWeights?: readonly number[] | undefined;
+}
+
+/** Cross-entropy of a class for each example. */
+export function classificationObjective(options: LossOptions = {}): Objective {
+  const { classWeights } = options;
+  return {
+    labels: (examples) => rowLabels(examples, (labels) => BigInt64Array.from(labels, BigInt)),
+    reads: 'all',
+    parts: 'apart',
+    weight({ batchSize, labels }) {
+      if (classWeights === undefined) return batchSize;
+      const classes = Array.from(labels!.data as BigInt64Array, Number);
+      return classes.map((label) => classWeights[label]!).reduce((sum, weight) => sum + weight, 0);
+    },
+    loss: (logits) => classificationLoss(logits, input('labels', 'int64', ['batch']), options),
+  };
+}
+
+/**
+ * Σ wᵢ ((1 − ε) nllᵢ) + ε/C ΣᵢΣ_c w_c (−log pᵢ_c), both over Σ wᵢ, wᵢ being the weight of the label's class: PyTorch's
+ * cross_entropy with `weight` and `label_smoothing`.
+ */
+function classificationLoss(logits: Tensor, labels: Tensor, { labelSmoothing = 0, classWeights }: LossOptions): Tensor {
+  const all = (x: Tensor) => ops.sum(x, { axes: x.shape.map((_, axis) => axis), keepDims: false });
+  const nll = ops.crossEntropy(logits, labels);
+  if (labelSmoothing === 0 && classWeights === undefined) return ops.mean(nll, { axes: [0], keepDims: false });
+  const classes = logits.shape[1] as number;
+  const weights = constant(Float32Array.from(classWeights ?? new Array<number>(classes).fill(1)), [classes]);
+  const ofLabels = ops.reshape(ops.gather(ops.reshape(weights, [classes, 1]), labels), ['batch']);
+  const spread = ops.neg(all(ops.mul(ops.logSoftmax(logits), weights)));
+  const total = ops.add(
+    ops.scale(all(ops.mul(nll, ofLabels)), 1 - labelSmoothing),
+    ops.scale(spread, labelSmoothing / classes),
+  );
+  return ops.div(total, all(ofLabels));
+}
+
+/**
+ * The loss that a run asks for. Balanced weights are n / (C · n_c), as scikit-learn has them.
+ * @throws DiffoError (usage) for a class that the task does not have
+ */
+export function lossOptionsOf({ settings, task, examples }: LossContext): LossOptions {
+  const { labelSmoothing, classWeights } = settings;
+  if (labelSmoothing === 0 && classWeights === undefined) return {};
+  if (classWeights === undefined) return { labelSmoothing };
+  if (classWeights === 'balanced') {
+    const counts = task.labels.map((_, c) => examples.filter(({ label }) => label === c).length);
+    return {
+      labelSmoothing,
+      // A class without examples never occurs, so that its weight only matters to smoothing.
+      classWeights: counts.map((count) => (count === 0 ? 1 : examples.length / (task.labels.length * count))),
+    };
+  }
+  for (const name of Object.keys(classWeights)) {
+    if (task.labels.includes(name)) continue;
+    const nearest = nearestNames(name, task.labels).join(', ');
+    throw usageError(`--class-weights ${name}: ${task.name} has no such class; nearest: ${nearest}.`);
+  }
+  return {
+    labelSmoothing,
+    classWeights: task.labels.map((name) => (Object.hasOwn(classWeights, name) ? classWeights[name]! : 1)),
+  };
+}
+
+function labelCounts(labels: readonly string[], examples: readonly Example[]): Record<string, number> {
+  const counts = labels.map(() => 0);
+  for (const { label } of examples) if (label !== undefined && label < counts.length) counts[label]!++;
+  return Object.fromEntries(labels.map((label, i) => [label, counts[i]!]));
+}
+
+/** A class must have an example to train on and one to validate on. */
+function refuseLonely({ labels }: TaskShape, train: readonly Example[], { path, rows }: Table): void {
+  const counts = labelCounts(labels, train);
+  const lonely = labels.filter((label) => counts[label]! < 2);
+  if (lonely.length === 0) return;
+  const example = train.find(({ label }) => label !== undefined && lonely[0] === labels[label]);
+  const row = rows.find(({ line }) => example?.id === String(line));
+  const where = row ? `${placeOf(path, row)}: the only example of` : `${path}: no example of`;
+  const others = lonely.length > 1 ? ` (and ${lonely.length - 1} more classes like it)` : '';
+  throw new DiffoError(
+    `${where} class "${lonely[0]}"${others}. A class ` +
+      'needs two or more: add examples or remove it. If the labels are scores, set "kind: regression" in a task file.',
+  );
+}

@@ -1,0 +1,73 @@
+import { cellOf } from '../../data/readers/index.js';
+import type { Objective } from '../../engine/objective.js';
+import { DiffoError } from '../../errors.js';
+import { input, ops } from '../../graph/index.js';
+import { rowScores } from '../../metrics/ofRows.js';
+import { filledCells, isEmpty, labelName, textsOfRow } from '../rows.js';
+import { defineKind, type LabelPrediction } from './kind.js';
+import { labelConfig, perRow, predictedScore, refuseLossChanges, rowLabels } from './perRow.js';
+
+/** Squared error of a score for each example. */
+export const regressionObjective: Objective = {
+  labels: (examples) => rowLabels(examples, (labels) => Float32Array.from(labels)),
+  reads: 'all',
+  parts: 'apart',
+  weight: ({ batchSize }) => batchSize,
+  loss(logits) {
+    const error = ops.sub(ops.reshape(logits, ['batch']), input('labels', 'float32', ['batch']));
+    return ops.mean(ops.mul(error, error), { axes: [0], keepDims: false });
+  },
+};
+
+/** A score for each text. */
+export const regression = defineKind<LabelPrediction>({
+  name: 'regression',
+  keys: ['pair'],
+  metrics: () => ({ usual: ['pearson', 'spearman'] }),
+
+  /** Numbers, and not all of them whole. */
+  recognises(table, { label }) {
+    const cells = filledCells(table, label);
+    const isNumber = (cell: unknown) => typeof cell !== 'boolean' && Number.isFinite(Number(cell));
+    return cells.every(isNumber) && cells.some((cell) => !Number.isInteger(Number(cell)));
+  },
+  example({ columns }, row, where) {
+    const texts = textsOfRow(columns, row, where);
+    const cell = cellOf(row, columns.label);
+    if (isEmpty(cell)) return texts;
+    const label = typeof cell === 'number' || typeof cell === 'string' ? Number(cell) : Number.NaN;
+    if (Number.isFinite(label)) return { ...texts, label };
+    throw new DiffoError(`${where}: the score "${labelName(cell)}" is not a number. Mend it.`);
+  },
+  isLabelled: ({ label }) => label !== undefined,
+  labelCounts: () => ({}),
+
+  taskType: 'SEQ_CLS',
+  outputs: () => 1,
+  objective(changes) {
+    refuseLossChanges(changes);
+    return regressionObjective;
+  },
+  ...perRow({
+    target: ({ label }) => label,
+    score({ metrics }, logits, targets) {
+      const predicted = Float32Array.from(logits, (row) => row[0]!);
+      return { scores: rowScores(metrics, predicted, targets, 1), predicted };
+    },
+    answer: (_task, logits) => predictedScore(logits),
+  }),
+
+  line: ({ score }) => score.toFixed(3),
+  describe: () => ['labels', 'a score'],
+  card: () => ({
+    pipeline: 'text-classification',
+    model: 'AutoModelForSequenceClassification',
+    outputs: 1,
+    line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
+  }),
+  headConfig: () => ({ ...labelConfig(['LABEL_0']), problem_type: 'regression' }),
+  fromHead: ({ taskType, outputs }) =>
+    taskType !== 'SEQ_CLS' || outputs !== 1
+      ? undefined
+      : { labels: [], columns: { text: 'text', label: 'label' }, metrics: ['pearson', 'spearman'] },
+});

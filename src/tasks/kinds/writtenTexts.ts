@@ -1,0 +1,143 @@
+import type { Example } from '../../data/types.js';
+import { DiffoError } from '../../errors.js';
+import { choiceLikelihoods } from '../../infer/choices.js';
+import type { Decoder } from '../../infer/decoder.js';
+import { generate } from '../../infer/generate.js';
+import { stopIds } from '../../infer/stopIds.js';
+import type { MetricName } from '../../metrics/names.js';
+import { corpusMetric } from '../../metrics/text/index.js';
+import type { OpenedModel } from '../../models/loading/openedModel.js';
+import { mapInTurns } from '../../turns.js';
+import { encodePrompt } from '../encoding/prompts.js';
+import type { EncodeOptions, Generation, ScoreOptions, TaskAsked } from './kind.js';
+import { writtenAnswer } from './writtenAnswer.js';
+
+/** How a task asks for a text. @throws DiffoError where it does not say */
+export function generationOf({ name, generation }: TaskAsked): Generation {
+  if (generation === undefined) throw new DiffoError(`The task ${name} does not say how a text is asked for.`);
+  return generation;
+}
+
+/** What ends a text that is learned. @throws DiffoError where neither model nor tokenizer names such a token */
+export async function endTokenId(opened: OpenedModel): Promise<number> {
+  const id = opened.tokenizer.eosTokenId ?? (await stopIds(opened))[0];
+  if (id !== undefined) return id;
+  throw new DiffoError(
+    `${opened.model.checkpoint.folder} names no token that ends a text (eos_token). Add it to tokenizer_config.json.`,
+  );
+}
+
+/** A prompt and what may follow it, in tokens. */
+export interface Question {
+  readonly prompt: readonly number[];
+  readonly choices: readonly (readonly number[])[];
+  /** Which of the choices is right. */
+  readonly label: number;
+}
+
+export function questionsOf(
+  { tokenizer }: OpenedModel,
+  task: TaskAsked,
+  examples: readonly Example[],
+  { maxLength, signal }: Pick<EncodeOptions, 'maxLength' | 'signal'>,
+): Promise<Question[]> {
+  const encode = (example: Example): Question => {
+    const { label, id } = example;
+    if (example.choices === undefined || label === undefined) {
+      throw new DiffoError(`Row ${id} has no choices to score by. Score ${task.name} by another of its metrics.`);
+    }
+    const choices = example.choices.map((choice) => tokenizer.encodePlain(choice));
+    const room = maxLength - Math.max(...choices.map(({ length }) => length));
+    return { prompt: lastOf(encodePrompt(tokenizer, generationOf(task), example), room), choices, label };
+  };
+  return mapInTurns(examples, encode, signal);
+}
+
+/** 1 where the right choice is the likeliest, the first of equals. */
+export async function chosenRight(
+  decoder: Decoder,
+  questions: readonly Question[],
+  { signal, onDone }: ScoreOptions,
+): Promise<number[][]> {
+  const results: number[][] = [];
+  let tokens = 0;
+  for (const { prompt, choices, label } of questions) {
+    signal?.throwIfAborted();
+    const likelihoods = await choiceLikelihoods(decoder, prompt, choices);
+    results.push([likelihoods.indexOf(Math.max(...likelihoods)) === label ? 1 : 0]);
+    tokens += choices.reduce((sum, { length }) => sum + length, prompt.length);
+    onDone?.(results.length, tokens);
+  }
+  return results;
+}
+
+/** Prompts in tokens, with room for an answer. */
+export function promptsOf(
+  { tokenizer, model }: OpenedModel,
+  task: TaskAsked,
+  examples: readonly Example[],
+  { signal }: Pick<EncodeOptions, 'signal'>,
+) {
+  const generation = generationOf(task);
+  const encode = (example: Example) => lastOf(encodePrompt(tokenizer, generation, example), model.maxLength - 1);
+  return mapInTurns(examples, encode, signal);
+}
+
+/** What the model writes after each prompt, greedily. */
+export async function writeAll(
+  decoder: Decoder,
+  opened: OpenedModel,
+  task: TaskAsked,
+  prompts: readonly (readonly number[])[],
+  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
+): Promise<string[]> {
+  const { tokenizer, model } = opened;
+  const stopTokenIds = [...new Set([await endTokenId(opened), ...(await stopIds(opened))])];
+  const { maxNewTokens } = generationOf(task);
+  const { maxLength } = model;
+  const texts: string[] = [];
+  let tokens = 0;
+  for (const prompt of prompts) {
+    const options = { temperature: 0, maxNewTokens, stopTokenIds, maxLength, seed: 0, signal };
+    const ids: number[] = [];
+    for await (const id of generate(decoder, prompt, options)) ids.push(id);
+    texts.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
+    tokens += ids.length;
+    onDone?.(texts.length, tokens);
+  }
+  return texts;
+}
+
+function lastOf(ids: readonly number[], count: number): readonly number[] {
+  return ids.slice(Math.max(0, ids.length - count));
+}
+
+/** The texts that count as right of each example. */
+export function referencesOf(examples: readonly Example[]): string[][] {
+  return examples.map(({ id, references }) => {
+    if (references === undefined) throw new DiffoError(`Row ${id} has no text to score by. Add one or remove it.`);
+    return references.map((text) => text.trim());
+  });
+}
+
+/** What each written text adds to each metric. */
+export function writtenStatistics(
+  task: TaskAsked,
+  references: readonly (readonly string[])[],
+  written: readonly string[],
+): Partial<Record<MetricName, readonly (readonly number[])[]>> {
+  const { answer } = generationOf(task);
+  const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
+  for (const name of task.metrics) {
+    if (name === 'exact_match' || name === 'generated_accuracy') {
+      found[name] = written.map((text, i) => {
+        const given = writtenAnswer(text, answer);
+        return [given !== undefined && references[i]!.some((one) => writtenAnswer(one, answer) === given) ? 1 : 0];
+      });
+    } else if (name === 'bleu' || name === 'nist' || name === 'rouge_l') {
+      const metric = corpusMetric(name, references);
+      found[name] = written.map((text, i) => metric.statistics(text.trim(), references[i]!));
+    }
+  }
+  return found;
+}
