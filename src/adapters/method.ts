@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Fit, MakePlan } from './fit.js';
+import type { MethodFormat } from './format.js';
 
 /** All of a way to fine-tune; S are the settings that it reads. Its file in `methods/` exports one of these. */
 export interface MethodOf<S> {
@@ -23,4 +24,6 @@ export interface MethodOf<S> {
   readonly fit?: Fit<S>;
   /** Settings beside `rank`, `ranks` and `alphas` that `fit` decides. */
   readonly solved?: readonly string[];
+  /** @internal */
+  readonly format: MethodFormat;
 }

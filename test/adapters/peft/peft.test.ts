@@ -11,6 +11,7 @@ import {
   scalingOf,
   writePeftAdapter,
 } from '../../../src/adapters/peft/index.js';
+import { loraType } from '../../../src/adapters/peft/loraType.js';
 import { readSafetensorsHeader } from '../../../src/checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
 import { classification } from '../../../src/tasks/kinds/classification.js';
@@ -223,7 +224,7 @@ describe('writePeftAdapter', () => {
 
 describe('rank and scaling', () => {
   const base = {
-    peftType: 'LORA' as const,
+    type: loraType,
     fields: {},
     rank: 4,
     alpha: 8,
