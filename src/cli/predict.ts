@@ -9,7 +9,7 @@ import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, givenSettings } from './trainFlags.js';
+import { addTrainFlags, flagOf, givenSettings } from './trainFlags.js';
 
 interface Flags extends CommonFlags {
   readonly adapter?: string;
@@ -52,6 +52,10 @@ Example:
       const input = inputOf(flags);
       const { threads = usualThreads, ...settings } = givenSettings({ ...flags });
       if (adapter === undefined) {
+        const idle = (['stride', 'nullScoreDiffThreshold', 'anyBase'] as const).find(
+          (key) => settings[key] !== undefined,
+        );
+        if (idle !== undefined) throw usageError(`${flagOf(idle)} is read with --adapter alone. Leave it out.`);
         if (model === undefined)
           throw usageError('Give --adapter, or --model for a checkpoint with a head of its own.');
         await predictOwn(terminal, flags, { model, input, maxLength: settings.maxLength, threads });

@@ -6,7 +6,7 @@ import { usageError } from '../errors.js';
 import type { MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
 import { type ProgressOptions, silent } from '../reporter.js';
-import { usualThreads } from '../settings/config.js';
+import { refuseIdlePlaces, usualThreads } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
 import { TASKS } from '../tasks/known/registry.js';
 import { openTask } from '../tasks/openTask.js';
@@ -15,6 +15,7 @@ import { forScoring, loadSplit, outputsOf, scorerOf, sequenceLimit } from '../ta
 import type { Task } from '../tasks/task.js';
 import type { ColumnOptions } from '../tasks/taskOptions.js';
 import { taskReports } from '../tasks/taskReports.js';
+import { refuseUnread } from './taskSettings.js';
 import { scoreExamples } from './trainedRun.js';
 
 /** How a task is scored. */
@@ -55,6 +56,7 @@ export interface Evaluation {
 /** `diffora eval`: the task's metrics on a split, or on all rows of a file. */
 export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluation> {
   const { reporter = silent } = options;
+  if (options.task !== undefined) refuseIdlePlaces(options, options.task);
   const learned = await openAdapted(options);
   const file = options.task !== undefined && (await holdsRows(options.task)) ? options.task : undefined;
   if (file === undefined) return scoreTask(learned, await openTaskOf(learned.loaded, options), options);
@@ -77,6 +79,8 @@ export async function scoreTask(learned: Learned, any: Task, options: ScoringOpt
   const { opened, task: known } = learned;
   const task = withMetrics(any, options.metrics);
   const { name } = task;
+  const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
+  refuseUnread({ stride, nullScoreDiffThreshold }, task);
   if (task.kind !== known.kind && known.name !== 'unknown') {
     throw usageError(
       `Task ${name} is of the kind ${task.kind.name}; ${learned.name} was trained for ${known.kind.name}.`,
@@ -94,7 +98,6 @@ export async function scoreTask(learned: Learned, any: Task, options: ScoringOpt
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
-  const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
   const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? known.maxLength);
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };

@@ -6,6 +6,7 @@ import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
 import { sequenceLimit } from '../tasks/splits.js';
+import { refuseUnread } from './taskSettings.js';
 
 /** How inputs are read and answered. */
 export interface PredictionOptions extends ProgressOptions {
@@ -35,6 +36,8 @@ export async function predictTask(
   const { threads = usualThreads } = options;
   const learned = await openAdapted(options);
   const { task } = learned;
+  const { stride, nullScoreDiffThreshold } = options;
+  refuseUnread({ stride, nullScoreDiffThreshold }, task);
   const examples = await options.examples(task);
   const answerer = await task.kind.answerer(learned, { threads });
   return { task, predictions: await predictExamples(learned, answerer, examples, options).finally(answerer.release) };

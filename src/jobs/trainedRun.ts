@@ -3,7 +3,6 @@ import { methodOf, placeAdapter } from '../artifacts/adapterFolder.js';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
-import { usageError } from '../errors.js';
 import type { Scores } from '../metrics/scores.js';
 import type { Model } from '../models/model.js';
 import { type Reporter, silent } from '../reporter.js';
@@ -52,7 +51,6 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const { labelSmoothing, classWeights } = optimisation;
   const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
   const objective = task.kind.objective(changes);
-  refuseHeadTraining(optimisation, model, task);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const encoded = await workspace.scorer();
   const started = performance.now();
@@ -155,16 +153,6 @@ function openedOnce(scorer: Scorer, adapted: Adapted, threads: number): OpenScor
         () => {},
       ),
   };
-}
-
-/** @throws DiffoError (usage) for a head of one's own where there is none */
-function refuseHeadTraining(
-  { headLr, headWeightDecay }: OptimisationConfig,
-  { head }: Model,
-  { name }: TaskAsked,
-): void {
-  if (head.length > 0 || (headLr === undefined && headWeightDecay === undefined)) return;
-  throw usageError(`--head-lr and --head-weight-decay are for a head; ${name} is learned without one. Leave them out.`);
 }
 
 /** The evaluations that a configuration asks for while it trains. */

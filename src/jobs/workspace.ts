@@ -25,6 +25,7 @@ import type { Task } from '../tasks/task.js';
 import { openConfiguredTask } from './configuredTask.js';
 import type { RunContext } from './runContext.js';
 import { damFor, readConfiguredDam } from './selectModules.js';
+import { refuseUnreadIn } from './taskSettings.js';
 
 /** A task and a model with both splits: what several runs can share. */
 export interface Workspace {
@@ -60,6 +61,7 @@ export async function workspaceOf(
   { reporter, signal }: Pick<RunContext, 'reporter' | 'signal'>,
   dam?: Dam,
 ): Promise<Workspace> {
+  refuseUnreadIn(config, task);
   // Data first: what is wrong with them should not have to wait for a download.
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
   const { data, method } = config;

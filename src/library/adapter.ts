@@ -4,6 +4,7 @@ import type { Example } from '../data/types.js';
 import { DiffoError, usageError } from '../errors.js';
 import { type Evaluation, type ScoringOptions, scoreTask } from '../jobs/evaluate.js';
 import { type PredictionOptions, predictExamples } from '../jobs/predict.js';
+import { refuseUnread } from '../jobs/taskSettings.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
 import type { Task } from '../tasks/task.js';
 
@@ -56,6 +57,8 @@ export function adapterOf(learned: Learned, threads: number): Adapter {
     task,
     predict: (inputs, options = {}) =>
       during(async () => {
+        const { stride, nullScoreDiffThreshold } = options;
+        refuseUnread({ stride, nullScoreDiffThreshold }, task);
         const examples = inputs.map((input, i) => exampleOf(input, i, task));
         options.signal?.throwIfAborted();
         return predictExamples(learned, await compiled(), examples, options);

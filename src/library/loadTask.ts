@@ -1,6 +1,7 @@
 import type { MetricName } from '../metrics/names.js';
 import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
+import { refuseIdlePlaces } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
 import { openTask } from '../tasks/openTask.js';
 import type { Task } from '../tasks/task.js';
@@ -26,5 +27,6 @@ export interface LoadTaskOptions extends ProgressOptions, ColumnOptions {
  */
 export async function loadTask(nameOrFile: string, options: LoadTaskOptions = {}): Promise<Task> {
   const { reporter = silent, signal, metrics, ...rest } = options;
+  refuseIdlePlaces(rest, nameOrFile);
   return withMetrics(await openTask(nameOrFile, { ...rest, ...taskReports(reporter, signal) }), metrics);
 }

@@ -29,12 +29,13 @@ import {
 } from './schema.js';
 import { selectionSettings } from './selection.js';
 
-export { idlePlace, isReadBySelect, type RunCommand } from './idle.js';
+export { isReadBySelect, type RunCommand, refuseIdlePlaces } from './idle.js';
 export { type Method, methods } from './method.js';
 export {
   adapterMethodName,
   adapterMethodOf,
   freeSettings,
+  isUsual,
   type SettingGroup,
   selectionMethodOf,
   selectionNameOf,

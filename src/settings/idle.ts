@@ -1,4 +1,5 @@
 import { adapterMethodNames, adapterMethods, adapterSettings } from '../adapters/registry.js';
+import { usageError } from '../errors.js';
 import { logTargets } from '../logs/registry.js';
 import { selectionMethodSettings, selectionMethods, selectionNames } from '../selection/registry.js';
 import { type TaskForm, taskForm } from '../tasks/taskForm.js';
@@ -32,11 +33,19 @@ export function idleSettings(given: readonly TrainKey[], run: AskedSettings, com
 }
 
 /** Why a setting of where the rows lie is not read by a task of that name, as a sentence; undefined where it is. */
-export function idlePlace(key: PlaceKey, task: string): string | undefined {
+function idlePlace(key: PlaceKey, task: string): string | undefined {
   const form = taskForm(task);
   const { readers, others } = places[key];
   const other = others[form];
   return other === undefined ? undefined : `${key} is read by ${readers} alone; ${task} is ${other}. Leave it out.`;
+}
+
+/** @throws DiffoError (usage) for a place that was given and that a task of that name does not read */
+export function refuseIdlePlaces(given: Readonly<Partial<Record<PlaceKey, unknown>>>, task: string): void {
+  for (const key of Object.keys(places) as PlaceKey[]) {
+    const reason = given[key] === undefined ? undefined : idlePlace(key, task);
+    if (reason !== undefined) throw usageError(reason);
+  }
 }
 
 /** Settings of where the rows of a task lie. */

@@ -47,6 +47,12 @@ export function isTrainKey(name: string): name is TrainKey {
   return Object.hasOwn(trainSchema.shape, name);
 }
 
+/** True for the value that a setting has where nothing is said, and by itself: what hangs on the method is none. */
+export function isUsual(key: TrainKey, value: unknown): boolean {
+  const usual = trainSchema.shape[key].safeParse(undefined);
+  return usual.success && JSON.stringify(usual.data) === JSON.stringify(value);
+}
+
 /** Settings that decide no bit of what a run gives. */
 export const freeSettings = [
   'dataDir',

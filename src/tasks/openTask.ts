@@ -5,7 +5,7 @@ import { dataFileTask, describedTask } from './custom.js';
 import { readDescription } from './description.js';
 import { TASKS } from './known/registry.js';
 import type { Task } from './task.js';
-import { knownTask, taskForm } from './taskForm.js';
+import { knownFactory, taskForm } from './taskForm.js';
 import type { TaskOptions } from './taskOptions.js';
 
 /**
@@ -16,7 +16,7 @@ import type { TaskOptions } from './taskOptions.js';
  * @throws DiffoError (usage) for a name that is not known, with the nearest; or what is wrong with the file
  */
 export async function openTask(nameOrFile: string, options: TaskOptions): Promise<Task> {
-  const factory = knownTask(nameOrFile);
+  const factory = knownFactory(nameOrFile);
   const form = taskForm(nameOrFile);
   const columns = [options.textColumn, options.pairColumn, options.labelColumn];
   if ((form === 'known' || form === 'description') && columns.some((column) => column !== undefined)) {

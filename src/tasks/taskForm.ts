@@ -7,13 +7,13 @@ import type { TaskFactory } from './taskOptions.js';
 export type TaskForm = 'known' | 'table' | 'description' | 'unknown';
 
 /** What makes a known task; case, hyphens and underlines of its name do not matter (`SST-2` is `sst2`). */
-export function knownTask(name: string): TaskFactory | undefined {
+export function knownFactory(name: string): TaskFactory | undefined {
   return [...TASKS].find(([known]) => plainName(known) === plainName(name))?.[1];
 }
 
 /** By the name alone; no file is looked at. */
 export function taskForm(nameOrFile: string): TaskForm {
-  if (knownTask(nameOrFile) !== undefined) return 'known';
+  if (knownFactory(nameOrFile) !== undefined) return 'known';
   if (isTablePath(nameOrFile)) return 'table';
   return isDescriptionPath(nameOrFile) ? 'description' : 'unknown';
 }

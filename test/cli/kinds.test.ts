@@ -159,9 +159,7 @@ describe.each(['llama', 'gpt2'])('texts from the command line, %s', (family) => 
     ];
     expect(await diffora('train', ...flags)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining(
-        `--head-lr and --head-weight-decay are for a head; texts-${family} is learned without`,
-      ),
+      stderr: expect.stringContaining(`texts-${family} is of the kind language. Leave it out.`),
     });
   });
 

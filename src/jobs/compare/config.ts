@@ -128,7 +128,7 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     reference,
   };
   for (const task of tasks) {
-    for (const method of methods) runConfig(config, config.models[0]!, task, method, { seed: 1, lr: 1 }, file);
+    for (const method of methods) runConfig(config, config.models[0]!, task, method, { seed: 1, lr: 1 }, { file });
   }
   refuseUnread(config, file);
   return config;
@@ -140,33 +140,42 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
  * @throws DiffoError (usage) that names the entry
  */
 function refuseUnread(config: CompareConfig, file: string): void {
-  const cells = config.tasks.flatMap((task) =>
+  const unread = config.tasks.flatMap((task) =>
     config.methods.map((method) => {
       const all = settingsOfRun(config, config.models[0]!, task, method, { seed: 1, lr: 1 });
-      return { task, method, unread: unreadSettings(all, file) };
+      const reasons = new Map<string, string>(unreadSettings(all, file).map(({ key, reason }) => [key, reason]));
+      return { task, method, reasons };
     }),
   );
-  const refuse = (given: Readonly<Record<string, unknown>>, among: typeof cells, where: string) => {
+  refuseIdle(config, `${file}: `, (key, task, method) =>
+    unread.find((one) => one.task === task && one.method === method)!.reasons.get(key),
+  );
+}
+
+/**
+ * Holds every setting of a comparison to the runs that it is written for.
+ * @param reasonOf why a run of a task and a method does not read a setting; undefined where it does
+ * @throws DiffoError (usage) that names the entry of a setting that none of its runs reads
+ */
+export function refuseIdle(
+  { settings: common, tasks, methods }: CompareConfig,
+  prefix: string,
+  reasonOf: (key: string, task: ComparedTask, method: ComparedMethod) => string | undefined,
+): void {
+  const refuse = (
+    given: Readonly<Record<string, unknown>>,
+    where: string,
+    ofTasks: readonly ComparedTask[],
+    ofMethods: readonly ComparedMethod[],
+  ) => {
     for (const key of Object.keys(given)) {
-      const found = among.map(({ unread }) => unread.find((one) => one.key === key));
-      if (!found.includes(undefined)) throw usageError(`${file}: ${where}: ${found[0]!.reason}`);
+      const reasons = ofTasks.flatMap((task) => ofMethods.map((method) => reasonOf(key, task, method)));
+      if (!reasons.includes(undefined)) throw usageError(`${prefix}${where}: ${reasons[0]}`);
     }
   };
-  refuse(config.settings, cells, 'settings');
-  for (const task of config.tasks) {
-    refuse(
-      task.settings,
-      cells.filter((cell) => cell.task === task),
-      `task "${task.name}"`,
-    );
-  }
-  for (const method of config.methods) {
-    refuse(
-      method.settings,
-      cells.filter((cell) => cell.method === method),
-      `method "${method.name}"`,
-    );
-  }
+  refuse(common, 'settings', tasks, methods);
+  for (const task of tasks) refuse(task.settings, `task "${task.name}"`, [task], methods);
+  for (const method of methods) refuse(method.settings, `method "${method.name}"`, tasks, [method]);
 }
 
 /** What tells runs of a cell apart, and what of the training examples is held out. */
@@ -182,16 +191,17 @@ export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig):
   return scoreOn === 'dev' ? {} : { validationShare, validationSeed: trialSeed };
 }
 
-/** What one run of the comparison trains. */
+/** What one run of the comparison trains. @param without settings that the task does not read */
 export function runConfig(
   config: CompareConfig,
   model: string,
   task: ComparedTask,
   method: ComparedMethod,
   of: RunOf,
-  file = 'The comparison',
+  { file = 'The comparison', without = [] }: { readonly file?: string; readonly without?: readonly string[] } = {},
 ): TrainConfig {
-  const all = settingsOfRun(config, model, task, method, of);
+  const written = Object.entries(settingsOfRun(config, model, task, method, of));
+  const all = Object.fromEntries(written.filter(([key]) => !without.includes(key)));
   return parseTrainConfig(all, `${file}: method "${method.name}" on ${task.name}`, { idle: 'drop' });
 }
 

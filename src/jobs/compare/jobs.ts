@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Split } from '../../data/types.js';
 import { flatConfig, freeSettings, type TrainConfig } from '../../settings/config.js';
+import type { Task } from '../../tasks/task.js';
+import { settingsUnreadBy } from '../taskSettings.js';
 import {
   type CompareConfig,
   type ComparedMethod,
@@ -18,6 +20,7 @@ export interface Cell {
 }
 
 export interface TaskData {
+  readonly task: Task;
   readonly train: Split;
   readonly dev: Split;
 }
@@ -58,7 +61,8 @@ export function runOf(
 }
 
 function makeJob(kind: Job['kind'], compare: CompareConfig, cell: Cell, of: RunOf, data: TaskData, code: string): Job {
-  const config = runConfig(compare, cell.model, cell.task, cell.method, of);
+  const without = settingsUnreadBy(data.task);
+  const config = runConfig(compare, cell.model, cell.task, cell.method, of, { without });
   return { kind, cell, seed: of.seed, lr: of.lr, config, key: keyOf(kind, config, data, code) };
 }
 

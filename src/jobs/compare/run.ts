@@ -7,12 +7,14 @@ import { holdFolder } from '../../files/heldFolder.js';
 import type { RunningWork } from '../../progress.js';
 import type { Reporter } from '../../reporter.js';
 import type { TrainConfig } from '../../settings/config.js';
+import { kindSettings } from '../../tasks/kinds/kind.js';
 import { loadSplit } from '../../tasks/splits.js';
 import type { Task } from '../../tasks/task.js';
 import { openConfiguredTask } from '../configuredTask.js';
+import { unreadByTask } from '../taskSettings.js';
 import { usedOf } from '../workspace.js';
 import { codeVersion } from './codeVersion.js';
-import { type CompareConfig, type ComparedTask, heldOut, runConfig } from './config.js';
+import { type CompareConfig, type ComparedTask, heldOut, refuseIdle, runConfig } from './config.js';
 import { Grid } from './grid.js';
 import { type Job, runName, type TaskData } from './jobs.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
@@ -65,6 +67,10 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const { config, output, reporter } = options;
   const opened = new Map<string, OpenedTask>();
   for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
+  refuseIdle(config, '', (key, { name }) => {
+    const setting = kindSettings.find((one) => one === key);
+    return setting && unreadByTask(setting, opened.get(name)!.data.task);
+  });
   const folder = join(output, 'runs');
   await makeFolders(folder).catch((error) => Promise.reject(fileError(error, output, 'make the folder')));
   for (const used of [output, folder]) checkWritable(used);
@@ -136,14 +142,13 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   }
   const { runs, trials, missing } = grid.collect();
   const tasks = config.tasks.map(({ name }): TaskFacts => {
-    const { task, scored } = opened.get(name)!;
-    return { name, task, ...factsOf(scored) };
+    const { data, scored } = opened.get(name)!;
+    return { name, task: data.task, ...factsOf(scored) };
   });
   return { config, tasks, runs, trials, missing, trained, found };
 }
 
 interface OpenedTask {
-  readonly task: Task;
   readonly data: TaskData;
   /** Examples that every run scores: of the dev split, or held out of the training split. */
   readonly scored: readonly Example[];
@@ -160,8 +165,8 @@ async function openData(
     ...heldOut(config),
   });
   const task = await openConfiguredTask({ ...run.data, dataDir }, reporter, signal);
-  const data = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
-  return { task, data, scored: usedOf(data.train, data.dev, run).dev.examples };
+  const data = { task, train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
+  return { data, scored: usedOf(data.train, data.dev, run).dev.examples };
 }
 
 /** A configuration with what belongs to the machine and not to the comparison. */

@@ -7,7 +7,7 @@ import { argmaxRows } from '../../metrics/metrics.js';
 import { rowScores } from '../../metrics/ofRows.js';
 import { filledCells, isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
 import type { TaskShape } from '../task.js';
-import { defineKind, type LabelPrediction, type LossContext } from './kind.js';
+import { defineKind, headSettings, type LabelPrediction, type LossContext } from './kind.js';
 import { isClass } from './ownHead.js';
 import { labelConfig, likeliestClass, perRow, predictedScore, rowLabels } from './perRow.js';
 
@@ -34,6 +34,7 @@ export const classification = defineKind<LabelPrediction>({
 
   taskType: 'SEQ_CLS',
   outputs: ({ labels }) => labels.length,
+  settings: ['labelSmoothing', 'classWeights', ...headSettings],
   objective: (changes) => classificationObjective(changes && lossOptionsOf(changes)),
   ...perRow({
     target: ({ label }) => label,

@@ -129,6 +129,22 @@ export interface LossContext {
   readonly examples: readonly EncodedExample[];
 }
 
+/** Settings of a run that only tasks of some kinds read. */
+export const kindSettings = [
+  'stride',
+  'nullScoreDiffThreshold',
+  'labelSmoothing',
+  'classWeights',
+  'head',
+  'headLr',
+  'headWeightDecay',
+] as const;
+/** Name of a setting that only tasks of some kinds read. */
+export type KindSetting = (typeof kindSettings)[number];
+
+/** Those of a kind that learns a head of its own on the model. */
+export const headSettings = ['head', 'headLr', 'headWeightDecay'] as const satisfies readonly KindSetting[];
+
 /**
  * A kind of task: all that tells tasks of one kind from those of another. It is passed as an object; its name stands in
  * files alone (`kind:` in a task file, `kind` in task.json).
@@ -183,6 +199,10 @@ export interface Kind<Answer extends Prediction = Prediction> {
   outputs(task: Pick<Task, 'labels'>): number;
   /** What is learned. @throws DiffoError (usage) for changes of the loss that the kind does not have */
   objective(changes?: LossContext): Objective;
+  /** Those of {@link kindSettings} that it reads; left out: none. */
+  readonly settings?: readonly KindSetting[];
+  /** Why a task does not read one of its kind's settings all the same, as a clause; undefined where it does. */
+  unread?(setting: KindSetting, task: Pick<TaskAsked, 'metrics'>): string | undefined;
   /** Sequences to learn from. */
   encode(
     opened: OpenedModel,

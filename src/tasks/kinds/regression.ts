@@ -4,7 +4,7 @@ import { DiffoError } from '../../errors.js';
 import { input, ops } from '../../graph/index.js';
 import { rowScores } from '../../metrics/ofRows.js';
 import { filledCells, isEmpty, labelName, textsOfRow } from '../rows.js';
-import { defineKind, type LabelPrediction } from './kind.js';
+import { defineKind, headSettings, type LabelPrediction } from './kind.js';
 import { labelConfig, perRow, predictedScore, refuseLossChanges, rowLabels } from './perRow.js';
 
 /** Squared error of a score for each example. */
@@ -44,6 +44,7 @@ export const regression = defineKind<LabelPrediction>({
 
   taskType: 'SEQ_CLS',
   outputs: () => 1,
+  settings: headSettings,
   objective(changes) {
     refuseLossChanges(changes);
     return regressionObjective;

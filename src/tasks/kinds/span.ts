@@ -13,7 +13,7 @@ import { answersOf } from '../answers.js';
 import { passageWindows } from '../encoding/windows.js';
 import { isEmpty, textsOfRow } from '../rows.js';
 import { answered, bestSpan, type SpanPrediction, type WindowLogits } from './bestSpan.js';
-import { defineKind, type Scored, type ScoreOptions, type TaskAsked } from './kind.js';
+import { defineKind, headSettings, type Scored, type ScoreOptions, type TaskAsked } from './kind.js';
 import { labelConfig, refuseLossChanges } from './perRow.js';
 import { savedSpanHead } from './savedSpanHead.js';
 
@@ -70,6 +70,11 @@ export const span = defineKind<SpanPrediction>({
 
   taskType: 'QUESTION_ANS',
   outputs: () => 2,
+  settings: ['stride', 'nullScoreDiffThreshold', ...headSettings],
+  unread: (setting, { metrics }) =>
+    setting === 'nullScoreDiffThreshold' && !knowsNoAnswer(metrics)
+      ? 'is scored as if every question had an answer, without best_f1 or best_exact_match'
+      : undefined,
   objective(changes) {
     refuseLossChanges(changes);
     return spanObjective;

@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdOut } from '../../../src/data/stratify.js';
+import { parseCompareConfig } from '../../../src/jobs/compare/config.js';
+import { compare } from '../../../src/jobs/compare/run.js';
+import { silent } from '../../../src/reporter.js';
 import { openTask } from '../../../src/tasks/openTask.js';
 import { resultOf, temporaryFolder, tinyModel, writeReviews } from '../../cli/run.js';
 import { startDiffora } from '../../cli/started.js';
@@ -64,6 +67,25 @@ describe('compare', () => {
       expect(rest).toMatchObject({ status: 'done', peakMemoryBytes: expect.any(Number), versions: expect.any(Object) });
     }
     expect(await readdir(folder.path('whole', 'runs'))).toHaveLength(6);
+  });
+
+  it('refuses what no task reads, and leaves out what one of them does not', async () => {
+    const [reviews] = comparison().tasks;
+    const spans = '[{"question":"who","context":"the cat","answers":{"text":["cat"],"answer_start":[4]}}]';
+    await writeFile(folder.path('spans.json'), spans);
+    await writeFile(folder.path('spans.yaml'), 'kind: span\ntrain: spans.json\ndev: spans.json\n');
+    const outcomeOf = (change: object) => {
+      const config = parseCompareConfig(comparison(change), folder.path('compare.yaml'));
+      const output = folder.path('idle');
+      return compare({ config, output, jobs: 1, threads: 1, reportOnly: true, reporter: silent });
+    };
+    const settings = { ...comparison().settings, stride: 8 };
+    await expect(outcomeOf({ settings })).rejects.toThrow(
+      'settings: stride is read by tasks of the kind span; reviews is of the kind classification. Leave it out.',
+    );
+    await expect(outcomeOf({ tasks: [{ ...reviews, stride: 8 }] })).rejects.toThrow('reviews.csv": stride is read by');
+    const mixed = await outcomeOf({ settings, tasks: [reviews, folder.path('spans.yaml')] });
+    expect(mixed.missing).toBe(12);
   });
 
   it('does not repeat what is done', async () => {
