@@ -1,14 +1,14 @@
 import * as z from 'zod';
-import { adapterSize, checkPatterns, patternValue } from '../adapters/plan.js';
+import { adapterSize, checkPatterns, isNamed, patternValue } from '../adapters/plan.js';
 import type { Codec } from '../artifacts/checkpoints/journal.js';
 import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { divergenceCure, NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
-import { DiffoError } from '../errors.js';
+import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { type Dam, damSchema, readDam } from '../selection/dam.js';
-import { discretise } from '../selection/discretise.js';
+import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js';
+import { type Allowance, discretise } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
 import { selectionMethods } from '../selection/registry.js';
@@ -47,6 +47,7 @@ export async function selectModules(
   }
   const { scope, keep, budget, share } = config.selection;
   const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method) };
+  refuseUnkeepable(model, config.method.ranks, allowance, share);
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
     model,
@@ -152,6 +153,30 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
     return adapterSize(plan(alone, { own: [module], shared: [] }, model));
   });
   return gridOf(model).matrix(sizes);
+}
+
+/**
+ * What a budget cannot hold is to be known before a search, not after it.
+ * @throws DiffoError (usage) for ranks of modules of which each alone is larger than the budget, so that none is kept
+ */
+export function refuseUnkeepable(
+  model: Model,
+  ranks: MethodConfig['ranks'] = {},
+  { budget, sizes }: Pick<Allowance, 'budget' | 'sizes'>,
+  share: Sharing,
+): void {
+  // Modules that are not kept have ranks, too, where they share pairs.
+  if (budget === undefined || share !== 'none') return;
+  const grid = gridOf(model);
+  for (const [name, rank] of Object.entries(ranks)) {
+    const named = model.adaptable.filter(({ path }) => isNamed(path, name));
+    const smallest = Math.min(...named.map((module) => grid.at(sizes, module)));
+    if (smallest <= budget) continue;
+    throw usageError(
+      `--ranks ${name}=${rank}: the smallest of these modules has ${smallest} trainable numbers, so that none can be kept ` +
+        `under --budget ${budget}. Raise the budget, or lower the rank.`,
+    );
+  }
 }
 
 /** Reads the matrix of an earlier selection. @throws DiffoError when it was made for a model of another form */

@@ -4,7 +4,7 @@ import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { DiffoError } from '../../src/errors.js';
 import { trainingOptionsOf } from '../../src/jobs/fineTune.js';
 import { planRun } from '../../src/jobs/plan.js';
-import { moduleSizes, selectionSettingsOf } from '../../src/jobs/selectModules.js';
+import { moduleSizes, refuseUnkeepable, selectionSettingsOf } from '../../src/jobs/selectModules.js';
 import type { Model } from '../../src/models/model.js';
 import { selectionMethods, selectionNames } from '../../src/selection/registry.js';
 import {
@@ -291,6 +291,15 @@ describe('ranks of modules that differ', () => {
     const sizes = moduleSizes(model, of({}).method);
     expect(sizes[0]!.slice(0, 2)).toEqual([128, 256]);
     expect(() => moduleSizes(model, of({ ranks: { qurey: 2 } }).method)).toThrow('"qurey" is none of the adapted');
+  });
+
+  it('are refused before a search where the budget holds none of the modules: 12 · (32 + 32) = 768 numbers', () => {
+    const { method } = of({ ranks: { query: 12 } });
+    const refuse = (budget: number, share: 'none' | 'column' = 'none') =>
+      refuseUnkeepable(model, method.ranks, { budget, sizes: moduleSizes(model, method) }, share);
+    expect(() => refuse(767)).toThrow('the smallest of these modules has 768 trainable numbers');
+    expect(() => refuse(768)).not.toThrow();
+    expect(() => refuse(767, 'column')).not.toThrow();
   });
 
   it('of modules that were not kept are left alone', () => {
