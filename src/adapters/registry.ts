@@ -8,6 +8,7 @@ import { dora } from './methods/dora.js';
 import { full } from './methods/full.js';
 import { head } from './methods/head.js';
 import { houlsby } from './methods/houlsby.js';
+import { ia3 } from './methods/ia3.js';
 import { lora } from './methods/lora.js';
 import { loraplus } from './methods/loraplus.js';
 import { pfeiffer } from './methods/pfeiffer.js';
@@ -30,6 +31,7 @@ const methods = {
   dora,
   adalora,
   vera,
+  ia3,
 };
 
 /** Name of a method: `lora`, `dora`, `bitfit`, … */
