@@ -82,7 +82,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   batchSize: 4,
   accumulate: 2,
   gradientCheckpointing: true,
-  lr: 3e-3,
+  lr: 4e-3,
   headLr: 2e-3,
   labelSmoothing: 0.1,
   classWeights: 'balanced',
