@@ -71,9 +71,9 @@ describe('compare', () => {
 
   it('refuses what no task reads, and leaves out what one of them does not', async () => {
     const [reviews] = comparison().tasks;
-    const spans = '[{"question":"who","context":"the cat","answers":{"text":["cat"],"answer_start":[4]}}]';
-    await writeFile(folder.path('spans.json'), spans);
-    await writeFile(folder.path('spans.yaml'), 'kind: span\ntrain: spans.json\ndev: spans.json\n');
+    const span = '{"question":"who","context":"the cat","answers":{"text":["cat"],"answer_start":[4]}}';
+    await writeFile(folder.path('spans.jsonl'), `${span}\n${span}\n`);
+    await writeFile(folder.path('spans.yaml'), 'kind: span\ntrain: spans.jsonl\ndev: spans.jsonl\n');
     const outcomeOf = (change: object) => {
       const config = parseCompareConfig(comparison(change), folder.path('compare.yaml'));
       const output = folder.path('idle');
