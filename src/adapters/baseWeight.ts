@@ -8,6 +8,12 @@ export async function baseWeight(model: Model, module: AdaptableModule): Promise
   return module.transposed === true ? transposed(values, module.inFeatures, module.outFeatures) : values;
 }
 
+/** b of a module [out]; undefined where it has none. */
+export async function baseBias(model: Model, { path }: AdaptableModule): Promise<Float32Array | undefined> {
+  const name = `${path}.bias`;
+  return model.backbone.has(name) ? readTensor(backboneTensor(model, name)) : undefined;
+}
+
 /** [rows, columns] → [columns, rows] */
 export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const turned = new Float32Array(values.length);

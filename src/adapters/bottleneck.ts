@@ -20,6 +20,9 @@ export const bottleneckSettings = {
   reduction: z.number().min(0.01).default(16).describe('width of the model over width of the bottleneck'),
 };
 
+/** What a file of them says; a reduction that was solved for may be below what the setting allows. */
+export const bottleneckFile = z.strictObject({ reduction: z.number().positive() });
+
 /** How bottleneck adapters are placed and fed. */
 export interface BottleneckForm {
   readonly method: string;

@@ -1,8 +1,5 @@
 import type { NamedTensor } from '../checkpoint/types.js';
-
-/** Methods whose files PEFT reads, as its `peft_type` names them. */
-export const peftTypes = ['LORA', 'ADALORA', 'VERA'] as const;
-export type PeftType = (typeof peftTypes)[number];
+import type { PeftType } from './peft/type.js';
 
 /** What an adapter's file holds beside the head, in the terms of its format. */
 export type AdapterContents = PeftContents | PlainContents;
@@ -10,7 +7,8 @@ export type AdapterContents = PeftContents | PlainContents;
 /** In PEFT's format. */
 export interface PeftContents {
   readonly format: 'peft';
-  readonly peftType: PeftType;
+  readonly type: PeftType;
+  /** 1 where the type has none. */
   readonly rank: number;
   readonly alpha: number;
   /** Rank and alpha of modules that differ, by full path. */

@@ -4,7 +4,7 @@ import type { Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 import type { BottleneckSettings } from './bottleneck.js';
 import { evenRanks } from './evenRanks.js';
-import type { LoraSettings } from './methods/lora.js';
+import type { LoraSettings } from './loraSettings.js';
 import { type AdapterPlan, adapterSize, type Where } from './plan.js';
 
 export type MakePlan<S> = (settings: S, where: Where, model: Model) => AdapterPlan;

@@ -1,12 +1,11 @@
+import type { NamedTensor } from '../checkpoint/types.js';
 import { DiffoError, nearestNames } from '../errors.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { type LearnedRanks, learnedAdaLoraPlan } from './methods/adalora.js';
-import { doraPlan } from './methods/dora.js';
-import { loraPlan } from './methods/lora.js';
-import { rsLoraPlan } from './methods/rslora.js';
-import { veraPlan } from './methods/vera.js';
-import { alphaOf, type PeftAdapter, rankOf } from './peft/index.js';
+import type { AdapterContents } from './contents.js';
+import { type PeftAdapter, rankOf } from './peft/index.js';
+import { type Sizes, sharedSizes, tensorSizes } from './peft/type.js';
 import type { AdapterPlan } from './plan.js';
+import { peftReaderOf } from './registry.js';
 
 /** A plan with the values of its tensors. */
 export interface PlacedAdapter {
@@ -25,11 +24,11 @@ export function planFromPeft(adapter: PeftAdapter, model: Model, folder: string)
   const values = new Map<string, Float32Array>();
   for (const [path, tensors] of adapter.modules) {
     for (const [suffix, { data }] of Object.entries(tensors)) {
-      values.set(`${path}.${suffix.replace(/\.weight$/, '')}`, data);
+      values.set(`${path}.${parameterName(suffix)}`, data);
     }
   }
   for (const { name, data } of adapter.shared) values.set(name, data);
-  const plan = planOf(adapter, own, model);
+  const plan = peftReaderOf(adapter).reader.plan(adapter, { own, shared: [] }, model);
   const replaced = adapter.biases.map(({ name, shape, data }) => {
     const stored = model.checkpoint.tensors.get(model.backbone.get(name) ?? '');
     if (`${stored?.shape}` !== `${shape}`) {
@@ -42,40 +41,10 @@ export function planFromPeft(adapter: PeftAdapter, model: Model, folder: string)
 }
 
 /** What was written by others is written back: fields that diffora does not set keep what they said. */
-function keepFields(contents: ReturnType<AdapterPlan['save']>, adapter: PeftAdapter): ReturnType<AdapterPlan['save']> {
+function keepFields(contents: AdapterContents, { type, fields }: PeftAdapter): AdapterContents {
   if (contents.format !== 'peft') return contents;
-  return { ...contents, fields: { ...contents.fields, ...adapter.fields } };
-}
-
-function planOf(adapter: PeftAdapter, own: readonly AdaptableModule[], model: Model): AdapterPlan {
-  const { fields, rank, alpha } = adapter;
-  const where = { own, shared: [] };
-  const loraDropout = typeof fields.lora_dropout === 'number' ? fields.lora_dropout : 0;
-  const byPath = (of: (path: string) => number) => Object.fromEntries(own.map(({ path }) => [path, of(path)]));
-  const settings = {
-    rank,
-    alpha,
-    ranks: byPath((path) => rankOf(adapter, path)),
-    alphas: byPath((path) => alphaOf(adapter, path)),
-    loraDropout,
-  };
-  switch (adapter.peftType) {
-    case 'VERA':
-      return veraPlan({ rank, veraInitial: 0.1, loraDropout: Number(fields.vera_dropout ?? 0) }, where);
-    case 'ADALORA': {
-      const ranks: LearnedRanks = new Map(own.map(({ path }) => [path, rankOf(adapter, path)]));
-      return learnedAdaLoraPlan(
-        { ...settings, ranks: undefined, initRank: rank, orthogonality: Number(fields.orth_reg_weight ?? 0.5) },
-        ranks,
-        where,
-        model,
-      );
-    }
-    case 'LORA':
-      if (fields.use_dora === true)
-        return doraPlan({ ...settings, stabilised: fields.use_rslora === true }, where, model);
-      return fields.use_rslora === true ? rsLoraPlan(settings, where, model) : loraPlan(settings, where, model);
-  }
+  const kept = Object.entries(fields).filter(([field]) => type.moduleFields?.includes(field) !== true);
+  return { ...contents, fields: { ...contents.fields, ...Object.fromEntries(kept) } };
 }
 
 function modulesOf(adapter: PeftAdapter, model: Model, folder: string): AdaptableModule[] {
@@ -88,22 +57,33 @@ function modulesOf(adapter: PeftAdapter, model: Model, folder: string): Adaptabl
   });
 }
 
-/** Sizes that the file cannot tell to be wrong, but the model can. */
+/** Sizes that the file cannot tell to be wrong, but the model can. @throws DiffoError, for an unknown tensor too */
 function checkSizes(adapter: PeftAdapter, own: readonly AdaptableModule[], model: Model, folder: string): void {
+  const check = (of: string, name: string, { shape }: NamedTensor, wanted: string[] | undefined) => {
+    if (`${wanted}` === `${shape}`) return;
+    const needs =
+      wanted === undefined ? `${adapter.type.name} knows no such tensor` : `${model.checkpoint.name} needs [${wanted}]`;
+    throw new DiffoError(`${folder}: ${of} has ${name} [${shape}]; ${needs}.`);
+  };
   for (const { path, inFeatures, outFeatures } of own) {
-    const tensors = adapter.modules.get(path)!;
-    const rank = rankOf(adapter, path);
-    const expected: Readonly<Record<string, readonly number[]>> = {
-      lora_A: [rank, inFeatures],
-      lora_B: [outFeatures, rank],
-      lora_magnitude_vector: [outFeatures],
-      vera_lambda_b: [outFeatures],
-    };
-    for (const [suffix, { shape }] of Object.entries(tensors)) {
-      const name = suffix.replace(/\.weight$/, '');
-      const wanted = expected[name];
-      if (wanted === undefined || `${wanted}` === `${shape}`) continue;
-      throw new DiffoError(`${folder}: ${path} has ${name} [${shape}]; ${model.checkpoint.name} needs [${wanted}].`);
+    const sizes = tensorSizes(adapter, path, rankOf(adapter, path));
+    for (const [suffix, tensor] of Object.entries(adapter.modules.get(path)!)) {
+      check(path, parameterName(suffix), tensor, filledIn(sizes[suffix], inFeatures, outFeatures));
     }
   }
+  const widest = (of: (one: AdaptableModule) => number) => Math.max(...own.map(of));
+  const [inFeatures, outFeatures] = [widest((one) => one.inFeatures), widest((one) => one.outFeatures)];
+  const sizes = sharedSizes(adapter);
+  for (const tensor of adapter.shared) {
+    check('the adapter', tensor.name, tensor, filledIn(sizes[tensor.name], inFeatures, outFeatures));
+  }
+}
+
+function filledIn(sizes: Sizes | undefined, inFeatures: number, outFeatures: number): string[] | undefined {
+  return sizes?.map((size) => String(size === 'in' ? inFeatures : size === 'out' ? outFeatures : size));
+}
+
+/** What follows the path in the name of a plan's tensor. */
+function parameterName(suffix: string): string {
+  return suffix.replace(/\.weight$/, '');
 }

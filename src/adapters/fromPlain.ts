@@ -3,16 +3,14 @@ import type { Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 import type { PlacedAdapter } from './fromPeft.js';
 import type { PlainAdapter } from './plainFolder.js';
-import { type AdapterSettings, adapterMethods } from './registry.js';
+import { adapterMethods, plainFormatOf } from './registry.js';
 
 /**
  * The plan and the values of an adapter in diffora's own format.
  * @throws DiffoError when adapter and model do not belong together
  */
 export function planFromPlain(adapter: PlainAdapter, model: Model, folder: string): PlacedAdapter {
-  const method = adapterMethods[adapter.method];
-  const settings = adapter.settings as AdapterSettings;
-  const plan = method.plan(settings, { own: [], shared: [] }, model);
+  const plan = plainFormatOf(adapter.method).plan(adapter.settings, model);
   const expected = [
     ...plan.tensors,
     ...plan.replaced.map((name) => ({ name, shape: backboneTensor(model, name).shape })),
@@ -22,7 +20,9 @@ export function planFromPlain(adapter: PlainAdapter, model: Model, folder: strin
     const tensor = found.get(name);
     if (`${tensor?.shape}` === `${shape}`) continue;
     const what = tensor === undefined ? `lacks ${name}` : `has ${name} [${tensor.shape}]`;
-    throw new DiffoError(`${folder} ${what}; ${method.title} of ${model.checkpoint.name} needs it as [${shape}].`);
+    throw new DiffoError(
+      `${folder} ${what}; ${adapterMethods[adapter.method].title} of ${model.checkpoint.name} needs it as [${shape}].`,
+    );
   }
   if (found.size !== expected.length) {
     const extra = [...found.keys()].find((name) => !expected.some((one) => one.name === name));

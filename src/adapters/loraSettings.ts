@@ -1,5 +1,18 @@
 import * as z from 'zod';
-import { biasTrainings } from './biases.js';
+import { type BiasTraining, biasTrainings } from './biases.js';
+
+/** What LoRA and its relatives are planned with. */
+export interface LoraSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Rank and alpha of modules that differ, by path or an end of it. */
+  readonly ranks?: Readonly<Record<string, number>> | undefined;
+  readonly alphas?: Readonly<Record<string, number>> | undefined;
+  /** Dropout on x before A. */
+  readonly loraDropout?: number | undefined;
+  /** Biases of the base model that are trained too. */
+  readonly bias?: BiasTraining | undefined;
+}
 
 /** Settings that relatives of LoRA share. A method takes those that it reads; what is missing has its `defaults`. */
 export const loraSettings = {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { Fit, MakePlan } from './fit.js';
+import type { MethodFormat } from './format.js';
 
 /** All of a way to fine-tune; S are the settings that it reads. Its file in `methods/` exports one of these. */
 export interface MethodOf<S> {
@@ -21,4 +22,6 @@ export interface MethodOf<S> {
    * @internal
    */
   readonly fit?: Fit<S>;
+  /** @internal */
+  readonly format: MethodFormat;
 }

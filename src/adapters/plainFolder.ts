@@ -7,22 +7,29 @@ import { DiffoError } from '../errors.js';
 import { type OutputFolderOptions, withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import { readJsonAs } from '../files/json.js';
 import { taskTypes } from '../models/model.js';
-import { adapterMethodNames } from './registry.js';
+import { plainFormatOf, plainMethodNames } from './registry.js';
 
 /** diffora_adapter.json: an adapter of a method that PEFT does not have (docs/formats.md). */
-const plainConfigSchema = z.strictObject({
-  format: z.literal('diffora-adapter/1'),
-  method: z.enum(adapterMethodNames),
-  baseModel: z.string(),
-  revision: z.string().optional(),
-  taskType: z.enum(taskTypes),
-  /** What the method needs to be built again. */
-  settings: z.strictObject({ reduction: z.number().positive().optional() }),
-  /** Names of the tensors in the file: those that the method brings, those that stand for the base's, and the head. */
-  adapter: z.array(z.string()),
-  replaced: z.array(z.string()),
-  head: z.array(z.string()),
-});
+const plainConfigSchema = z
+  .strictObject({
+    format: z.literal('diffora-adapter/1'),
+    method: z.enum(plainMethodNames),
+    baseModel: z.string(),
+    revision: z.string().optional(),
+    taskType: z.enum(taskTypes),
+    /** What the method needs to be built again, as its own schema has it. */
+    settings: z.record(z.string(), z.unknown()),
+    /** Names of the tensors in the file: those that the method brings, those that stand for the base's, and the head. */
+    adapter: z.array(z.string()),
+    replaced: z.array(z.string()),
+    head: z.array(z.string()),
+  })
+  .check(({ value: { method, settings }, issues }) => {
+    const { error } = plainFormatOf(method).settings.safeParse(settings);
+    for (const { message, path } of error?.issues ?? []) {
+      issues.push({ code: 'custom', message, path: ['settings', ...path], input: settings });
+    }
+  });
 type PlainConfig = z.output<typeof plainConfigSchema>;
 
 /** An adapter in diffora's own format: names are those of transformers and of the method, without a prefix. */

@@ -79,6 +79,8 @@ export interface AdapterPlan {
    * Left out where no weight can: bottlenecks.
    */
   mergedWeight?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
+  /** The bias that belongs to it, of one [out] that the module has; left out where it stays as it is. */
+  mergedBias?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
   /** What a file has to hold. */
   save(model: Model, values: TensorValues, training: PlannedTraining): AdapterContents;
 }

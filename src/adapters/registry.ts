@@ -1,4 +1,6 @@
 import type * as z from 'zod';
+import type { PeftContents } from './contents.js';
+import type { MethodFormat, PeftFormat, PeftReader, PlainFormat } from './format.js';
 import type { MethodOf } from './method.js';
 import { adalora } from './methods/adalora.js';
 import { bitfit } from './methods/bitfit.js';
@@ -6,12 +8,14 @@ import { dora } from './methods/dora.js';
 import { full } from './methods/full.js';
 import { head } from './methods/head.js';
 import { houlsby } from './methods/houlsby.js';
+import { ia3 } from './methods/ia3.js';
 import { lora } from './methods/lora.js';
 import { loraplus } from './methods/loraplus.js';
 import { pfeiffer } from './methods/pfeiffer.js';
 import { pissa } from './methods/pissa.js';
 import { rslora } from './methods/rslora.js';
 import { vera } from './methods/vera.js';
+import type { PeftType } from './peft/type.js';
 
 /** A method: a file and a word here. The order is that of the help. */
 const methods = {
@@ -27,6 +31,7 @@ const methods = {
   dora,
   adalora,
   vera,
+  ia3,
 };
 
 /** Name of a method: `lora`, `dora`, `bitfit`, … */
@@ -57,6 +62,44 @@ export type AdapterMethod = MethodOf<AdapterSettings>;
 /** Every method by name. */
 export const adapterMethods: Readonly<Record<AdapterMethodName, AdapterMethod>> = methods;
 export const adapterMethodNames = Object.keys(methods) as AdapterMethodName[];
+
+/** PEFT's formats of adapters that can be read. */
+export const peftTypes: readonly PeftType[] = [
+  ...new Set(Object.values(adapterMethods).flatMap(({ format }) => (hasReader(format) ? [format.type] : []))),
+];
+
+/** A method with what reads its files. */
+export interface FoundReader {
+  readonly method: AdapterMethodName;
+  readonly reader: PeftReader;
+}
+
+/** The method that reads an adapter in PEFT's format. */
+export function peftReaderOf({ type, fields }: Pick<PeftContents, 'type' | 'fields'>): FoundReader {
+  const found = adapterMethodNames.flatMap((method): FoundReader[] => {
+    const { format } = adapterMethods[method];
+    return hasReader(format) && format.type === type && format.reader.matches(fields)
+      ? [{ method, reader: format.reader }]
+      : [];
+  });
+  if (found.length === 1) return found[0]!;
+  const names = found.map(({ method }) => method).join(', ') || 'none';
+  throw new Error(`an adapter of type ${type.name} has to be of one method, and is of ${names}`);
+}
+
+function hasReader(format: MethodFormat): format is PeftFormat & { readonly reader: PeftReader } {
+  return format.format === 'peft' && format.reader !== undefined;
+}
+
+/** Names of the methods in diffora's own format. */
+export const plainMethodNames = adapterMethodNames.filter((name) => adapterMethods[name].format.format === 'diffora');
+
+/** diffora's own format of a method. @throws Error where its format is PEFT's */
+export function plainFormatOf(name: AdapterMethodName): PlainFormat {
+  const { format } = adapterMethods[name];
+  if (format.format === 'diffora') return format;
+  throw new Error(`${name} has PEFT's format`);
+}
 
 /** Names of the settings that a method reads. */
 export function settingsOf({ settings }: Pick<AdapterMethod, 'settings'>): AdapterSettingName[] {

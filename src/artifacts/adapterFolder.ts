@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { modelCard } from '../adapters/card.js';
+import type { PeftContents } from '../adapters/contents.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
 import { planFromPlain } from '../adapters/fromPlain.js';
 import {
@@ -13,7 +14,7 @@ import {
 } from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
-import { type AdapterMethodName, adapterMethods } from '../adapters/registry.js';
+import { type AdapterMethodName, adapterMethods, peftReaderOf } from '../adapters/registry.js';
 import type { NamedTensor } from '../checkpoint/types.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
 import { firstNotFinite, type NamedValues } from '../engine/notFinite.js';
@@ -118,7 +119,7 @@ export function titleOf(method: string): string {
 function factsOf(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
-  contents: { readonly rank: number; readonly alpha: number } | undefined,
+  contents: Pick<PeftContents, 'type' | 'rank' | 'alpha'> | undefined,
 ): Record<string, number> {
   const size = (names: ReadonlySet<string>) =>
     parameters.reduce((sum, { name, values }) => sum + (names.has(name) ? values.length : 0), 0);
@@ -126,7 +127,9 @@ function factsOf(
   const own = new Set(plan.tensors.map(({ name }) => name));
   const rest = new Set(parameters.map(({ name }) => name).filter((name) => !own.has(name) && !replaced.has(name)));
   return {
-    ...(contents === undefined || plan.placements.length === 0 ? {} : { rank: contents.rank, alpha: contents.alpha }),
+    ...(contents?.type.rankField === undefined || plan.placements.length === 0
+      ? {}
+      : { rank: contents.rank, alpha: contents.alpha }),
     'adapted modules': plan.placements.length,
     'trained parameters of the method': adapterSize(plan),
     ...(replaced.size === 0 ? {} : { 'trained parameters of the base model': size(replaced) }),
@@ -176,9 +179,7 @@ export function headPartOf({ task, taskType, head }: Pick<LoadedAdapter, 'task' 
 /** Name of the method of an adapter. */
 export function methodOf({ source }: LoadedAdapter): AdapterMethodName {
   if (source.format === 'diffora') return source.adapter.method;
-  const { peftType, fields } = source.adapter;
-  if (peftType !== 'LORA') return peftType === 'VERA' ? 'vera' : 'adalora';
-  return fields.use_dora === true ? 'dora' : fields.use_rslora === true ? 'rslora' : 'lora';
+  return peftReaderOf(source.adapter).method;
 }
 
 /** sha256 of adapter_model.safetensors, hex. */

@@ -123,12 +123,11 @@ async function inspectAdapter(path: string): Promise<AdapterInspection> {
     const parameters = { adapter: count(adapter), replaced: count(replaced), head: count(head) };
     return { ...common, targets: summariseTargets([...modules]), headOnly: false, parameters, bytes };
   }
-  const { modules, targetModules, rank, alpha, biases } = source.adapter;
+  const { type, modules, targetModules, rank, alpha, biases } = source.adapter;
   const tensors = [...modules.values()].flatMap((one) => Object.values(one));
   return {
     ...common,
-    rank,
-    alpha,
+    ...(type.rankField === undefined ? {} : { rank, alpha }),
     targets: summariseTargets(targetModules),
     headOnly: tensors.every(({ data }) => data.every((value) => value === 0)),
     parameters: { adapter: count(tensors), replaced: count(biases), head: count(head) },

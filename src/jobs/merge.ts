@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { baseWeight, transposed } from '../adapters/baseWeight.js';
+import { mergedTensors } from '../adapters/mergedTensors.js';
 import { mergedKey, refuseNotFinite, titleOf } from '../artifacts/adapterFolder.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
 import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
@@ -45,9 +45,7 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<number>
   const updated = new Map<string, Float32Array>(plan.replaced.map((name) => [name, values(name)]));
   for (const placement of plan.placements) {
     signal?.throwIfAborted();
-    const { path, transposed: isTransposed, inFeatures, outFeatures } = placement.module;
-    const merged = plan.mergedWeight!(placement, await baseWeight(model, placement.module), values);
-    updated.set(`${path}.weight`, isTransposed === true ? transposed(merged, outFeatures, inFeatures) : merged);
+    for (const [name, merged] of await mergedTensors(plan, model, placement, values)) updated.set(name, merged);
   }
   const tensors: WritableTensor[] = [...model.backbone].map(([name, spelling]) => {
     const stored = checkpoint.tensors.get(spelling)!;

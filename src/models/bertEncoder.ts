@@ -43,9 +43,9 @@ export type WantedTokens = 'first' | 'all';
 export function bertModules(prefix: string, config: BertConfig): AdaptableModule[] {
   const { hidden_size: hidden, intermediate_size: intermediate } = config;
   return layerModules(`${prefix}.encoder.layer`, config.num_hidden_layers, [
-    ['attention.self.query', hidden, hidden],
-    ['attention.self.key', hidden, hidden],
-    ['attention.self.value', hidden, hidden],
+    ['attention.self.query', hidden, hidden, 'query'],
+    ['attention.self.key', hidden, hidden, 'key'],
+    ['attention.self.value', hidden, hidden, 'value'],
     ['attention.output.dense', hidden, hidden, 'attention'],
     ['intermediate.dense', hidden, intermediate],
     ['output.dense', intermediate, hidden, 'feedForward'],

@@ -153,9 +153,9 @@ function settingsOf(checkpoint: Checkpoint): Settings {
 function modulesOf({ config, contentToPosition, positionToContent }: Settings): AdaptableModule[] {
   const { hidden_size: hidden, intermediate_size: intermediate, share_att_key: shared } = config;
   return layerModules(`${prefix}.encoder.layer`, config.num_hidden_layers, [
-    ['attention.self.query_proj', hidden, hidden],
-    ['attention.self.key_proj', hidden, hidden],
-    ['attention.self.value_proj', hidden, hidden],
+    ['attention.self.query_proj', hidden, hidden, 'query'],
+    ['attention.self.key_proj', hidden, hidden, 'key'],
+    ['attention.self.value_proj', hidden, hidden, 'value'],
     ...(contentToPosition && !shared ? [['attention.self.pos_key_proj', hidden, hidden] as const] : []),
     ...(positionToContent && !shared ? [['attention.self.pos_query_proj', hidden, hidden] as const] : []),
     ['attention.output.dense', hidden, hidden, 'attention'],

@@ -46,9 +46,9 @@ function describe(checkpoint: Checkpoint): Architecture {
   const config = parseConfig(configSchema, checkpoint);
   headSizeOf(checkpoint, { width: 'dim', heads: 'n_heads' });
   const adaptable = layerModules(`${prefix}.transformer.layer`, config.n_layers, [
-    ['attention.q_lin', config.dim, config.dim],
-    ['attention.k_lin', config.dim, config.dim],
-    ['attention.v_lin', config.dim, config.dim],
+    ['attention.q_lin', config.dim, config.dim, 'query'],
+    ['attention.k_lin', config.dim, config.dim, 'key'],
+    ['attention.v_lin', config.dim, config.dim, 'value'],
     ['attention.out_lin', config.dim, config.dim, 'attention'],
     ['ffn.lin1', config.dim, config.hidden_dim],
     ['ffn.lin2', config.hidden_dim, config.dim, 'feedForward'],

@@ -123,7 +123,7 @@ function describe(checkpoint: Checkpoint): Architecture {
 function modulesOf({ n_embd: hidden, n_layer: layers, n_inner }: Config): AdaptableModule[] {
   const inner = n_inner ?? 4 * hidden;
   const modules = layerModules(`${prefix}.h`, layers, [
-    ['attn.c_attn', hidden, 3 * hidden],
+    ['attn.c_attn', hidden, 3 * hidden, 'queryKeyValue'],
     ['attn.c_proj', hidden, hidden, 'attention'],
     ['mlp.c_fc', hidden, inner],
     ['mlp.c_proj', inner, hidden, 'feedForward'],

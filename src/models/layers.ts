@@ -1,5 +1,12 @@
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import type { AdaptableModule, BatchInputs, BuildHooks, SubLayer } from './model.js';
+import {
+  type AdaptableModule,
+  type BatchInputs,
+  type BuildHooks,
+  type Projection,
+  projections,
+  type SubLayer,
+} from './model.js';
 import type { ExpectedTensor } from './weights.js';
 
 /** Most negative float32: what transformers adds to the scores of positions that must not be seen. */
@@ -106,18 +113,27 @@ export function headLinear(path: string, outFeatures: number, inFeatures: number
   ];
 }
 
-/** The `modules` of every layer with their sizes [module, in, out], layer by layer. */
-export function layerModules(
-  prefix: string,
-  layers: number,
-  modules: readonly (readonly [module: string, inFeatures: number, outFeatures: number, ends?: SubLayer])[],
-): AdaptableModule[] {
+/** A module of a layer: its path within the layer, its sizes, and its role, where it has one. */
+export type LayerModule = readonly [
+  module: string,
+  inFeatures: number,
+  outFeatures: number,
+  role?: SubLayer | Projection,
+];
+
+/** The `modules` of every layer, layer by layer. */
+export function layerModules(prefix: string, layers: number, modules: readonly LayerModule[]): AdaptableModule[] {
   return Array.from({ length: layers }, (_, layer) =>
-    modules.map(([module, inFeatures, outFeatures, ends]) => {
+    modules.map(([module, inFeatures, outFeatures, role]) => {
       const place = { path: `${prefix}.${layer}.${module}`, layer, module, inFeatures, outFeatures };
-      return ends === undefined ? place : { ...place, ends };
+      if (role === undefined) return place;
+      return isProjection(role) ? { ...place, projects: role } : { ...place, ends: role };
     }),
   ).flat();
+}
+
+function isProjection(role: SubLayer | Projection): role is Projection {
+  return projections.some((one) => one === role);
 }
 
 /** [batch*seq, hidden] → the last token of each sequence that is not padding [batch, hidden] */

@@ -71,9 +71,9 @@ export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Ar
   const [queries, keys] = [heads * headSize, keyValueHeads * headSize];
   const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: layers } = config;
   const adaptable = layerModules('model.layers', layers, [
-    ['self_attn.q_proj', hidden, queries],
-    ['self_attn.k_proj', hidden, keys],
-    ['self_attn.v_proj', hidden, keys],
+    ['self_attn.q_proj', hidden, queries, 'query'],
+    ['self_attn.k_proj', hidden, keys, 'key'],
+    ['self_attn.v_proj', hidden, keys, 'value'],
     ['self_attn.o_proj', queries, hidden, 'attention'],
     ['mlp.gate_proj', hidden, intermediate],
     ['mlp.up_proj', hidden, intermediate],

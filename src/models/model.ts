@@ -16,10 +16,16 @@ export interface AdaptableModule {
   readonly transposed?: boolean;
   /** The sub-layer of the transformer that this module ends: its output is what the residual stream gets. */
   readonly ends?: SubLayer;
+  /** What of attention it computes from the residual stream, if anything. */
+  readonly projects?: Projection;
 }
 
 /** The two halves of a transformer's layer. */
 export type SubLayer = 'attention' | 'feedForward';
+
+/** What a projection of attention computes; GPT-2 has one module for all three. */
+export const projections = ['query', 'key', 'value', 'queryKeyValue'] as const;
+export type Projection = (typeof projections)[number];
 
 /** What the outputs of a model mean, as PEFT names it. */
 export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM'] as const;

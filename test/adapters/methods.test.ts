@@ -59,6 +59,7 @@ const settings: Readonly<Record<string, Partial<TrainConfigInput>>> = {
     adaloraDeltaT: adalora.deltaT,
   },
   vera: { method: 'vera' },
+  ia3: { method: 'ia3' },
   houlsby: { method: 'houlsby', reduction: 32 / description.bottleneck },
   pfeiffer: { method: 'pfeiffer', reduction: 32 / description.bottleneck },
 };

@@ -147,7 +147,7 @@ describe('classes', () => {
 });
 
 describe('an adapter that is trained on', () => {
-  it.each(['lora', 'dora', 'adalora', 'vera', 'bitfit', 'houlsby'])('keeps the form of %s', async (method) => {
+  it.each(['lora', 'dora', 'adalora', 'vera', 'ia3', 'bitfit', 'houlsby'])('keeps the form of %s', async (method) => {
     const output = `on-${method}`;
     const on = await train(output, '--adapter', folder.path(`run-${method}`), '--model', quickRun(task)[1]!);
     expect(on.code, on.stderr).toBe(0);

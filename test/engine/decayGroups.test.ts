@@ -35,14 +35,14 @@ describe('the tensors that decay', () => {
     expect(await groupsOf(model, { method: method as 'lora', bias, rank: 2 })).toEqual(methods[method]);
   });
 
-  it.each(['dora', 'vera'])('are those of transformers with %s, but for its vectors', async (method) => {
+  it.each(['dora', 'vera', 'ia3'])('are those of transformers with %s, but for its vectors', async (method) => {
     const { decay, plain } = await groupsOf(await openTinyBert(), { method: method as 'dora', rank: 2 });
-    const isVector = (name: string) => /\.(lora_magnitude_vector|vera_lambda_[bd])$/.test(name);
+    const isVector = (name: string) => /\.(lora_magnitude_vector|vera_lambda_[bd]|ia3_l)$/.test(name);
     const vectors = plain.filter(isVector);
     expect([...decay, ...vectors].sort()).toEqual(methods[method]!.decay);
     expect(plain.filter((name) => !isVector(name))).toEqual(methods[method]!.plain);
-    // 18 modules, each with one vector of DoRA or two of VeRA.
-    expect(vectors).toHaveLength(method === 'dora' ? 18 : 36);
+    // 18 modules, each with one vector of DoRA or two of VeRA; three modules of each of three layers with one of IA³.
+    expect(vectors).toHaveLength({ dora: 18, vera: 36, ia3: 9 }[method]!);
   });
 
   it('are with BitFit those of the head alone, and with bottlenecks their weights', async () => {

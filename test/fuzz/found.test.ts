@@ -1,6 +1,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { scalingOf } from '../../src/adapters/peft/index.js';
+import { loraType } from '../../src/adapters/peft/loraType.js';
 import { readGguf } from '../../src/checkpoint/gguf.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { readSafetensorsHeader } from '../../src/checkpoint/safetensors.js';
@@ -64,7 +65,7 @@ describe('what was found by fuzzing', () => {
     const module = `bert.encoder.layer.0.${'a'.repeat(60)}`;
     for (const pattern of ['(a+)+!', '(([a-z.])*)*!', 'a*a*a*a*a*a*a*a*!']) {
       const adapter = {
-        peftType: 'LORA',
+        type: loraType,
         rank: 8,
         alpha: 8,
         rankPattern: {},

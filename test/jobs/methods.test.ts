@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { baseWeight } from '../../src/adapters/baseWeight.js';
+import { mergedTensors } from '../../src/adapters/mergedTensors.js';
 import { type AdapterPlan, noAdapters } from '../../src/adapters/plan.js';
 import { type AdapterMethodName, adapterMethodNames, adapterMethods } from '../../src/adapters/registry.js';
 import { openAdapter, placeAdapter, saveAdapter } from '../../src/artifacts/adapterFolder.js';
@@ -14,6 +14,7 @@ import { trainParameters } from '../../src/engine/training.js';
 import { predictLogits } from '../../src/infer/predictLogits.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
+import { backboneTensor } from '../../src/models/weights.js';
 import { randomStream } from '../../src/random.js';
 import { parseTrainConfig } from '../../src/settings/config.js';
 import { expectClose, oraclePath } from '../fixtures.js';
@@ -128,17 +129,12 @@ describe.each(cases)('%s on %s', (method, architecture) => {
     const { model, plan, parameters } = trained;
     if (plan.endSubLayer !== undefined) return expect(plan.mergedWeight).toBeUndefined();
     const values = (name: string) => parameters.find((one) => one.name === name)!.values;
-    const merged = await Promise.all(
-      plan.placements.map(async (placement) => {
-        const { path, inFeatures, outFeatures, transposed } = placement.module;
-        const weight = plan.mergedWeight!(placement, await baseWeight(model, placement.module), values);
-        const turned = Float32Array.from(weight, (_, i) =>
-          transposed === true ? weight[(i % outFeatures) * inFeatures + Math.floor(i / outFeatures)]! : weight[i]!,
-        );
-        const shape = transposed === true ? [inFeatures, outFeatures] : [outFeatures, inFeatures];
-        return parameter(`${path}.weight`, shape, turned);
-      }),
-    );
+    const merged: Parameter[] = [];
+    for (const placement of plan.placements) {
+      for (const [name, data] of await mergedTensors(plan, model, placement, values)) {
+        merged.push(parameter(name, backboneTensor(model, name).shape, data));
+      }
+    }
     const kept = parameters.filter(({ name }) => plan.replaced.includes(name));
     const plain = await logitsOf(model, noAdapters, [...merged, ...kept, ...headOf(parameters)]);
     expectClose('logits', plain, await logitsOf(model, plan, parameters), close);

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from peft import AdaLoraConfig, LoraConfig, TaskType, VeraConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, TaskType, VeraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification, Trainer
 
 from fixture_files import VERSIONS
+from method_steps import IA3_INPUTS, IA3_TARGETS
 from tiny_bert import TARGETS, bert_config
 
 COMMON = {"task_type": TaskType.SEQ_CLS, "target_modules": TARGETS}
@@ -15,6 +16,7 @@ METHODS = {
     "dora": lambda: LoraConfig(**COMMON, use_dora=True),
     "adalora": lambda: AdaLoraConfig(**COMMON, init_r=3, target_r=2, total_step=10),
     "vera": lambda: VeraConfig(**COMMON, r=4),
+    "ia3": lambda: IA3Config(task_type=TaskType.SEQ_CLS, target_modules=IA3_TARGETS, feedforward_modules=IA3_INPUTS),
 }
 FAMILIES = ["bert", "roberta", "distilbert", "deberta-v3", "gpt2", "llama", "mistral", "qwen2"]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from peft import AdaLoraConfig, LoraConfig, VeraConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, VeraConfig, get_peft_model
 from torch import nn
 
 from bert_cases import batch, classes
@@ -20,6 +20,9 @@ TARGETS = ["query", "output.dense"]
 PLUS = 16
 ADALORA = dict(init_r=4, target_r=2, tinit=1, tfinal=3, deltaT=1, beta1=0.85, beta2=0.85, orth_reg_weight=0.5)
 BOTTLENECK = 8
+# What diffora scales of its own accord: keys, values, and the input of the feed-forward sub-layer's last module.
+IA3_INPUTS = r".*layer\.\d+\.output\.dense"
+IA3_TARGETS = rf".*\.(key|value)|{IA3_INPUTS}"
 
 
 class Bottleneck(nn.Module):
@@ -70,6 +73,7 @@ def cases() -> dict[str, nn.Module]:
         "vera": adapted(VeraConfig(r=RANK, **common)),
         "houlsby": bottlenecks(True),
         "pfeiffer": bottlenecks(False),
+        "ia3": adapted(IA3Config(task_type="SEQ_CLS", target_modules=IA3_TARGETS, feedforward_modules=IA3_INPUTS)),
     }
 
 
@@ -80,6 +84,11 @@ def name_of(name: str) -> str:
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name_of(name): one for name, one in model.named_parameters() if one.requires_grad}
+
+
+def stored(parameters: dict[str, nn.Parameter]) -> dict[str, torch.Tensor]:
+    """IA3's factors are vectors in diffora, [out, 1] or [1, in] in PEFT."""
+    return {name: one.flatten() if name.endswith("ia3_l") else one for name, one in parameters.items()}
 
 
 def disturb(model: nn.Module, generator: torch.Generator, skip: tuple[str, ...]) -> None:
@@ -120,14 +129,15 @@ def make(folder: Path) -> None:
         # Dropout is off in the fixture's checkpoint; AdaLoRA adds its term in either mode.
         model = model.double()
         parameters = trained(model)
-        case = {"name": name, "initial": fixture.add_all(f"{name}/initial", parameters)}
+        case = {"name": name, "initial": fixture.add_all(f"{name}/initial", stored(parameters))}
         if name == "vera":
             shared = {"vera_A": model.base_model.vera_A["default"], "vera_B": model.base_model.vera_B["default"]}
             case["shared"] = fixture.add_all(f"{name}/shared", shared)
         groups = {}
         for key, parameter in parameters.items():
+            is_matrix = stored({key: parameter})[key].ndim > 1
             factor = PLUS if name == "loraplus" and key.endswith("lora_B") else 1
-            groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((factor, is_matrix), []).append(parameter)
         optimizer = torch.optim.AdamW(
             [{"params": group, "factor": factor, "weight_decay": DECAY if decays else 0} for (factor, decays), group in groups.items()]
         )
@@ -144,6 +154,6 @@ def make(folder: Path) -> None:
                 model.base_model.update_and_allocate(step + 1)
             optimizer.zero_grad()
         case["losses"] = losses
-        case["trained"] = fixture.add_all(f"{name}/trained", parameters)
+        case["trained"] = fixture.add_all(f"{name}/trained", stored(parameters))
         description["cases"].append(case)
     fixture.write(description)

@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from peft import AdaLoraConfig, LoraConfig, PeftModel, VeraConfig, get_peft_model, get_peft_model_state_dict
+from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftModel, VeraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
@@ -31,6 +31,13 @@ NAMES = {
     "bert": ("query", "value", "output.dense", "layer.0.output.dense"),
     "gpt2": ("c_attn", "c_fc", "mlp.c_proj", "h.0.mlp.c_proj"),
     "llama": ("q_proj", "v_proj", "down_proj", "layers.0.mlp.down_proj"),
+}
+
+# Keys and values, and the input of the feed-forward sub-layer's last module.
+IA3_NAMES = {
+    "bert": (["key", "value"], "output.dense"),
+    "gpt2": (["c_attn"], "mlp.c_proj"),
+    "llama": (["k_proj", "v_proj"], "down_proj"),
 }
 
 
@@ -109,6 +116,12 @@ def configurations(architecture):
     ada = dict(init_r=4, target_r=2, total_step=10, tfinal=2, lora_alpha=6)
     yield "adalora", AdaLoraConfig(**ada, **common, **transposed)
     yield "vera", VeraConfig(r=5, **common, **transposed)
+    # As PEFT's own lists have them: in BERT the end of a name takes attention's output in, too.
+    keys, inputs = IA3_NAMES[architecture]
+    scaled = dict(task_type="SEQ_CLS", target_modules=[*keys, inputs], feedforward_modules=[inputs], **transposed)
+    yield "ia3", IA3Config(**scaled)
+    expressions = dict(target_modules=rf".*\.({'|'.join(keys)}|{inputs})", feedforward_modules=rf".*\.{inputs}")
+    yield "ia3-regex", IA3Config(**{**scaled, **expressions})
     if architecture != "llama":
         yield "biases", LoraConfig(bias="all", **lora, **transposed)
         yield "own-biases", LoraConfig(bias="lora_only", **lora, **transposed)
@@ -143,7 +156,7 @@ def from_peft(folder, examples, checks):
             model = load_peft(base, again, checks, f"{architecture} {name} trained on")
             checks.logits(f"{architecture} {name} trained on, in PEFT", logits_of(model, examples), expected(again.with_suffix(".json")))
             before, after = (json.loads((one / "adapter_config.json").read_text()) for one in (place, again))
-            ignored = {"target_modules", "modules_to_save", "base_model_name_or_path", "rank_pattern", "alpha_pattern", "init_lora_weights"}
+            ignored = {"target_modules", "modules_to_save", "base_model_name_or_path", "rank_pattern", "alpha_pattern", "init_lora_weights", "feedforward_modules"}
             changed = {key for key in before if key not in ignored and before[key] != after.get(key)}
             checks.that(not changed, f"{architecture} {name}: other fields are written back as they were", str(changed))
 

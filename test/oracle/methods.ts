@@ -45,6 +45,7 @@ const cases: Readonly<Record<string, Partial<TrainConfigInput>>> = {
   'dora-dropout': { method: 'dora', loraDropout: 0.2 },
   adalora: { method: 'adalora', adaloraTinit: 1, adaloraTfinal: 2, adaloraDeltaT: 1 },
   vera: { method: 'vera', rank: 6 },
+  ia3: { method: 'ia3' },
   full: { method: 'full' },
   bitfit: { method: 'bitfit' },
 };

@@ -29,6 +29,7 @@ export const runs = {
   adalora:
     '--task cola --method adalora --rank 4 --adalora-tinit 1 --adalora-tfinal 2 --adalora-delta-t 1 --accumulate 4 --max-steps 8',
   vera: '--task rte --method vera --rank 64 --validation-share 0.25 --eval-steps 3',
+  ia3: '--task sst2 --method ia3 --dropout model --eval-steps 3',
   diffora: '--task mrpc --method diffora --search-steps 4 --dropout 0.1 --class-weights equivalent=1,not_equivalent=2',
   'second-order':
     '--task cola --method diffora --search-order second --relax sigmoid --dam-optimizer adam --start search --search-steps 3',

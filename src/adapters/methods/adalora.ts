@@ -1,14 +1,18 @@
 import * as z from 'zod';
 import { elementCount } from '../../checkpoint/dtype.js';
 import { usageError } from '../../errors.js';
+import { isJsonObject } from '../../files/json.js';
 import { constant, ops, type Tensor } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';
 import { type BudgetSchedule, checkSchedule, rankAllocation } from '../adaloraBudget.js';
 import type { PeftContents } from '../contents.js';
 import { tooSmall } from '../fit.js';
-import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { loraSettingsOf, loraType } from '../peft/loraType.js';
+import { rankOf } from '../peft/ranks.js';
+import type { PeftType } from '../peft/type.js';
 import {
   type AdapterPlan,
   type AdapterTensor,
@@ -17,7 +21,7 @@ import {
   type TensorValues,
   type Where,
 } from '../plan.js';
-import { type LoraSettings, type LoraVariant, loraA, loraB, loraFields, loraPlan, withProduct } from './lora.js';
+import { type LoraVariant, loraA, loraB, loraFields, loraPlan, withProduct } from './lora.js';
 
 export interface AdaLoraSettings extends LoraSettings {
   /** `rank` is the average rank that is left at the end, this the rank of every module at the start. */
@@ -123,6 +127,48 @@ function fitAverageRank(
   return { rank, alpha: (alpha * rank) / former, adaloraInitRank: rankAtStart(rank) };
 }
 
+/** LoRA's fields, and AdaLoRA's own. */
+const adaLoraType: PeftType = {
+  name: 'ADALORA',
+  defaults: {
+    ...loraType.defaults,
+    beta1: 0.85,
+    beta2: 0.85,
+    deltaT: 1,
+    init_r: 12,
+    orth_reg_weight: 0.5,
+    peft_type: 'ADALORA',
+    rank_pattern: null,
+    target_r: 8,
+    tfinal: 0,
+    tinit: 0,
+    total_step: null,
+  },
+  honoured: { ...loraType.honoured, use_dora: [false] },
+  cures: loraType.cures!,
+  rankField: 'init_r',
+  hasAlpha: true,
+  hasRankPattern: false,
+  faultOf: ({ rank_pattern: pattern }) =>
+    isRankLists(pattern) ? undefined : '"rank_pattern" must map names to lists of true and false',
+  tensors: () => ({ lora_A: ['rank', 'in'], lora_B: ['out', 'rank'], lora_E: ['rank', 1] }),
+  shared: {},
+  rankOf: ({ rank_pattern: pattern }, module) => keptRank(pattern, module),
+};
+
+/** `rank_pattern` says of every rank of a module whether it is left. */
+function keptRank(pattern: unknown, module: string): number | undefined {
+  if (!isJsonObject(pattern)) return undefined;
+  const kept = pattern[`${module}.lora_E`];
+  return Array.isArray(kept) ? kept.filter((one) => one === true).length : undefined;
+}
+
+function isRankLists(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  const isList = (one: unknown) => Array.isArray(one) && one.every((kept) => typeof kept === 'boolean');
+  return isJsonObject(value) && Object.values(value).every(isList);
+}
+
 const share = z.number().gt(0).lt(1);
 
 export const adalora = {
@@ -158,6 +204,19 @@ export const adalora = {
   usual: usualLora,
   plan: adaLoraPlan,
   fit: fitAverageRank,
+  format: {
+    format: 'peft',
+    type: adaLoraType,
+    reader: {
+      matches: () => true,
+      plan: (adapter, where, model) => {
+        const ranks: LearnedRanks = new Map(where.own.map(({ path }) => [path, rankOf(adapter, path)]));
+        const { ranks: _, ...settings } = loraSettingsOf(adapter, where.own);
+        const orthogonality = Number(adapter.fields.orth_reg_weight ?? 0.5);
+        return learnedAdaLoraPlan({ ...settings, initRank: adapter.rank, orthogonality }, ranks, where, model);
+      },
+    },
+  },
 } satisfies MethodOf<AdaLoraSettings>;
 
 /** Ranks that an AdaLoRA run has left, by module path; 0 where none is left. */
@@ -236,7 +295,7 @@ function adaLoraContents(
 ): PeftContents {
   return {
     format: 'peft',
-    peftType: 'ADALORA',
+    type: adaLoraType,
     rank,
     alpha,
     rankPattern: {},

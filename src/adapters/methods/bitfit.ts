@@ -1,6 +1,8 @@
+import * as z from 'zod';
 import { usageError } from '../../errors.js';
 import type { Model } from '../../models/model.js';
 import { allBiases } from '../biases.js';
+import { plainFormat } from '../format.js';
 import type { MethodOf } from '../method.js';
 import type { AdapterPlan } from '../plan.js';
 import { wholePlan } from '../whole.js';
@@ -21,4 +23,5 @@ export const bitfit = {
   settings: {},
   usual: { lr: 1e-3 },
   plan: (_settings, _where, model) => bitfitPlan(model),
+  format: plainFormat(z.strictObject({}), (_settings, model) => bitfitPlan(model)),
 } satisfies MethodOf<unknown>;

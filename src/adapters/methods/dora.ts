@@ -2,10 +2,11 @@ import { ops, type Tensor } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { baseWeight } from '../baseWeight.js';
 import { fitRanks } from '../fit.js';
-import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { loraSettingsOf, loraType } from '../peft/loraType.js';
 import type { AdapterPlan, Placement, Where } from '../plan.js';
-import { type LoraSettings, loraA, loraB, loraContents, loraFields, loraPlan } from './lora.js';
+import { loraA, loraB, loraContents, loraFields, loraPlan } from './lora.js';
 import { rsLoraPlan } from './rslora.js';
 
 /** Name of a module's magnitudes m [out]. They are its own, also where it shares a pair. */
@@ -86,6 +87,17 @@ export const dora = {
   usual: usualLora,
   plan: doraPlan,
   fit: fitRanks(doraPlan),
+  format: {
+    format: 'peft',
+    type: loraType,
+    reader: {
+      matches: ({ use_dora }) => use_dora === true,
+      plan: (adapter, where, model) => {
+        const stabilised = adapter.fields.use_rslora === true;
+        return doraPlan({ ...loraSettingsOf(adapter, where.own), stabilised }, where, model);
+      },
+    },
+  },
 } satisfies MethodOf<LoraSettings>;
 
 /**

@@ -1,4 +1,6 @@
+import * as z from 'zod';
 import type { Model } from '../../models/model.js';
+import { plainFormat } from '../format.js';
 import type { MethodOf } from '../method.js';
 import type { AdapterPlan } from '../plan.js';
 import { wholePlan } from '../whole.js';
@@ -15,4 +17,5 @@ export const full = {
   settings: {},
   usual: { lr: 5e-5 },
   plan: (_settings, _where, model) => fullPlan(model),
+  format: plainFormat(z.strictObject({}), (_settings, model) => fullPlan(model)),
 } satisfies MethodOf<unknown>;

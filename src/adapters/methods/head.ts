@@ -1,5 +1,6 @@
 import type { Model } from '../../models/model.js';
 import type { MethodOf } from '../method.js';
+import { loraType } from '../peft/loraType.js';
 import { type AdapterPlan, noAdapters } from '../plan.js';
 
 /**
@@ -13,7 +14,7 @@ export function headPlan(model: Model): AdapterPlan {
     method: 'head',
     save: () => ({
       format: 'peft',
-      peftType: 'LORA',
+      type: loraType,
       rank: 1,
       alpha: 1,
       rankPattern: {},
@@ -40,4 +41,5 @@ export const head = {
   settings: {},
   usual: { lr: 5e-4 },
   plan: (_settings, _where, model) => headPlan(model),
+  format: { format: 'peft', type: loraType },
 } satisfies MethodOf<unknown>;

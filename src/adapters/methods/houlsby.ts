@@ -1,7 +1,8 @@
 import { ops } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
-import { type BottleneckSettings, bottleneckPlan, bottleneckSettings } from '../bottleneck.js';
+import { type BottleneckSettings, bottleneckFile, bottleneckPlan, bottleneckSettings } from '../bottleneck.js';
 import { fitReduction } from '../fit.js';
+import { plainFormat } from '../format.js';
 import type { MethodOf } from '../method.js';
 import type { AdapterPlan } from '../plan.js';
 
@@ -28,4 +29,5 @@ export const houlsby = {
   usual: { lr: 5e-4 },
   plan: (settings, _where, model) => houlsbyPlan(settings, model),
   fit: fitReduction(houlsbyPlan),
+  format: plainFormat(bottleneckFile, houlsbyPlan),
 } satisfies MethodOf<BottleneckSettings>;

@@ -1,11 +1,12 @@
 import { ops, type Tensor } from '../../graph/index.js';
 import type { AdaptableModule, Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';
-import { type BiasTraining, biasesOf } from '../biases.js';
+import { biasesOf } from '../biases.js';
 import type { PeftContents } from '../contents.js';
 import { fitRanks } from '../fit.js';
-import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { loraSettingsOf, loraType } from '../peft/loraType.js';
 import {
   type AdapterPlan,
   type AdapterTensor,
@@ -21,18 +22,6 @@ import {
 /** Names of a pair's two parameters. */
 export const loraA = (pair: string) => `${pair}.lora_A`;
 export const loraB = (pair: string) => `${pair}.lora_B`;
-
-export interface LoraSettings {
-  readonly rank: number;
-  readonly alpha: number;
-  /** Rank and alpha of modules that differ, by path or an end of it. */
-  readonly ranks?: Readonly<Record<string, number>> | undefined;
-  readonly alphas?: Readonly<Record<string, number>> | undefined;
-  /** Dropout on x before A. */
-  readonly loraDropout?: number | undefined;
-  /** Biases of the base model that are trained too. */
-  readonly bias?: BiasTraining | undefined;
-}
 
 /** How a relative of LoRA differs from it. */
 export interface LoraVariant {
@@ -117,6 +106,14 @@ export const lora = {
   usual: usualLora,
   plan: (settings, where, model) => loraPlan(settings, where, model),
   fit: fitRanks((settings, where, model) => loraPlan(settings, where, model)),
+  format: {
+    format: 'peft',
+    type: loraType,
+    reader: {
+      matches: ({ use_dora, use_rslora }) => use_dora !== true && use_rslora !== true,
+      plan: (adapter, where, model) => loraPlan(loraSettingsOf(adapter, where.own), where, model),
+    },
+  },
 } satisfies MethodOf<LoraSettings>;
 
 /**
@@ -185,7 +182,7 @@ export function loraContents(
     Object.fromEntries(placements.filter((one) => of(one) !== usual).map((one) => [one.module.path, of(one)]));
   return {
     format: 'peft',
-    peftType: 'LORA',
+    type: loraType,
     rank,
     alpha,
     rankPattern: differing((one) => one.rank, rank),

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { Model } from '../../models/model.js';
 import { fitRanks } from '../fit.js';
-import { loraDefaults, loraSettings } from '../loraSettings.js';
+import { type LoraSettings, loraDefaults, loraSettings } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { loraType } from '../peft/loraType.js';
 import type { AdapterPlan, Where } from '../plan.js';
-import { type LoraSettings, loraPlan } from './lora.js';
+import { loraPlan } from './lora.js';
 
 export interface LoraPlusSettings extends LoraSettings {
   /** Learning rate of B over that of A. */
@@ -32,4 +33,5 @@ export const loraplus = {
   usual: { lr: 1e-4, rank: 8 },
   plan: loraPlusPlan,
   fit: fitRanks(loraPlusPlan),
+  format: { format: 'peft', type: loraType },
 } satisfies MethodOf<LoraPlusSettings>;

@@ -3,20 +3,12 @@ import { ops } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { baseWeight } from '../baseWeight.js';
 import { fitRanks } from '../fit.js';
-import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { loraType } from '../peft/loraType.js';
 import { type AdapterPlan, distinctPairs, type Placement, type Where } from '../plan.js';
 import { truncatedSvd } from '../truncatedSvd.js';
-import {
-  addLowRank,
-  type LoraSettings,
-  loraA,
-  loraB,
-  loraContents,
-  loraFields,
-  loraPlan,
-  lowRankProduct,
-} from './lora.js';
+import { addLowRank, loraA, loraB, loraContents, loraFields, loraPlan, lowRankProduct } from './lora.js';
 
 export interface PissaSettings extends LoraSettings {
   /** Subspace iterations of the singular value decomposition. */
@@ -95,6 +87,7 @@ export const pissa = {
   usual: usualLora,
   plan: pissaPlan,
   fit: fitRanks(pissaPlan),
+  format: { format: 'peft', type: loraType },
 } satisfies MethodOf<PissaSettings>;
 
 /** A = √(S / s) Vᵀ [rank, in] and B = U √(S / s) [out, rank] of the largest singular values of W0. */

@@ -1,9 +1,10 @@
 import type { Model } from '../../models/model.js';
 import { fitRanks } from '../fit.js';
-import { loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
+import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { loraSettingsOf, loraType } from '../peft/loraType.js';
 import type { AdapterPlan, Where } from '../plan.js';
-import { type LoraSettings, loraPlan } from './lora.js';
+import { loraPlan } from './lora.js';
 
 /** Rank-stabilised LoRA (arXiv 2312.03732, theorem 3.2): LoRA scaled by alpha / √rank. */
 export function rsLoraPlan(settings: LoraSettings, where: Where, model: Model): AdapterPlan {
@@ -23,4 +24,12 @@ export const rslora = {
   usual: usualLora,
   plan: rsLoraPlan,
   fit: fitRanks(rsLoraPlan),
+  format: {
+    format: 'peft',
+    type: loraType,
+    reader: {
+      matches: ({ use_dora, use_rslora }) => use_dora !== true && use_rslora === true,
+      plan: (adapter, where, model) => rsLoraPlan(loraSettingsOf(adapter, where.own), where, model),
+    },
+  },
 } satisfies MethodOf<LoraSettings>;

@@ -3,6 +3,7 @@ import { ops } from '../../graph/index.js';
 import { randomStream } from '../../random.js';
 import { loraSettings } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
+import { PEFT_VERSION, type PeftType } from '../peft/type.js';
 import type { AdapterPlan, Placement, TensorValues, Where } from '../plan.js';
 import { loraPlan, withProduct } from './lora.js';
 
@@ -75,7 +76,7 @@ export function veraPlan(settings: VeraSettings, where: Where): AdapterPlan {
     },
     save: (_, values) => ({
       format: 'peft',
-      peftType: 'VERA',
+      type: veraType,
       rank,
       alpha: 1,
       rankPattern: {},
@@ -98,6 +99,37 @@ export function veraPlan(settings: VeraSettings, where: Where): AdapterPlan {
   };
 }
 
+const veraType: PeftType = {
+  name: 'VERA',
+  defaults: {
+    auto_mapping: null,
+    base_model_name_or_path: null,
+    bias: 'none',
+    d_initial: 0.1,
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_weights: true,
+    layers_pattern: null,
+    layers_to_transform: null,
+    modules_to_save: null,
+    peft_type: 'VERA',
+    peft_version: PEFT_VERSION,
+    projection_prng_key: 0,
+    r: 256,
+    revision: null,
+    save_projection: true,
+    target_modules: null,
+    task_type: null,
+    vera_dropout: 0,
+  },
+  honoured: { bias: ['none'], save_projection: [true] },
+  rankField: 'r',
+  hasAlpha: false,
+  hasRankPattern: false,
+  tensors: () => ({ vera_lambda_b: ['out'], vera_lambda_d: ['rank'] }),
+  shared: { vera_A: ['rank', 'in'], vera_B: ['out', 'rank'] },
+};
+
 export const vera = {
   title: 'VeRA',
   source: 'arXiv 2310.11454',
@@ -109,6 +141,15 @@ export const vera = {
   },
   usual: { lr: 1e-2, rank: 256 },
   plan: veraPlan,
+  format: {
+    format: 'peft',
+    type: veraType,
+    reader: {
+      matches: () => true,
+      plan: ({ rank, fields }, where) =>
+        veraPlan({ rank, veraInitial: 0.1, loraDropout: Number(fields.vera_dropout ?? 0) }, where),
+    },
+  },
 } satisfies MethodOf<VeraSettings>;
 
 /** Uniform in ±√(6 / columns), as PEFT draws them. */

@@ -1,7 +1,7 @@
 import { DiffoError } from '../../errors.js';
 import type { TaskType } from '../../models/model.js';
-import { rankOf } from './config.js';
-import { peftKinds } from './kinds.js';
+import { rankOf } from './ranks.js';
+import { type Sizes, sharedSizes, tensorSizes } from './type.js';
 import type { PeftAdapter } from './types.js';
 
 /** What PEFT adds to `modules_to_save` of every adapter of a type, whichever of them the model has. */
@@ -54,23 +54,24 @@ export function checkSaved(
 
 /** Finds tensors whose shapes do not fit the rank, each other, or the method. */
 export function checkShapes(
-  adapter: Pick<PeftAdapter, 'peftType' | 'modules' | 'shared' | 'rank' | 'rankPattern' | 'fields'>,
+  adapter: Pick<PeftAdapter, 'type' | 'modules' | 'shared' | 'rank' | 'rankPattern' | 'fields'>,
 ): Misfit[] {
-  const kind = peftKinds[adapter.peftType];
-  const misfit = (name: string, shape: readonly number[], expected: readonly (number | string)[]): Misfit[] => {
+  const misfit = (name: string, shape: readonly number[], expected: Sizes | undefined): Misfit[] => {
+    if (expected === undefined)
+      return [{ fault: 'left over', what: `${name}, which ${adapter.type.name} does not have` }];
     const fits =
       shape.length === expected.length &&
       expected.every((size, axis) => (typeof size === 'number' ? shape[axis] === size : shape[axis]! > 0));
     return fits ? [] : [{ fault: 'wrong shape', what: `${name} is [${shape}], expected [${expected.join(', ')}]` }];
   };
   const ofModules = [...adapter.modules].flatMap(([module, tensors]) => {
-    const shapes = kind.tensors(adapter.fields, rankOf(adapter, module));
+    const sizes = tensorSizes(adapter, module, rankOf(adapter, module));
     return Object.entries(tensors).flatMap(([suffix, { shape }]) =>
-      misfit(`${module}.${suffix.replace(/\.weight$/, '')}`, shape, shapes[suffix]!),
+      misfit(`${module}.${suffix.replace(/\.weight$/, '')}`, shape, sizes[suffix]),
     );
   });
-  const shapes = kind.shared(adapter.fields, adapter.rank);
-  return [...ofModules, ...adapter.shared.flatMap(({ name, shape }) => misfit(name, shape, shapes[name]!))];
+  const sizes = sharedSizes(adapter);
+  return [...ofModules, ...adapter.shared.flatMap(({ name, shape }) => misfit(name, shape, sizes[name]))];
 }
 
 /** Checks an adapter that is to be written. */

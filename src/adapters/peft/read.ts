@@ -8,7 +8,6 @@ import { readJsonObject } from '../../files/json.js';
 import { isNamed } from '../plan.js';
 import { checkSaved, checkShapes, entriesInUse, isSavedBy, type Misfit, report } from './check.js';
 import { type PeftConfig, parseConfig } from './config.js';
-import { peftKinds } from './kinds.js';
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, biasName, KEY_PREFIX, SHARED_PREFIX } from './names.js';
 import type { PeftAdapter } from './types.js';
 
@@ -89,10 +88,9 @@ interface Sorted {
 }
 
 function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): Sorted {
-  const { fields, rank, peftType } = config;
-  const kind = peftKinds[peftType];
-  const suffixes = Object.keys(kind.tensors(fields, rank));
-  const sharedNames = Object.keys(kind.shared(fields, rank));
+  const { fields, type } = config;
+  const suffixes = Object.keys(type.tensors(fields));
+  const sharedNames = Object.keys(type.shared);
   const sorted: Sorted = { modules: new Map(), shared: new Map(), saved: new Map(), biases: new Map(), misfits: [] };
   for (const tensor of tensors) {
     const sharedName = sharedNames.find((name) => tensor.name === SHARED_PREFIX + name);

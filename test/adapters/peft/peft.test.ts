@@ -11,6 +11,8 @@ import {
   scalingOf,
   writePeftAdapter,
 } from '../../../src/adapters/peft/index.js';
+import { loraType } from '../../../src/adapters/peft/loraType.js';
+import { peftTypes } from '../../../src/adapters/registry.js';
 import { readSafetensorsHeader } from '../../../src/checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
 import { classification } from '../../../src/tasks/kinds/classification.js';
@@ -109,7 +111,10 @@ describe('readPeftAdapter', () => {
   });
 
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ peft_type: 'LOHA' }, /"peft_type" is "LOHA"; adapters of LORA, ADALORA, VERA are read/],
+    [
+      { peft_type: 'LOHA' },
+      new RegExp(`"peft_type" is "LOHA"; adapters of ${peftTypes.map(({ name }) => name).join(', ')} are read`),
+    ],
     [{ task_type: 'SEQ_2_SEQ_LM' }, /"task_type" is "SEQ_2_SEQ_LM"/],
     [{ use_qalora: true }, /"use_qalora" is true, which is not supported/],
     [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa".*path_initial_model_for_weight_conversion/],
@@ -223,7 +228,7 @@ describe('writePeftAdapter', () => {
 
 describe('rank and scaling', () => {
   const base = {
-    peftType: 'LORA' as const,
+    type: loraType,
     fields: {},
     rank: 4,
     alpha: 8,

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PeftAdapter, readPeftAdapter, scalingOf, writePeftAdapter } from '../../../src/adapters/peft/index.js';
+import { loraType } from '../../../src/adapters/peft/loraType.js';
 import type { NamedTensor } from '../../../src/checkpoint/types.js';
 
 const HIDDEN = 8;
@@ -50,7 +51,7 @@ function make(layers: number, keep: (index: number) => boolean, rankOf: (index: 
     });
   }
   return {
-    peftType: 'LORA',
+    type: loraType,
     baseModel: 'tiny-bert',
     taskType: 'SEQ_CLS',
     rank: 4,
