@@ -165,14 +165,20 @@ export interface Kind<Answer extends Prediction = Prediction> {
   /**
    * A row as an example; without what is to be learned where its cell is missing or empty.
    * @param where file and row, for messages
+   * @param path the file, for messages that name a part of the row
    * @throws DiffoError that names the row where a cell cannot be read
    */
-  example(task: TaskShape, row: Row, where: string): Example;
+  example(task: TaskShape, row: Row, where: string, path: string): Example;
   /** True for an example with what is to be learned. */
   isLabelled(example: Example): boolean;
   /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough */
   checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
-  /** How many of the examples there are of each label, every label being counted. */
+  /**
+   * What a person should know of a table that can be read, such as how many rows are taken otherwise than they are written.
+   * @param trained the table that is learned from, where this is another
+   */
+  remarks?(task: TaskShape, table: Table, trained: Table | undefined): readonly string[];
+  /** How many there are of each thing that is counted: examples of each label, or what else stands in them. */
   labelCounts(labels: readonly string[], examples: readonly Example[]): Readonly<Record<string, number>>;
 
   // What is learned, and on what head
