@@ -46,9 +46,9 @@ export async function saveTrained(
   run: TrainedRun,
   config: TrainConfig,
 ): Promise<void> {
-  const { plan, parameters, dam, steps, totalSteps, scores } = run;
+  const { plan, parameters, dam, steps, totalSteps, scores, found } = run;
   await saveAdapter(folder, opened.model, plan, parameters, {
-    task,
+    task: { ...task, ...found },
     tokenizer: opened.tokenizer,
     maxLength,
     // PEFT takes the revision apart from the name.

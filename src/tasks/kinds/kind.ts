@@ -93,6 +93,8 @@ export interface Scored {
   readonly statistics?: readonly (readonly number[])[];
   /** What a person should know of the scores. */
   readonly note?: string;
+  /** What the scoring found of the task where it had yet to be found: the adapter keeps it. */
+  readonly found?: KindFacts;
 }
 
 /** Names that the columns of a table usually have, the first being meant where none is there. */
@@ -148,6 +150,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly terms?: OwnKeys<KindTerms>;
   /** What only tasks of this kind have, in task.json and in memory. */
   readonly facts?: OwnKeys<KindFacts>;
+  /** Those of {@link facts} that an adapter has of itself, whatever task it is scored on. */
+  readonly ownFacts?: readonly (keyof KindFacts)[];
   /** {@link facts} of a task, as it is described. */
   factsOf?(terms: KindTerms): KindFacts;
   /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128. */
