@@ -8,11 +8,12 @@ import type { Scores } from '../metrics/scores.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import { refuseIdlePlaces, usualThreads } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
+import type { KindFacts } from '../tasks/kinds/kind.js';
 import { TASKS } from '../tasks/known/registry.js';
 import { openTask } from '../tasks/openTask.js';
 import { rowsToScore } from '../tasks/rowsToScore.js';
 import { forScoring, loadSplit, outputsOf, scorerOf, sequenceLimit } from '../tasks/splits.js';
-import type { Task } from '../tasks/task.js';
+import type { LearnedTask, Task } from '../tasks/task.js';
 import type { ColumnOptions } from '../tasks/taskOptions.js';
 import { taskReports } from '../tasks/taskReports.js';
 import { refuseUnread } from './taskSettings.js';
@@ -74,10 +75,10 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
  * The metrics of a task under an adapter.
  * @throws DiffoError (usage) when the adapter was trained for a task of another kind or with other labels
  */
-export async function scoreTask(learned: Learned, any: Task, options: ScoringOptions): Promise<Evaluation> {
+export async function scoreTask(learned: Learned, asked: Task, options: ScoringOptions): Promise<Evaluation> {
   const { reporter = silent, threads = usualThreads, signal, split: splitName = 'dev' } = options;
   const { opened, task: known } = learned;
-  const task = withMetrics(any, options.metrics);
+  const task = { ...withMetrics(asked, options.metrics), ...ownFacts(known) };
   const { name } = task;
   const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
   refuseUnread({ stride, nullScoreDiffThreshold }, task);
@@ -106,6 +107,12 @@ export async function scoreTask(learned: Learned, any: Task, options: ScoringOpt
   const scoring = { nullScoreDiffThreshold, signal };
   const { scores } = await scoreExamples(scorer, used.examples.length, scoring, reporter).finally(scorer.release);
   return { task: name, split: splitName, examples: used.examples.length, source: split.source, scores };
+}
+
+/** What of a task belongs to the adapter that has learned it, such as thresholds that were chosen in training. */
+function ownFacts(known: LearnedTask): KindFacts {
+  const keys = known.kind.ownFacts ?? [];
+  return Object.fromEntries(keys.flatMap((key) => (known[key] === undefined ? [] : [[key, known[key]]])));
 }
 
 /** The task to score on: the one that is named, else the one that was learned, where that is a known one. */

@@ -46,10 +46,10 @@ export async function saveTrained(
   { opened, task, maxLength }: Pick<Workspace, 'opened' | 'maxLength'> & { readonly task: LearnedTask },
   run: TrainedRun,
 ): Promise<void> {
-  const { config, plan, parameters, dam, steps, totalSteps, scores } = run;
+  const { config, plan, parameters, dam, steps, totalSteps, scores, found } = run;
   const { data, optimisation } = config;
   await saveAdapter(folder, opened.model, plan, parameters, {
-    task,
+    task: { ...task, ...found },
     tokenizer: opened.tokenizer,
     maxLength,
     // PEFT takes the revision apart from the name.

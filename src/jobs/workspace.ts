@@ -68,11 +68,11 @@ export async function workspaceOf(
   const adapter = method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, task, data.model);
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const { taskType } = task.kind;
-  const any = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
-  if (adapter === undefined) noteNewHead(any.model, reporter);
-  else await checkBase(adapter, any.model, method.anyBase, reporter);
+  const whole = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
+  if (adapter === undefined) noteNewHead(whole.model, reporter);
+  else await checkBase(adapter, whole.model, method.anyBase, reporter);
   const restricted = adapter === undefined && hasMatrix(config) && config.selection.select !== 'list';
-  const opened = restricted ? { ...any, model: restrictColumns(any.model, method.targets) } : any;
+  const opened = restricted ? { ...whole, model: restrictColumns(whole.model, method.targets) } : whole;
   const given =
     dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
   const { train, dev } = usedOf(trainSplit, devSplit, config);

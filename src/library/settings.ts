@@ -35,7 +35,7 @@ export type TrainSettings = Omit<TrainConfigInput, (typeof taken)[number] | 'dam
 /** What a task and a loaded model need to be trained as settings say. @throws DiffoError (usage) for a wrong setting */
 export async function openLoaded(
   model: LoadedModel,
-  any: Task,
+  asked: Task,
   { dam, ...settings }: TrainSettings,
   { reporter = silent, signal }: ProgressOptions,
   command: RunCommand = 'train',
@@ -45,9 +45,9 @@ export async function openLoaded(
     throw usageError(`settings: "${strange}" is that of a run folder, or of what is loaded. Leave it out.`);
   }
   const matrix = dam === undefined ? {} : { dam: typeof dam === 'string' ? dam : 'a matrix in memory' };
-  const all = { ...settings, ...matrix, model: model.name, task: any.name };
+  const all = { ...settings, ...matrix, model: model.name, task: asked.name };
   const config = parseTrainConfig(all, 'settings', { command });
-  const task = withMetrics(any, config.data.metrics);
+  const task = withMetrics(asked, config.data.metrics);
   const given = typeof dam === 'object' ? dam : undefined;
   const workspace = await workspaceOf(task, async () => model, config, { reporter, signal }, given);
   guardMemory(workspace, config, reporter);

@@ -50,7 +50,7 @@ export async function train(
   const { plan, parameters, dam, steps, metrics, bestStep, scores, seconds } = run;
   // Not the workspace, nor its task: the examples would stay in memory for as long as the adapter does.
   const { opened, maxLength } = workspace;
-  const learnedTask = taskFileOf(workspace.task, maxLength);
+  const learnedTask = taskFileOf({ ...workspace.task, ...run.found }, maxLength);
   const learned = { name: `The adapter of ${learnedTask.name}`, task: learnedTask, opened, plan, parameters };
   const save: TrainedAdapter['save'] = (folder, { overwrite = false } = {}) =>
     withOutputFolder(folder, (target) => saveTrained(target, { opened, task: learnedTask, maxLength }, run), {

@@ -1,4 +1,4 @@
-import { partsOf, type TagParts } from './entities.js';
+import { type Entity, partsOf, type TagParts } from './entities.js';
 
 /**
  * How tags mark entities. `IOB2`: `B` begins each. `IOB1` (Ramshaw and Marcus 1995): `I` begins them too, and `B` only one
@@ -33,6 +33,16 @@ export function illFormed(tags: readonly string[], scheme: TagScheme): number | 
   if (position >= 0) return position;
   const last = parts.at(-1);
   return last !== undefined && !fits(last, outside) ? parts.length - 1 : undefined;
+}
+
+/** Tags of a sequence of `length` tokens with these entities, in IOB2 or BIOES. */
+export function tagsOf(entities: readonly Entity[], length: number, scheme: Exclude<TagScheme, 'IOB1'>): string[] {
+  const tags = new Array<string>(length).fill('O');
+  for (const { type, start, end } of entities) {
+    for (let i = start; i < end; i++) tags[i] = `${i === start ? 'B' : 'I'}-${type}`;
+    if (scheme === 'BIOES') tags[end - 1] = `${end - start === 1 ? 'S' : 'E'}-${type}`;
+  }
+  return tags;
 }
 
 const outside: TagParts = { prefix: 'O', type: '_' };

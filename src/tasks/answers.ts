@@ -48,7 +48,7 @@ function placedAnswer(text: string, codePoints: number, passage: string, where: 
 }
 
 /** Where the code point of that number begins, in UTF-16 units: one more for each character beyond U+FFFF before it. */
-function utf16Offset(text: string, codePoints: number): number {
+export function utf16Offset(text: string, codePoints: number): number {
   if (!/[\ud800-\udfff]/.test(text)) return codePoints;
   let offset = 0;
   for (let i = 0; i < codePoints && offset < text.length; i++) offset += text.codePointAt(offset)! > 0xffff ? 2 : 1;

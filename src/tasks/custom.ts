@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { readRows, readTable, type Table } from '../data/readers/index.js';
+import { readRows, readTable, TABLE_ENDINGS, type Table } from '../data/readers/index.js';
 import { holdOut } from '../data/stratify.js';
 import type { Example, Split, SplitName } from '../data/types.js';
 import { DiffoError } from '../errors.js';
@@ -31,7 +31,9 @@ export async function dataFileTask(path: string, options: TaskOptions): Promise<
 
 /** A data file's name without its ending. */
 export function nameOf(path: string): string {
-  return basename(path).replace(/\.(csv|tsv|jsonl|json|parquet)(\.gz)?$/i, '');
+  const name = basename(path).replace(/\.gz$/i, '');
+  const ending = [...TABLE_ENDINGS, '.json'].find((one) => name.toLowerCase().endsWith(one)) ?? '';
+  return name.slice(0, name.length - ending.length);
 }
 
 /**
@@ -96,20 +98,28 @@ export function taskOfTables(
   if (train.length < 2) throw new DiffoError(`${table.path} has one row only. Give at least two.`);
   kind.checkTraining?.(shape, train, table);
   const splits = new Map<SplitName, Split>();
+  const remark = (read: Table, trained?: Table) => {
+    for (const one of kind.remarks?.(shape, read, trained) ?? []) options.warn(one);
+  };
+  remark(table);
   const add = (split: SplitName, examples: readonly Example[], source: string) => {
     warnOfEmpty(examples, source, options.warn);
     splits.set(split, splitOf(shape, split, examples, source));
   };
+  const addTable = (split: SplitName, read: Table) => {
+    add(split, examplesOf(read), read.path);
+    remark(read, table);
+  };
   if (dev) {
     add('train', train, table.path);
-    add('dev', examplesOf(told(dev, labels)), dev.path);
+    addTable('dev', told(dev, labels));
   } else {
     const seed = options.seed ?? 0;
     const { kept, heldOut } = holdOut(train, HELD_OUT, seed);
     add('train', kept, `${table.path} (without the rows held out)`);
     add('dev', heldOut, `${table.path} (a tenth held out, seed ${seed})`);
   }
-  if (test) add('test', examplesOf(told(test, labels)), test.path);
+  if (test) addTable('test', told(test, labels));
   return {
     ...shape,
     metrics,

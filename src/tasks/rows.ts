@@ -12,7 +12,7 @@ import type { Columns, TaskShape } from './task.js';
  * @throws DiffoError that names file and line when the text or the pair is missing, or the label is not of the task
  */
 export function rowToExample(task: TaskShape, row: Row, path: string): Example {
-  return task.kind.example(task, row, placeOf(path, row));
+  return task.kind.example(task, row, placeOf(path, row), path);
 }
 
 /**

@@ -31,6 +31,7 @@ export async function rowsToScore(
   const task = { ...learned, name: nameOf(path), columns, labels };
   const rows = tableToExamples(table, task);
   warnOfEmpty(rows, path, options.warn);
+  for (const remark of kind.remarks?.(task, table, undefined) ?? []) options.warn(remark);
   const { generation } = known ?? learned;
   const scored = known?.toScore?.(rows) ?? rows;
   const examples = generation ? scored.map((example) => withLead(example, generation)) : scored;

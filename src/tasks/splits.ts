@@ -67,17 +67,17 @@ export function holdOutSplit(
 
 const shownClasses = 8;
 
-/** `1,200 train (824 ham, 376 spam)`: examples that are used, and of each class how many. */
+/** `1,200 train (824 ham, 376 spam)`: examples that are used, and how many there are of each thing that the kind counts. */
 export function countsOf(
   { kind, labels }: Pick<Task, 'kind' | 'labels'>,
   name: string,
   { examples }: UsedSplit,
 ): string {
   const total = `${examples.length.toLocaleString('en-US')} ${name}`;
-  const counts = kind.labelCounts(labels, examples);
-  if (labels.length === 0) return total;
-  const shown = labels.slice(0, shownClasses).map((label) => `${counts[label]!.toLocaleString('en-US')} ${label}`);
-  const more = labels.length > shownClasses ? [`and ${labels.length - shownClasses} more classes`] : [];
+  const counts = Object.entries(kind.labelCounts(labels, examples));
+  if (counts.length === 0) return total;
+  const shown = counts.slice(0, shownClasses).map(([label, count]) => `${count.toLocaleString('en-US')} ${label}`);
+  const more = counts.length > shownClasses ? [`and ${counts.length - shownClasses} more classes`] : [];
   return `${total} (${[...shown, ...more].join(', ')})`;
 }
 

@@ -82,6 +82,14 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
       return { ...fill(template.pair, first, second), secondStart };
     },
     specialTokensOfPair: countSpecial(template.pair),
+    enclose: (ids) => {
+      const before = template.single.slice(
+        0,
+        template.single.findIndex(({ kind }) => kind === 'sequence'),
+      );
+      return { ...fill(template.single, ids, []), start: fill(before, [], []).ids.length };
+    },
+    specialTokensOfOne: countSpecial(template.single),
     decode: (ids, { skipSpecialTokens = false } = {}) =>
       ids.length === 0
         ? ''

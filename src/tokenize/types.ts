@@ -38,6 +38,10 @@ export interface Tokenizer {
   join(first: readonly number[], second: readonly number[]): Encoding & { readonly secondStart: number };
   /** Special tokens that `join` adds. */
   readonly specialTokensOfPair: number;
+  /** Ids of one text with the special tokens around them; `start` is where the first of them stands. */
+  enclose(ids: readonly number[]): Encoding & { readonly start: number };
+  /** Special tokens that `enclose` adds. */
+  readonly specialTokensOfOne: number;
   /** The text of ids, as Python's `decode(ids, skip_special_tokens=…, clean_up_tokenization_spaces=False)` gives it. */
   decode(ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }): string;
   /** Id of a token, by its text. */

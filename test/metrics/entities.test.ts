@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
 import { entitiesOf, entityMetricNames, entityScores, entityStatistics, tagParts } from '../../src/metrics/entities.js';
-import { illFormed, schemeOf, type TagScheme } from '../../src/metrics/tagSchemes.js';
+import { illFormed, schemeOf, type TagScheme, tagsOf as tagsOfEntities } from '../../src/metrics/tagSchemes.js';
 import { scoreOfSums, sumsOf } from '../../src/metrics/text/sums.js';
 
 interface Fixture {
@@ -73,6 +73,37 @@ describe('scores of entities', () => {
   it('refuse tags of another number', () => {
     expect(() => entityScores([['O']], [['O', 'O']])).toThrow('1 predicted tags do not fit 2 expected');
     expect(() => entityScores([], [['O']])).toThrow('0 predicted sequences do not fit 1 expected');
+  });
+});
+
+describe('tags of entities', () => {
+  const tags = ['B-PER', 'B-PER', 'I-PER', 'O', 'I-LOC', 'I-LOC', 'I-LOC'];
+
+  it('have a beginning each, and in BIOES an end', () => {
+    expect(tagsOfEntities(entitiesOf(tags), 7, 'IOB2')).toEqual([
+      'B-PER',
+      'B-PER',
+      'I-PER',
+      'O',
+      'B-LOC',
+      'I-LOC',
+      'I-LOC',
+    ]);
+    expect(tagsOfEntities(entitiesOf(tags), 7, 'BIOES')).toEqual([
+      'S-PER',
+      'B-PER',
+      'E-PER',
+      'O',
+      'B-LOC',
+      'I-LOC',
+      'E-LOC',
+    ]);
+  });
+
+  it.each(['IOB2', 'BIOES'] as const)('mark the same entities, and keep %s', (scheme) => {
+    const made = tagsOfEntities(entitiesOf(tags), tags.length, scheme);
+    expect(entitiesOf(made)).toEqual(entitiesOf(tags));
+    expect(illFormed(made, scheme)).toBeUndefined();
   });
 });
 

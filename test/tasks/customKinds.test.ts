@@ -96,7 +96,7 @@ describe("a span task of one's own", () => {
       'kind: span\ntrain: a.jsonl\ncolumns: {text: ask, label: found}',
       /"columns\.pair" is missing/,
     ],
-    ['labels', `${yaml}\nlabels: [a, b]`, /"labels" is for kind: classification, but this is a span/],
+    ['labels', `${yaml}\nlabels: [a, b]`, /"labels" is for kind: classification or entities, but this is a span/],
     ['a prompt', `${yaml}\nprompt: '{text}'`, /"prompt" is for kind: language, but this is a span/],
     [
       'a metric of another kind',

@@ -55,4 +55,11 @@ describe.skipIf(!hasShared('models') || !hasShared('data', 'xquad'))('places of 
     expect(secondStart).toBe(4);
     expect(tokenizer.specialTokensOfPair).toBe(3);
   });
+
+  it('encloses one text as the whole encoding does', async () => {
+    const tokenizer = await open('bert_uncased_tokenizer');
+    const { start, ...encoding } = tokenizer.enclose(tokenizer.encodePlain('the café owner'));
+    expect(encoding).toEqual(tokenizer.encode('the café owner'));
+    expect([start, tokenizer.specialTokensOfOne]).toEqual([1, 2]);
+  });
 });

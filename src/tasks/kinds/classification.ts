@@ -46,7 +46,9 @@ export const classification = defineKind<LabelPrediction>({
   }),
 
   ownHead: {
-    fits: (config) => isClass(config, /ForSequenceClassification$/),
+    // With several labels at once the outputs are no shares of one whole.
+    fits: (config) =>
+      isClass(config, /ForSequenceClassification$/) && config.problem_type !== 'multi_label_classification',
     taskType: 'SEQ_CLS',
     reader: (_opened, { labels }) => ({
       read: (logits) => {

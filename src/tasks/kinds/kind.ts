@@ -93,6 +93,8 @@ export interface Scored {
   readonly statistics?: readonly (readonly number[])[];
   /** What a person should know of the scores. */
   readonly note?: string;
+  /** What the scoring found of the task where it had yet to be found: the adapter keeps it. */
+  readonly found?: KindFacts;
 }
 
 /** Names that the columns of a table usually have, the first being meant where none is there. */
@@ -164,6 +166,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly terms?: OwnKeys<KindTerms>;
   /** What only tasks of this kind have, in task.json and in memory. */
   readonly facts?: OwnKeys<KindFacts>;
+  /** Those of {@link facts} that an adapter has of itself, whatever task it is scored on. */
+  readonly ownFacts?: readonly (keyof KindFacts)[];
   /** {@link facts} of a task, as it is described. */
   factsOf?(terms: KindTerms): KindFacts;
   /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128. */
@@ -181,14 +185,20 @@ export interface Kind<Answer extends Prediction = Prediction> {
   /**
    * A row as an example; without what is to be learned where its cell is missing or empty.
    * @param where file and row, for messages
+   * @param path the file, for messages that name a part of the row
    * @throws DiffoError that names the row where a cell cannot be read
    */
-  example(task: TaskShape, row: Row, where: string): Example;
+  example(task: TaskShape, row: Row, where: string, path: string): Example;
   /** True for an example with what is to be learned. */
   isLabelled(example: Example): boolean;
   /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough */
   checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
-  /** How many of the examples there are of each label, every label being counted. */
+  /**
+   * What a person should know of a table that can be read, such as how many rows are taken otherwise than they are written.
+   * @param trained the table that is learned from, where this is another
+   */
+  remarks?(task: TaskShape, table: Table, trained: Table | undefined): readonly string[];
+  /** How many there are of each thing that is counted: examples of each label, or what else stands in them. */
   labelCounts(labels: readonly string[], examples: readonly Example[]): Readonly<Record<string, number>>;
 
   // What is learned, and on what head

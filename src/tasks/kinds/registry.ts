@@ -1,4 +1,5 @@
 import { classification } from './classification.js';
+import { entities } from './entities.js';
 import type { Kind } from './kind.js';
 import { language } from './language.js';
 import { regression } from './regression.js';
@@ -10,6 +11,7 @@ const byName = {
   regression,
   span,
   language,
+  entities,
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** Name of a kind of task, as `kind:` in a task file has it. */
