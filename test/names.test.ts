@@ -23,6 +23,9 @@ function names(file: string, name: string): boolean {
   return new RegExp(`['"\`](?:[./\\w]*/kinds/)?${name}(?:\\.js)?['"\`]`).test(text);
 }
 
+/** `multiLabel` of `multi-label`: how files are named. */
+const camelCase = (name: string) => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
 describe.each(families)('the names of each $what', ({ what, names: all, home, registries }) => {
   const inside = (file: string) => relative(home, file) !== file && !relative(home, file).startsWith('..');
 
@@ -36,7 +39,7 @@ describe.each(families)('the names of each $what', ({ what, names: all, home, re
     const strange = files.filter(inside).flatMap((file) =>
       all
         .filter((name) => names(file, name))
-        .filter((name) => file !== `${home}/kinds/${name}.ts` && !registries.includes(file))
+        .filter((name) => file !== `${home}/kinds/${camelCase(name)}.ts` && !registries.includes(file))
         // A known task is given the object of its kind, once.
         .filter(() => !file.startsWith(`${home}/known/`))
         .map((name) => `${file}: ${name}`),

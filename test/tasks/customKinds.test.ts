@@ -96,7 +96,11 @@ describe("a span task of one's own", () => {
       'kind: span\ntrain: a.jsonl\ncolumns: {text: ask, label: found}',
       /"columns\.pair" is missing/,
     ],
-    ['labels', `${yaml}\nlabels: [a, b]`, /"labels" is for kind: classification or entities, but this is a span/],
+    [
+      'labels',
+      `${yaml}\nlabels: [a, b]`,
+      /"labels" is for kind: classification or entities or multi-label, but this is a span/,
+    ],
     ['a prompt', `${yaml}\nprompt: '{text}'`, /"prompt" is for kind: language, but this is a span/],
     [
       'a metric of another kind',
@@ -207,7 +211,7 @@ describe("a language task of one's own", () => {
     [
       'a pair',
       yaml.replace('{', '{pair: b, '),
-      /"pair" is for kind: classification or regression or span, but this is a language/,
+      /"pair" is for kind: classification or regression or span or multi-label, but this is a language/,
     ],
     [
       'a metric of choices',

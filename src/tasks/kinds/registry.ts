@@ -2,6 +2,7 @@ import { classification } from './classification.js';
 import { entities } from './entities.js';
 import type { Kind } from './kind.js';
 import { language } from './language.js';
+import { multiLabel } from './multiLabel.js';
 import { regression } from './regression.js';
 import { span } from './span.js';
 
@@ -12,6 +13,7 @@ const byName = {
   span,
   language,
   entities,
+  'multi-label': multiLabel,
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** Name of a kind of task, as `kind:` in a task file has it. */
