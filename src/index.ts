@@ -72,11 +72,14 @@ export type { Figures, Memory } from './report/progress.js';
 export { type TerminalReporter, type TerminalReporterOptions, terminalReporter } from './report/terminalReporter.js';
 export { type ProgressOptions, type Reporter, silent } from './reporter.js';
 /** Runs an emitted graph in ONNX Runtime. */
-export { openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
+export type { Device, DeviceTensor, HostTensor, TensorData } from './runtime/deviceTensor.js';
+export { type Bindings, openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
+export type { Sharing } from './selection/dam.js';
 export { type Dam, readDam } from './selection/dam.js';
 export type { GramReport } from './selection/gram.js';
 export type { SelectionMethod } from './selection/method.js';
 export { type SelectionName, type SelectionSettingName, selectionMethods } from './selection/registry.js';
+export type { SharedSetting } from './selection/settings.js';
 export {
   type DataConfig,
   type FlatConfig,
@@ -87,16 +90,19 @@ export {
   type OptimisationConfig,
   type ParseOptions,
   parseTrainConfig,
+  type RunCommand,
   type RunConfig,
   type SelectionConfig,
   type TrainConfig,
   type TrainConfigInput,
 } from './settings/config.js';
 export type { SpanPrediction } from './tasks/kinds/bestSpan.js';
+export type { EntitiesPrediction, FoundEntity } from './tasks/kinds/entities.js';
 export type { Generation, Kind, LabelPrediction, Prediction, Predictions } from './tasks/kinds/kind.js';
+export type { LabelsPrediction } from './tasks/kinds/multiLabel.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export { type KindName, kinds } from './tasks/kinds/registry.js';
 export type { WrittenPrediction } from './tasks/kinds/writtenAnswer.js';
-export type { Task } from './tasks/task.js';
+export type { Columns, Task } from './tasks/task.js';
 export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';
 export type { Encoding, LimitedEncoding, Offset, PlacedTokens, Tokenizer } from './tokenize/index.js';

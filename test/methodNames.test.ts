@@ -8,8 +8,7 @@ const source = resolve(import.meta.dirname, '../src');
 /** Files that name a method for a reason of their own, by the names that they may say. */
 const allowed: Readonly<Record<string, readonly AdapterMethodName[]>> = {
   // DiffoRA is LoRA where its matrix decides.
-  'settings/config.ts': ['lora'],
-  'cli/select.ts': ['lora'],
+  'settings/schema.ts': ['lora'],
   // Its story is the comparison of these.
   'jobs/demo.ts': ['head', 'lora'],
   // The hub's tag of adapters that PEFT loads.

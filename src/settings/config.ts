@@ -21,6 +21,7 @@ import {
   adapterMethodName,
   adapterMethodOf,
   isTrainKey,
+  searchedMethod,
   selectionMethodOf,
   selectionNameOf,
   type TrainKey,
@@ -93,13 +94,13 @@ export interface ParseOptions {
  */
 export function parseTrainConfig(raw: unknown, where: string, options: ParseOptions = {}): TrainConfig {
   const { command = 'train', recorded, idle = 'refuse' } = options;
-  const usual = command === 'select' ? { method: 'lora', select: 'diffora' } : {};
+  const usual = command === 'select' ? { method: searchedMethod, select: 'diffora' } : {};
   const asked = checkSettings(raw, where, usual);
   const unread = idleSettings(givenSettings(raw), asked, command);
   const names = new Set<string>(unread.map(({ key }) => key));
   const read = names.size === 0 ? asked : checkSettings(raw, where, usual, names);
   refuseConflicts(read, where, command);
-  const config = configOf(command === 'select' ? { ...read, method: 'lora' } : read);
+  const config = configOf(command === 'select' ? { ...read, method: searchedMethod } : read);
   if (idle === 'drop' || unread.length === 0) return config;
   const anyhow = flatConfig(config);
   const isAnyhow = (key: TrainKey) => recorded?.has(key) && JSON.stringify(asked[key]) === JSON.stringify(anyhow[key]);

@@ -1,6 +1,6 @@
 import { usageError } from '../errors.js';
 import type { RunCommand } from './idle.js';
-import { type AskedSettings, adapterMethodName, adapterMethodOf } from './schema.js';
+import { type AskedSettings, adapterMethodName, adapterMethodOf, searchedMethod } from './schema.js';
 
 /**
  * Settings that exclude each other, in the order in which they are looked for.
@@ -13,7 +13,7 @@ export function refuseConflicts(asked: AskedSettings, where: string, command: Ru
 }
 
 function conflictOfSelect(asked: AskedSettings): string | undefined {
-  if (adapterMethodName(asked) === 'lora') return undefined;
+  if (adapterMethodName(asked) === searchedMethod) return undefined;
   return `where modules are chosen alone, it is for lora, and method is ${asked.method}. Leave method out.`;
 }
 
@@ -48,7 +48,7 @@ function conflictIn(asked: AskedSettings): string | undefined {
     const what = parameters === undefined ? ofModules : 'parameters';
     return `start search takes over pairs of the rank and alpha of the search, and ${what} changes them. Leave one out.`;
   }
-  if (adapterMethodName(asked) !== 'lora') {
+  if (adapterMethodName(asked) !== searchedMethod) {
     return `start search takes over plain LoRA pairs of a search; method ${method} has none.`;
   }
   return undefined;

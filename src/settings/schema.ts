@@ -68,9 +68,12 @@ export const freeSettings = [
 /** Threads of work whose settings say nothing of them. */
 export const usualThreads: number = runSettings.threads.parse(undefined);
 
+/** The way to fine-tune whose pairs a search trains: DiffoRA is LoRA where its matrix decides. */
+export const searchedMethod = 'lora' as const satisfies AdapterMethodName;
+
 /** Name of the way to fine-tune: LoRA for DiffoRA. */
 export function adapterMethodName({ method }: { readonly method: Method }): AdapterMethodName {
-  return method === 'diffora' ? 'lora' : method;
+  return method === 'diffora' ? searchedMethod : method;
 }
 
 export function adapterMethodOf(asked: { readonly method: Method }): AdapterMethod {

@@ -25,6 +25,7 @@ describe('settings that only some kinds of tasks read', () => {
     ['classification', ['stride', 'nullScoreDiffThreshold']],
     ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights']],
     ['span', ['labelSmoothing', 'classWeights']],
+    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights']],
     ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights']],
     ['language', [...kindSettings]],
   ])('of %s are all but %j', (kind, unread) => {

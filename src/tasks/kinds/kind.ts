@@ -153,67 +153,70 @@ export const headSettings = ['head', 'headLr', 'headWeightDecay'] as const satis
  */
 export interface Kind<Answer extends Prediction = Prediction> {
   readonly name: string;
-  /** Files and events tell a kind by its name. */
+  /** Files and events tell a kind by its name. @internal */
   toJSON(): string;
 
   // How a task is described
 
-  /** Where its columns have names of their own; left out: those of a text, its pair and its label. */
+  /** Where its columns have names of their own; left out: those of a text, its pair and its label. @internal */
   readonly columns?: UsualColumns;
-  /** The keys of a task file, and of its `columns`, that only some kinds have, and this one has. */
+  /** The keys of a task file, and of its `columns`, that only some kinds have, and this one has. @internal */
   readonly keys: readonly string[];
-  /** Those of them that no other kind has. */
+  /** Those of them that no other kind has. @internal */
   readonly terms?: OwnKeys<KindTerms>;
-  /** What only tasks of this kind have, in task.json and in memory. */
+  /** What only tasks of this kind have, in task.json and in memory. @internal */
   readonly facts?: OwnKeys<KindFacts>;
-  /** Those of {@link facts} that an adapter has of itself, whatever task it is scored on. */
+  /** Those of {@link facts} that an adapter has of itself, whatever task it is scored on. @internal */
   readonly ownFacts?: readonly (keyof KindFacts)[];
-  /** {@link facts} of a task, as it is described. */
+  /** {@link facts} of a task, as it is described. @internal */
   factsOf?(terms: KindTerms): KindFacts;
-  /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128. */
+  /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128. @internal */
   readonly maxLength?: number;
+  /** @internal */
   metrics(columns: Columns): KindMetrics;
 
   // How rows are read
 
-  /** True for a table that is of this kind where nobody says so, by its cells. Left out: never. */
+  /** True for a table that is of this kind where nobody says so, by its cells. Left out: never. @internal */
   recognises?(table: Table, columns: Columns): boolean;
-  /** Tells a table in the columns of the task, where its rows go about in other forms. */
+  /** Tells a table in the columns of the task, where its rows go about in other forms. @internal */
   inColumns?(table: Table, task: TaskShape): Table;
-  /** Names of the labels that occur in a table. @throws DiffoError where they are too few; left out: there are none */
+  /** Names of the labels that occur in a table. @throws DiffoError where they are too few; left out: there are none @internal */
   labelsIn?(table: Table, columns: Columns): string[];
   /**
    * A row as an example; without what is to be learned where its cell is missing or empty.
    * @param where file and row, for messages
    * @param path the file, for messages that name a part of the row
    * @throws DiffoError that names the row where a cell cannot be read
+   * @internal
    */
   example(task: TaskShape, row: Row, where: string, path: string): Example;
-  /** True for an example with what is to be learned. */
+  /** True for an example with what is to be learned. @internal */
   isLabelled(example: Example): boolean;
-  /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough */
+  /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough @internal */
   checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
   /**
    * What a person should know of a table that can be read, such as how many rows are taken otherwise than they are written.
    * @param trained the table that is learned from, where this is another
+   * @internal
    */
   remarks?(task: TaskShape, table: Table, trained: Table | undefined): readonly string[];
-  /** How many there are of each thing that is counted: examples of each label, or what else stands in them. */
+  /** How many there are of each thing that is counted: examples of each label, or what else stands in them. @internal */
   labelCounts(labels: readonly string[], examples: readonly Example[]): Readonly<Record<string, number>>;
 
   // What is learned, and on what head
 
   /** The head that it needs, as PEFT names it. */
   readonly taskType: TaskType;
-  /** Outputs of the head; 0: as many as the model has words. */
+  /** Outputs of the head; 0: as many as the model has words. @internal */
   outputs(task: Pick<Task, 'labels'>): number;
-  /** What is learned. @throws DiffoError (usage) for changes of the loss that the kind does not have */
+  /** What is learned. @throws DiffoError (usage) for changes of the loss that the kind does not have @internal */
   objective(changes?: LossContext): Objective;
-  /** Those of {@link kindSettings} that it reads; left out: none. */
+  /** Those of {@link kindSettings} that it reads; left out: none. @internal */
   readonly settings?: readonly KindSetting[];
-  /** Why a task does not read one of its kind's settings all the same, as a clause; undefined where it does. */
+  /** Why a task does not read one of its kind's settings all the same, as a clause; undefined where it does. @internal */
   unread?(setting: KindSetting, task: Pick<TaskAsked, 'metrics'>): string | undefined;
-  /** Sequences to learn from. */
+  /** Sequences to learn from. @internal */
   encode(
     opened: OpenedModel,
     task: TaskAsked,
@@ -226,25 +229,26 @@ export interface Kind<Answer extends Prediction = Prediction> {
   /**
    * The task's metrics on labelled examples, which are encoded once for however many scorings.
    * @throws DiffoError for an example without a label
+   * @internal
    */
   scorer(opened: OpenedModel, task: TaskAsked, examples: readonly Example[], options: EncodeOptions): Promise<Scorer>;
-  /** Compiles what answers, for however many calls. */
+  /** Compiles what answers, for however many calls. @internal */
   answerer(adapted: Adapted, options: { readonly threads: number }): Promise<Answerer>;
 
-  /** The head of saved checkpoints whose outputs are such answers. */
+  /** The head of saved checkpoints whose outputs are such answers. @internal */
   readonly ownHead?: OwnHead;
 
   // What is told of it
 
-  /** An answer on one line. */
+  /** An answer on one line. @internal */
   line(answer: Answer): string;
-  /** What `inspect` says that a task's outputs are. */
+  /** What `inspect` says that a task's outputs are. @internal */
   describe(task: Pick<Task, 'labels'>): readonly [title: string, what: string];
-  /** How a model card says that an adapter is used. */
+  /** How a model card says that an adapter is used. @internal */
   card(task: Pick<Task, 'labels'>): CardUse;
-  /** What a merged checkpoint's config.json says of its head, in transformers' terms. */
+  /** What a merged checkpoint's config.json says of its head, in transformers' terms. @internal */
   headConfig(task: Pick<Task, 'labels'>): Readonly<Record<string, unknown>>;
-  /** What an adapter that others wrote is taken for, by its head; undefined where it is none of this kind. */
+  /** What an adapter that others wrote is taken for, by its head; undefined where it is none of this kind. @internal */
   fromHead?(head: ForeignHead): Omit<LearnedTask, 'name' | 'kind'> | undefined;
 }
 

@@ -16,7 +16,7 @@ import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
 import type { TaskShape } from '../task.js';
-import { defineKind, type LossContext, type Scored, type TaskAsked } from './kind.js';
+import { defineKind, headSettings, type LossContext, type Scored, type TaskAsked } from './kind.js';
 import { isClass } from './ownHead.js';
 import { labelConfig, perRow } from './perRow.js';
 
@@ -128,6 +128,7 @@ export const multiLabel = defineKind<LabelsPrediction>({
 
   taskType: 'SEQ_CLS',
   outputs: ({ labels }) => labels.length,
+  settings: headSettings,
   objective(changes) {
     refuseChanges(changes);
     return multiLabelObjective;

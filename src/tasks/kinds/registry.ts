@@ -6,7 +6,6 @@ import { multiLabel } from './multiLabel.js';
 import { regression } from './regression.js';
 import { span } from './span.js';
 
-/** Every kind of task that can be learned, by name. */
 const byName = {
   classification,
   regression,
@@ -18,7 +17,9 @@ const byName = {
 
 /** Name of a kind of task, as `kind:` in a task file has it. */
 export type KindName = keyof typeof byName;
+/** Every kind of task that can be learned, by name. */
 export const kinds: Readonly<Record<KindName, Kind>> = byName;
+/** Names of all kinds. */
 export const kindNames = Object.keys(byName) as KindName[];
 
 /** What a task is where neither a name nor its rows say otherwise. */
