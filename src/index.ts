@@ -96,13 +96,10 @@ export {
   type TrainConfig,
   type TrainConfigInput,
 } from './settings/config.js';
-export type { SpanPrediction } from './tasks/kinds/bestSpan.js';
-export type { EntitiesPrediction, FoundEntity } from './tasks/kinds/entities.js';
-export type { Generation, Kind, LabelPrediction, Prediction, Predictions } from './tasks/kinds/kind.js';
-export type { LabelsPrediction } from './tasks/kinds/multiLabel.js';
+export type { Generation, Kind } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
+export type * from './tasks/kinds/predictions.js';
 export { type KindName, kinds } from './tasks/kinds/registry.js';
-export type { WrittenPrediction } from './tasks/kinds/writtenAnswer.js';
 export type { Columns, Task } from './tasks/task.js';
 export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';
 export type { Encoding, LimitedEncoding, Offset, PlacedTokens, Tokenizer } from './tokenize/index.js';

@@ -13,7 +13,14 @@ const families: readonly {
   readonly home: string;
   /** Files of it that may name all of them. */
   readonly registries: readonly string[];
-}[] = [{ what: 'kind', names: kindNames, home: 'tasks', registries: ['tasks/kinds/registry.ts'] }];
+}[] = [
+  {
+    what: 'kind',
+    names: kindNames,
+    home: 'tasks',
+    registries: ['tasks/kinds/registry.ts', 'tasks/kinds/predictions.ts'],
+  },
+];
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
 

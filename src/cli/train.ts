@@ -11,7 +11,7 @@ import { addTrainFlags, givenSettings } from './trainFlags.js';
 
 export function trainCommand(terminal: Terminal): Command {
   const command = new Command('train').description(
-    'Fine-tune a model on a task, by DiffoRA or another of thirteen methods. Writes a run folder.',
+    'Fine-tune a model on a task, by DiffoRA or another of fourteen methods. Writes a run folder.',
   );
   addRunFlags(command);
   command.option('--dry-run', 'open model and data, say steps, size and memory of the run, and end');

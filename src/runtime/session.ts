@@ -15,6 +15,7 @@ export interface Value {
 /** Values of inputs or places for outputs, by name: arrays with their sizes, or tensors where their device keeps them. */
 export type Bindings = Readonly<Record<string, Value | DeviceTensor>>;
 
+/** How a graph is run. */
 export interface SessionOptions {
   /** Threads inside one operator. One thread gives the same bits on every machine with the same instruction set. */
   readonly threads: number;

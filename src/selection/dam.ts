@@ -10,6 +10,7 @@ import { relaxations } from './relax.js';
 
 /** What becomes of modules that are not kept: nothing, or one pair for each column. */
 export const sharings = ['none', 'column'] as const;
+/** What becomes of modules that are not kept. */
 export type Sharing = (typeof sharings)[number];
 
 /** Order of the derivative of the bi-level search. */

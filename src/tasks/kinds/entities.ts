@@ -37,6 +37,7 @@ export interface EntitiesPrediction {
   readonly entities: readonly FoundEntity[];
 }
 
+/** A part of a text, with its type. */
 export interface FoundEntity {
   readonly text: string;
   readonly type: string;
