@@ -78,8 +78,8 @@ export interface ParseOptions {
   /** What it is for. `select` chooses modules and trains nothing afterwards. Default `train`. */
   readonly command?: RunCommand | undefined;
   /**
-   * Names of settings that stand in the record of a run, which holds all of them: one that nothing will read may stand
-   * there with the value that it has anyhow.
+   * Names of settings that stand in the record of a run, which holds all of them: one that nothing will read is left out,
+   * as when another method is given over the record of a run.
    */
   readonly recorded?: ReadonlySet<string> | undefined;
   /** What becomes of settings that nothing will read. Default `refuse`; `drop` leaves them out. */
@@ -102,9 +102,7 @@ export function parseTrainConfig(raw: unknown, where: string, options: ParseOpti
   refuseConflicts(read, where, command);
   const config = configOf(command === 'select' ? { ...read, method: searchedMethod } : read);
   if (idle === 'drop' || unread.length === 0) return config;
-  const anyhow = flatConfig(config);
-  const isAnyhow = (key: TrainKey) => recorded?.has(key) && JSON.stringify(asked[key]) === JSON.stringify(anyhow[key]);
-  const refused = unread.find(({ key }) => !isAnyhow(key));
+  const refused = unread.find(({ key }) => recorded?.has(key) !== true);
   if (refused !== undefined) throw usageError(`${where}: ${refused.reason}`);
   return config;
 }

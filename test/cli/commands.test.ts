@@ -171,8 +171,8 @@ describe('a revision of a hub model', () => {
     vi.stubEnv('HF_HOME', folder.path('hf'));
     vi.stubEnv('HF_HUB_OFFLINE', '1');
     const output = folder.path('revision');
-    const model = quickRun(task).map((one) => (one === tinyModel ? 'tiny/bert@v1' : one));
-    expect((await diffora('train', ...model, '--method', 'head', '--output', output)).code).toBe(0);
+    const model = quickRun(task, '--method', 'head').map((one) => (one === tinyModel ? 'tiny/bert@v1' : one));
+    expect((await diffora('train', ...model, '--output', output)).code).toBe(0);
     expect(await jsonOf(folder.path('revision', 'adapter', 'adapter_config.json'))).toMatchObject({
       base_model_name_or_path: 'tiny/bert',
       revision: commit,
@@ -315,7 +315,7 @@ describe('inspect', () => {
     const rows = Array.from({ length: 16 }, (_, i) => `"text ${i}","${i % 2 === 0 ? 'good' : 'bad\u001b[2J'}"\n`);
     await writeFile(own, `review,stars\n${rows.join('')}`);
     const output = folder.path('control');
-    const trained = await diffora('train', ...quickRun(own), '--method', 'head', '--output', output);
+    const trained = await diffora('train', ...quickRun(own, '--method', 'head'), '--output', output);
     const { stdout } = await diffora('inspect', output);
     for (const text of [trained.stderr, stdout]) {
       expect(text).toContain('bad\\x1b[2J');

@@ -6,7 +6,7 @@ const source = resolve(import.meta.dirname, '../../src');
 
 /** Every line of the library with its file: not of the command line, nor of the process that `compare` starts. */
 const lines = readdirSync(source, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts') && !name.startsWith('cli/') && name !== 'compare/worker.ts')
+  .filter((name) => name.endsWith('.ts') && !name.startsWith('cli/') && name !== 'jobs/compare/worker.ts')
   .flatMap((file) =>
     readFileSync(join(source, file), 'utf8')
       .split('\n')
@@ -58,9 +58,10 @@ describe('what a module keeps for the process', () => {
     expect(found(/^(?:export )?let (\w+)/)).toEqual(['checkpoint/dtype.ts: halves']);
   });
 
-  it('is one cache, of the hashes of files that have not changed, and the list of its locks on folders', () => {
+  it('is hashes of files that have not changed, wide copies of weights in use, and the list of its locks on folders', () => {
     expect(found(/^(?:export )?const (\w+)[^=]*= new (?:Weak)?(?:Map|Set)(?:<[^(]*>)?\(\)/)).toEqual([
       'checkpoint/ggufFolder.ts: hashes',
+      'engine/wideWeights.ts: copiesOf',
       'files/lock.ts: held',
     ]);
     expect(found(/^(?:export )?const (\w+)[^=]*= (?:\[\]|\{\});/)).toEqual(['graph/primitive.ts: noAttrs']);
