@@ -35,21 +35,23 @@ describe('a dry run', () => {
     }
   });
 
-  it('counts the two graphs of a search', async () => {
+  it('counts the two graphs of a search with dropout, which one without needs one of', async () => {
+    const dropout = ['--dropout', '0.1'];
     const [lora, diffora, random] = [
-      await estimate('--method', 'lora'),
-      await estimate(),
-      await estimate('--method', 'lora', '--select', 'random'),
+      await estimate('--method', 'lora', ...dropout),
+      await estimate(...dropout),
+      await estimate('--method', 'lora', '--select', 'random', ...dropout),
     ];
     expect(diffora.takenBy).toBe('selection');
     expect(diffora.memoryBytes).toBeGreaterThan(lora.memoryBytes);
     expect(random).toMatchObject({ takenBy: 'training', memoryBytes: lora.memoryBytes });
+    expect((await estimate()).memoryBytes).toBeLessThan(diffora.memoryBytes);
   });
 
   it('is told in words', async () => {
     const flags = [...quickRun(folder.path('reviews.csv')), '--output', folder.path('run'), '--dry-run'];
     const { stdout } = await diffora('train', ...flags);
-    expect(stdout).toMatch(/memory +about \d+ MB, most in selection; /);
+    expect(stdout).toMatch(/memory +about \d+ MB, most in training; /);
     expect(stdout).toContain('nothing: this was a dry run');
   });
 });

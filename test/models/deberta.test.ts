@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { noAdapters } from '../../src/adapters/plan.js';
+import { elementCount } from '../../src/checkpoint/dtype.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { modelLogits } from '../../src/engine/modelGraph.js';
 import { parameter, parameterInputs } from '../../src/engine/parameters.js';
@@ -28,7 +29,7 @@ describe('rows of the relative embeddings', () => {
 describe('the graph of disentangled attention', () => {
   it('gathers rows of embeddings alone, never scores', async () => {
     const model = openModel(await openCheckpoint(oraclePath('families/deberta-v3')), { numLabels: 2 });
-    const head = model.head.map(({ name, shape }) => parameter(name, shape, new Float32Array(0)));
+    const head = model.head.map(({ name, shape }) => parameter(name, shape, new Float32Array(elementCount(shape))));
     const parameters = parameterInputs(head);
     const logits = modelLogits(model, { plan: noAdapters, parameters });
     const gathered = nodesInOrder([logits]).filter(({ primitive }) => primitive === 'gather');
