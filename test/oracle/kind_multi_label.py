@@ -35,8 +35,8 @@ def main() -> int:
     texts = [{"text": f"so good {' '.join(names)}", "labels": names} for names in rows]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts))
     (folder / "rows.yaml").write_text("kind: multi-label\ntrain: rows.jsonl\ndev: rows.jsonl\nthresholds: choose\n")
-    common = ["--model", MODEL, "--task", folder / "rows.yaml", "--method", "diffora", "--rank", 4, "--threads", 1, "--overwrite"]
-    diffora("train", *common, "--epochs", 30, "--lr", 1e-2, "--batch-size", 8, "--output", folder / "run")
+    common = ["--model", MODEL, "--task", folder / "rows.yaml", "--threads", 1, "--overwrite"]
+    diffora("train", *common, "--method", "diffora", "--rank", 4, "--epochs", 30, "--lr", 1e-2, "--batch-size", 8, "--output", folder / "run")
     diffora("predict", "--adapter", folder / "run", "--input", folder / "rows.jsonl", "--output", folder / "predicted.jsonl", "--overwrite")
     diffora("merge", "--adapter", folder / "run", "--output", folder / "merged", "--overwrite")
     # Another epoch at a rate of almost nothing: its one step has the loss of the adapter as it is.

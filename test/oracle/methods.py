@@ -156,7 +156,8 @@ def from_peft(folder, examples, checks):
             model = load_peft(base, again, checks, f"{architecture} {name} trained on")
             checks.logits(f"{architecture} {name} trained on, in PEFT", logits_of(model, examples), expected(again.with_suffix(".json")))
             before, after = (json.loads((one / "adapter_config.json").read_text()) for one in (place, again))
-            ignored = {"target_modules", "modules_to_save", "base_model_name_or_path", "rank_pattern", "alpha_pattern", "init_lora_weights", "feedforward_modules"}
+            # peft_version names who wrote the file.
+            ignored = {"peft_version", "target_modules", "modules_to_save", "base_model_name_or_path", "rank_pattern", "alpha_pattern", "init_lora_weights", "feedforward_modules"}
             changed = {key for key in before if key not in ignored and before[key] != after.get(key)}
             checks.that(not changed, f"{architecture} {name}: other fields are written back as they were", str(changed))
 

@@ -147,7 +147,7 @@ describe('a task file', () => {
     [
       'labels of a regression',
       `train: train.csv\n${columns}\nkind: regression\nlabels: [a, b]`,
-      /t\.yaml: "labels" is for kind: classification, but this is a regression/,
+      /t\.yaml: "labels" is for kind: classification or entities or multi-label, but this is a regression/,
     ],
     [
       'scores that are words',

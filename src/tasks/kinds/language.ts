@@ -28,6 +28,8 @@ import {
   writtenStatistics,
 } from './writtenTexts.js';
 
+export type { WrittenPrediction };
+
 declare module './kind.js' {
   interface KindTerms {
     /** What of a task's `Generation` is not as usual. */

@@ -1,6 +1,6 @@
-// What each kind of task answers: a line each, for whoever names the type of an answer.
-export type { SpanPrediction } from './bestSpan.js';
+// What each kind of task answers: a line each, out of the kind's own file, for whoever names the type of an answer.
 export type { EntitiesPrediction, FoundEntity } from './entities.js';
 export type { LabelPrediction, Prediction, Predictions } from './kind.js';
+export type { WrittenPrediction } from './language.js';
 export type { LabelsPrediction } from './multiLabel.js';
-export type { WrittenPrediction } from './writtenAnswer.js';
+export type { SpanPrediction } from './span.js';

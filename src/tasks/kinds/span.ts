@@ -17,6 +17,8 @@ import { defineKind, headSettings, type Scored, type ScoreOptions, type TaskAske
 import { labelConfig, refuseLossChanges } from './perRow.js';
 import { savedSpanHead } from './savedSpanHead.js';
 
+export type { SpanPrediction };
+
 /** The mean of the cross-entropies of start and end over the positions; padding stands in the softmax. */
 export const spanObjective: Objective = {
   labels(examples, sequenceLength) {
