@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { nightly } from './test/nightly.js';
 
 /** Ends what hangs. Far more than any test takes on a slow and busy machine: no result may depend on it. */
-const patience = process.env.DIFFORA_NIGHTLY === '1' ? 7_200_000 : 600_000;
+const patience = nightly ? 7_200_000 : 600_000;
 
 export default defineConfig({
   test: {

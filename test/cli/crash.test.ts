@@ -6,11 +6,11 @@ import { newestCheckpoint } from '../../src/artifacts/checkpoints/read.js';
 import { isComplete } from '../../src/artifacts/runOutput.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
 import { bytesOf } from '../jobs/resumed.js';
+import { nightly } from '../nightly.js';
 import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
 import { startDiffora } from './started.js';
 
-const nightly = process.env.DIFFORA_NIGHTLY === '1';
-const kills = nightly ? 200 : 10;
+const kills = nightly ? 200 : 6;
 /** Kills that one run may suffer before it is let go on to its end. */
 const killsOfRun = 4;
 

@@ -12,6 +12,7 @@ import { randomStream } from '../../src/random.js';
 import { moduleGates } from '../../src/selection/moduleGates.js';
 import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { oraclePath } from '../fixtures.js';
+import { nightly } from '../nightly.js';
 import { type ObjectiveName, objectives } from '../objectives.js';
 
 const families = readdirSync(oraclePath('families'))
@@ -102,7 +103,7 @@ async function expectSameGradients(model: Model, options: Step, relative: number
 }
 
 describe.each(families)('%s: the same gradients with and without gradient checkpointing, dropout on', (family) => {
-  it.each(['lora', 'houlsby'] as const)('%s', async (method) => {
+  it.each(nightly ? (['lora', 'houlsby'] as const) : (['lora'] as const))('%s', async (method) => {
     const model = await open(family, 'SEQ_CLS');
     await expectSameGradients(model, await trained(model, { method, loraDropout: 0.1 }), 1e-6);
   });

@@ -7,11 +7,11 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
+import { nightly } from '../nightly.js';
 import { mutations } from './mutate.js';
 
-export const nightly = process.env.DIFFORA_NIGHTLY === '1';
 /** Cases of every format. */
-export const cases = nightly ? 2000 : 200;
+export const cases = nightly ? 2000 : 60;
 const seed = Number(process.env.DIFFORA_SEED ?? 1);
 
 /** What one case may take of the processor, whatever else runs: far more than any of these small files needs. */

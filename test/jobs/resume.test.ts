@@ -5,6 +5,7 @@ import { silent } from '../../src/reporter.js';
 import type { SelectionName } from '../../src/selection/registry.js';
 import { methods, type TrainConfigInput } from '../../src/settings/config.js';
 import { reviewsFolder, type temporaryFolder } from '../cli/run.js';
+import { nightly } from '../nightly.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -32,9 +33,6 @@ async function expectSameBytes(settings: Partial<TrainConfigInput>, stops: reado
   breaks += stops.length;
   expect((await readdir(parts)).sort()).toEqual((await readdir(whole)).sort());
 }
-
-/** The nightly form tries more. */
-const nightly = process.env.DIFFORA_NIGHTLY === '1';
 
 // 36 rows in batches of 8: 5 steps an epoch, 10 in all, so 3 and 7 are within an epoch and 5 between two.
 describe('N steps are k steps, a break and N − k steps, to the bit', () => {

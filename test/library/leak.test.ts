@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryFolder } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
+import { nightly } from '../nightly.js';
 import { REPOSITORY } from '../shared.js';
 import type { Held } from './rounds.js';
 
-const nightly = process.env.DIFFORA_NIGHTLY === '1';
 const run = promisify(execFile);
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;

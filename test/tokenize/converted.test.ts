@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeStream, loadTokenizer, type Tokenizer } from '../../src/tokenize/index.js';
+import { nightly } from '../nightly.js';
 import { hasShared, sharedDir } from '../shared.js';
 
 /** What test/oracle/tokenizer_files.py asked transformers. */
@@ -109,19 +110,23 @@ describe.skipIf(!hasShared('models'))('files without tokenizer.json', () => {
   });
 
   describe.skipIf(!hasShared('data'))('on real sentences', () => {
-    it.each(Object.keys(fixture.shared))("%s: gives Python's ids on all of CoLA, RTE and XQuAD", async (name) => {
-      const tokenizer = await open(name);
-      const data = await realTexts();
-      for (const [task, rows] of Object.entries(data)) {
-        expect(rows.length, task).toBe(fixture.rows[task]);
-        const hash = createHash('sha256');
-        for (const [text, pair] of rows) {
-          const { ids } = tokenizer.encode(text, pair);
-          hash.update(Int32Array.of(ids.length, ...ids));
+    it.each(Object.keys(fixture.shared))(
+      `%s: gives Python's ids on all of ${nightly ? 'CoLA, RTE and XQuAD' : 'RTE'}`,
+      async (name) => {
+        const tokenizer = await open(name);
+        const data = await realTexts();
+        for (const [task, rows] of Object.entries(data)) {
+          if (!nightly && task !== 'rte') continue;
+          expect(rows.length, task).toBe(fixture.rows[task]);
+          const hash = createHash('sha256');
+          for (const [text, pair] of rows) {
+            const { ids } = tokenizer.encode(text, pair);
+            hash.update(Int32Array.of(ids.length, ...ids));
+          }
+          expect(hash.digest('hex'), `${name} on ${task}`).toBe(fixture.shared[name]!.sha256[task]);
         }
-        expect(hash.digest('hex'), `${name} on ${task}`).toBe(fixture.shared[name]!.sha256[task]);
-      }
-    });
+      },
+    );
   });
 });
 

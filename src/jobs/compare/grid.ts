@@ -1,6 +1,6 @@
 import { isBetter, metricNames } from '../../metrics/names.js';
 import type { CompareConfig } from './config.js';
-import { type Cell, cellsOf, type Job, runOf, type TaskData, trialsOf } from './jobs.js';
+import { type Cell, cellsOf, type Job, runOf, type ComparedData, trialsOf } from './jobs.js';
 import type { RecordStore } from './recordStore.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison } from './run.js';
@@ -15,7 +15,7 @@ export class Grid {
 
   constructor(
     private readonly config: CompareConfig,
-    private readonly dataOf: (task: string) => TaskData,
+    private readonly dataOf: (task: string) => ComparedData,
     private readonly code: string,
     private readonly records: RecordStore,
   ) {

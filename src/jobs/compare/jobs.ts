@@ -19,7 +19,7 @@ export interface Cell {
   readonly method: ComparedMethod;
 }
 
-export interface TaskData {
+export interface ComparedData {
   readonly task: Task;
   readonly train: Split;
   readonly dev: Split;
@@ -43,7 +43,7 @@ export function cellsOf({ models, tasks, methods }: CompareConfig): Cell[] {
 }
 
 /** The trials of a cell's learning rates; none where there is nothing to choose. */
-export function trialsOf(config: CompareConfig, cell: Cell, data: TaskData, code: string): Job[] {
+export function trialsOf(config: CompareConfig, cell: Cell, data: ComparedData, code: string): Job[] {
   const { learningRates } = cell.method;
   if (learningRates.length === 1) return [];
   const { trialSeed: seed, validationShare } = config;
@@ -54,20 +54,27 @@ export function runOf(
   config: CompareConfig,
   cell: Cell,
   of: { seed: number; lr: number },
-  data: TaskData,
+  data: ComparedData,
   code: string,
 ) {
   return makeJob('run', config, cell, { ...of, ...heldOut(config) }, data, code);
 }
 
-function makeJob(kind: Job['kind'], compare: CompareConfig, cell: Cell, of: RunOf, data: TaskData, code: string): Job {
+function makeJob(
+  kind: Job['kind'],
+  compare: CompareConfig,
+  cell: Cell,
+  of: RunOf,
+  data: ComparedData,
+  code: string,
+): Job {
   const without = settingsUnreadBy(data.task);
   const config = runConfig(compare, cell.model, cell.task, cell.method, of, { without });
   return { kind, cell, seed: of.seed, lr: of.lr, config, key: keyOf(kind, config, data, code) };
 }
 
 /** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */
-function keyOf(kind: Job['kind'], config: TrainConfig, data: TaskData, code: string): string {
+function keyOf(kind: Job['kind'], config: TrainConfig, data: ComparedData, code: string): string {
   const free: ReadonlySet<string> = new Set(['threads', ...freeSettings]);
   const decisive = Object.fromEntries(Object.entries(flatConfig(config)).filter(([key]) => !free.has(key)));
   const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];

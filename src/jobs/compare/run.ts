@@ -16,7 +16,7 @@ import { usedOf } from '../workspace.js';
 import { codeVersion } from './codeVersion.js';
 import { type CompareConfig, type ComparedTask, heldOut, refuseIdle, runConfig } from './config.js';
 import { Grid } from './grid.js';
-import { type Job, runName, type TaskData } from './jobs.js';
+import { type ComparedData, type Job, runName } from './jobs.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
 import { RecordStore } from './recordStore.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
@@ -38,7 +38,7 @@ export interface CompareOptions {
 }
 
 /** A task as the report needs it. */
-export interface TaskFacts {
+export interface ReportedTask {
   readonly name: string;
   readonly task: Task;
   /** Scored examples of the dev split, and the class or score of each where it has one. */
@@ -49,7 +49,7 @@ export interface TaskFacts {
 /** The state of a comparison: every record of its grid that there is, in the grid's order. */
 export interface Comparison {
   readonly config: CompareConfig;
-  readonly tasks: readonly TaskFacts[];
+  readonly tasks: readonly ReportedTask[];
   readonly runs: readonly CompareRecord[];
   readonly trials: readonly CompareRecord[];
   /** Runs of the grid that have no record yet. */
@@ -65,7 +65,7 @@ export interface Comparison {
  */
 export async function compare(options: CompareOptions): Promise<Comparison> {
   const { config, output, reporter } = options;
-  const opened = new Map<string, OpenedTask>();
+  const opened = new Map<string, OpenedData>();
   for (const task of config.tasks) opened.set(task.name, await openData(config, task, options));
   refuseIdle(config, '', (key, { name }) => {
     const setting = kindSettings.find((one) => one === key);
@@ -141,15 +141,15 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     }
   }
   const { runs, trials, missing } = grid.collect();
-  const tasks = config.tasks.map(({ name }): TaskFacts => {
+  const tasks = config.tasks.map(({ name }): ReportedTask => {
     const { data, scored } = opened.get(name)!;
     return { name, task: data.task, ...factsOf(scored) };
   });
   return { config, tasks, runs, trials, missing, trained, found };
 }
 
-interface OpenedTask {
-  readonly data: TaskData;
+interface OpenedData {
+  readonly data: ComparedData;
   /** Examples that every run scores: of the dev split, or held out of the training split. */
   readonly scored: readonly Example[];
 }
@@ -158,7 +158,7 @@ async function openData(
   config: CompareConfig,
   compared: ComparedTask,
   { dataDir, reporter, signal }: CompareOptions,
-): Promise<OpenedTask> {
+): Promise<OpenedData> {
   const run = runConfig(config, config.models[0]!, compared, config.methods[0]!, {
     seed: config.seeds[0]!,
     lr: 1,
@@ -174,7 +174,7 @@ function placed({ data, run, ...rest }: TrainConfig, threads: number, dataDir: s
   return { ...rest, data: { ...data, ...(dataDir === undefined ? {} : { dataDir }) }, run: { ...run, threads } };
 }
 
-function factsOf(examples: readonly Example[]): Pick<TaskFacts, 'examples' | 'labels'> {
+function factsOf(examples: readonly Example[]): Pick<ReportedTask, 'examples' | 'labels'> {
   return { examples: examples.length, labels: examples.flatMap(({ label }) => (label === undefined ? [] : [label])) };
 }
 
@@ -184,7 +184,7 @@ async function removeUnfinished(folder: string): Promise<void> {
   await Promise.all(unfinished.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
-function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, data: TaskData, code: string) {
+function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, data: ComparedData, code: string) {
   const record: CompareRecord = {
     format: 'diffora-compare/1',
     kind,

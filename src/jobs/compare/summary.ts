@@ -1,6 +1,6 @@
 import { isBetter, type MetricName, metrics as metricTable } from '../../metrics/names.js';
 import type { CompareRecord } from './records.js';
-import type { Comparison, TaskFacts } from './run.js';
+import type { Comparison, ReportedTask } from './run.js';
 import { type Interval, labelScore, mean, pairedDifference, sampleDeviation, sumScore } from './statistics.js';
 
 /** A score over seeds. */
@@ -108,7 +108,7 @@ function meanOf(values: readonly (number | undefined)[]): number | undefined {
 function difference(
   ones: readonly CompareRecord[],
   others: readonly CompareRecord[],
-  { task, labels, examples }: TaskFacts,
+  { task, labels, examples }: ReportedTask,
 ): Interval | undefined {
   const pairsOf = <T>(of: (run: CompareRecord) => readonly T[] | undefined) =>
     ones.flatMap((run) => {
