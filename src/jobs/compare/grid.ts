@@ -1,6 +1,6 @@
 import { isBetter, metricNames } from '../../metrics/names.js';
 import type { CompareConfig } from './config.js';
-import { type Cell, cellsOf, type Job, runOf, type ComparedData, trialsOf } from './jobs.js';
+import { type Cell, type ComparedData, cellsOf, type Job, runOf, trialsOf } from './jobs.js';
 import type { RecordStore } from './recordStore.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison } from './run.js';
