@@ -10,7 +10,7 @@ import { nightly } from '../nightly.js';
 import { diffora, quickRun, temporaryFolder, writeReviews } from './run.js';
 import { startDiffora } from './started.js';
 
-const kills = nightly ? 200 : 6;
+const kills = nightly ? 200 : 4;
 /** Kills that one run may suffer before it is let go on to its end. */
 const killsOfRun = 4;
 

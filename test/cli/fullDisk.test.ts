@@ -8,6 +8,7 @@ import { resolveModel } from '../../src/checkpoint/resolve.js';
 import { startHub } from '../checkpoint/hub-server.js';
 import { canMount, withDisk } from '../files/disk.js';
 import { bytesOf } from '../jobs/resumed.js';
+import { nightly } from '../nightly.js';
 import { diffora, type Outcome, quickRun, type temporaryFolder, tinyModel, trainedReviews } from './run.js';
 import { startDiffora } from './started.js';
 
@@ -52,7 +53,7 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
       const expected = await bytesOf(run);
       const places = new Map<string, number>();
       let resumed = 0;
-      for (let size = 4, isDone = false; !isDone; size += 12) {
+      for (let size = 4, isDone = false; !isDone; size += nightly ? 12 : 20) {
         isDone = await withDisk(size, async (disk) => {
           const output = disk.path('run');
           const first = await diffora('train', ...settings, '--output', output, '--log', 'csv');

@@ -12,6 +12,7 @@ import { silent } from '../../src/reporter.js';
 import type { TrainConfigInput } from '../../src/settings/config.js';
 import { diffora, letterModel, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
 import { changedModel, modelWithInfinity, rareWord } from '../models/brokenModel.js';
+import { nightly } from '../nightly.js';
 import { bytesOf, quickConfig, type Stop, trainInParts } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -43,9 +44,13 @@ const metricsOf = async (output: string): Promise<Record<string, unknown>[]> =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
+/** At night after each step. */
+const everyStep = (nightly ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [2, 5, 8]).map((i): Stop => ['train', i]);
+const everySearchStep = (nightly ? [1, 2, 3, 4] : [2, 3]).map((i): Stop => ['search', i]);
+
 describe('a run of which some steps are not finite', () => {
   it.each<[string, Partial<TrainConfigInput>, readonly Stop[]]>([
-    ['LoRA', { method: 'lora', dropout: 0.1 }, [...Array(9).keys()].map((i): Stop => ['train', i + 1])],
+    ['LoRA', { method: 'lora', dropout: 0.1 }, everyStep],
     [
       'accumulation',
       { method: 'lora', accumulate: 4 },
@@ -57,14 +62,10 @@ describe('a run of which some steps are not finite', () => {
     [
       'AdaLoRA',
       { method: 'adalora', adaloraInitRank: 4, adaloraTinit: 1, adaloraTfinal: 3, adaloraDeltaT: 1 },
-      [...Array(9).keys()].map((i): Stop => ['train', i + 1]),
+      everyStep,
     ],
-    ['a search', { method: 'diffora', start: 'search' }, [1, 2, 3, 4].map((i): Stop => ['search', i])],
-    [
-      'a search of second order',
-      { method: 'diffora', searchOrder: 'second' },
-      [1, 2, 3, 4].map((i): Stop => ['search', i]),
-    ],
+    ['a search', { method: 'diffora', start: 'search' }, everySearchStep],
+    ['a search of second order', { method: 'diffora', searchOrder: 'second' }, everySearchStep],
   ])('leaves them out, says so, and gives the same bytes after breaks (%s)', async (name, settings, stops) => {
     const [whole, parts] = [folder.path(`${name} whole`), folder.path(`${name} parts`)];
     const warnings: string[] = [];

@@ -36,18 +36,21 @@ async function expectSameBytes(settings: Partial<TrainConfigInput>, stops: reado
 
 // 36 rows in batches of 8: 5 steps an epoch, 10 in all, so 3 and 7 are within an epoch and 5 between two.
 describe('N steps are k steps, a break and N − k steps, to the bit', () => {
-  it.each(methods)('--method %s, with dropout, in and between epochs', async (method) => {
-    const rank = method === 'vera' ? 8 : 2;
-    const own =
-      method === 'adalora'
-        ? { adaloraInitRank: 12, adaloraTinit: 1, adaloraTfinal: 3, adaloraDeltaT: 2, lr: 0.02 }
-        : {};
-    const steps = nightly ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [3, 7];
-    await expectSameBytes(
-      { method, rank, dropout: 0.1, ...own },
-      steps.map((step): Stop => ['train', step]),
-    );
-  });
+  it.each(methods.map((method, i) => ({ method, at: [3, 5, 7][i % 3]! })))(
+    '--method $method, with dropout, in and between epochs',
+    async ({ method, at }) => {
+      const rank = method === 'vera' ? 8 : 2;
+      const own =
+        method === 'adalora'
+          ? { adaloraInitRank: 12, adaloraTinit: 1, adaloraTfinal: 3, adaloraDeltaT: 2, lr: 0.02 }
+          : {};
+      const steps = nightly ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : [at];
+      await expectSameBytes(
+        { method, rank, dropout: 0.1, ...own },
+        steps.map((step): Stop => ['train', step]),
+      );
+    },
+  );
 
   it('in a search, between the steps of a batch and at the end of each stage', async () => {
     await expectSameBytes({ method: 'diffora', dropout: 0.1, start: 'search' }, [
