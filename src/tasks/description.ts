@@ -75,7 +75,9 @@ export async function readDescription(path: string): Promise<TaskDescription> {
   const { columns, kind: kindName, ...rest } = result.data;
   const kind = kindName && kinds[kindName];
   if (columns === undefined && kind?.columns === undefined)
-    throw new DiffoError(`${path}: "columns" is missing or wrong: write {text: …, label: …} with their names.`);
+    throw new DiffoError(
+      `${path}: "columns" is missing or wrong: write {text: …, label: …} with their names, or "kind" where it is one whose columns have usual names (${namedColumns}).`,
+    );
   const given = Object.entries(result.data).flatMap(([key, value]) => (value === undefined ? [] : [key]));
   refuseUnfit(path, kind, [...given, ...Object.keys(columns ?? {})]);
   const pairIs = kind?.columns?.pairIs;
@@ -92,6 +94,11 @@ export async function readDescription(path: string): Promise<TaskDescription> {
     columns: columns && taskColumns(columns),
   };
 }
+
+const namedColumns = Object.values(kinds)
+  .filter(({ columns }) => columns !== undefined)
+  .map(({ name }) => name)
+  .join(', ');
 
 function faultOf(issue: z.core.$ZodIssue): string {
   const where = issue.path.length === 0 ? 'the task' : `"${issue.path.join('.')}"`;
