@@ -2,31 +2,31 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { ops, type Tensor } from '../graph/index.js';
 import {
+  type BertConfig,
   bertConfigShape,
   bertModules,
+  bertOwnKeys,
   bertSpellings,
   bertTensors,
   encode,
   isPositionIds,
   type WantedTokens,
 } from './bertEncoder.js';
-import { headSizeOf, parseConfig } from './config.js';
+import { fillerId, headSizeOf, readConfig } from './config.js';
+import { configKeys } from './keys/configKeys.js';
 import { headLinear, linear, sizesOf } from './layers.js';
 import type { Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 
-const configSchema = z.object({
-  ...bertConfigShape,
-  position_embedding_type: z.literal('absolute').default('absolute'),
-});
-type Config = z.infer<typeof configSchema>;
+const configSchema = z.object(bertConfigShape);
+const keys = configKeys(configSchema, bertOwnKeys);
 
 /** BERT (arXiv 1810.04805) and MiniLM, with the heads of transformers' modeling_bert.py. */
-export const bert: Family = { name: 'BERT', modelTypes: ['bert'], describe };
+export const bert: Family = { name: 'BERT', modelTypes: ['bert'], keys, describe };
 
 function describe(checkpoint: Checkpoint): Architecture {
-  const config = parseConfig(configSchema, checkpoint);
-  headSizeOf(checkpoint, { width: 'hidden_size', heads: 'num_attention_heads' });
+  const config = readConfig(configSchema, keys, checkpoint);
+  headSizeOf(checkpoint, ['hidden_size', config.hidden_size], ['num_attention_heads', config.num_attention_heads]);
   const states = (wanted: WantedTokens) => (inputs: BatchInputs, hooks: BuildHooks) =>
     encode('bert', inputs, config, hooks, { wanted, positions: fromZero });
   const perToken = {
@@ -43,7 +43,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     isBuffer: isPositionIds,
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings,
-    padTokenId: config.pad_token_id ?? 0,
+    padTokenId: fillerId(config.pad_token_id, config.vocab_size),
+    tokenTypes: config.type_vocab_size,
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>
@@ -61,7 +62,7 @@ function fromZero(table: Tensor, inputs: BatchInputs): Tensor {
 
 /** BertForSequenceClassification: pooler (linear and tanh of the first token), dropout, classifier. */
 function sequenceHead(
-  { hidden_size: hidden, initializer_range: range, classifier_dropout, hidden_dropout_prob }: Config,
+  { hidden_size: hidden, initializer_range: range, classifier_dropout, hidden_dropout_prob }: BertConfig,
   numLabels: number,
   firstToken: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {

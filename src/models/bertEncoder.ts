@@ -1,6 +1,8 @@
 import * as z from 'zod';
-import { multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { activationNames, activations, layerCount, rowCount, width } from './config.js';
+import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { causalBias } from './causal.js';
+import { activationNames, activations, dropoutRate, layerCount, rowCount, tokenId, width } from './config.js';
+import { type configKeys, only } from './keys/configKeys.js';
 import {
   type EncoderLayerInputs,
   firstTokens,
@@ -16,25 +18,42 @@ import {
 import type { AdaptableModule, BatchInputs, BuildHooks } from './model.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
-/** The settings that BERT and its relatives share in config.json. */
+/** The settings that BERT and its relatives share in config.json, with transformers' defaults of BERT. */
 export const bertConfigShape = {
-  vocab_size: rowCount,
-  hidden_size: width,
-  num_hidden_layers: layerCount,
-  num_attention_heads: width,
-  intermediate_size: width,
-  max_position_embeddings: rowCount,
-  type_vocab_size: z.int().nonnegative().max(1_000_000),
+  vocab_size: rowCount.default(30_522),
+  hidden_size: width.default(768),
+  num_hidden_layers: layerCount.default(12),
+  num_attention_heads: width.default(12),
+  intermediate_size: width.default(3072),
+  max_position_embeddings: rowCount.default(512),
+  type_vocab_size: z.int().nonnegative().max(1_000_000).default(2),
   hidden_act: z.enum(activationNames).default('gelu'),
   layer_norm_eps: z.number().positive().default(1e-12),
-  hidden_dropout_prob: z.number().min(0).lt(1).default(0.1),
-  attention_probs_dropout_prob: z.number().min(0).lt(1).default(0.1),
-  classifier_dropout: z.number().min(0).lt(1).nullish(),
+  hidden_dropout_prob: dropoutRate.default(0.1),
+  attention_probs_dropout_prob: dropoutRate.default(0.1),
+  classifier_dropout: dropoutRate.nullish(),
   initializer_range: z.number().nonnegative().default(0.02),
-  pad_token_id: z.int().nonnegative().nullish(),
+  pad_token_id: tokenId.default(0),
+  is_decoder: z.boolean().default(false),
+  is_causal: z.boolean().optional(),
 };
-export const bertConfigSchema = z.object(bertConfigShape);
+const bertConfigSchema = z.object(bertConfigShape);
 export type BertConfig = z.infer<typeof bertConfigSchema>;
+
+/** What of BERT's and its relatives' config.json is not honoured. */
+export const bertOwnKeys = {
+  refused: {
+    add_cross_attention: only([false, null], 'attention to another sequence is not built'),
+    position_embedding_type: only(
+      ['absolute', null],
+      'positions relative to each other are not built, and transformers 5 takes them for absolute ones',
+    ),
+    is_causal: {
+      allows: (value, { is_decoder: isDecoder }) => value === false || (value === true && isDecoder === true),
+      why: 'transformers then hides later tokens from a text alone, but not from one in a padded batch. Say is_decoder, or leave it out',
+    },
+  },
+} satisfies Parameters<typeof configKeys>[1];
 
 /** Which tokens of the last layer a head reads. */
 export type WantedTokens = 'first' | 'all';
@@ -105,15 +124,26 @@ export function encode(
   const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), config.hidden_size]);
   const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
   let state = hooks.dropout(normal, config.hidden_dropout_prob);
-  const maskBias = paddingBias(inputs);
+  const maskBias = isCausal(config) ? hidingLater(paddingBias(inputs), seq) : paddingBias(inputs);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);
     // Where only the first token of the last layer is read, the others stop at its keys and values.
-    const stops = options.wanted === 'first' && layer === config.num_hidden_layers - 1;
+    const stops = options.wanted === 'first' && !isCausal(config) && layer === config.num_hidden_layers - 1;
     const queries = stops ? firstTokens(state, { batch, seq }) : state;
     state = encoderLayer(`${prefix}.encoder.layer.${layer}`, { state, queries, batch, seq, maskBias }, config, hooks);
   }
-  return state;
+  return options.wanted === 'first' && isCausal(config) ? firstTokens(state, { batch, seq }) : state;
+}
+
+/** As a decoder, and unless it says otherwise, BERT sees no later token. */
+const isCausal = ({ is_decoder: isDecoder, is_causal: causal }: BertConfig) => isDecoder && causal !== false;
+
+/** [batch, 1, seq, seq] */
+function hidingLater(padding: Tensor, seq: Dim): Tensor {
+  const positions = ops.range(seq);
+  const later = causalBias(positions, positions);
+  // Two hidden by both would be beyond what a float holds.
+  return ops.where(ops.greater(constant(0), later), later, padding);
 }
 
 function encoderLayer(path: string, inputs: EncoderLayerInputs, config: BertConfig, hooks: BuildHooks): Tensor {

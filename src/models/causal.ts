@@ -1,5 +1,6 @@
 import { constant, ops, type Tensor } from '../graph/index.js';
-import { masked } from './layers.js';
+import { masked, paddingBias } from './layers.js';
+import type { BatchInputs } from './model.js';
 
 /**
  * What is added to attention scores so that no token sees a later one: 0 or the most negative float, [seq, total].
@@ -13,4 +14,22 @@ export function causalBias(queries: Tensor, keys: Tensor, window?: number): Tens
   const causal = ops.where(ops.greater(key, query), constant(masked), constant(0));
   if (window === undefined) return causal;
   return ops.where(ops.greater(query, ops.add(key, constant(window - 1))), constant(masked), causal);
+}
+
+/**
+ * What is added to scores where a decoder sees the whole text (`is_causal: false`): padding is hidden, and what is further
+ * than the window, [batch, 1, 1 or seq, seq].
+ * @param positions int64 [seq]
+ * @param window the largest distance that a token sees, as masking_utils.py has it; undefined for all
+ */
+export function bidirectionalBias(inputs: BatchInputs, positions: Tensor, window?: number): Tensor {
+  const padding = paddingBias(inputs);
+  if (window === undefined) return padding;
+  const place = ops.cast(positions, 'float32');
+  const [query, key] = [ops.reshape(place, [place.shape[0]!, 1]), ops.reshape(place, [1, place.shape[0]!])];
+  const size = constant(window);
+  const near = ops.where(ops.greater(key, ops.add(query, size)), constant(masked), constant(0));
+  const visible = ops.where(ops.greater(query, ops.add(key, size)), constant(masked), near);
+  // Two hidden by both would be beyond what a float holds.
+  return ops.where(ops.greater(constant(0), visible), visible, padding);
 }

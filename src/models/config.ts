@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { ops, type Tensor } from '../graph/index.js';
+import type { ConfigKeys } from './keys/configKeys.js';
 
 /** Bounds that no model comes near, so that a broken config.json cannot fill the memory. */
 export const layerCount = z.int().positive().max(10_000);
@@ -10,29 +11,57 @@ export const width = z.int().positive().max(1_000_000);
 /** Rows of embeddings: tokens, positions. */
 export const rowCount = z.int().positive().max(100_000_000);
 
+/** Share of what a dropout leaves out. */
+export const dropoutRate = z.number().min(0).lt(1);
+/** The id that batches are filled with; null, or one that no token has, where a model has none. */
+export const tokenId = z.int().min(-1_000_000_000).max(1_000_000_000).nullable();
+
 /**
- * config.json in the form that an architecture expects.
- * @throws DiffoError that names the first key that is wrong
+ * config.json in the form that an architecture expects, under transformers' names and defaults.
+ * @param keys what becomes of every key, see {@link ConfigKeys}
+ * @throws DiffoError that names the first key whose value would change what the model gives and is not built here
  */
-export function parseConfig<Config>(schema: z.ZodType<Config>, checkpoint: Checkpoint): Config {
-  const parsed = schema.safeParse(checkpoint.config);
+export function readConfig<Config>(
+  schema: z.ZodType<Config>,
+  keys: ConfigKeys,
+  checkpoint: Pick<Checkpoint, 'folder' | 'config'>,
+): Config {
+  const config = withoutAliases(checkpoint.config, keys.aliases);
+  for (const [key, { allows, why }] of Object.entries(keys.refused)) {
+    if (config[key] === undefined || allows(config[key], config)) continue;
+    throw configError(checkpoint, `${key} ${shown(config[key])} is not supported: ${why}.`);
+  }
+  const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw configError(checkpoint, `${issue.path.join('.')}: ${issue.message}.`);
 }
 
+/** transformers sets what a file says under another name last, so that it wins. */
+function withoutAliases(config: Checkpoint['config'], aliases: ConfigKeys['aliases'] = {}): Checkpoint['config'] {
+  const renamed = Object.entries(aliases).flatMap(([alias, key]) => (alias in config ? [[key, config[alias]]] : []));
+  return renamed.length === 0 ? config : { ...config, ...Object.fromEntries(renamed) };
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
 /** An error about config.json. */
-export function configError(checkpoint: Checkpoint, fault: string): DiffoError {
+export function configError(checkpoint: Pick<Checkpoint, 'folder'>, fault: string): DiffoError {
   return new DiffoError(`${checkpoint.folder}/config.json: ${fault}`);
 }
 
 /** Size of one attention head. @throws DiffoError when the width is no multiple of the number of heads */
-export function headSizeOf(checkpoint: Checkpoint, names: { readonly width: string; readonly heads: string }): number {
-  const [width, heads] = [Number(checkpoint.config[names.width]), Number(checkpoint.config[names.heads])];
-  if (width % heads !== 0) {
-    throw configError(checkpoint, `${names.width} ${width} is no multiple of ${names.heads} ${heads}.`);
-  }
-  return width / heads;
+export function headSizeOf(checkpoint: Checkpoint, width: readonly [string, number], heads: readonly [string, number]) {
+  if (width[1] % heads[1] === 0) return width[1] / heads[1];
+  throw configError(checkpoint, `${width.join(' ')} is no multiple of ${heads.join(' ')}.`);
+}
+
+/** The id that batches are filled with, which the mask hides: `pad_token_id`, or 0 where that is no row of the embeddings. */
+export function fillerId(padTokenId: number | null, vocabSize: number): number {
+  return padTokenId !== null && padTokenId >= 0 && padTokenId < vocabSize ? padTokenId : 0;
 }
 
 /** Activation functions by transformers' names (transformers/activations.py). */
@@ -41,7 +70,13 @@ export const activations = {
   gelu_new: ops.geluTanh,
   gelu_pytorch_tanh: ops.geluTanh,
   gelu_fast: ops.geluTanh,
+  gelu_accurate: ops.geluTanh,
+  gelu_python: ops.gelu,
+  gelu_python_tanh: ops.geluTanh,
+  linear: (x) => x,
+  quick_gelu: (x) => ops.mul(x, ops.sigmoid(ops.scale(x, 1.702))),
   relu: ops.relu,
+  sigmoid: ops.sigmoid,
   silu: ops.silu,
   swish: ops.silu,
   tanh: ops.tanh,

@@ -6,13 +6,17 @@ import {
   activationNames,
   activations,
   configError,
+  dropoutRate,
+  fillerId,
   headSizeOf,
   layerCount,
-  parseConfig,
+  readConfig,
   rowCount,
+  tokenId,
   width,
 } from './config.js';
 import { type DistanceSettings, relativeRows, rowsFromFirst, spanOf } from './debertaPositions.js';
+import { configKeys } from './keys/configKeys.js';
 import {
   firstTokens,
   headLinear,
@@ -37,23 +41,23 @@ const attentionKinds = z
   .pipe(z.array(z.enum(['c2p', 'p2c'])));
 
 const configSchema = z.object({
-  vocab_size: rowCount,
-  hidden_size: width,
+  vocab_size: rowCount.default(128_100),
+  hidden_size: width.default(1536),
   embedding_size: width.nullish(),
-  num_hidden_layers: layerCount,
-  num_attention_heads: width,
-  intermediate_size: width,
-  max_position_embeddings: rowCount,
+  num_hidden_layers: layerCount.default(24),
+  num_attention_heads: width.default(24),
+  intermediate_size: width.default(6144),
+  max_position_embeddings: rowCount.default(512),
   type_vocab_size: z.int().nonnegative().max(1_000_000).default(0),
   hidden_act: z.enum(activationNames).default('gelu'),
   layer_norm_eps: z.number().positive().default(1e-7),
-  hidden_dropout_prob: z.number().min(0).lt(1).default(0.1),
-  attention_probs_dropout_prob: z.number().min(0).lt(1).default(0.1),
-  pooler_dropout: z.number().min(0).lt(1).default(0),
+  hidden_dropout_prob: dropoutRate.default(0.1),
+  attention_probs_dropout_prob: dropoutRate.default(0.1),
+  pooler_dropout: dropoutRate.default(0),
   pooler_hidden_act: z.enum(activationNames).default('gelu'),
-  cls_dropout: z.number().min(0).lt(1).nullish(),
+  cls_dropout: dropoutRate.nullish(),
   initializer_range: z.number().nonnegative().default(0.02),
-  pad_token_id: z.int().nonnegative().nullish(),
+  pad_token_id: tokenId.default(0),
   relative_attention: z.boolean().default(false),
   max_relative_positions: z.int().default(-1),
   position_buckets: z.int().default(-1),
@@ -67,10 +71,28 @@ const configSchema = z.object({
 });
 type Config = z.infer<typeof configSchema>;
 
+const asWide = 'another size than that of the layers is not built';
+const keys = configKeys(configSchema, {
+  refused: {
+    attention_head_size: {
+      allows: (value, config) => {
+        const { hidden_size: hidden = 1536, num_attention_heads: heads = 24 } = config as Partial<Config>;
+        return value === null || value === Math.floor(hidden / heads);
+      },
+      why: asWide,
+    },
+    pooler_hidden_size: {
+      allows: (value, { hidden_size: hidden = 1536 }) => value === null || value === hidden,
+      why: asWide,
+    },
+  },
+  ignored: { legacy: 'of the head of masked tokens, which is not built' },
+});
+
 const prefix = 'deberta';
 
 /** DeBERTa-v2 and v3 (arXiv 2006.03654, 2111.09543), with the heads of transformers' modeling_deberta_v2.py. */
-export const deberta: Family = { name: 'DeBERTa-v2', modelTypes: ['deberta-v2'], describe };
+export const deberta: Family = { name: 'DeBERTa-v2', modelTypes: ['deberta-v2'], keys, describe };
 
 /** The configuration in the terms of the computation. */
 interface Settings {
@@ -100,7 +122,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     isBuffer: (name) => isPositionIds(name) || (!config.position_biased_input && name.includes('position_embeddings')),
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings,
-    padTokenId: config.pad_token_id ?? 0,
+    padTokenId: fillerId(config.pad_token_id, config.vocab_size),
+    ...(config.type_vocab_size > 0 ? { tokenTypes: config.type_vocab_size } : {}),
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first', false)),
       TOKEN_CLS: (numLabels) =>
@@ -123,17 +146,9 @@ function describe(checkpoint: Checkpoint): Architecture {
 }
 
 function settingsOf(checkpoint: Checkpoint): Settings {
-  const config = parseConfig(configSchema, checkpoint);
-  const headSize = headSizeOf(checkpoint, { width: 'hidden_size', heads: 'num_attention_heads' });
-  const stated = checkpoint.config;
-  for (const [key, usual] of [
-    ['attention_head_size', headSize],
-    ['pooler_hidden_size', config.hidden_size],
-  ] as const) {
-    if (stated[key] !== undefined && stated[key] !== usual) {
-      throw configError(checkpoint, `${key} ${String(stated[key])} is not supported: it has to be ${usual}.`);
-    }
-  }
+  const config = readConfig(configSchema, keys, checkpoint);
+  const { hidden_size: hidden, num_attention_heads: heads } = config;
+  const headSize = headSizeOf(checkpoint, ['hidden_size', hidden], ['num_attention_heads', heads]);
   if (config.conv_kernel_size > 0 && config.conv_kernel_size % 2 === 0) {
     throw configError(checkpoint, `conv_kernel_size ${config.conv_kernel_size} is even, which is not supported.`);
   }

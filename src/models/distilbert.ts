@@ -2,7 +2,19 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { isPositionIds, type WantedTokens } from './bertEncoder.js';
-import { activationNames, activations, headSizeOf, layerCount, parseConfig, rowCount, width } from './config.js';
+import {
+  activationNames,
+  activations,
+  dropoutRate,
+  fillerId,
+  headSizeOf,
+  layerCount,
+  readConfig,
+  rowCount,
+  tokenId,
+  width,
+} from './config.js';
+import { configKeys, only } from './keys/configKeys.js';
 import {
   type EncoderLayerInputs,
   firstTokens,
@@ -20,19 +32,29 @@ import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, He
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
-  vocab_size: rowCount,
-  dim: width,
-  hidden_dim: width,
-  n_layers: layerCount,
-  n_heads: width,
-  max_position_embeddings: rowCount,
+  vocab_size: rowCount.default(30_522),
+  dim: width.default(768),
+  hidden_dim: width.default(3072),
+  n_layers: layerCount.default(6),
+  n_heads: width.default(12),
+  max_position_embeddings: rowCount.default(512),
   activation: z.enum(activationNames).default('gelu'),
-  dropout: z.number().min(0).lt(1).default(0.1),
-  attention_dropout: z.number().min(0).lt(1).default(0.1),
-  seq_classif_dropout: z.number().min(0).lt(1).default(0.2),
-  qa_dropout: z.number().min(0).lt(1).default(0.1),
+  dropout: dropoutRate.default(0.1),
+  attention_dropout: dropoutRate.default(0.1),
+  seq_classif_dropout: dropoutRate.default(0.2),
+  qa_dropout: dropoutRate.default(0.1),
   initializer_range: z.number().nonnegative().default(0.02),
-  pad_token_id: z.int().nonnegative().nullish(),
+  pad_token_id: tokenId.default(0),
+});
+const keys = configKeys(configSchema, {
+  aliases: { hidden_size: 'dim', num_attention_heads: 'n_heads', num_hidden_layers: 'n_layers' },
+  refused: {
+    is_causal: only(
+      [false, null],
+      'transformers then hides later tokens from a text alone, but not from one in a padded batch. Leave it out',
+    ),
+  },
+  ignored: { sinusoidal_pos_embds: 'says how positions start; the checkpoint holds them' },
 });
 type Config = z.infer<typeof configSchema>;
 
@@ -40,11 +62,11 @@ const prefix = 'distilbert';
 const epsilon = 1e-12;
 
 /** DistilBERT (arXiv 1910.01108), with the heads of transformers' modeling_distilbert.py. It has no token types. */
-export const distilbert: Family = { name: 'DistilBERT', modelTypes: ['distilbert'], describe };
+export const distilbert: Family = { name: 'DistilBERT', modelTypes: ['distilbert'], keys, describe };
 
 function describe(checkpoint: Checkpoint): Architecture {
-  const config = parseConfig(configSchema, checkpoint);
-  headSizeOf(checkpoint, { width: 'dim', heads: 'n_heads' });
+  const config = readConfig(configSchema, keys, checkpoint);
+  headSizeOf(checkpoint, ['dim', config.dim], ['n_heads', config.n_heads]);
   const adaptable = layerModules(`${prefix}.transformer.layer`, config.n_layers, [
     ['attention.q_lin', config.dim, config.dim, 'query'],
     ['attention.k_lin', config.dim, config.dim, 'key'],
@@ -64,7 +86,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     isBuffer: isPositionIds,
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings,
-    padTokenId: config.pad_token_id ?? 0,
+    padTokenId: fillerId(config.pad_token_id, config.vocab_size),
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

@@ -1,8 +1,21 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { causalBias } from './causal.js';
-import { activationNames, activations, headSizeOf, layerCount, parseConfig, rowCount, width } from './config.js';
+import { bidirectionalBias, causalBias } from './causal.js';
+import {
+  activationNames,
+  activations,
+  dropoutRate,
+  fillerId,
+  headSizeOf,
+  layerCount,
+  readConfig,
+  rowCount,
+  tokenId,
+  width,
+} from './config.js';
+import { configKeys, only } from './keys/configKeys.js';
+import { refusedWindows } from './keys/windows.js';
 import {
   finalRows,
   lastTokens,
@@ -24,40 +37,66 @@ import type {
   Family,
   LayerCache,
 } from './model.js';
+import { type OutputWeight, outputName, outputWeight } from './outputWeight.js';
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
-  vocab_size: rowCount,
-  n_embd: width,
-  n_layer: layerCount,
-  n_head: width,
-  n_positions: rowCount,
+  vocab_size: rowCount.default(50_257),
+  n_embd: width.default(768),
+  n_layer: layerCount.default(12),
+  n_head: width.default(12),
+  n_positions: rowCount.default(1024),
   n_inner: width.nullish(),
   activation_function: z.enum(activationNames).default('gelu_new'),
   layer_norm_epsilon: z.number().positive().default(1e-5),
-  embd_pdrop: z.number().min(0).lt(1).default(0.1),
-  attn_pdrop: z.number().min(0).lt(1).default(0.1),
-  resid_pdrop: z.number().min(0).lt(1).default(0.1),
-  classifier_dropout: z.number().min(0).lt(1).nullish(),
-  hidden_dropout: z.number().min(0).lt(1).nullish(),
+  embd_pdrop: dropoutRate.default(0.1),
+  attn_pdrop: dropoutRate.default(0.1),
+  resid_pdrop: dropoutRate.default(0.1),
+  classifier_dropout: dropoutRate.nullish(),
+  hidden_dropout: dropoutRate.nullish(),
   initializer_range: z.number().nonnegative().default(0.02),
   scale_attn_weights: z.boolean().default(true),
   scale_attn_by_inverse_layer_idx: z.boolean().default(false),
   tie_word_embeddings: z.boolean().default(true),
-  add_cross_attention: z.literal(false).default(false),
-  pad_token_id: z.int().nonnegative().nullish(),
+  pad_token_id: tokenId.nullish(),
+  is_causal: z.boolean().default(true),
 });
 type Config = z.infer<typeof configSchema>;
 
+const summary = 'of the head with two outputs, which is not built';
+const keys = configKeys(configSchema, {
+  aliases: {
+    hidden_size: 'n_embd',
+    max_position_embeddings: 'n_positions',
+    num_attention_heads: 'n_head',
+    num_hidden_layers: 'n_layer',
+  },
+  refused: {
+    ...refusedWindows({ key: 'n_positions', usual: 1024 }),
+    add_cross_attention: only([false, null], 'attention to another sequence is not built'),
+  },
+  ignored: {
+    reorder_and_upcast_attn: 'computes the same in another order',
+    summary_activation: summary,
+    summary_first_dropout: summary,
+    summary_last_dropout: summary,
+    summary_proj_to_labels: summary,
+    summary_type: summary,
+    summary_use_proj: summary,
+  },
+});
+
 const prefix = 'transformer';
+const embeddings = `${prefix}.wte.weight`;
 
 /** GPT-2 (Radford et al. 2019), as transformers' modeling_gpt2.py has it: weights of linear modules lie transposed (Conv1D). */
-export const gpt2: Family = { name: 'GPT-2', modelTypes: ['gpt2'], describe };
+export const gpt2: Family = { name: 'GPT-2', modelTypes: ['gpt2'], keys, describe };
 
 function describe(checkpoint: Checkpoint): Architecture {
-  const config = parseConfig(configSchema, checkpoint);
-  const headSize = headSizeOf(checkpoint, { width: 'n_embd', heads: 'n_head' });
-  const { n_embd: hidden, n_layer: layers, initializer_range: deviation } = config;
+  const config = readConfig(configSchema, keys, checkpoint);
+  const { n_embd: hidden, n_layer: layers, n_head: heads, initializer_range: deviation } = config;
+  const headSize = headSizeOf(checkpoint, ['n_embd', hidden], ['n_head', heads]);
+  const output = outputWeight(checkpoint, { isTied: config.tie_word_embeddings, embeddings, prefix: `${prefix}.` });
   const adaptable = modulesOf(config);
   const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(config, inputs, hooks, false);
   const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
@@ -66,7 +105,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     layers,
     adaptable,
     tensors: [
-      { name: `${prefix}.wte.weight`, shape: [config.vocab_size, hidden] },
+      { name: embeddings, shape: [config.vocab_size, hidden] },
       { name: `${prefix}.wpe.weight`, shape: [config.n_positions, hidden] },
       ...adaptable.flatMap(({ path, inFeatures, outFeatures }) => [
         { name: `${path}.weight`, shape: [inFeatures, outFeatures] },
@@ -77,20 +116,19 @@ function describe(checkpoint: Checkpoint): Architecture {
         .flatMap((path) => normTensors(path, hidden)),
       ...normTensors(`${prefix}.ln_f`, hidden),
     ],
-    spellings: (name) => (name.startsWith(`${prefix}.`) ? [name, name.slice(prefix.length + 1)] : [name]),
-    isBuffer: (name) =>
-      /\.attn\.(masked_)?bias$/.test(name) || (config.tie_word_embeddings && name === 'lm_head.weight'),
+    spellings: output.spellings,
+    isBuffer: (name) => /\.attn\.(masked_)?bias$/.test(name) || (config.tie_word_embeddings && name === outputName),
     vocabSize: config.vocab_size,
     maxLength: config.n_positions,
-    padTokenId: config.pad_token_id ?? 0,
+    padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     heads: {
       CAUSAL_LM: () => ({
         architecture: 'GPT2LMHeadModel',
         modules: [],
-        frozen: config.tie_word_embeddings ? [] : [{ name: 'lm_head.weight', shape: [config.vocab_size, hidden] }],
+        frozen: output.name() === outputName ? [{ name: outputName, shape: [config.vocab_size, hidden] }] : [],
         logits(inputs, hooks) {
           const all = states(inputs, hooks);
-          return vocabularyLogits(config, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+          return vocabularyLogits(output, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
         },
       }),
       SEQ_CLS: (numLabels) => ({
@@ -116,7 +154,16 @@ function describe(checkpoint: Checkpoint): Architecture {
           encode: (inputs, hooks) => encode(config, inputs, hooks, true),
         }),
     },
-    cached: { layers, heads: config.n_head, headSize, next: (inputs, hooks) => nextLogits(config, inputs, hooks) },
+    ...(config.is_causal
+      ? {
+          cached: {
+            layers,
+            heads,
+            headSize,
+            next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits({ config, output }, inputs, hooks),
+          },
+        }
+      : {}),
   };
 }
 
@@ -131,8 +178,8 @@ function modulesOf({ n_embd: hidden, n_layer: layers, n_inner }: Config): Adapta
   return modules.map((module) => ({ ...module, transposed: true }));
 }
 
-function vocabularyLogits({ tie_word_embeddings: tied }: Config, states: Tensor, hooks: BuildHooks): Tensor {
-  return ops.matmul(states, hooks.weight(tied ? `${prefix}.wte.weight` : 'lm_head.weight'), { transB: true });
+function vocabularyLogits(output: OutputWeight, states: Tensor, hooks: BuildHooks): Tensor {
+  return ops.matmul(states, hooks.weight(output.name()), { transB: true });
 }
 
 /** States after the last norm [batch*seq, hidden]. */
@@ -141,9 +188,9 @@ function encode(config: Config, inputs: BatchInputs, hooks: BuildHooks, masksPad
   const table = hooks.weight(`${prefix}.wpe.weight`);
   const places = ops.slice(table, { axis: 0, start: 0, length: seq });
   const positions = ops.range(seq);
-  const causal = causalBias(positions, positions);
-  const isToken = ops.reshape(ops.cast(inputs.attentionMask, 'float32'), [batch, 1, 1, seq]);
-  const bias = masksPadding ? ops.where(ops.greater(isToken, constant(0)), causal, constant(masked)) : causal;
+  const bias = config.is_causal
+    ? hidingLater(inputs, causalBias(positions, positions), masksPadding)
+    : bidirectionalBias(inputs, positions);
   let state = embed(config, inputs.inputIds, places, hooks);
   for (let layer = 0; layer < config.n_layer; layer++) {
     state = hooks.startLayer(state);
@@ -152,7 +199,18 @@ function encode(config: Config, inputs: BatchInputs, hooks: BuildHooks, masksPad
   return layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks);
 }
 
-function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
+function hidingLater(inputs: BatchInputs, causal: Tensor, masksPadding: boolean): Tensor {
+  if (!masksPadding) return causal;
+  const { batch, seq } = sizesOf(inputs);
+  const isToken = ops.reshape(ops.cast(inputs.attentionMask, 'float32'), [batch, 1, 1, seq]);
+  return ops.where(ops.greater(isToken, constant(0)), causal, constant(masked));
+}
+
+function nextLogits(
+  { config, output }: { readonly config: Config; readonly output: OutputWeight },
+  inputs: CachedInputs,
+  hooks: BuildHooks,
+) {
   const { batch, seq } = sizesOf(inputs);
   const total = inputs.keyPositions.shape[0]!;
   const bias = causalBias(inputs.positions, inputs.keyPositions);
@@ -165,12 +223,12 @@ function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
   });
   const last = ops.gather(state, finalRows(batch, seq));
   const normal = layerNorm(`${prefix}.ln_f`, last, config.layer_norm_epsilon, hooks);
-  return { logits: vocabularyLogits(config, normal, hooks), present };
+  return { logits: vocabularyLogits(output, normal, hooks), present };
 }
 
 /** @param places position embeddings [seq, hidden] */
 function embed(config: Config, inputIds: Tensor, places: Tensor, hooks: BuildHooks): Tensor {
-  const words = ops.gather(hooks.weight(`${prefix}.wte.weight`), inputIds);
+  const words = ops.gather(hooks.weight(embeddings), inputIds);
   const embedded = ops.reshape(ops.add(words, places), [multiplyDims(inputIds.shape), config.n_embd]);
   return hooks.dropout(embedded, config.embd_pdrop);
 }
@@ -181,7 +239,7 @@ interface BlockInputs {
   readonly batch: Dim;
   readonly seq: Dim;
   readonly total: Dim;
-  /** [seq, total], or [batch, 1, seq, total] */
+  /** [seq, total], or [batch, 1, 1 or seq, total] */
   readonly bias: Tensor;
   readonly past?: LayerCache;
 }

@@ -50,7 +50,7 @@ export interface EncoderLayerInputs {
   readonly queries: Tensor;
   readonly batch: Dim;
   readonly seq: Dim;
-  /** [batch, 1, 1, seq] */
+  /** [batch, 1, 1, seq], or [batch, 1, seq, seq] where a token does not see all others */
   readonly maskBias: Tensor;
 }
 
@@ -139,10 +139,15 @@ function isProjection(role: SubLayer | Projection): role is Projection {
 /** [batch*seq, hidden] → the last token of each sequence that is not padding [batch, hidden] */
 export function lastTokens(state: Tensor, inputs: BatchInputs): Tensor {
   const { batch, seq } = sizesOf(inputs);
-  const lengths = ops.sum(ops.cast(inputs.attentionMask, 'float32'), { axes: [1], keepDims: false });
+  const lengths = lengthsOf(inputs);
   const starts = ops.mul(ops.cast(ops.range(batch), 'float32'), ops.size(seq));
   const last = ops.sub(ops.add(starts, lengths), constant(1));
   return ops.gather(state, ops.cast(last, 'int64'));
+}
+
+/** Tokens of each sequence, padding not counted: float32 [batch]. */
+export function lengthsOf(inputs: BatchInputs): Tensor {
+  return ops.sum(ops.cast(inputs.attentionMask, 'float32'), { axes: [1], keepDims: false });
 }
 
 /** Where the last of `seq` tokens of each sequence stands in [batch*seq]: int64 [batch]. */

@@ -1,12 +1,23 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { causalBias } from './causal.js';
-import { activationNames, activations, configError, layerCount, parseConfig, rowCount, width } from './config.js';
+import { bidirectionalBias, causalBias } from './causal.js';
+import {
+  activationNames,
+  activations,
+  configError,
+  dropoutRate,
+  fillerId,
+  layerCount,
+  rowCount,
+  tokenId,
+  width,
+} from './config.js';
 import {
   finalRows,
   lastTokens,
   layerModules,
+  lengthsOf,
   linear,
   linearTensors,
   mergeHeads,
@@ -15,39 +26,73 @@ import {
   splitHeads,
 } from './layers.js';
 import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache } from './model.js';
-import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf } from './rotary.js';
+import { type OutputWeight, outputName, outputWeight } from './outputWeight.js';
+import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
 import { tokenHead } from './tokenHeads.js';
 
-const configSchema = z.object({
+/** A layer by name; older files say `attention` for one that sees everything. */
+const layerType = z
+  .enum(['full_attention', 'sliding_attention', 'attention'])
+  .transform((name) => (name === 'attention' ? 'full_attention' : name));
+
+/** The settings that LLaMA and its relatives share in config.json, with transformers' defaults of LLaMA. */
+export const llamaConfigShape = {
   ...rotaryConfigShape,
-  vocab_size: rowCount,
-  hidden_size: width,
-  intermediate_size: width,
-  num_hidden_layers: layerCount,
-  num_attention_heads: width,
+  vocab_size: rowCount.default(32_000),
+  hidden_size: width.default(4096),
+  intermediate_size: width.default(11_008),
+  num_hidden_layers: layerCount.default(32),
+  num_attention_heads: width.default(32),
   num_key_value_heads: width.nullish(),
   head_dim: width.nullish(),
   hidden_act: z.enum(activationNames).default('silu'),
   rms_norm_eps: z.number().positive().default(1e-6),
   tie_word_embeddings: z.boolean().default(false),
-  attention_bias: z.boolean().default(false),
-  mlp_bias: z.boolean().default(false),
-  attention_dropout: z.number().min(0).lt(1).default(0),
-  classifier_dropout: z.number().min(0).lt(1).nullish(),
-  hidden_dropout: z.number().min(0).lt(1).nullish(),
+  attention_dropout: dropoutRate.default(0),
+  classifier_dropout: dropoutRate.nullish(),
+  hidden_dropout: dropoutRate.nullish(),
+  token_classification_bias: z.boolean().default(true),
   initializer_range: z.number().nonnegative().default(0.02),
-  pad_token_id: z.int().nonnegative().nullish(),
-});
-export type LlamaConfig = z.infer<typeof configSchema>;
+  pad_token_id: tokenId.nullish(),
+  is_causal: z.boolean().default(true),
+};
+export type LlamaConfig = z.infer<z.ZodObject<typeof llamaConfigShape>>;
+
+/** Of relatives that have layers with windows. */
+export const layerTypes = z.array(layerType).nullish();
+export const windowSize = z.int().positive().nullable();
 
 /** In what the relatives of LLaMA differ. */
 export interface LlamaVariant {
   /** Start of transformers' class names. */
   readonly className: string;
   /** Of which projections there are biases. */
-  readonly biases: (config: LlamaConfig) => { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
-  /** Number of positions that a layer sees, the own one included; undefined for all. */
-  readonly window: (config: LlamaConfig, checkpoint: Checkpoint, layer: number) => number | undefined;
+  readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
+  /** By layer: the number of positions that it sees, the own one included; undefined for all. */
+  readonly windows: readonly (number | undefined)[];
+}
+
+/**
+ * The windows of layers that are named one by one.
+ * @throws DiffoError when there is not a name for each, or one slides that has no window
+ */
+export function windowsByType(
+  checkpoint: Checkpoint,
+  types: readonly string[],
+  { num_hidden_layers: layers }: LlamaConfig,
+  window: number | null,
+): (number | undefined)[] {
+  if (types.length !== layers) {
+    throw configError(checkpoint, `layer_types has ${types.length} entries for ${layers} layers.`);
+  }
+  const sliding = types.indexOf('sliding_attention');
+  if (sliding >= 0 && window === null) {
+    throw configError(
+      checkpoint,
+      `layer_types says sliding_attention for layer ${sliding}, but there is no sliding_window. State it, or say full_attention.`,
+    );
+  }
+  return types.map((type) => (type === 'sliding_attention' ? window! : undefined));
 }
 
 interface Decoder {
@@ -55,17 +100,17 @@ interface Decoder {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headSize: number;
-  readonly biases: ReturnType<LlamaVariant['biases']>;
-  readonly windows: readonly (number | undefined)[];
+  readonly biases: LlamaVariant['biases'];
+  readonly windows: LlamaVariant['windows'];
   readonly rotary: Rotary;
+  readonly output: OutputWeight;
 }
 
 /**
  * The architecture of LLaMA (arXiv 2302.13971) and its relatives: modeling_llama.py, modeling_mistral.py, modeling_qwen2.py.
  * No head answers questions: transformers spells the backbone of these otherwise (`transformer.`), which no adapter fits.
  */
-export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Architecture {
-  const config = parseConfig(configSchema, checkpoint);
+export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVariant): Architecture {
   const decoder = decoderOf(checkpoint, config, variant);
   const { heads, keyValueHeads, headSize, rotary } = decoder;
   const [queries, keys] = [heads * headSize, keyValueHeads * headSize];
@@ -95,13 +140,13 @@ export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Ar
       ),
       ...[...norms, 'model.norm'].map((path) => rmsNormTensor(path, hidden)),
     ],
-    spellings: (name) => (name.startsWith('model.') ? [name, name.slice('model.'.length)] : [name]),
+    spellings: decoder.output.spellings,
     // A tied output is saved by some as a second copy of the embeddings.
     isBuffer: (name) =>
       name.endsWith('rotary_emb.inv_freq') || (config.tie_word_embeddings && name === 'lm_head.weight'),
     vocabSize: config.vocab_size,
     maxLength: rotary.maxLength,
-    padTokenId: config.pad_token_id ?? 0,
+    padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     heads: {
       CAUSAL_LM: () => causalHead(variant, decoder, states),
       SEQ_CLS: (numLabels) => sequenceHead(variant, config, numLabels, states),
@@ -112,19 +157,24 @@ export function describeLlama(checkpoint: Checkpoint, variant: LlamaVariant): Ar
           encode: states,
           architecture: `${variant.className}ForTokenClassification`,
           dropout,
+          bias: config.token_classification_bias,
         }),
     },
-    cached: {
-      layers,
-      heads: keyValueHeads,
-      headSize,
-      next: (inputs, hooks) => nextLogits(decoder, inputs, hooks),
-    },
+    ...(config.is_causal
+      ? {
+          cached: {
+            layers,
+            heads: keyValueHeads,
+            headSize,
+            next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits(decoder, inputs, hooks),
+          },
+        }
+      : {}),
   };
 }
 
 function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVariant): Decoder {
-  const { hidden_size: hidden, num_attention_heads: heads, num_hidden_layers: layers } = config;
+  const { hidden_size: hidden, num_attention_heads: heads } = config;
   const keyValueHeads = config.num_key_value_heads ?? heads;
   if (heads % keyValueHeads !== 0) {
     throw configError(
@@ -143,9 +193,14 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
     heads,
     keyValueHeads,
     headSize,
-    biases: variant.biases(config),
-    windows: Array.from({ length: layers }, (_, layer) => variant.window(config, checkpoint, layer)),
+    biases: variant.biases,
+    windows: variant.windows,
     rotary: rotaryOf(config, headSize, checkpoint),
+    output: outputWeight(checkpoint, {
+      isTied: config.tie_word_embeddings,
+      embeddings: 'model.embed_tokens.weight',
+      prefix: 'model.',
+    }),
   };
 }
 
@@ -160,12 +215,12 @@ function causalHead(
   decoder: Decoder,
   states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
-  const { config } = decoder;
-  const output = { name: 'lm_head.weight', shape: [config.vocab_size, config.hidden_size] };
+  const { vocab_size: vocabSize, hidden_size: hidden } = decoder.config;
+  const name = decoder.output.name();
   return {
     architecture: `${variant.className}ForCausalLM`,
     modules: [],
-    frozen: config.tie_word_embeddings ? [] : [output],
+    frozen: name === outputName ? [{ name, shape: [vocabSize, hidden] }] : [],
     logits(inputs, hooks) {
       const all = states(inputs, hooks);
       return vocabularyLogits(decoder, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
@@ -189,29 +244,25 @@ function sequenceHead(
   };
 }
 
-function vocabularyLogits({ config }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
-  const name = config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-  return ops.matmul(states, hooks.weight(name), { transB: true });
+function vocabularyLogits({ output }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
+  return ops.matmul(states, hooks.weight(output.name()), { transB: true });
 }
 
 /** Where queries and keys stand, and what follows from it. */
 interface Positions extends RotaryTables {
-  /** 0 where a query may see a key, the most negative float elsewhere, by size of the window: [seq, total]. */
+  /** 0 where a query may see a key, the most negative float elsewhere, by size of the window: [(batch, 1,) seq, total]. */
   readonly bias: (window: number | undefined) => Tensor;
   readonly total: Dim;
-}
-
-function positionsOf({ rotary }: Decoder, queries: Tensor, keys: Tensor): Positions {
-  const total = keys.shape[0]!;
-  const bias = (window: number | undefined) => causalBias(queries, keys, window);
-  return { ...rotary.tables(queries, total), bias, total };
 }
 
 /** States after the last norm [batch*seq, hidden]. */
 function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tensor {
   const { batch, seq } = sizesOf(inputs);
   const places = ops.range(seq);
-  const positions = positionsOf(decoder, places, places);
+  const lengths = decoder.rotary.dependsOnLength ? lengthsOf(inputs) : ops.size(seq);
+  const bias = (window: number | undefined) =>
+    decoder.config.is_causal ? causalBias(places, places, window) : bidirectionalBias(inputs, places, window);
+  const positions = { ...decoder.rotary.tables(places, lengths), bias, total: seq };
   let state = embed(decoder, inputs.inputIds, hooks);
   for (let layer = 0; layer < decoder.config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);
@@ -222,7 +273,9 @@ function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tenso
 
 function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
   const { batch, seq } = sizesOf(inputs);
-  const positions = positionsOf(decoder, inputs.positions, inputs.keyPositions);
+  const total = inputs.keyPositions.shape[0]!;
+  const bias = (window: number | undefined) => causalBias(inputs.positions, inputs.keyPositions, window);
+  const positions = { ...decoder.rotary.tables(inputs.positions, ops.size(total)), bias, total };
   let state = embed(decoder, inputs.inputIds, hooks);
   const present = inputs.past.map((past, layer) => {
     const result = decoderLayer(decoder, layer, { state, batch, seq, positions, past }, hooks);
@@ -276,10 +329,10 @@ function attention(
     const projected = linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
     return splitHeads(projected, { batch, length: seq, heads: count, headSize });
   };
-  const { cos, sin, total } = positions;
+  const { total } = positions;
   const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
-  const query = ops.rotary(project('q_proj', heads), cos, sin);
-  const key = append(past?.key, ops.rotary(project('k_proj', keyValueHeads), cos, sin));
+  const query = turned(project('q_proj', heads), positions);
+  const key = append(past?.key, turned(project('k_proj', keyValueHeads), positions));
   const value = append(past?.value, project('v_proj', keyValueHeads));
 
   const group = heads / keyValueHeads;

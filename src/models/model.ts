@@ -1,5 +1,6 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
+import type { ConfigKeys } from './keys/configKeys.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
 /** A linear module that can carry a low-rank adapter. */
@@ -145,7 +146,10 @@ export interface Architecture {
   readonly vocabSize: number;
   /** Longest sequence that the position embeddings allow. */
   readonly maxLength: number;
+  /** What batches are filled with. */
   readonly padTokenId: number;
+  /** How many token types (segments) it tells apart; undefined where it reads none. */
+  readonly tokenTypes?: number;
   readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
   readonly cached?: CachedDecoder;
 }
@@ -171,6 +175,8 @@ export interface Model {
   readonly maxLength: number;
   readonly padTokenId: number;
   readonly vocabSize: number;
+  /** How many token types (segments) it tells apart; undefined where it reads none. */
+  readonly tokenTypes: number | undefined;
   /** Parameters of the backbone, head not counted. */
   readonly backboneParameters: number;
   /** Names of all frozen tensors as transformers saves them, with the file's tensor for each. */
@@ -208,6 +214,8 @@ export interface Family {
   readonly name: string;
   /** Values of `model_type` in config.json. */
   readonly modelTypes: readonly string[];
+  /** What becomes of the keys of config.json. */
+  readonly keys: ConfigKeys;
   /** @throws DiffoError when config.json has a setting that is not supported, by key */
   describe(checkpoint: Checkpoint): Architecture;
 }

@@ -56,6 +56,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     maxLength,
     padTokenId,
     vocabSize,
+    tokenTypes: architecture.tokenTypes,
     backboneParameters: [...tensors, ...frozen].reduce(
       (total, { shape }) => total + shape.reduce((product, size) => product * size, 1),
       0,

@@ -1,42 +1,57 @@
+import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, ops, type Tensor } from '../graph/index.js';
 import {
   type BertConfig,
-  bertConfigSchema,
+  bertConfigShape,
   bertModules,
+  bertOwnKeys,
   bertSpellings,
   bertTensors,
   encode,
   isPositionIds,
   type WantedTokens,
 } from './bertEncoder.js';
-import { configError, headSizeOf, parseConfig } from './config.js';
+import { configError, fillerId, headSizeOf, readConfig, rowCount, tokenId } from './config.js';
+import { configKeys } from './keys/configKeys.js';
 import { headLinear, linear, sizesOf } from './layers.js';
 import type { Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 
 const prefix = 'roberta';
 
-/** transformers' class names by model type. */
-const classes: Readonly<Record<string, string>> = {
-  roberta: 'Roberta',
-  'xlm-roberta': 'XLMRoberta',
-  camembert: 'Camembert',
+/** transformers' class names and sizes of vocabularies by model type. */
+const variants: Readonly<Record<string, { readonly className: string; readonly vocabSize: number }>> = {
+  roberta: { className: 'Roberta', vocabSize: 50_265 },
+  'xlm-roberta': { className: 'XLMRoberta', vocabSize: 30_522 },
+  camembert: { className: 'Camembert', vocabSize: 30_522 },
 };
 
+const configSchema = z.object({
+  ...bertConfigShape,
+  // Positions are counted from this id on, so that there has to be one.
+  pad_token_id: tokenId.unwrap().default(1),
+});
+const keys = configKeys(configSchema, bertOwnKeys);
+
 /** RoBERTa (arXiv 1907.11692), XLM-R (arXiv 1911.02116) and CamemBERT, with the heads of modeling_roberta.py. */
-export const roberta: Family = { name: 'RoBERTa', modelTypes: Object.keys(classes), describe };
+export const roberta: Family = { name: 'RoBERTa', modelTypes: Object.keys(variants), keys, describe };
 
 function describe(checkpoint: Checkpoint): Architecture {
-  const config = parseConfig(bertConfigSchema, checkpoint);
-  headSizeOf(checkpoint, { width: 'hidden_size', heads: 'num_attention_heads' });
-  const kind = checkpoint.config.position_embedding_type ?? 'absolute';
-  if (kind !== 'absolute') throw configError(checkpoint, `position_embedding_type ${String(kind)} is not supported.`);
-  const padTokenId = config.pad_token_id ?? 1;
+  const { className: name, vocabSize } = variants[String(checkpoint.config.model_type)]!;
+  const schema = configSchema.extend({ vocab_size: rowCount.default(vocabSize) });
+  const config = readConfig(schema, keys, checkpoint);
+  headSizeOf(checkpoint, ['hidden_size', config.hidden_size], ['num_attention_heads', config.num_attention_heads]);
+  const padTokenId = config.pad_token_id;
+  if (padTokenId < -1 || padTokenId >= Math.min(config.vocab_size, config.max_position_embeddings)) {
+    throw configError(
+      checkpoint,
+      `pad_token_id ${padTokenId} is no id of the vocabulary, from which positions are counted. Set it to that of the padding token.`,
+    );
+  }
   const positions = (table: Tensor, inputs: BatchInputs) => ops.gather(table, positionIds(inputs, padTokenId));
   const states = (wanted: WantedTokens) => (inputs: BatchInputs, hooks: BuildHooks) =>
     encode(prefix, inputs, config, hooks, { wanted, positions });
-  const name = classes[String(checkpoint.config.model_type)]!;
   const perToken = {
     hiddenSize: config.hidden_size,
     initializerRange: config.initializer_range,
@@ -51,7 +66,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     isBuffer: isPositionIds,
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings - padTokenId - 1,
-    padTokenId,
+    padTokenId: fillerId(padTokenId, config.vocab_size),
+    tokenTypes: config.type_vocab_size,
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(`${name}ForSequenceClassification`, config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>
@@ -62,11 +78,20 @@ function describe(checkpoint: Checkpoint): Architecture {
   };
 }
 
-/** padding_idx + 1, + 2, … for tokens and padding_idx for padding: int64 [batch, seq]. */
+/**
+ * padding_idx + 1, + 2, … for tokens and padding_idx for padding, also within a text that spells it: int64 [batch, seq]
+ * (`create_position_ids_from_input_ids`).
+ */
 function positionIds(inputs: BatchInputs, padTokenId: number): Tensor {
-  const counted = ops.add(ops.cast(ops.range(sizesOf(inputs).seq), 'float32'), constant(1));
-  const ofTokens = ops.mul(ops.cast(inputs.attentionMask, 'float32'), counted);
-  return ops.cast(ops.add(ofTokens, constant(padTokenId)), 'int64');
+  const { seq } = sizesOf(inputs);
+  const ids = ops.cast(inputs.inputIds, 'float32');
+  const [zero, one, padding] = [constant(0), constant(1), constant(padTokenId)];
+  const toNumber = (holds: Tensor) => ops.where(holds, one, zero);
+  const isToken = ops.add(toNumber(ops.greater(ids, padding)), toNumber(ops.greater(padding, ids)));
+  const places = ops.cast(ops.range(seq), 'float32');
+  const isLater = ops.greater(ops.reshape(places, [seq, 1]), ops.reshape(places, [1, seq]));
+  const counted = ops.matmul(isToken, ops.where(isLater, zero, one));
+  return ops.cast(ops.add(ops.mul(isToken, counted), padding), 'int64');
 }
 
 /** RobertaClassificationHead: dropout, dense, tanh, dropout, out_proj of the first token. */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { constant, type Dim, ops, type Tensor } from '../graph/index.js';
+import { isJsonObject } from '../files/json.js';
+import { constant, ops, type Tensor } from '../graph/index.js';
 import { configError, rowCount } from './config.js';
 
 /** `rope_parameters` of transformers 5, or `rope_scaling` with `rope_theta` of older versions. */
@@ -33,10 +34,12 @@ export const rotaryConfigShape = {
   rope_parameters: parametersSchema.nullish(),
   partial_rotary_factor: z.number().positive().max(1).nullish(),
 };
-const configSchema = z.object(rotaryConfigShape);
-type Config = z.infer<typeof configSchema>;
+type Config = z.infer<z.ZodObject<typeof rotaryConfigShape>>;
 
-/** cos and sin of every position, [seq, headSize/2] each, scaled where the method scales attention. */
+/**
+ * cos and sin of every position, scaled where the method scales attention: [seq, headSize/2] each, or [batch, 1, seq,
+ * headSize/2] where they depend on the length of a text.
+ */
 export interface RotaryTables {
   readonly cos: Tensor;
   readonly sin: Tensor;
@@ -45,23 +48,28 @@ export interface RotaryTables {
 export interface Rotary {
   /** Longest sequence that the settings are made for. */
   readonly maxLength: number;
+  /** True where the frequencies follow from the length of a text (dynamic, LongRoPE). */
+  readonly dependsOnLength: boolean;
   /**
    * @param positions int64 [seq]
-   * @param total length of the whole sequence, which some scalings depend on (transformers recomputes them as a text
-   *   grows and leaves the keys in the cache as they are; so do these)
+   * @param lengths of the whole texts, float32: a number for all, or [batch] where they differ and matter. transformers
+   *   takes the longest of a batch, so that what it says of a text depends on those beside it; here it does not
    */
-  tables(positions: Tensor, total: Dim): RotaryTables;
+  tables(positions: Tensor, lengths: Tensor): RotaryTables;
 }
 
-/** Inverse frequencies as a constant, or as they follow from the length of the sequence, and the factor on cos and sin. */
+/** Inverse frequencies as a constant, or as they follow from the length of a text, and the factor on cos and sin. */
 interface Frequencies {
-  readonly inverse: (total: Dim) => Tensor;
+  /** Of a length, [] or [batch, 1, 1, 1], to [headSize/2], with the axes of the length before it. */
+  readonly inverse: ((length: Tensor) => Tensor) | Tensor;
   readonly attentionFactor: number;
   readonly maxLength?: number;
 }
 
 interface Setting {
   readonly parameters: Parameters;
+  /** Share of a head that is turned. */
+  readonly partial: number;
   readonly theta: number;
   readonly headSize: number;
   readonly maxPositions: number;
@@ -77,6 +85,7 @@ const kinds: Readonly<Record<string, (setting: Setting) => Frequencies>> = {
     const factor = need('factor');
     return fixed(plainFrequencies(theta, headSize).map((frequency) => Math.fround(frequency / factor)));
   },
+  proportional,
   dynamic,
   yarn,
   longrope,
@@ -87,17 +96,24 @@ const kinds: Readonly<Record<string, (setting: Setting) => Frequencies>> = {
  * Reads the rotary settings of a config.json.
  * @throws DiffoError for a kind that is not known or a number that is missing
  */
-export function rotaryOf(config: Config, headSize: number, checkpoint: Checkpoint): Rotary {
-  const parameters: Parameters = config.rope_parameters ?? config.rope_scaling ?? {};
+export function rotaryOf(config: Config, headSize: number, checkpoint: Pick<Checkpoint, 'folder'>): Rotary {
+  const parameters = parametersOf(config);
+  const layered = Object.keys(parameters).find((key) => isJsonObject(parameters[key]));
+  if (layered !== undefined) {
+    throw configError(checkpoint, `rope_parameters.${layered}: layers with positions of their own are not built.`);
+  }
   const kind = parameters.rope_type ?? parameters.type ?? 'default';
   const make = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   const known = Object.keys(kinds).join(', ');
   if (make === undefined) throw configError(checkpoint, `rope type "${kind}" is not known; known are ${known}.`);
   const partial = parameters.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  if (partial !== 1) throw configError(checkpoint, `partial_rotary_factor ${partial} is not supported.`);
+  if (partial !== 1 && !readsPartial.has(kind)) {
+    throw configError(checkpoint, `partial_rotary_factor ${partial} is not supported with rope type "${kind}".`);
+  }
   const maxPositions = config.max_position_embeddings;
   const frequencies = make({
     parameters,
+    partial,
     theta: parameters.rope_theta ?? config.rope_theta ?? 10_000,
     headSize,
     maxPositions,
@@ -108,16 +124,36 @@ export function rotaryOf(config: Config, headSize: number, checkpoint: Checkpoin
       throw configError(checkpoint, `rope type "${kind}" needs "${String(key)}".`);
     },
   });
+  const { inverse, attentionFactor } = frequencies;
   return {
     maxLength: frequencies.maxLength ?? maxPositions,
-    tables(positions, total) {
-      const seq = positions.shape[0]!;
-      const column = ops.reshape(ops.cast(positions, 'float32'), [seq, 1]);
-      const angles = ops.mul(column, ops.reshape(frequencies.inverse(total), [1, headSize / 2]));
-      const { attentionFactor } = frequencies;
+    dependsOnLength: typeof inverse === 'function',
+    tables(positions, lengths) {
+      const column = ops.reshape(ops.cast(positions, 'float32'), [positions.shape[0]!, 1]);
+      const perRow = lengths.shape.length === 1 ? ops.reshape(lengths, [lengths.shape[0]!, 1, 1, 1]) : lengths;
+      const angles = ops.mul(column, typeof inverse === 'function' ? inverse(perRow) : inverse);
       return { cos: ops.scale(ops.cos(angles), attentionFactor), sin: ops.scale(ops.sin(angles), attentionFactor) };
     },
   };
+}
+
+/** transformers takes `rope_scaling` first, unless it is empty. */
+function parametersOf({ rope_scaling: scaling, rope_parameters: parameters }: Config): Parameters {
+  return scaling && Object.keys(scaling).length > 0 ? scaling : (parameters ?? {});
+}
+
+/** Kinds in whose code a factor that is not 1 does nothing, or what it is for. */
+const readsPartial: ReadonlySet<string> = new Set(['default', 'proportional']);
+
+/** x [batch, heads, seq, headSize] turned by its positions. */
+export function turned(x: Tensor, { cos, sin }: RotaryTables): Tensor {
+  if (cos.shape.length === 2) return ops.rotary(x, cos, sin);
+  const half = (x.shape[3] as number) / 2;
+  const [first, second] = [0, half].map((start) => ops.slice(x, { axis: 3, start, length: half }));
+  return ops.concat(
+    [ops.sub(ops.mul(first!, cos), ops.mul(second!, sin)), ops.add(ops.mul(second!, cos), ops.mul(first!, sin))],
+    3,
+  );
 }
 
 /** 1 / θ^(2i/d), rounded at every step as float32 arithmetic does. */
@@ -129,11 +165,17 @@ function plainFrequencies(theta: number, headSize: number): Float32Array {
 }
 
 function fixed(frequencies: Float32Array, attentionFactor = 1): Frequencies {
-  const inverse = constant(frequencies, [frequencies.length]);
-  return { inverse: () => inverse, attentionFactor };
+  return { inverse: constant(frequencies, [frequencies.length]), attentionFactor };
 }
 
-/** NTK scaling by the length of the sequence: θ grows once it is longer than max_position_embeddings. */
+/** The first part of the frequencies as they are, and none of the rest: what they turn stays where it is. */
+function proportional({ theta, headSize, partial, parameters }: Setting): Frequencies {
+  const factor = parameters.factor ?? 1;
+  const angles = Math.floor((partial * headSize) / 2);
+  return fixed(plainFrequencies(theta, headSize).map((frequency, i) => (i < angles ? frequency / factor : 0)));
+}
+
+/** NTK scaling by the length of the text: θ grows once it is longer than max_position_embeddings. */
 function dynamic({ theta, headSize, maxPositions, need }: Setting): Frequencies {
   const factor = need('factor');
   const plain = constant(plainFrequencies(theta, headSize), [headSize / 2]);
@@ -141,8 +183,7 @@ function dynamic({ theta, headSize, maxPositions, need }: Setting): Frequencies 
   return {
     attentionFactor: 1,
     maxLength: Math.floor(maxPositions * factor),
-    inverse(total) {
-      const length = ops.size(total);
+    inverse(length) {
       const stretched = ops.sub(ops.scale(length, factor / maxPositions), constant(factor - 1));
       // Below max_position_embeddings the logarithm may not exist; that branch is not taken.
       const safe = ops.where(ops.greater(stretched, constant(1)), stretched, constant(1));
@@ -185,15 +226,14 @@ function longrope({ parameters, theta, headSize, maxPositions, original, need }:
   const factor = parameters.factor ?? maxPositions / original;
   const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
   const plain = plainFrequencies(theta, headSize);
-  const scaled = (factors: readonly number[]) =>
-    constant(
-      plain.map((frequency, i) => frequency / factors[i]!),
-      [headSize / 2],
-    );
+  const attentionFactor = parameters.attention_factor ?? usual;
+  const scaled = (factors: readonly number[]) => plain.map((frequency, i) => frequency / factors[i]!);
   const [ofShort, ofLong] = [scaled(short!), scaled(long!)];
+  if (ofShort.every((frequency, i) => frequency === ofLong[i])) return fixed(ofShort, attentionFactor);
+  const [near, far] = [constant(ofShort, [headSize / 2]), constant(ofLong, [headSize / 2])];
   return {
-    attentionFactor: parameters.attention_factor ?? usual,
-    inverse: (total) => ops.where(ops.greater(ops.size(total), constant(original)), ofLong, ofShort),
+    attentionFactor,
+    inverse: (length) => ops.where(ops.greater(length, constant(original)), far, near),
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { input } from '../../src/graph/index.js';
+import { input, ops } from '../../src/graph/index.js';
 import { rotaryOf } from '../../src/models/rotary.js';
 import { openSession } from '../../src/runtime/session.js';
 
@@ -9,7 +9,7 @@ const headSize = 8;
 /** cos of positions 0…9. */
 async function cosines(config: Parameters<typeof rotaryOf>[0]): Promise<number[]> {
   const rotary = rotaryOf(config, headSize, checkpoint);
-  const { cos } = rotary.tables(input('positions', 'int64', ['seq']), 'seq');
+  const { cos } = rotary.tables(input('positions', 'int64', ['seq']), ops.size('seq'));
   const session = await openSession({ cos }, { threads: 1 });
   const positions = BigInt64Array.from({ length: 10 }, (_, i) => BigInt(i));
   const result = await session.run({ positions: { data: positions, shape: [10] } });
@@ -37,7 +37,8 @@ describe('rotary settings', () => {
     [{ rope_type: 'spiral' }, 'rope type "spiral" is not known; known are default, linear'],
     [{ rope_type: 'linear' }, 'rope type "linear" needs "factor"'],
     [{ rope_type: 'longrope', short_factor: [1], long_factor: [1] }, 'needs "short_factor"'],
-    [{ rope_type: 'default', partial_rotary_factor: 0.5 }, 'partial_rotary_factor 0.5 is not supported'],
+    [{ rope_type: 'linear', factor: 2, partial_rotary_factor: 0.5 }, 'partial_rotary_factor 0.5 is not supported'],
+    [{ full_attention: { rope_theta: 100 } }, 'rope_parameters.full_attention: layers with positions of their own'],
   ])('are refused by key: %j', (rope_parameters, message) => {
     const config = { rope_parameters, max_position_embeddings: 20 };
     expect(() => rotaryOf(config, headSize, checkpoint)).toThrow(message);

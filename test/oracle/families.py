@@ -40,6 +40,8 @@ class Case:
     pairs: bool = False
     """A weight decoder has no use for padding: one row without it tells more."""
     lengths: dict[str, list[int]] = field(default_factory=lambda: {"padding": [12, 5, 9, 3], "single": [7]})
+    """Length of the row beside the longest."""
+    beside: int = 4
 
 
 def draw(model: torch.nn.Module, seed: int) -> None:
@@ -73,7 +75,7 @@ def shared_with_backbone(model: PreTrainedModel, module: torch.nn.Module) -> boo
 
 
 def batches(case: Case, seed: int) -> dict[str, dict[str, torch.Tensor]]:
-    shapes = {**case.lengths, "longest": [case.longest, 4]}
+    shapes = {**case.lengths, "longest": [case.longest, case.beside]}
     made = {name: batch(case, seed + i, lengths) for i, (name, lengths) in enumerate(shapes.items())}
     if case.pairs:
         made["pairs"] = batch(case, seed + len(shapes), [14, 10, 7], [6, 5, 3])

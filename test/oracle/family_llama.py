@@ -56,7 +56,13 @@ def cases() -> list[Case]:
         rope = {"rope_type": name.split("-")[0], "rope_theta": 100.0, **parameters}
         # Dynamic scaling starts beyond the positions that the model was made for.
         positions, longest = (12, 24) if name == "dynamic" else (20, 20)
-        return llama(f"llama-{name}", {"rope_parameters": rope, "max_position_embeddings": positions}, longest)
+        case = llama(f"llama-{name}", {"rope_parameters": rope, "max_position_embeddings": positions}, longest)
+        # transformers takes one length for a batch, so that rows of other frequencies would not be what they are alone.
+        if name == "dynamic":
+            case.beside = 24
+        if name == "longrope":
+            case.lengths, case.beside = {"padding": [12, 11, 13], "single": [7]}, 11
+        return case
 
     mistral = {**SIZES, "sliding_window": 4, "head_dim": 6}
     mistral_heads = [

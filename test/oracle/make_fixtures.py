@@ -11,6 +11,7 @@ import adamw
 import bert_cases
 import check_fixtures
 import checkpoint_files
+import config_keys
 import decay_groups
 import double_backward
 import families
@@ -30,6 +31,7 @@ MAKERS = {
     "families": families.make,
     "checkpoints": checkpoint_files.make,
     "decay-groups": decay_groups.make,
+    "config-keys": config_keys.make,
 }
 SIZE_LIMIT = 6_000_000
 

@@ -1,0 +1,42 @@
+import { sameTensor } from '../checkpoint/sameTensor.js';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { findTensor, type Spellings } from './weights.js';
+
+/** Of the module that turns states into logits of the vocabulary. */
+export const outputName = 'lm_head.weight';
+
+/** The weight of a decoder's output, and what it is tied to. */
+export interface OutputWeight {
+  /** The tensor that logits come from: {@link outputName}, or the embeddings. Compares them where a file has both. */
+  name(): string;
+  /** Spellings of the backbone's tensors: of the embeddings also the output, where they are tied and it alone is stored. */
+  readonly spellings: Spellings;
+}
+
+/**
+ * As transformers ties weights (`PreTrainedModel.tie_weights`): whichever is stored stands for both; where both are and
+ * differ, config.json is wrong, and each is what it is.
+ * @param of.isTied `tie_word_embeddings`
+ * @param of.embeddings name of the embeddings, which begins with `prefix`
+ */
+export function outputWeight(
+  checkpoint: Checkpoint,
+  of: { readonly isTied: boolean; readonly embeddings: string; readonly prefix: string },
+): OutputWeight {
+  const { isTied, embeddings, prefix } = of;
+  const bare = (name: string) => (name.startsWith(prefix) ? [name, name.slice(prefix.length)] : [name]);
+  let name: string | undefined;
+  return {
+    name() {
+      name ??= isTied && !bothDiffer(checkpoint, embeddings, bare) ? embeddings : outputName;
+      return name;
+    },
+    spellings: (tensor) => (isTied && tensor === embeddings ? [...bare(tensor), outputName] : bare(tensor)),
+  };
+}
+
+function bothDiffer(checkpoint: Checkpoint, embeddings: string, spellings: Spellings): boolean {
+  const input = findTensor(checkpoint, embeddings, spellings);
+  const output = checkpoint.tensors.get(outputName);
+  return input !== undefined && output !== undefined && !sameTensor(input, output);
+}
