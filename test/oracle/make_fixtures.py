@@ -15,6 +15,7 @@ import decay_groups
 import double_backward
 import families
 import gates
+import gguf_cases
 import method_steps
 import primitives
 import tiny_bert
@@ -29,6 +30,7 @@ MAKERS = {
     "methods": method_steps.make,
     "families": families.make,
     "checkpoints": checkpoint_files.make,
+    "gguf": gguf_cases.make,
     "decay-groups": decay_groups.make,
 }
 SIZE_LIMIT = 6_000_000
