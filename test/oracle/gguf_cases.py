@@ -48,14 +48,12 @@ def models(target: Path) -> None:
         # name: (model, metadata, whether the frequencies come as a tensor)
         "biases": (llama(1, attention_bias=True, mlp_bias=True), {}, False),
         "linear": (llama(2, **scaled(rope_type="linear", factor=2.0)), {"rope.scaling.factor": 2.0}, False),
-        "old-linear": (llama(2, **scaled(rope_type="linear", factor=2.0)), {"rope.scale_linear": 2.0}, False),
         "yarn": (
             llama(3, **scaled(**yarn)),
             {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 8},
             False,
         ),
         "llama3": (llama(4, **scaled(**LLAMA3, original_max_position_embeddings=8)), {}, True),
-        "head-size": (llama(5, head_dim=12), {"attention.key_length": 12, "attention.value_length": 12}, False),
         "qwen2": (qwen2(6), {}, False),
     }
     for name, (model, metadata, frequencies) in cases.items():

@@ -16,6 +16,7 @@ import double_backward
 import families
 import gates
 import gguf_cases
+import merged_types
 import method_steps
 import primitives
 import tiny_bert
@@ -31,6 +32,7 @@ MAKERS = {
     "families": families.make,
     "checkpoints": checkpoint_files.make,
     "gguf": gguf_cases.make,
+    "merged-types": merged_types.make,
     "decay-groups": decay_groups.make,
 }
 SIZE_LIMIT = 6_000_000
