@@ -28,7 +28,7 @@ async function writeRandomCheckpoint(folder: string, shape: PeerShape, dropout: 
   };
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
   const family = families.find(({ modelTypes }) => modelTypes.includes(shape.modelType))!;
-  const architecture = family.describe({ name: folder, folder, config, tensors: new Map(), metadata: {} });
+  const architecture = family.describe({ name: folder, folder, config, tensors: new Map(), metadata: {}, notes: [] });
   // A pooler that is there stays frozen on both sides.
   const poolers = architecture.heads.SEQ_CLS!(2).modules.filter(({ role }) => role === 'pooler');
   const expected = [...architecture.tensors, ...poolers.flatMap(({ tensors }) => tensors)];

@@ -48,7 +48,7 @@ export {
   type RunInspection,
   type TargetSummary,
 } from './jobs/inspect.js';
-export { type MergeOptions, mergeAdapter } from './jobs/merge.js';
+export { type Merged, type MergeOptions, mergeAdapter } from './jobs/merge.js';
 export { type PredictAdapterOptions, type PredictionOptions, predictWithAdapter } from './jobs/predict.js';
 export { type PredictInput, readPredictInput } from './jobs/predictInput.js';
 export { type PredictModelOptions, predictWithModel } from './jobs/predictModel.js';

@@ -1,7 +1,7 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { DiffoError } from '../errors.js';
 import { fileError } from '../files/errors.js';
-import { blockOf, ggufTypes } from './ggufQuants.js';
+import { blockOf, ggufTypes, otherTypes } from './ggufQuants.js';
 import { readFully } from './safetensors.js';
 
 /** A value of a GGUF's metadata. */
@@ -85,6 +85,7 @@ function parse(cursor: Cursor, path: string, size: number): Omit<GgufFile, 'file
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < entryCount; i++) {
     const key = cursor.text();
+    if (metadata.has(key)) throw damaged(path, `its setting "${key}" is there twice`);
     metadata.set(key, cursor.value(cursor.uint32(), 0));
   }
   const infos = Array.from({ length: tensorCount }, () => {
@@ -97,7 +98,25 @@ function parse(cursor: Cursor, path: string, size: number): Omit<GgufFile, 'file
   const alignment = Number(metadata.get('general.alignment') ?? 32);
   if (!Number.isSafeInteger(alignment) || alignment <= 0) throw damaged(path, `its alignment is ${alignment}`);
   const start = Math.ceil(cursor.position / alignment) * alignment;
-  return { metadata, tensors: infos.map((info) => place(info, start, path, size)) };
+  const tensors = infos.map((info) => place(info, start, path, size));
+  checkPlaces(tensors, path);
+  return { metadata, tensors };
+}
+
+/** @throws DiffoError for a name that stands twice, and for tensors that share bytes */
+function checkPlaces(tensors: readonly GgufTensor[], path: string): void {
+  const names = new Set<string>();
+  for (const { name } of tensors) {
+    if (names.has(name)) throw damaged(path, `tensor "${name}" is there twice`);
+    names.add(name);
+  }
+  const sorted = tensors.filter(({ length }) => length > 0).sort((a, b) => a.offset - b.offset);
+  for (const [i, { name, offset }] of sorted.entries()) {
+    const before = sorted[i - 1];
+    if (before !== undefined && before.offset + before.length > offset) {
+      throw damaged(path, `tensor "${name}" overlaps "${before.name}"`);
+    }
+  }
 }
 
 interface TensorInfo {
@@ -111,7 +130,10 @@ function place({ name, shape, type, offset }: TensorInfo, start: number, path: s
   const known = ggufTypes[type];
   if (known === undefined) {
     const readable = Object.values(ggufTypes).join(', ');
-    throw new DiffoError(`${path}: tensor "${name}" is of type ${type}, which cannot be read; ${readable} can.`);
+    throw new DiffoError(
+      `${path}: tensor "${name}" is of type ${otherTypes[type] ?? type}, which cannot be read; ${readable} can. ` +
+        'Take the model in one of these.',
+    );
   }
   const { elements, bytes } = blockOf(known);
   const count = shape.reduce((product, one) => product * one, 1);

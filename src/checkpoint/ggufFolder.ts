@@ -9,23 +9,16 @@ import { ownCacheFolder } from '../files/caches.js';
 import { fileError } from '../files/errors.js';
 import { ggufTokenizer } from '../tokenize/convert/index.js';
 import { type GgufFile, type GgufTensor, readGguf } from './gguf.js';
-import {
-  type GgufConfig,
-  ggufConfig,
-  ggufTokenizerFields,
-  huggingFaceName,
-  permutedHeads,
-  ropeFactorsName,
-  unpermuted,
-} from './ggufModel.js';
+import { type GgufConfig, ggufConfig, ggufTokenizerFields } from './ggufModel.js';
 import { dequantize } from './ggufQuants.js';
+import { hasPlace, huggingFaceName, permutedHeads, ropeFactorsName, takesBias, unpermuted } from './ggufTensors.js';
 import { readFully } from './safetensors.js';
 import { type ComputedTensor, type WritableTensor, writeSafetensors } from './safetensors-write.js';
 import { isComplete } from './snapshot.js';
 import type { TensorDType } from './types.js';
 
 /** Raise it when the conversion changes, so that folders of older versions are left alone. */
-const conversion = 1;
+const conversion = 2;
 
 /** Types that stay as they are: ONNX Runtime reads them in place. */
 const kept: Readonly<Record<string, TensorDType>> = { F32: 'F32', F16: 'F16', BF16: 'BF16' };
@@ -51,6 +44,7 @@ async function convert(gguf: GgufFile, target: string, signal: AbortSignal | und
   const tensors = gguf.tensors
     .filter((tensor) => tensor !== ropeFactors)
     .map((tensor) => converted(gguf, tensor, config));
+  tensors.push(...zeroBiases(tensors, config));
   const { tokenizer, config: tokenizerConfig } = tokenizerOf(gguf);
   await writeSafetensors(join(target, 'model.safetensors'), tensors, { format: 'pt' }, signal);
   const write = (name: string, value: unknown) => writeFileAtomic(join(target, name), `${JSON.stringify(value)}\n`);
@@ -71,7 +65,7 @@ function tokenizerOf(gguf: GgufFile) {
 
 function converted(gguf: GgufFile, tensor: GgufTensor, config: GgufConfig): WritableTensor {
   const name = huggingFaceName(tensor.name);
-  if (name === undefined) {
+  if (name === undefined || !hasPlace(name, config)) {
     throw new DiffoError(`${gguf.file} has a tensor "${tensor.name}", which ${config.model_type} has no place for.`);
   }
   const { shape, offset, length, type } = tensor;
@@ -83,6 +77,18 @@ function converted(gguf: GgufFile, tensor: GgufTensor, config: GgufConfig): Writ
     return heads === undefined ? values : unpermuted(values, shape[0]!, heads);
   };
   return { name, shape, compute } satisfies ComputedTensor;
+}
+
+/** LLaMA's biases that the file leaves out where it has others, as llama.cpp allows. */
+function zeroBiases(tensors: readonly WritableTensor[], config: GgufConfig): WritableTensor[] {
+  if (config.model_type !== 'llama') return [];
+  const there = new Set(tensors.map(({ name }) => name));
+  return tensors.flatMap(({ name: weight, shape: [rows] }) => {
+    const module = weight.replace(/\.weight$/, '');
+    const name = `${module}.bias`;
+    if (rows === undefined || !takesBias(module, config) || there.has(name)) return [];
+    return [{ name, shape: [rows], data: new Float32Array(rows) }];
+  });
 }
 
 async function readValues({ file }: GgufFile, { name, type, offset, length }: GgufTensor): Promise<Float32Array> {

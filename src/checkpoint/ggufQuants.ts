@@ -18,6 +18,29 @@ export const ggufTypes: Readonly<Record<number, GgufType>> = {
 };
 type GgufType = keyof typeof blocks;
 
+/** Names of the types that cannot be read (ggml.h, `ggml_type`), for messages. */
+export const otherTypes: Readonly<Record<number, string>> = {
+  9: 'Q8_1',
+  15: 'Q8_K',
+  16: 'IQ2_XXS',
+  17: 'IQ2_XS',
+  18: 'IQ3_XXS',
+  19: 'IQ1_S',
+  20: 'IQ4_NL',
+  21: 'IQ3_S',
+  22: 'IQ2_S',
+  23: 'IQ4_XS',
+  24: 'I8',
+  25: 'I16',
+  26: 'I32',
+  27: 'I64',
+  28: 'F64',
+  29: 'IQ1_M',
+  34: 'TQ1_0',
+  35: 'TQ2_0',
+  39: 'MXFP4',
+};
+
 /** Writes the values of one block of `bytes` at `at` into `out` at `to`. */
 type Dequantize = (bytes: DataView, at: number, out: Float32Array, to: number) => void;
 

@@ -4,17 +4,14 @@ import { DiffoError } from '../errors.js';
 import { fileError } from '../files/errors.js';
 import { readJsonObject } from '../files/json.js';
 import { ggufFolder } from './ggufFolder.js';
+import { refuseQuantised } from './quantised.js';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors.js';
+import { MODULES_FILE, transformerFolder } from './sentenceTransformers.js';
+import { readShards } from './shards.js';
 import { readTorchFile } from './torchFile.js';
-import type { Checkpoint, StoredTensor } from './types.js';
-import {
-  CONFIG_FILE,
-  TORCH_FILE,
-  TORCH_INDEX_FILE,
-  WEIGHTS_FILE,
-  WEIGHTS_INDEX_FILE,
-  weightMap,
-} from './weightFiles.js';
+import type { Checkpoint } from './types.js';
+import { CONFIG_FILE, TORCH_FILE, TORCH_INDEX_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from './weightFiles.js';
+import { withoutWrapperPrefixes } from './wrapperPrefixes.js';
 
 type Reader = (path: string) => Promise<SafetensorsHeader>;
 
@@ -26,8 +23,8 @@ const kinds: readonly { readonly file: string; readonly index: string; readonly 
 
 /**
  * Opens a Hugging Face model folder: config.json with model.safetensors or pytorch_model.bin, either of them also in
- * shards with an index; or a GGUF file, named or alone in its folder, which is converted once. Weights stay in their
- * files, which are given by their real paths, since ONNX Runtime takes external data from the real directory only.
+ * shards with an index; or a GGUF file, named or alone in its folder, which is converted once. A sentence-transformers
+ * folder without a config.json of its own is opened where its transformer lies. Weights stay in their files, which are given by their real paths, since ONNX Runtime takes external data from the real directory only.
  *
  * @param path the folder, or a `.gguf` file
  * @param name what the user asked for, for messages and records; the path by default
@@ -40,6 +37,14 @@ export async function openCheckpoint(path: string, name: string = path, signal?:
   const files = new Set(await readdir(real).catch((error) => Promise.reject(fileError(error, path, 'read'))));
   const gguf = onlyGguf(path, files);
   if (gguf !== undefined) return openFolder(await ggufFolder(join(real, gguf), signal), name);
+  if (files.has(MODULES_FILE) && !files.has(CONFIG_FILE)) {
+    const inner = await transformerFolder(real);
+    if (inner !== undefined) {
+      const note = `${path} is a sentence-transformers model: its transformer is opened alone, from ${inner}.`;
+      const checkpoint = await openCheckpoint(inner, name, signal);
+      return { ...checkpoint, notes: [note, ...checkpoint.notes] };
+    }
+  }
   refuseOthers(path, files);
   return openFolder(real, name, files);
 }
@@ -47,12 +52,14 @@ export async function openCheckpoint(path: string, name: string = path, signal?:
 async function openFolder(folder: string, name: string, files?: ReadonlySet<string>): Promise<Checkpoint> {
   const present = files ?? new Set(await readdir(folder));
   const config = await readJsonObject(join(folder, CONFIG_FILE));
+  refuseQuantised(config, folder);
   const kind = kinds.find(({ file, index }) => present.has(file) || present.has(index))!;
-  const { tensors, metadata } = present.has(kind.file)
-    ? await kind.read(join(folder, kind.file))
+  const read = present.has(kind.file)
+    ? { ...(await kind.read(join(folder, kind.file))), notes: [] }
     : await readShards(folder, kind.index, kind.read);
-  if (tensors.size === 0) throw new DiffoError(`${join(folder, kind.file)} holds no tensors. Download it again.`);
-  return { name, folder, config, tensors, metadata };
+  if (read.tensors.size === 0) throw new DiffoError(`${join(folder, kind.file)} holds no tensors. Download it again.`);
+  const { tensors, notes } = withoutWrapperPrefixes(read.tensors, folder);
+  return { name, folder, config, tensors, metadata: read.metadata, notes: [...read.notes, ...notes] };
 }
 
 async function realFolder(folder: string): Promise<string> {
@@ -78,7 +85,14 @@ function onlyGguf(folder: string, files: ReadonlySet<string>): string | undefine
 
 /** Throws for a folder without config and weights; known other kinds of folder are named. */
 function refuseOthers(folder: string, files: ReadonlySet<string>): void {
-  if (files.has(CONFIG_FILE) && hasWeights(files)) return;
+  const isModel = files.has(CONFIG_FILE) && hasWeights(files);
+  if (isModel && files.has('adapter_config.json')) {
+    throw new DiffoError(
+      `${folder} holds a model and a PEFT adapter (adapter_config.json): transformers would load the adapter's own base model ` +
+        'with the adapter. Put the two into folders of their own; the adapter goes with --adapter.',
+    );
+  }
+  if (isModel) return;
   if (files.has('adapter_config.json')) {
     throw new DiffoError(
       `${folder} is a PEFT adapter, not a model. Give its base model here, and the adapter with --adapter.`,
@@ -91,33 +105,13 @@ function refuseOthers(folder: string, files: ReadonlySet<string>): void {
         '`m = AutoModel.from_pretrained(folder, from_tf=…); m.save_pretrained(folder)`.',
     );
   }
+  const shards = [...files].filter((file) => /-\d{5}-of-\d{5}\.(safetensors|bin)$/.test(file));
+  if (!hasWeights(files) && shards.length > 0) {
+    throw new DiffoError(
+      `${folder} holds shards (${shards[0]}, …) without their index, ${WEIGHTS_INDEX_FILE} or ${TORCH_INDEX_FILE}. Download it too.`,
+    );
+  }
   const looked = `${CONFIG_FILE} with ${kinds.map(({ file }) => file).join(' or ')} (or their indexes), or a .gguf file`;
   const missing = files.has(CONFIG_FILE) ? WEIGHTS_FILE : hasWeights(files) ? CONFIG_FILE : 'both';
   throw new DiffoError(`${folder} is not a model folder: it lacks ${missing}. Looked for ${looked}.`);
-}
-
-async function readShards(folder: string, index: string, read: Reader): Promise<SafetensorsHeader> {
-  const indexPath = join(folder, index);
-  const shardOf = weightMap(await readJsonObject(indexPath), indexPath);
-  const tensors = new Map<string, StoredTensor>();
-  let metadata: Readonly<Record<string, string>> = {};
-  for (const shard of new Set(shardOf.values())) {
-    const header = await read(join(folder, shard));
-    metadata = { ...header.metadata, ...metadata };
-    for (const [name, tensor] of header.tensors) {
-      if (shardOf.get(name) !== shard) {
-        throw new DiffoError(
-          `${join(folder, shard)} holds tensor "${name}", which ${index} does not place there. Download the model again.`,
-        );
-      }
-      tensors.set(name, tensor);
-    }
-  }
-  const missing = [...shardOf].find(([name]) => !tensors.has(name));
-  if (missing) {
-    throw new DiffoError(
-      `${join(folder, missing[1])} lacks tensor "${missing[0]}", which ${index} places there. Download the model again.`,
-    );
-  }
-  return { tensors, metadata };
 }

@@ -2,17 +2,20 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { writeAtomic, writeFully } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
 import { BYTES_PER_ELEMENT, elementCount } from './dtype.js';
+import { bytesAs, type FloatType, storedTypes } from './floatTypes.js';
 import { cutWhileReading, readFully } from './safetensors.js';
 import type { NamedTensor, StoredTensor, TensorDType } from './types.js';
 
-/** A float32 tensor that is made when its turn comes, so that only one is in memory at a time. */
+/** A float tensor that is made when its turn comes, so that only one is in memory at a time. */
 export interface ComputedTensor {
   readonly name: string;
   readonly shape: readonly number[];
+  /** What it is rounded to as it is written; float32 by default. */
+  readonly as?: FloatType;
   readonly compute: () => Promise<Float32Array>;
 }
 
-/** What can be written: a float32 tensor in memory, one still to be computed, or one copied as it is from its file. */
+/** What can be written: a float32 tensor in memory, one still to be computed (in any float type), or one copied as it is from its file. */
 export type WritableTensor = NamedTensor | ComputedTensor | StoredTensor;
 
 /** Copies go through a buffer of this size, whatever the size of the tensor. */
@@ -52,18 +55,19 @@ function byTypeThenName(a: WritableTensor, b: WritableTensor): number {
 }
 
 function dtypeOf(tensor: WritableTensor): TensorDType {
-  return 'dtype' in tensor ? tensor.dtype : 'F32';
+  if ('dtype' in tensor) return tensor.dtype;
+  return 'as' in tensor && tensor.as !== undefined ? storedTypes[tensor.as] : 'F32';
 }
 
 function bytesIn(tensor: WritableTensor): number {
   if ('data' in tensor) return tensor.data.byteLength;
-  return 'compute' in tensor ? elementCount(tensor.shape) * BYTES_PER_ELEMENT.F32 : tensor.length;
+  return 'compute' in tensor ? elementCount(tensor.shape) * BYTES_PER_ELEMENT[dtypeOf(tensor)] : tensor.length;
 }
 
-async function computed({ name, shape, compute }: ComputedTensor): Promise<Uint8Array> {
+async function computed({ name, shape, as = 'float32', compute }: ComputedTensor): Promise<Uint8Array> {
   const data = await compute();
   if (data.length !== elementCount(shape)) throw new Error(`tensor "${name}": ${data.length} values for [${shape}]`);
-  return bytesOf(data);
+  return bytesAs(data, as);
 }
 
 function bytesOf(data: Float32Array): Uint8Array {

@@ -136,7 +136,9 @@ function parseHeader(text: string, facts: FileFacts): SafetensorsHeader {
   return { tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])), metadata };
 }
 
+/** `null` is none, as in the safetensors library. */
 function parseMetadata(value: unknown, path: string): Record<string, string> {
+  if (value === null) return {};
   if (!isJsonObject(value) || !Object.values(value).every((entry) => typeof entry === 'string')) {
     throw damaged(path, '"__metadata__" in its header is not a table of texts');
   }

@@ -25,6 +25,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** `__metadata__` of the safetensors header. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** What its user should know of how it was read, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** A float32 tensor in memory, to be written. */

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { type FloatType, floatTypes } from '../checkpoint/floatTypes.js';
 import { refuseForeign } from '../files/refuseForeign.js';
 import { mergeAdapter } from '../jobs/merge.js';
 import { usualThreads } from '../settings/config.js';
@@ -10,6 +11,7 @@ interface Flags extends CommonFlags {
   readonly adapter: string;
   readonly output: string;
   readonly overwrite?: boolean;
+  readonly dtype?: FloatType;
   readonly model?: string;
   readonly anyBase?: boolean;
 }
@@ -20,20 +22,25 @@ export function mergeCommand(terminal: Terminal): Command {
     .requiredOption('--adapter <folder>', 'run folder or adapter folder')
     .requiredOption('--output <folder>', 'model folder to be made')
     .option('--overwrite', 'replace a model folder that is there, once the new one is complete')
+    .addOption(
+      new Option('--dtype <type>', "type of all weights that are written (default: the base model's)").choices(
+        floatTypes,
+      ),
+    )
     .option('--model <model>', 'base model, where it is not the one that the adapter names');
   addCommonFlags(command);
   addTrainFlags(command, ['anyBase']);
   return command
     .addHelpText('after', '\nExample:\n  $ diffora merge --adapter runs/reviews --output models/reviews')
     .action(async (flags: Flags) => {
-      const { adapter, output, overwrite = false, model, anyBase } = flags;
+      const { adapter, output, overwrite = false, dtype, model, anyBase } = flags;
       await perform(terminal, flags, {
         output,
         run: async (session) => {
           if (overwrite) await refuseForeign(output, 'model.safetensors');
-          return mergeAdapter({ adapter, output, overwrite, model, anyBase, threads: usualThreads, ...session });
+          return mergeAdapter({ adapter, output, overwrite, dtype, model, anyBase, threads: usualThreads, ...session });
         },
-        text: (merged) => `Merged model written to ${merged.output} (${merged.tensors} tensors)`,
+        text: (merged) => `Merged model written to ${merged.output} (${merged.tensors} tensors, ${merged.dtype})`,
       });
     });
 }

@@ -8,10 +8,13 @@ type Copies = Map<string, WeakRef<HostTensor<Float32Array>>>;
 
 const copiesOf = new WeakMap<Checkpoint, Copies>();
 
-const fileTypes = { float16: 'F16', bfloat16: 'BF16' } as const satisfies Record<Widened['dtype'], TensorDType>;
+const fileTypes = { float16: 'F16', bfloat16: 'BF16', float64: 'F64' } as const satisfies Record<
+  Widened['dtype'],
+  TensorDType
+>;
 
 /**
- * Weights of half precision as float32, by the names of their graph inputs: one copy for all programs over a checkpoint
+ * Weights of half or double precision as float32, by the names of their graph inputs: one copy for all programs over a checkpoint
  * that are open at a time.
  * @throws DiffoError where the file cannot be read
  */

@@ -2,7 +2,7 @@ import { primitiveOf } from './ops.js';
 import { factorsOf, type Shape } from './shape.js';
 import { type DType, type Node, nodeOf, nodesInOrder, type Tensor } from './tensor.js';
 
-const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloat16: 2, int64: 8, bool: 1 };
+const bytesOf: Readonly<Record<DType, number>> = { float32: 4, float16: 2, bfloat16: 2, float64: 8, int64: 8, bool: 1 };
 
 /** Bytes of a tensor whose symbolic sizes are known. */
 export function tensorBytes({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>, sizes: Sizes): number {

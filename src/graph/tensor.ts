@@ -3,7 +3,10 @@ import type { PrimitiveName, Primitives } from './primitives/index.js';
 import type { Shape } from './shape.js';
 
 /** Element type. */
-export type DType = 'float32' | 'float16' | 'bfloat16' | 'int64' | 'bool';
+export type DType = FloatDType | 'int64' | 'bool';
+
+/** Types of weights in files. */
+export type FloatDType = 'float32' | 'float16' | 'bfloat16' | 'float64';
 
 /**
  * A value of the graph: immutable, identified by its object. A graph is nothing but the tensors that lead to its
@@ -58,11 +61,7 @@ export function constant(value: number | Float32Array, shape: readonly number[] 
 }
 
 /** A frozen weight that stays in its file. */
-export function stored(
-  location: StoredLocation,
-  shape: readonly number[],
-  dtype: 'float32' | 'float16' | 'bfloat16',
-): Tensor {
+export function stored(location: StoredLocation, shape: readonly number[], dtype: FloatDType): Tensor {
   return { dtype, shape, origin: { kind: 'stored', location } };
 }
 

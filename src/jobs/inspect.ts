@@ -6,9 +6,9 @@ import { mergedKey, methodOf, openAdapter, titleOf } from '../artifacts/adapterF
 import { type RunSummary, readRunFile } from '../artifacts/runFile.js';
 import type { TaskFile } from '../artifacts/taskFile.js';
 import { elementCount } from '../checkpoint/dtype.js';
-import { openCheckpoint } from '../checkpoint/open.js';
 import { fileError } from '../files/errors.js';
 import { findModel } from '../models/loading/findModel.js';
+import { openFound } from '../models/loading/openFound.js';
 import { headsOf, openModel } from '../models/registry.js';
 import { type Reporter, silent } from '../reporter.js';
 import { type Dam, readDam } from '../selection/dam.js';
@@ -137,7 +137,7 @@ async function inspectAdapter(path: string): Promise<AdapterInspection> {
 
 async function inspectModel(name: string, reporter: Reporter, signal?: AbortSignal): Promise<ModelInspection> {
   const resolved = await findModel(name, reporter, signal);
-  const checkpoint = await openCheckpoint(resolved.file ?? resolved.folder, name);
+  const checkpoint = await openFound(resolved, name, reporter, signal);
   const model = openModel(checkpoint, { numLabels: 1 });
   return {
     kind: 'model',

@@ -15,7 +15,7 @@ export interface ExpectedTensor {
 /** Spellings under which a file may hold a tensor, most usual first. */
 export type Spellings = (name: string) => readonly string[];
 
-const graphTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+const graphTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16', F64: 'float64' } as const;
 
 /**
  * Finds every expected tensor in a checkpoint.
@@ -30,9 +30,11 @@ export function matchTensors(
   const found = new Map<string, string>();
   const problems: string[] = [];
   for (const { name, shape } of expected) {
-    const spelling = spellings(name).find((candidate) => checkpoint.tensors.has(candidate));
+    const [spelling, other] = new Set(spellings(name).filter((candidate) => checkpoint.tensors.has(candidate)));
     const tensor = spelling === undefined ? undefined : checkpoint.tensors.get(spelling);
     if (spelling === undefined || tensor === undefined) problems.push(`${name} is missing`);
+    // transformers takes one of them without a word.
+    else if (other !== undefined) problems.push(`${spelling} is there twice, also as ${other}`);
     else if (`${tensor.shape}` !== `${shape}`) problems.push(`${spelling} is [${tensor.shape}], not [${shape}]`);
     else if (!(tensor.dtype in graphTypes)) problems.push(`${spelling} has type ${tensor.dtype}, not a float type`);
     else found.set(name, spelling);
@@ -59,7 +61,7 @@ export function backboneTensor({ checkpoint, backbone }: Pick<Model, 'checkpoint
   return checkpoint.tensors.get(backbone.get(name)!)!;
 }
 
-/** A weight of the file as float32, read in place; half types are widened in the graph. */
+/** A weight of the file as float32, read in place; other float types are converted in the graph. */
 export function storedWeight(tensor: StoredTensor): Tensor {
   const dtype = graphTypes[tensor.dtype as keyof typeof graphTypes];
   return ops.cast(stored(tensor, tensor.shape, dtype), 'float32');

@@ -35,7 +35,8 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     ? await readJsonObject(path)
     : { ...(await convertedTokenizer(folder, settings, modelConfig)) };
   const { library, template } = build(path, description, config);
-  const vocabSize = library.get_vocab(true).size;
+  const vocabulary = library.get_vocab(true);
+  const vocabSize = vocabulary.size;
   if (vocabSize === 0) throw new DiffoError(`${path} has an empty vocabulary. Fetch the file again.`);
 
   const named = namedTokens(settings);
@@ -102,6 +103,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     padTokenId: padTokenId(library, [config, specialTokens], modelConfig),
     modelMaxLength: sensibleLength(config.model_max_length),
     vocabSize,
+    highestId: [...vocabulary.values()].reduce((highest, id) => Math.max(highest, id), -1),
     files: TOKENIZER_FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
   };
 }

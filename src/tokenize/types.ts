@@ -57,8 +57,10 @@ export interface Tokenizer {
   readonly padTokenId: number;
   /** Longest sequence the tokenizer's config allows, where it states a sensible one. */
   readonly modelMaxLength: number | undefined;
-  /** Number of ids, added tokens included: the least number of rows an embedding table must have. */
+  /** Number of tokens, added ones included. */
   readonly vocabSize: number;
+  /** The largest id, added tokens included: ids may have holes, so that it may be more than their number. */
+  readonly highestId: number;
   /** Paths of the tokenizer's files, to be copied beside a saved adapter. */
   readonly files: readonly string[];
 }

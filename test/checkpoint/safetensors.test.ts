@@ -53,6 +53,13 @@ describe('readSafetensorsHeader', () => {
     ],
     ['metadata that is no table of texts', { __metadata__: { a: 1 } }, 0, /"__metadata__"/],
     ['an entry that is no object', { a: 3 }, 0, /entry of tensor "a"/],
+    [
+      'a name that stands twice, whose first bytes are then a hole',
+      `{"a":${JSON.stringify(f32([1], 0, 4))},"a":${JSON.stringify(f32([1], 4, 8))}}`,
+      8,
+      /tensor "a" leaves a hole before it/,
+    ],
+    ['tensors that share bytes', { a: f32([2], 0, 8), b: f32([2], 4, 12) }, 12, /tensor "b" overlaps/],
     ['a header that is a list', [], 0, /not a JSON object/],
     ['a header that is no JSON', '{"a":', 0, /not valid JSON/],
   ])('refuses %s', async (_, header, bytes, message) => {
@@ -61,6 +68,14 @@ describe('readSafetensorsHeader', () => {
     const error = await failure(readSafetensorsHeader(path));
     expect(error.message).toMatch(message);
     expect(error.message.startsWith(path)).toBe(true);
+  });
+
+  it('takes metadata of null for none, as the safetensors library does', async () => {
+    const path = join(folder, 'null.safetensors');
+    await writeRaw(path, { __metadata__: null, a: f32([1], 0, 4) }, new Uint8Array(4));
+    const { tensors, metadata } = await readSafetensorsHeader(path);
+    expect([...tensors.keys()]).toEqual(['a']);
+    expect(metadata).toEqual({});
   });
 
   it('says what to do about a Git LFS pointer, an empty file and a header longer than the file', async () => {

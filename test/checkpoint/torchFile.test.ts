@@ -83,11 +83,6 @@ describe('a folder with pytorch_model.bin', () => {
     const index = { weight_map: Object.fromEntries(names.map((name) => [name, shard])) };
     await writeFile(join(folder, 'pytorch_model.bin.index.json'), JSON.stringify(index));
     expect((await openCheckpoint(folder)).tensors.size).toBe(names.length);
-    await writeFile(
-      join(folder, 'pytorch_model.bin.index.json'),
-      JSON.stringify({ weight_map: { ...index.weight_map, lost: shard } }),
-    );
-    await expect(openCheckpoint(folder)).rejects.toThrow('lacks tensor "lost"');
   });
 });
 

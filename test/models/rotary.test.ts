@@ -3,7 +3,7 @@ import { input, ops } from '../../src/graph/index.js';
 import { rotaryOf } from '../../src/models/rotary.js';
 import { openSession } from '../../src/runtime/session.js';
 
-const checkpoint = { name: 'm', folder: 'm', config: {}, tensors: new Map(), metadata: {} };
+const checkpoint = { name: 'm', folder: 'm', config: {}, tensors: new Map(), metadata: {}, notes: [] };
 const headSize = 8;
 
 /** cos of positions 0…9. */

@@ -116,7 +116,15 @@ def load_merged(folder: Path, checks: Checks):
     checks.none(found["missing_keys"], "the merged folder leaves no weight newly initialised")
     checks.none(found["unexpected_keys"], "the merged folder holds no unknown weight")
     checks.none(found["mismatched_keys"], "the merged folder's shapes fit its config.json")
+    check_types(folder, checks)
     return model.eval()
+
+
+def check_types(folder: Path, checks: Checks) -> None:
+    """Without a type of its own, `from_pretrained` loads in the one that config.json names."""
+    stored = {str(tensor.dtype) for tensor in read_tensors(folder / "model.safetensors")[0].values()}
+    loaded = AutoModelForSequenceClassification.from_pretrained(folder).dtype
+    checks.that(stored == {str(loaded)}, "the merged folder's weights are of the type that transformers loads", f"{loaded}")
 
 
 def parse() -> argparse.Namespace:

@@ -16,6 +16,8 @@ import decay_groups
 import double_backward
 import families
 import gates
+import gguf_cases
+import merged_types
 import method_steps
 import primitives
 import tiny_bert
@@ -30,6 +32,8 @@ MAKERS = {
     "methods": method_steps.make,
     "families": families.make,
     "checkpoints": checkpoint_files.make,
+    "gguf": gguf_cases.make,
+    "merged-types": merged_types.make,
     "decay-groups": decay_groups.make,
     "config-keys": config_keys.make,
 }

@@ -1,12 +1,12 @@
-import { openCheckpoint } from '../../checkpoint/open.js';
 import type { ResolvedModel } from '../../checkpoint/resolve.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
-import { DiffoError } from '../../errors.js';
 import type { ProgressOptions } from '../../reporter.js';
 import { silent } from '../../reporter.js';
 import { loadTokenizer, type Tokenizer } from '../../tokenize/index.js';
 import { headsOf } from '../registry.js';
 import { findModel } from './findModel.js';
+import { openFound } from './openFound.js';
+import { withinVocabulary } from './withinVocabulary.js';
 
 /** A checkpoint with its tokenizer, which any number of tasks may give a head. */
 export interface LoadedModel {
@@ -31,15 +31,11 @@ export interface LoadedModel {
 export async function loadModel(name: string, options: ProgressOptions = {}): Promise<LoadedModel> {
   const { reporter = silent, signal } = options;
   const resolved = await findModel(name, reporter, signal);
-  const checkpoint = await openCheckpoint(resolved.file ?? resolved.folder, name, signal);
+  const checkpoint = await openFound(resolved, name, reporter, signal);
   // What cannot be built is to be known before anything else is read.
   headsOf(checkpoint);
   const tokenizer = await loadTokenizer(checkpoint.folder);
   const rows = checkpoint.config.vocab_size;
-  if (typeof rows === 'number' && tokenizer.vocabSize > rows) {
-    throw new DiffoError(
-      `${checkpoint.folder}: the tokenizer has ${tokenizer.vocabSize} ids but the model embeds ${rows}. They belong to different checkpoints.`,
-    );
-  }
-  return { name, checkpoint, tokenizer, resolved };
+  const held = typeof rows === 'number' ? withinVocabulary(tokenizer, rows, name) : tokenizer;
+  return { name, checkpoint, tokenizer: held, resolved };
 }

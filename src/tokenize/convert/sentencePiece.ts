@@ -103,8 +103,15 @@ export function xlmRobertaTokenizer(
   });
 }
 
-/** LLaMA 1 and 2, Mistral: BPE with bytes for unknown characters (transformers/models/llama/tokenization_llama.py). */
-export function llamaTokenizer({ pieces }: SentencePieceModel, settings: Settings): TokenizerDescription {
+/**
+ * LLaMA 1 and 2, Mistral: BPE with bytes for unknown characters (transformers/models/llama/tokenization_llama.py).
+ * @param mergesBy what orders the merges: ids, or the pieces' scores, which a GGUF file has
+ */
+export function llamaTokenizer(
+  { pieces }: SentencePieceModel,
+  settings: Settings,
+  mergesBy: 'id' | 'score' = 'id',
+): TokenizerDescription {
   const names = { unk_token: '<unk>', bos_token: '<s>', eos_token: '</s>' };
   const added = unique([...specialTokens(settings, names, idIn(pieces), pieces.length), ...ownTokens(pieces)]);
   const tokenOf = (name: 'bos_token' | 'eos_token') =>
@@ -141,28 +148,37 @@ export function llamaTokenizer({ pieces }: SentencePieceModel, settings: Setting
       byte_fallback: true,
       ignore_merges: false,
       vocab: Object.fromEntries(vocab),
-      merges: mergesOf(vocab),
+      merges: mergesBy === 'id' ? mergesOf(vocab) : mergesOf(vocab, (id) => -pieces[id]!.score),
     },
   };
 }
 
 /**
  * The merges that a vocabulary of pieces implies: every split of a piece into two pieces, in the order of the joined
- * pieces' ids (transformers' `generate_merges`).
+ * pieces (transformers' `generate_merges`).
+ * @param rank what orders the joined pieces, lowest first: by default their ids
  */
-export function mergesOf(vocab: ReadonlyMap<string, number>): [string, string][] {
-  const merges: { left: string; right: string; id: number }[] = [];
+export function mergesOf(vocab: ReadonlyMap<string, number>, rank?: (id: number) => number): [string, string][] {
+  const merges: { left: string; right: string; order: number }[] = [];
   for (const [piece, id] of vocab) {
     const letters = [...piece];
+    const order = rank === undefined ? id : rank(id);
     const splits = letters.slice(1).flatMap((_, i) => {
       const [left, right] = [letters.slice(0, i + 1).join(''), letters.slice(i + 1).join('')];
-      return vocab.has(left) && vocab.has(right) ? [{ left, right, id }] : [];
+      return vocab.has(left) && vocab.has(right) ? [{ left, right, order }] : [];
     });
     splits.sort((a, b) => vocab.get(a.left)! - vocab.get(b.left)! || vocab.get(a.right)! - vocab.get(b.right)!);
     merges.push(...splits);
   }
   const lengthOf = (text: string) => [...text].length;
-  merges.sort((a, b) => a.id - b.id || lengthOf(a.left) - lengthOf(b.left) || lengthOf(a.right) - lengthOf(b.right));
+  // transformers turns the whole order round for scores, the highest of which comes first.
+  const sign = rank === undefined ? 1 : -1;
+  merges.sort(
+    (a, b) =>
+      a.order - b.order ||
+      sign * (lengthOf(a.left) - lengthOf(b.left)) ||
+      sign * (lengthOf(a.right) - lengthOf(b.right)),
+  );
   return merges.map(({ left, right }) => [left, right]);
 }
 
