@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
+import { firstFault } from '../files/faults.js';
 import { ops, type Tensor } from '../graph/index.js';
 
 /** Bounds that no model comes near, so that a broken config.json cannot fill the memory. */
@@ -17,8 +18,7 @@ export const rowCount = z.int().positive().max(100_000_000);
 export function parseConfig<Config>(schema: z.ZodType<Config>, checkpoint: Checkpoint): Config {
   const parsed = schema.safeParse(checkpoint.config);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw configError(checkpoint, `${issue.path.join('.')}: ${issue.message}.`);
+  throw configError(checkpoint, `${firstFault(parsed.error, schema, checkpoint.config)}.`);
 }
 
 /** An error about config.json. */
