@@ -16,6 +16,7 @@ import double_backward
 import families
 import gates
 import method_steps
+import own_heads
 import primitives
 import tiny_bert
 
@@ -30,6 +31,7 @@ MAKERS = {
     "families": families.make,
     "checkpoints": checkpoint_files.make,
     "decay-groups": decay_groups.make,
+    "own-heads": own_heads.make,
 }
 SIZE_LIMIT = 6_000_000
 
