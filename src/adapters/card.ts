@@ -19,8 +19,8 @@ export interface ModelCardInput {
   readonly method: string;
   readonly baseModel: string;
   readonly revision?: string | undefined;
-  /** Whether PEFT loads the folder. */
-  readonly peft: boolean;
+  /** PEFT's name of its format, such as `LORA`; undefined where PEFT does not load the folder. */
+  readonly peftType: string | undefined;
   /** Rows of the table of facts. */
   readonly facts: Readonly<Record<string, number>>;
   readonly adaptedModules: readonly string[];
@@ -35,12 +35,14 @@ export interface ModelCardInput {
 
 /** README.md of an adapter folder: metadata that the hub reads, what it is, how to load it. States only what it is given. */
 export function modelCard(input: ModelCardInput): string {
-  const { baseModel, method, peft, adaptedModules } = input;
+  const { baseModel, method, peftType, adaptedModules } = input;
+  const peft = peftType !== undefined;
   const frontMatter = stringify({
     base_model: baseModel,
     library_name: peft ? 'peft' : 'diffora',
     pipeline_tag: input.use.pipeline,
-    tags: [`base_model:adapter:${baseModel}`, 'diffora', ...(peft ? ['lora', 'transformers'] : ['transformers'])],
+    // PEFT tags its LoRA, and no other of its formats.
+    tags: [`base_model:adapter:${baseModel}`, 'diffora', ...(peftType === 'LORA' ? ['lora'] : []), 'transformers'],
   });
   const format = peft
     ? "Its format is PEFT's."

@@ -5,6 +5,7 @@ import { writeSafetensors } from '../checkpoint/safetensors-write.js';
 import type { NamedTensor } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { type OutputFolderOptions, withOutputFolder, writeFileAtomic } from '../files/atomic.js';
+import { faultOf } from '../files/faults.js';
 import { readJsonAs } from '../files/json.js';
 import { taskTypes } from '../models/model.js';
 import { plainFormatOf, plainMethodNames } from './registry.js';
@@ -25,9 +26,9 @@ const plainConfigSchema = z
     head: z.array(z.string()),
   })
   .check(({ value: { method, settings }, issues }) => {
-    const { error } = plainFormatOf(method).settings.safeParse(settings);
-    for (const { message, path } of error?.issues ?? []) {
-      issues.push({ code: 'custom', message, path: ['settings', ...path], input: settings });
+    const schema = plainFormatOf(method).settings;
+    for (const issue of schema.safeParse(settings).error?.issues ?? []) {
+      issues.push({ code: 'custom', message: `settings: ${faultOf(issue, schema, settings)}`, input: settings });
     }
   });
 type PlainConfig = z.output<typeof plainConfigSchema>;

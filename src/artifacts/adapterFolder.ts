@@ -15,8 +15,9 @@ import {
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods, peftReaderOf } from '../adapters/registry.js';
-import type { NamedTensor } from '../checkpoint/types.js';
+import type { Checkpoint, NamedTensor } from '../checkpoint/types.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
+import type { KnownRows } from '../data/knownRows.js';
 import { firstNotFinite, type NamedValues } from '../engine/notFinite.js';
 import { type Parameter, parameter, parametersOf } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
@@ -28,11 +29,14 @@ import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoints/format.js';
 import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
+import { readTrainedRows, writeTrainedRows } from './trainedRows.js';
 
 export interface SaveOptions {
   readonly task: LearnedTask;
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
+  /** What it was trained on. */
+  readonly trainedRows?: KnownRows | undefined;
   readonly baseModel: string;
   readonly revision?: string | undefined;
   /** Steps that the training was planned for. */
@@ -68,7 +72,7 @@ export async function saveAdapter(
     method: titleOf(plan.method),
     baseModel,
     revision,
-    peft: contents.format === 'peft',
+    peftType: contents.format === 'peft' ? contents.type.name : undefined,
     facts: factsOf(plan, parameters, contents.format === 'peft' ? contents : undefined),
     adaptedModules: plan.placements.map(({ module }) => module.path),
     paragraphs: options.paragraphs,
@@ -108,6 +112,7 @@ export async function saveAdapter(
     ...(headPart === 'none' ? {} : { head: headPart }),
     baseSha256: await weightsHash(checkpoint),
   };
+  if (options.trainedRows !== undefined) await writeTrainedRows(folder, options.trainedRows);
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
@@ -149,6 +154,8 @@ export interface LoadedAdapter {
   /** Tensors of the head. */
   readonly head: readonly NamedTensor[];
   readonly task: TaskFile;
+  /** What it was trained on, where its folder says so. */
+  readonly trainedRows: KnownRows | undefined;
   /** Of adapter_model.safetensors, hex. */
   readonly sha256: string;
 }
@@ -167,7 +174,8 @@ export async function openAdapter(path: string): Promise<LoadedAdapter> {
   const task = (await exists(taskFile))
     ? await readJsonAs(taskFile, taskFileSchema)
     : taskOfHead(folder, taskType, head);
-  return { folder, source, baseModel, revision, taskType, head, task, sha256: await adapterHash(folder) };
+  const trainedRows = await readTrainedRows(folder);
+  return { folder, source, baseModel, revision, taskType, head, task, trainedRows, sha256: await adapterHash(folder) };
 }
 
 /** The part of the head that was trained: as task.json says, else as the modules do whose tensors are there. */
@@ -222,11 +230,24 @@ export function refuseNotFinite(folder: string, tensors: readonly NamedValues[])
   if (broken !== undefined) throw new DiffoError(`${folder}: ${broken}; train it again.`);
 }
 
-/** The task of a folder that others wrote. @throws DiffoError where its head is one that no kind of task has */
-function taskOfHead(folder: string, taskType: TaskType, head: readonly NamedTensor[]): TaskFile {
-  const task = foreignTask(taskType, head);
+/**
+ * The task of a folder that others wrote.
+ * @param base the base model, once it is open
+ * @throws DiffoError where its head is one that no kind of task has
+ */
+export function taskOfHead(
+  folder: string,
+  taskType: TaskType,
+  head: readonly NamedTensor[],
+  base?: Pick<Checkpoint, 'config' | 'folder'>,
+): TaskFile {
+  const task = foreignTask(taskType, head, base);
   if (task !== undefined) return task;
-  throw new DiffoError(`${folder}: an adapter with a ${taskType} head; no kind of task here has one. Take another.`);
+  const type = base?.config.problem_type;
+  const of = typeof type === 'string' ? ` of problem_type ${type}, as its base model's config.json has it` : '';
+  throw new DiffoError(
+    `${folder}: an adapter with a ${taskType} head${of}; no kind of task here has one. Take another.`,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

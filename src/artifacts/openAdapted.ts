@@ -1,11 +1,20 @@
 import { existsSync } from 'node:fs';
+import type { KnownRows } from '../data/knownRows.js';
 import { DiffoError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { withHead } from '../models/loading/openedModel.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import type { Adapted } from '../tasks/kinds/kind.js';
 import { outputsOf } from '../tasks/splits.js';
-import { headPartOf, type LoadedAdapter, openAdapter, placeAdapter, refuseNotFinite } from './adapterFolder.js';
+import { isUnknown } from '../tasks/task.js';
+import {
+  headPartOf,
+  type LoadedAdapter,
+  openAdapter,
+  placeAdapter,
+  refuseNotFinite,
+  taskOfHead,
+} from './adapterFolder.js';
 import { checkBase } from './checkBase.js';
 import type { TaskFile } from './taskFile.js';
 
@@ -25,6 +34,8 @@ export interface Learned extends Adapted {
   /** Folder of the adapter, or what else it is called in messages. */
   readonly name: string;
   readonly task: TaskFile;
+  /** What it was trained on, where that is known. */
+  readonly trainedRows?: KnownRows | undefined;
 }
 
 /** Opens an adapter on its base model, ready to predict. */
@@ -48,5 +59,9 @@ export async function openAdapted(options: AdapterOptions): Promise<Learned & { 
   const placed = placeAdapter(loaded, opened.model);
   refuseNotFinite(loaded.folder, placed.parameters);
   await checkBase(loaded, opened.model, anyBase, reporter);
-  return { loaded, name: loaded.folder, task: loaded.task, opened, ...placed };
+  const task = isUnknown(loaded.task)
+    ? taskOfHead(loaded.folder, taskType, loaded.head, opened.model.checkpoint)
+    : loaded.task;
+  const { folder: name, trainedRows } = loaded;
+  return { loaded: { ...loaded, task }, name, task, trainedRows, opened, ...placed };
 }

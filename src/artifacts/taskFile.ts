@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import type { NamedTensor } from '../checkpoint/types.js';
+import type { Checkpoint, NamedTensor } from '../checkpoint/types.js';
 import { metricNames } from '../metrics/names.js';
 import { type HeadPart, headParts, type TaskType } from '../models/model.js';
 import { columnsSchema, taskColumns } from '../tasks/columns.js';
 import { kindNames, kinds } from '../tasks/kinds/registry.js';
+import { namedLabels, outputsAre } from '../tasks/kinds/savedLabels.js';
 import { readOwn, refuseUnknownKeys } from '../tasks/ownKeys.js';
-import type { LearnedTask } from '../tasks/task.js';
+import { type LearnedTask, unknownTask } from '../tasks/task.js';
 
 /** task.json beside an adapter: what was learned. */
 export interface TaskFile extends LearnedTask {
@@ -56,14 +57,26 @@ export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
   };
 }
 
-/** What an adapter's head tells of its task, where others wrote the folder; undefined where no kind of task has it. */
-export function foreignTask(taskType: TaskType, head: readonly NamedTensor[]): TaskFile | undefined {
-  const outputs = head.find(({ name }) => name.endsWith('classifier.bias'))?.shape[0] ?? 2;
+/** The module of a head that gives its outputs: RoBERTa's classifier has two layers, decoders call theirs `score`. */
+const outputWeight = /(^|\.)(classifier|classifier\.out_proj|score)\.weight$/;
+
+/**
+ * What an adapter's head tells of its task, where others wrote the folder; undefined where no kind of task has it.
+ * @param base the base model, once it is open: it may say what the outputs are and how they are called
+ */
+export function foreignTask(
+  taskType: TaskType,
+  head: readonly NamedTensor[],
+  base?: Pick<Checkpoint, 'config' | 'folder'>,
+): TaskFile | undefined {
+  const outputs = head.find(({ name }) => outputWeight.test(name))?.shape[0] ?? 2;
+  const named = base && namedLabels(base);
+  const said = base && { are: outputsAre(base), labels: named?.length === outputs ? named : undefined };
   for (const kind of Object.values(kinds)) {
-    const found = kind.fromHead?.({ taskType, outputs });
+    const found = kind.fromHead?.({ taskType, outputs, ...said });
     if (found === undefined) continue;
     const { maxLength = 128, ...rest } = found;
-    return { format: 'diffora-task/1', name: 'unknown', kind, ...rest, maxLength };
+    return { format: 'diffora-task/1', name: unknownTask, kind, ...rest, maxLength };
   }
   return undefined;
 }

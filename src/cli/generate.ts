@@ -25,6 +25,7 @@ interface Flags extends CommonFlags {
   readonly topK?: number;
   readonly topP?: number;
   readonly repetitionPenalty?: number;
+  readonly seed?: number;
 }
 
 export function generateCommand(terminal: Terminal): Command {
@@ -42,7 +43,7 @@ export function generateCommand(terminal: Terminal): Command {
     .option('--temperature <number>', '0: always the likeliest token; otherwise tokens are drawn', numberFrom(0), 0)
     .option('--top-k <count>', 'draw among the k likeliest tokens', wholeNumber(1))
     .option('--top-p <share>', 'draw among the likeliest tokens that together reach this probability', numberFrom(0, 1))
-    .option('--repetition-penalty <number>', 'makes tokens that occurred less likely (1: no change)', numberFrom(0));
+    .option('--repetition-penalty <number>', 'makes tokens that occurred less likely (1: no change)', numberAbove0);
   addCommonFlags(command);
   addTrainFlags(command, ['seed', 'threads', 'anyBase']);
   return command
@@ -105,10 +106,25 @@ Example:
     });
 }
 
-function checkFlags({ model, adapter, prompt, input, output, chat, system }: Flags): void {
+function checkFlags({
+  model,
+  adapter,
+  prompt,
+  input,
+  output,
+  overwrite,
+  chat,
+  system,
+  temperature,
+  seed,
+}: Flags): void {
   if (model === undefined && adapter === undefined) throw usageError('Give --model or --adapter.');
   if ((prompt === undefined) === (input === undefined)) throw usageError('Give either --prompt or --input.');
   if (system !== undefined && chat !== true) throw usageError('--system goes with --chat.');
+  if (overwrite === true && output === undefined) throw usageError('--overwrite goes with --output.');
+  if (temperature === 0 && seed !== undefined) {
+    throw usageError('--seed is read where tokens are drawn. Give --temperature, or leave it out.');
+  }
   if (output !== undefined && output === input) throw usageError('--output is the --input file; choose another.');
 }
 
@@ -128,6 +144,12 @@ function numberFrom(lowest: number, highest = Number.POSITIVE_INFINITY): (text: 
     const range = highest === Number.POSITIVE_INFINITY ? `of at least ${lowest}` : `from ${lowest} to ${highest}`;
     throw new InvalidArgumentError(`It takes a number ${range}.`);
   };
+}
+
+function numberAbove0(text: string): number {
+  const value = numberFrom(0)(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError('It takes a number above 0.');
 }
 
 function wholeNumber(lowest: number): (text: string) => number {

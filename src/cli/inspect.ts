@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { usageError } from '../errors.js';
 import { inspectGram } from '../jobs/gram.js';
 import { inspect } from '../jobs/inspect.js';
 import { gramView } from '../report/gramView.js';
@@ -24,6 +25,7 @@ export function inspectCommand(terminal: Terminal): Command {
       '\nExample:\n  $ diffora inspect runs/reviews\n  $ diffora inspect sentence-transformers/all-MiniLM-L6-v2',
     )
     .action(async (path: string, { gram, dataDir, ...flags }: Flags) => {
+      if (dataDir !== undefined && gram !== true) throw usageError('--data-dir goes with --gram.');
       await perform(terminal, flags, {
         run: async ({ reporter, signal }) => ({
           found: await inspect(path, reporter, signal),

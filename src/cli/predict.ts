@@ -1,9 +1,10 @@
 import { Command } from 'commander';
+import type { TaskFile } from '../artifacts/taskFile.js';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { jsonLines } from '../files/json.js';
 import { predictTask } from '../jobs/predict.js';
-import { type PredictInput, plainTask, readPredictInput } from '../jobs/predictInput.js';
+import { type PredictInput, readPredictInput } from '../jobs/predictInput.js';
 import { predictWithModel } from '../jobs/predictModel.js';
 import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';
@@ -65,7 +66,7 @@ Example:
         output,
         run: async (session) => {
           if (output !== undefined) checkOutputFile(output, { overwrite });
-          const examples = (task: Parameters<typeof readPredictInput>[1]) => readPredictInput(input, task);
+          const examples = (task: TaskFile) => readPredictInput(input, task);
           const found = await predictTask({ ...settings, adapter, model, threads, examples, ...session });
           if (output !== undefined) await writeFileAtomic(output, `${jsonLines(found.predictions)}\n`);
           return found;
@@ -94,7 +95,7 @@ async function predictOwn(
     output,
     run: async (session) => {
       if (output !== undefined) checkOutputFile(output, { overwrite });
-      const examples = () => readPredictInput(input, plainTask);
+      const examples = (task: TaskFile) => readPredictInput(input, task);
       const predictions = await predictWithModel({ ...options, examples, ...session });
       if (output !== undefined) await writeFileAtomic(output, `${jsonLines(predictions)}\n`);
       return predictions;
@@ -110,7 +111,8 @@ async function predictOwn(
   });
 }
 
-function inputOf({ text, pair, input, output }: Flags): PredictInput {
+function inputOf({ text, pair, input, output, overwrite }: Flags): PredictInput {
+  if (overwrite === true && output === undefined) throw usageError('--overwrite goes with --output.');
   if ((text === undefined) === (input === undefined)) throw usageError('Give either --text or --input.');
   if (input === undefined) return { text: text!, pair };
   if (pair !== undefined) throw usageError('--pair goes with --text; an --input file has a column for it.');

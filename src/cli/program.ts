@@ -2,10 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { versions } from '../artifacts/runRecord.js';
 import { DiffoError, type ExitCode, nearestNames } from '../errors.js';
 import { withoutSecrets } from '../secrets.js';
+import { fitted } from '../wrapped.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { generateCommand } from './generate.js';
+import { fittingHelp, helpItem } from './help.js';
 import { inspectCommand } from './inspect.js';
 import { mergeCommand } from './merge.js';
 import { predictCommand } from './predict.js';
@@ -48,7 +50,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    terminal.stderr.write(`${messageOf(error)}\n`);
+    terminal.stderr.write(`${fitted(messageOf(error), terminal.stderr)}\n`);
     return error instanceof DiffoError ? error.exitCode : 1;
   }
 }
@@ -58,9 +60,10 @@ function prepare(command: Command, program: Command, { stdout, stderr, screen }:
   command
     .exitOverride()
     .showSuggestionAfterError(false)
+    .configureHelp({ formatItem: helpItem })
     .configureOutput({
-      writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
+      writeOut: (text) => stdout.write(fittingHelp(text, screen.width)),
+      writeErr: (text) => stderr.write(fitted(text, stderr)),
       outputError: (message, write) => write(`${usageMessage(message, command, program)}\n`),
       getOutHelpWidth: () => screen.width,
       getErrHelpWidth: () => screen.width,

@@ -12,12 +12,18 @@ export interface Terminal {
 /** Columns of a stdout that is no terminal. */
 const widthOfPipes = 100;
 
+/** Columns of a stdout that is no terminal where the environment says them. */
+function askedWidth(): number {
+  const columns = Number(process.env.COLUMNS);
+  return Number.isInteger(columns) && columns > 0 ? columns : widthOfPipes;
+}
+
 /** This process's own. NO_COLOR (no-color.org) and FORCE_COLOR are honoured. */
 export function processTerminal(): Terminal {
   const noColor = (process.env.NO_COLOR ?? '') !== '';
   return {
     stdout: process.stdout,
     stderr: process.stderr,
-    screen: { width: process.stdout.columns || widthOfPipes, colorLevel: noColor ? 0 : chalk.level },
+    screen: { width: process.stdout.columns || askedWidth(), colorLevel: noColor ? 0 : chalk.level },
   };
 }

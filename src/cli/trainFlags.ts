@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import * as z from 'zod';
 import { adapterSettingHelp, isAdapterSetting } from '../adapters/registry.js';
 import { nearestNames, usageError } from '../errors.js';
+import { expectation, type Shape, shapeOf } from '../files/expectation.js';
 import {
   givenSettings as givenNames,
   type SettingGroup,
@@ -58,21 +58,7 @@ export function givenSettings(options: Readonly<Record<string, unknown>>): Parti
   return Object.fromEntries(givenNames(options).map((key) => [key, options[key]]));
 }
 
-/** The part of JSON Schema that the settings use. */
-interface Shape {
-  /** A boolean is a flag without a value. */
-  readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
-  readonly default?: unknown;
-  readonly const?: string;
-  readonly enum?: readonly string[];
-  readonly anyOf?: readonly Shape[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly exclusiveMaximum?: number;
-}
-
-const shapes = z.toJSONSchema(trainSchema, { io: 'input' }).properties as Readonly<Record<string, Shape>>;
+const shapes = shapeOf(trainSchema).properties!;
 
 /** More than fits before the descriptions of a narrow terminal. */
 function hasManyChoices(shape: Shape): boolean {
@@ -82,7 +68,7 @@ function hasManyChoices(shape: Shape): boolean {
 function placeholder(shape: Shape): string {
   if (hasManyChoices(shape)) return 'name';
   if (shape.anyOf !== undefined) return shape.anyOf.map(placeholder).join('|');
-  if (shape.const !== undefined) return shape.const;
+  if (shape.const !== undefined) return String(shape.const);
   if (shape.enum !== undefined) return shape.enum.join('|');
   const names = {
     string: 'text',
@@ -91,6 +77,7 @@ function placeholder(shape: Shape): string {
     integer: 'count',
     array: 'names',
     object: 'name=number',
+    null: 'none',
   } as const;
   return names[shape.type ?? 'string'];
 }
@@ -104,7 +91,7 @@ function parseSetting(key: TrainKey, text: string): unknown {
     if (candidate !== undefined && parsed.success) return candidate;
   }
   const nearest = shape.enum === undefined ? '' : ` Did you mean ${nearestNames(text, shape.enum, 1)[0]}?`;
-  throw usageError(`${flagOf(key)} ${text === '' ? "''" : text}: it takes ${expectation(shape)}.${nearest}`);
+  throw usageError(`${flagOf(key)} ${text === '' ? "''" : text}: it takes ${flagExpectation(shape)}.${nearest}`);
 }
 
 function readValue(type: Shape['type'], text: string): unknown {
@@ -131,19 +118,10 @@ function readPairs(text: string): Record<string, number> | undefined {
   return Object.fromEntries(pairs.map((match) => [match![1]!, Number(match![2])]));
 }
 
-/** `a whole number of at least 1`, `one of head, lora, diffora`. */
-function expectation(shape: Shape): string {
-  if (shape.anyOf !== undefined) return shape.anyOf.map(expectation).join(' or ');
-  if (shape.const !== undefined) return shape.const;
-  if (shape.enum !== undefined) return `one of ${shape.enum.join(', ')}`;
+/** What a flag takes: as a file does, but that lists and names with values are one text. */
+function flagExpectation(shape: Shape): string {
+  if (shape.anyOf !== undefined) return shape.anyOf.map(flagExpectation).join(' or ');
   if (shape.type === 'array') return 'names with commas between them';
   if (shape.type === 'object') return 'names with numbers: query=4,key=8';
-  if (shape.type === 'string') return 'a text';
-  const bounds = [
-    shape.exclusiveMinimum === undefined ? '' : `above ${shape.exclusiveMinimum}`,
-    shape.minimum === undefined ? '' : `of at least ${shape.minimum}`,
-    shape.exclusiveMaximum === undefined ? '' : `below ${shape.exclusiveMaximum}`,
-    shape.maximum === undefined || shape.maximum === Number.MAX_SAFE_INTEGER ? '' : `of at most ${shape.maximum}`,
-  ].filter((bound) => bound !== '');
-  return `a ${shape.type === 'integer' ? 'whole number' : 'number'} ${bounds.join(' and ')}`.trim();
+  return expectation(shape)!;
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { fileError } from './errors.js';
+import { firstFault } from './faults.js';
 
 /** Deeper than any file of settings or rows; to write out what is deeper in a message would exhaust the stack. */
 const DEEPEST = 500;
@@ -38,10 +39,10 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
  * @throws DiffoError that names the file, the first key that is wrong, and what is wrong with it
  */
 export async function readJsonAs<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  const parsed = schema.safeParse(await readJsonObject(path));
+  const value = await readJsonObject(path);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new DiffoError(`${path}: ${issue.path.join('.') || 'top level'}: ${issue.message}.`);
+  throw new DiffoError(`${path}: ${firstFault(parsed.error, schema, value)}.`);
 }
 
 /**

@@ -17,6 +17,7 @@ import { matchTargets } from '../selection/targets.js';
 import { choosingMethodOf, dropoutRateOf, type TrainConfig } from '../settings/config.js';
 import { trainingSteps } from './fineTune.js';
 import { planOnTargets, planRun } from './plan.js';
+import { allowanceOf } from './selectModules.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 /** Tokenizer, records and the rest of a run beside its step, without the examples: measured, see docs/results.md. */
@@ -58,6 +59,7 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planned();
   const training = stepOf(plan, optimisation.accumulate);
   let selecting = 0;
+  if (selection !== undefined) allowanceOf(model, config);
   if (selection !== undefined && selection.graphs > 0) {
     const { rank, alpha, loraDropout } = method;
     const everywhere = { own: matchTargets(model, method.targets), shared: [] };

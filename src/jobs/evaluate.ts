@@ -12,11 +12,12 @@ import type { KindFacts } from '../tasks/kinds/kind.js';
 import { TASKS } from '../tasks/known/registry.js';
 import { openTask } from '../tasks/openTask.js';
 import { rowsToScore } from '../tasks/rowsToScore.js';
-import { forScoring, loadSplit, outputsOf, scorerOf, sequenceLimit } from '../tasks/splits.js';
-import type { LearnedTask, Task } from '../tasks/task.js';
+import { forScoring, learnedLength, loadSplit, outputsOf, scorerOf } from '../tasks/splits.js';
+import { isUnknown, type LearnedTask, type Task } from '../tasks/task.js';
 import type { ColumnOptions } from '../tasks/taskOptions.js';
 import { taskReports } from '../tasks/taskReports.js';
 import { refuseUnread } from './taskSettings.js';
+import { warnOfTrained } from './trainedOn.js';
 import { scoreExamples } from './trainedRun.js';
 
 /** How a task is scored. */
@@ -52,6 +53,8 @@ export interface Evaluation {
   readonly examples: number;
   readonly source: string;
   readonly scores: Scores;
+  /** How many of the examples have a text that the adapter was trained on; undefined where it does not know. */
+  readonly trainedOn?: number | undefined;
 }
 
 /** `diffora eval`: the task's metrics on a split, or on all rows of a file. */
@@ -82,7 +85,7 @@ export async function scoreTask(learned: Learned, asked: Task, options: ScoringO
   const { name } = task;
   const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
   refuseUnread({ stride, nullScoreDiffThreshold }, task);
-  if (task.kind !== known.kind && known.name !== 'unknown') {
+  if (task.kind !== known.kind && !isUnknown(known)) {
     throw usageError(
       `Task ${name} is of the kind ${task.kind.name}; ${learned.name} was trained for ${known.kind.name}.`,
     );
@@ -91,7 +94,7 @@ export async function scoreTask(learned: Learned, asked: Task, options: ScoringO
   if (outputs > 0 && outputs !== opened.model.numLabels) {
     throw usageError(`Task ${name} needs ${outputs} outputs; ${learned.name} has ${opened.model.numLabels}.`);
   }
-  if (`${task.labels}` !== `${known.labels}` && known.name !== 'unknown') {
+  if (`${task.labels}` !== `${known.labels}` && !isUnknown(known)) {
     throw usageError(
       `Task ${name} has the labels ${task.labels.join(', ')}; ${learned.name} has ${known.labels.join(', ')}.`,
     );
@@ -99,14 +102,16 @@ export async function scoreTask(learned: Learned, asked: Task, options: ScoringO
   if (!task.splits.includes(splitName)) {
     throw usageError(`Task ${name} has no split "${splitName}"; it has: ${task.splits.join(', ')}.`);
   }
-  const maxLength = sequenceLimit(opened.model, opened.tokenizer, options.maxLength ?? known.maxLength);
+  const maxLength = learnedLength(opened, options.maxLength, known, learned.name);
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
+  const trainedOn = learned.trainedRows && warnOfTrained(learned.trainedRows, name, used, reporter);
   const encoded = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
   const scorer = await encoded.open(learned, { threads });
   const scoring = { nullScoreDiffThreshold, signal };
   const { scores } = await scoreExamples(scorer, used.examples.length, scoring, reporter).finally(scorer.release);
-  return { task: name, split: splitName, examples: used.examples.length, source: split.source, scores };
+  const { source } = split;
+  return { task: name, split: splitName, examples: used.examples.length, source, scores, trainedOn };
 }
 
 /** What of a task belongs to the adapter that has learned it, such as thresholds that were chosen in training. */

@@ -1,7 +1,7 @@
 import { type AdapterPlan, noAdapters } from '../adapters/plan.js';
 import { openAdapted } from '../artifacts/openAdapted.js';
 import type { Parameter } from '../engine/parameters.js';
-import { DiffoError } from '../errors.js';
+import { DiffoError, usageError } from '../errors.js';
 import { renderChat } from '../infer/chat.js';
 import { openDecoder } from '../infer/decoder.js';
 import { type FinishReason, generate } from '../infer/generate.js';
@@ -44,6 +44,7 @@ export interface GeneratedText {
 
 /** `diffora generate`: continues each prompt. The same seed, model and prompt give the same text. */
 export async function generateText(options: GenerateTextOptions): Promise<GeneratedText[]> {
+  refuseIdle(options);
   const { model, tokenizer, plan, parameters } = await openCausal(options);
   const stopTokenIds = await stopIds({ model, tokenizer });
   const decoder = await openDecoder(model, { plan, parameters, threads: options.threads ?? usualThreads });
@@ -82,6 +83,18 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
   } finally {
     await decoder.release();
   }
+}
+
+/** @throws DiffoError (usage) for an option that nothing would read */
+function refuseIdle({ temperature, topK, topP, anyBase, adapter }: GenerateTextOptions): void {
+  const draws = [topK === undefined ? '' : '--top-k', topP === undefined ? '' : '--top-p'].find((flag) => flag !== '');
+  if (temperature === 0 && draws !== undefined) {
+    throw usageError(
+      `${draws} is read where tokens are drawn, and at temperature 0 the likeliest is taken. Give --temperature, or leave it out.`,
+    );
+  }
+  if (anyBase === true && adapter === undefined)
+    throw usageError('--any-base is read with --adapter alone. Leave it out.');
 }
 
 async function openCausal(

@@ -10,7 +10,7 @@ import { silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { type GramReport, gramMatrices, gramReport } from '../selection/gram.js';
 import { gridOf } from '../selection/grid.js';
-import { parseTrainConfig, usualThreads } from '../settings/config.js';
+import { parseTrainConfig, refuseIdlePlaces, usualThreads } from '../settings/config.js';
 import { readDamFor } from './selectModules.js';
 import { openWorkspace } from './workspace.js';
 
@@ -55,12 +55,16 @@ export async function inspectGram({
     throw usageError(`${run} has no dam.json: --gram takes a run whose modules were chosen (train --select, select).`);
   }
   const { config: stored } = await readRunFile(run);
+  if (dataDir !== undefined && typeof stored.task === 'string') refuseIdlePlaces({ dataDir }, stored.task);
   const given = { ...stored, dam: undefined, threads, ...(dataDir === undefined ? {} : { dataDir }) };
   const config = parseTrainConfig(given, join(run, 'run.json'), { idle: 'drop' });
   const { seed } = config.run;
   const { rank, alpha } = config.method;
   const { opened, train } = await openWorkspace(config, reporter, signal);
   const { model } = opened;
+  if (train.encoded.some(({ label }) => label === undefined)) {
+    throw usageError(`${run}: --gram weighs classes or scores; its task has neither.`);
+  }
   const dam = await readDamFor(model, file);
   // The half that the weights of a search learn on: not what the matrix was judged by.
   const sample = subsample(splitHalves(train.encoded, seed).first, examples, seed);

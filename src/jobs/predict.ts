@@ -5,7 +5,7 @@ import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
-import { sequenceLimit } from '../tasks/splits.js';
+import { learnedLength } from '../tasks/splits.js';
 import { refuseUnread } from './taskSettings.js';
 
 /** How inputs are read and answered. */
@@ -45,14 +45,14 @@ export async function predictTask(
 
 /** Answers examples, told of as the phase `predict`. @param answerer of the same adapter */
 export async function predictExamples(
-  { opened, task }: Learned,
+  { opened, task, name }: Learned,
   answerer: Answerer,
   examples: readonly Example[],
-  { reporter = silent, signal, maxLength = task.maxLength, stride, nullScoreDiffThreshold }: PredictionOptions,
+  { reporter = silent, signal, maxLength, stride, nullScoreDiffThreshold }: PredictionOptions,
 ): Promise<Prediction[]> {
   const phase = reporter.phase('predict', examples.length);
   const predictions = await answerer.answer(task, examples, {
-    maxLength: sequenceLimit(opened.model, opened.tokenizer, maxLength),
+    maxLength: learnedLength(opened, maxLength, task, name),
     stride,
     nullScoreDiffThreshold,
     signal,

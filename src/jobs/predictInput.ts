@@ -2,23 +2,21 @@ import type { TaskFile } from '../artifacts/taskFile.js';
 import { readRows, type Table } from '../data/readers/index.js';
 import type { Example } from '../data/types.js';
 import { DiffoError, quoted, usageError } from '../errors.js';
-import { usualKind } from '../tasks/kinds/registry.js';
+import { usualColumns } from '../tasks/columns.js';
+import type { Kind } from '../tasks/kinds/kind.js';
 import { knownTask } from '../tasks/known/knownTask.js';
 import { rowToExample } from '../tasks/rows.js';
+import { isUnknown, unknownTask } from '../tasks/task.js';
 
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
 export type PredictInput = { readonly text: string; readonly pair?: string | undefined } | { readonly file: string };
 
-/** What rows look like where no adapter says so: a column `text`. */
-export const plainTask: TaskFile = {
-  format: 'diffora-task/1',
-  name: 'unknown',
-  kind: usualKind,
-  labels: [],
-  columns: { text: 'text', label: 'label' },
-  metrics: ['accuracy'],
-  maxLength: 512,
-};
+/** What rows look like where no adapter says so: the usual columns of a kind. */
+export function plainTask(kind: Kind): TaskFile {
+  const columns = usualColumns({ path: '', columns: [], rows: [] }, {}, kind);
+  const { usual: metrics } = kind.metrics(columns);
+  return { format: 'diffora-task/1', name: unknownTask, kind, labels: [], columns, metrics, maxLength: 512 };
+}
 
 /**
  * The examples of an input, in its order. Rows of a known task may have any form that it reads; what was learned, such as
@@ -27,17 +25,18 @@ export const plainTask: TaskFile = {
  * @throws DiffoError that names the file and, where a row lacks its text or has no form of a known task, the line
  */
 export async function readPredictInput(input: PredictInput, task: TaskFile): Promise<Example[]> {
-  const { columns } = task;
-  const inColumns = (table: Table) => {
+  const inColumns = (table: Table, columns = task.columns) => {
     const told = knownTask(task)?.inColumns?.(table) ?? table;
-    return task.kind.inColumns?.(told, task) ?? told;
+    return task.kind.inColumns?.(told, { ...task, columns }) ?? told;
   };
   if ('text' in input) {
+    const { columns } = task;
     const { text, pair } = input;
     if (pair === undefined && columns.pair !== undefined) {
-      throw usageError(`Task ${task.name} is about pairs of texts; give the second ("${columns.pair}") with --pair.`);
+      const what = isUnknown(task) ? 'This head' : `Task ${task.name}`;
+      throw usageError(`${what} is about pairs of texts; give the second ("${columns.pair}") with --pair.`);
     }
-    if (pair !== undefined && columns.pair === undefined && task.name !== 'unknown') {
+    if (pair !== undefined && columns.pair === undefined && !isUnknown(task)) {
       throw usageError(`Task ${task.name} is about single texts; leave --pair out.`);
     }
     const single = { ...task, columns: { text: columns.text, label: columns.label } };
@@ -46,16 +45,18 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
     const [example] = told.rows.map((row) => rowToExample(single, row, told.path));
     return [{ ...example!, ...(pair === undefined ? {} : { pair }) }];
   }
-  const table = inColumns(await readRows(input.file));
+  const read = await readRows(input.file);
+  // Where nobody says how columns are called, a file may have a second text, too.
+  const columns = isUnknown(task) ? usualColumns(read, {}, task.kind) : task.columns;
+  const table = inColumns(read, columns);
   for (const column of columns.pair === undefined ? [columns.text] : [columns.text, columns.pair]) {
     if (table.columns.includes(column)) continue;
     const found = table.columns.length === 0 ? 'no rows' : `only ${quoted(table.columns)}`;
-    throw new DiffoError(
-      `${input.file} has ${found}, and the adapter was trained on a column "${column}". Rename the column of the text.`,
-    );
+    const read = isUnknown(task) ? 'the text is read from a column' : 'the adapter was trained on a column';
+    throw new DiffoError(`${input.file} has ${found}, and ${read} "${column}". Rename the column of the text.`);
   }
   return table.rows.map((row) => {
     const { [columns.label]: _, ...values } = row.values;
-    return rowToExample(task, { ...row, values }, input.file);
+    return rowToExample({ ...task, columns }, { ...row, values }, input.file);
   });
 }

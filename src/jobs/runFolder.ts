@@ -43,7 +43,12 @@ export interface RunRecord {
 /** Writes the adapter of a finished run into a folder. */
 export async function saveTrained(
   folder: string,
-  { opened, task, maxLength }: Pick<Workspace, 'opened' | 'maxLength'> & { readonly task: LearnedTask },
+  {
+    opened,
+    task,
+    maxLength,
+    trainedRows,
+  }: Pick<Workspace, 'opened' | 'maxLength' | 'trainedRows'> & { readonly task: LearnedTask },
   run: TrainedRun,
 ): Promise<void> {
   const { config, plan, parameters, dam, steps, totalSteps, scores, found } = run;
@@ -52,6 +57,7 @@ export async function saveTrained(
     task: { ...task, ...found },
     tokenizer: opened.tokenizer,
     maxLength,
+    trainedRows,
     // PEFT takes the revision apart from the name.
     baseModel: opened.resolved.source === 'folder' ? data.model : data.model.split('@')[0]!,
     revision: opened.resolved.revision,

@@ -8,12 +8,13 @@ import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js';
-import { type Allowance, discretise } from '../selection/discretise.js';
+import { type Allowance, discretise, refuseTooSmall } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
 import { selectionMethods } from '../selection/registry.js';
 import {
   adapterMethodOf,
+  choosingMethodOf,
   choosingNameOf,
   dropoutRateOf,
   learningRateOf,
@@ -46,8 +47,7 @@ export async function selectModules(
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
   const { scope, keep, budget, share } = config.selection;
-  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method) };
-  refuseUnkeepable(model, config.method.ranks, allowance, share);
+  const allowance = allowanceOf(model, config);
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
     model,
@@ -156,7 +156,19 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
 }
 
 /**
- * What a budget cannot hold is to be known before a search, not after it.
+ * How much a way to choose modules may keep.
+ * @throws DiffoError (usage) for a budget that cannot be kept: to be known before a search, not after it
+ */
+export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Allowance {
+  const { scope, keep, budget, share } = config.selection;
+  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method) };
+  refuseUnkeepable(model, config.method.ranks, allowance, share);
+  // What has no scope keeps all modules and lowers their ranks.
+  if (Object.hasOwn(choosingMethodOf(config)?.settings ?? {}, 'scope')) refuseTooSmall(allowance);
+  return allowance;
+}
+
+/**
  * @throws DiffoError (usage) for ranks of modules of which each alone is larger than the budget, so that none is kept
  */
 export function refuseUnkeepable(

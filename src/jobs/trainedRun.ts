@@ -23,7 +23,7 @@ import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch
 import type { Workspace } from './workspace.js';
 
 /** What a training run leaves in memory. */
-export interface TrainedRun extends Omit<Scored, 'note'> {
+export interface TrainedRun extends Omit<Scored, 'note' | 'warnings'> {
   /** The configuration as it was followed: where the run went on from an adapter, with the method of that. */
   readonly config: TrainConfig;
   readonly plan: AdapterPlan;
@@ -199,11 +199,12 @@ export async function scoreExamples(
   examples: number,
   options: Omit<ScoreOptions, 'onDone'>,
   reporter: Reporter,
-): Promise<Omit<Scored, 'note'>> {
+): Promise<Omit<Scored, 'note' | 'warnings'>> {
   const phase = reporter.phase('evaluate', examples);
   const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });
-  const { note, ...scored } = await scorer.score({ ...options, onDone });
+  const { note, warnings = [], ...scored } = await scorer.score({ ...options, onDone });
   phase.end();
   if (note !== undefined) reporter.info(note);
+  for (const warning of warnings) reporter.warn(warning);
   return scored;
 }

@@ -1,5 +1,6 @@
 import { headPartOf, type LoadedAdapter, openAdapter } from '../artifacts/adapterFolder.js';
 import { checkBase } from '../artifacts/checkBase.js';
+import { KnownRows } from '../data/knownRows.js';
 import type { Split } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
@@ -20,12 +21,14 @@ import {
   sequenceLength,
   type UsedSplit,
   useSplit,
+  warnOfLost,
 } from '../tasks/splits.js';
 import type { Task } from '../tasks/task.js';
 import { openConfiguredTask } from './configuredTask.js';
 import type { RunContext } from './runContext.js';
 import { damFor, readConfiguredDam } from './selectModules.js';
 import { refuseUnreadIn } from './taskSettings.js';
+import { warnOfTrained } from './trainedOn.js';
 
 /** A task and a model with both splits: what several runs can share. */
 export interface Workspace {
@@ -37,6 +40,8 @@ export interface Workspace {
   readonly scorer: () => Promise<Scorer>;
   /** Longest sequence in tokens. */
   readonly maxLength: number;
+  /** What an adapter of it is trained on, that of the adapter included which it goes on from. */
+  readonly trainedRows: KnownRows;
   /** The adapter that a run goes on from. */
   readonly adapter?: LoadedAdapter | undefined;
   /** The matrix that is given, so that none is to be found. */
@@ -76,7 +81,9 @@ export async function workspaceOf(
   const given =
     dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
   const { train, dev } = usedOf(trainSplit, devSplit, config);
+  warnOfLost(task, train, reporter);
   reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
+  const trainedRows = KnownRows.of(train.examples).and(adapter?.trainedRows);
   const maxLength = sequenceLength(opened, data.maxLength, task);
   const encoding = { maxLength, stride: data.stride, signal };
   let scorer: Promise<Scorer> | undefined;
@@ -86,10 +93,15 @@ export async function workspaceOf(
     train: await encodeUsed(opened, task, train, encoding, reporter),
     dev,
     scorer: () => {
-      scorer ??= scorerOf(opened, task, dev, encoding, reporter);
+      if (scorer === undefined) {
+        warnOfLost(task, dev, reporter);
+        warnOfTrained(trainedRows, task.name, dev, reporter);
+        scorer = scorerOf(opened, task, dev, encoding, reporter);
+      }
       return scorer;
     },
     maxLength,
+    trainedRows,
     adapter,
     dam: given,
   };

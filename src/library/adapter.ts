@@ -6,7 +6,7 @@ import { type Evaluation, type ScoringOptions, scoreTask } from '../jobs/evaluat
 import { type PredictionOptions, predictExamples } from '../jobs/predict.js';
 import { refuseUnread } from '../jobs/taskSettings.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
-import type { Task } from '../tasks/task.js';
+import { isUnknown, type Task } from '../tasks/task.js';
 
 /** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
 export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };
@@ -69,10 +69,11 @@ export function adapterOf(learned: Learned, threads: number): Adapter {
   };
 }
 
-function exampleOf(input: PredictionInput, i: number, { name, columns }: TaskFile): Example {
+function exampleOf(input: PredictionInput, i: number, task: TaskFile): Example {
+  const { name, columns } = task;
   const { text, pair } = typeof input === 'string' ? { text: input } : input;
   const isPair = columns.pair !== undefined;
-  if (name !== 'unknown' && isPair !== (pair !== undefined)) {
+  if (!isUnknown(task) && isPair !== (pair !== undefined)) {
     const what = isPair ? `pairs of texts ("${columns.pair}"), and it has no pair` : 'single texts, and it has a pair';
     throw usageError(`Input ${i + 1}: the task ${name} is about ${what}.`);
   }

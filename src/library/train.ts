@@ -49,13 +49,24 @@ export async function train(
   const run = await trainIn(workspace, config, context);
   const { plan, parameters, dam, steps, metrics, bestStep, scores, seconds } = run;
   // Not the workspace, nor its task: the examples would stay in memory for as long as the adapter does.
-  const { opened, maxLength } = workspace;
+  const { opened, maxLength, trainedRows } = workspace;
   const learnedTask = taskFileOf({ ...workspace.task, ...run.found }, maxLength);
-  const learned = { name: `The adapter of ${learnedTask.name}`, task: learnedTask, opened, plan, parameters };
+  const learned = {
+    name: `The adapter of ${learnedTask.name}`,
+    task: learnedTask,
+    trainedRows,
+    opened,
+    plan,
+    parameters,
+  };
   const save: TrainedAdapter['save'] = (folder, { overwrite = false } = {}) =>
-    withOutputFolder(folder, (target) => saveTrained(target, { opened, task: learnedTask, maxLength }, run), {
-      existing: overwrite ? 'replace' : 'refuse',
-    });
+    withOutputFolder(
+      folder,
+      (target) => saveTrained(target, { opened, task: learnedTask, maxLength, trainedRows }, run),
+      {
+        existing: overwrite ? 'replace' : 'refuse',
+      },
+    );
   return {
     ...adapterOf(learned, config.run.threads),
     ...{ dam, steps, metrics, bestStep, scores, seconds },

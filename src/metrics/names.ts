@@ -8,6 +8,8 @@ interface Metric {
   readonly better: 'higher' | 'lower';
   /** From a class or a score of each row, predicted and expected; left out where it is no metric of rows. */
   readonly ofRows?: (predicted: ArrayLike<number>, expected: ArrayLike<number>, numLabels: number) => number;
+  /** What it is where one side is of one value alone, or there are fewer than two rows. */
+  readonly ofConstants?: 'not defined' | '0 by convention';
   /** From sums, over examples, of what each adds to it. Left out: the first over the second, or over the examples where there is one alone. */
   readonly ofSums?: (sums: readonly number[], examples: number) => number;
 }
@@ -20,7 +22,7 @@ interface Metric {
  * `subset_accuracy` the share of examples with every label right.
  */
 const table = {
-  matthews: { better: 'higher', ofRows: matthews },
+  matthews: { better: 'higher', ofRows: matthews, ofConstants: '0 by convention' },
   accuracy: { better: 'higher', ofRows: accuracy },
   // Of entities it is a share of sums, of answers in passages a mean.
   f1: {
@@ -33,8 +35,8 @@ const table = {
   micro_f1: { better: 'higher', ofSums: shareOf },
   macro_f1: { better: 'higher', ofSums: macroShare },
   subset_accuracy: { better: 'higher' },
-  pearson: { better: 'higher', ofRows: pearson },
-  spearman: { better: 'higher', ofRows: spearman },
+  pearson: { better: 'higher', ofRows: pearson, ofConstants: 'not defined' },
+  spearman: { better: 'higher', ofRows: spearman, ofConstants: 'not defined' },
   exact_match: { better: 'higher' },
   best_f1: { better: 'higher' },
   best_exact_match: { better: 'higher' },

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
+import { firstFault } from '../files/faults.js';
 import { ops, type Tensor } from '../graph/index.js';
 import type { ConfigKeys } from './keys/configKeys.js';
 
@@ -33,8 +34,7 @@ export function readConfig<Config>(
   }
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw configError(checkpoint, `${issue.path.join('.')}: ${issue.message}.`);
+  throw configError(checkpoint, `${firstFault(parsed.error, schema, checkpoint.config)}.`);
 }
 
 /** transformers sets what a file says under another name last, so that it wins. */

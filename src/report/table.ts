@@ -1,3 +1,5 @@
+import { wrapped } from '../wrapped.js';
+
 /** A column of a table: its title and on which side its cells stand. */
 export interface Column {
   readonly title: string;
@@ -33,19 +35,8 @@ export function formatFacts(
 ): string {
   const indent = Math.max(0, ...facts.map(([name]) => name.length)) + gap.length;
   return facts
-    .map(([name, value]) => `${name.padEnd(indent)}${wrap(value, width - indent).join(`\n${' '.repeat(indent)}`)}`)
+    .map(([name, value]) => `${name.padEnd(indent)}${wrapped(value, width - indent).join(`\n${' '.repeat(indent)}`)}`)
     .join('\n');
-}
-
-/** Breaks at spaces only: paths stay whole, so that they can be copied. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }
 
 function paragraph(columns: readonly Column[], [first, ...rest]: readonly string[]): string {

@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { printable } from '../printable.js';
 import type { Phase } from '../progress.js';
 import type { Reporter } from '../reporter.js';
+import { fitted } from '../wrapped.js';
 import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from './progress.js';
 import { formatScores } from './scores.js';
 import { formatBytes, formatCount, formatRate, formatSeconds } from './units.js';
@@ -34,7 +35,7 @@ export function terminalReporter(options: TerminalReporterOptions): TerminalRepo
   let bar: Bar | undefined;
   const print = (line: string) => {
     bar?.hide();
-    stream.write(`${printable(line)}\n`);
+    stream.write(`${fitted(printable(line), stream)}\n`);
     bar?.show();
   };
   const reporter: TerminalReporter = {

@@ -27,7 +27,7 @@ export function keptPerRow(ratio: number, columns: number): number {
 /**
  * Γ: 1 for the largest entries, 0 for the rest. Ties go to the lower column, then to the lower row. With a budget the
  * largest are taken as long as they fit; scope `row` then goes round the rows, each giving its next largest.
- * @throws DiffoError (usage) when not even one module fits the budget
+ * @throws DiffoError (usage) as {@link refuseTooSmall}
  */
 export function discretise(values: readonly (readonly number[])[], allowance: Allowance): (0 | 1)[][] {
   const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + values[layer]![column]!, 0);
@@ -54,7 +54,7 @@ export function units(matrix: readonly (readonly unknown[])[], scope: Scope): Un
 export interface Keeper {
   fits(unit: Unit): boolean;
   keep(unit: Unit): void;
-  /** Γ. @throws DiffoError (usage) when nothing was kept */
+  /** Γ. @throws DiffoError (usage) as {@link refuseTooSmall} */
   finish(): (0 | 1)[][];
 }
 
@@ -78,11 +78,22 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
       for (const [layer, column] of unit) gamma[layer]![column] = 1;
     },
     finish() {
-      if (gamma.some((row) => row.includes(1))) return gamma;
-      const smallest = Math.min(...units(matrix, scope).map(sizeOf));
-      throw usageError(`--budget ${budget} is less than the ${smallest} trainable numbers of the smallest choice.`);
+      if (gamma.every((row) => !row.includes(1))) refuseTooSmall(allowance);
+      return gamma;
     },
   };
+}
+
+/** @throws DiffoError (usage) for a budget that holds not even the smallest of what is kept or left together */
+export function refuseTooSmall({ scope, budget, sizes }: Pick<Allowance, 'scope' | 'budget' | 'sizes'>): void {
+  if (budget === undefined) return;
+  const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
+  const smallest = Math.min(...units(sizes, scope).map(sizeOf));
+  if (budget >= smallest) return;
+  const what = scope === 'column' ? 'column of modules' : 'module';
+  throw usageError(
+    `--budget ${budget} holds no module: the smallest ${what} has ${smallest} trainable numbers. Raise --budget, or lower --rank.`,
+  );
 }
 
 /** The lower column comes first, then the lower row. */

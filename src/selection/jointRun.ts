@@ -9,9 +9,12 @@ export async function jointRun(
   context: SelectionContext,
 ): Promise<{ readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] }> {
   const { model, objective, halves, settings, signal, warn } = context;
-  const { rank, alpha, loraDropout } = settings;
+  const { rank, alpha, loraDropout, headWeightDecay } = settings;
   const plan = loraPlan({ rank, alpha, loraDropout }, { own: model.adaptable, shared: [] });
-  const parameters = [...(await adapterParameters(plan, model, settings.seed)), ...(await freshHead(context))];
+  const parameters = [
+    ...(await adapterParameters(plan, model, settings.seed)),
+    ...(await freshHead(context, { headWeightDecay })),
+  ];
   const stage = context.stage?.('joint run');
   const phase = context.phase('joint run', settings.steps, stage?.found?.step);
   await trainParameters(model, plan, parameters, halves.train, {

@@ -95,10 +95,14 @@ export interface SelectionMethod {
   select(context: SelectionContext): Promise<Selected>;
 }
 
-/** A head to be trained, as every run of this seed starts with it. */
+/**
+ * A head to be trained, as every run of this seed starts with it.
+ * @param own its seed, where that is not the run's; its weight decay, where it has one of its own
+ */
 export async function freshHead(
-  { model, settings: { lr, headLr, headWeightDecay, seed: usual } }: SelectionContext,
-  seed = usual,
+  { model, settings }: SelectionContext,
+  { seed = settings.seed, headWeightDecay }: { readonly seed?: number; readonly headWeightDecay?: number | undefined },
 ): Promise<Parameter[]> {
+  const { lr, headLr } = settings;
   return withHeadTraining(await headParameters(model.head, seed), model.head, { lr, headLr, headWeightDecay });
 }

@@ -6,6 +6,7 @@ import {
   withAdapterDefaults,
 } from '../adapters/registry.js';
 import { nearestNames, usageError } from '../errors.js';
+import { faultOf } from '../files/faults.js';
 import { isJsonObject } from '../files/json.js';
 import type { Sharing } from '../selection/dam.js';
 import type { SelectionMethod } from '../selection/method.js';
@@ -135,7 +136,7 @@ export function checkSettings(
     const nearest = nearestNames(key, trainKeys).join(', ');
     throw usageError(`${where}: "${key}" is not a setting; nearest: ${nearest}.`);
   }
-  throw usageError(`${where}: ${issue.path.join('.')}: ${issue.message}.`);
+  throw usageError(`${where}: ${faultOf(issue, trainSchema, raw, 'the file')}.`);
 }
 
 type TrainSettingValues = Readonly<Partial<Record<TrainKey, unknown>>>;

@@ -18,7 +18,7 @@ function conflictOfSelect(asked: AskedSettings): string | undefined {
 }
 
 function conflictIn(asked: AskedSettings): string | undefined {
-  const { method, select, dam, adapter, start, parameters, ranks, alphas } = asked;
+  const { method, select, dam, adapter, start, parameters, budget, ranks, alphas } = asked;
   const { places, title, fit } = adapterMethodOf(asked);
   const ofModules = ranks === undefined ? 'alphas' : 'ranks';
   const hasOfModules = ranks !== undefined || alphas !== undefined;
@@ -39,6 +39,9 @@ function conflictIn(asked: AskedSettings): string | undefined {
   if (parameters !== undefined && hasOfModules) return `parameters solves for the ranks; leave ${ofModules} out.`;
   if (parameters !== undefined && select === 'uniform') {
     return 'select uniform solves for ranks itself. Take budget with it, or parameters without select.';
+  }
+  if (parameters !== undefined && budget !== undefined) {
+    return 'budget chooses modules by what they take at the rank that is set, and parameters solves for another. Leave one out.';
   }
   if (select === 'uniform' && hasOfModules) {
     return `${ofModules} stand module by module, and select uniform solves for the ranks of all. Leave one out.`;

@@ -1,6 +1,7 @@
 import { basename, dirname, extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DiffoError, nearestNames } from '../errors.js';
+import { faultOf } from '../files/faults.js';
 import { readYaml } from '../files/yaml.js';
 import { metricNames } from '../metrics/names.js';
 import { columnsSchema, taskColumns } from './columns.js';
@@ -66,11 +67,12 @@ export function isDescriptionPath(path: string): boolean {
  * @throws DiffoError that names file and key: an unknown key, a missing one, a wrong value, one of another kind
  */
 export async function readDescription(path: string): Promise<TaskDescription> {
-  const result = schema.safeParse(await readYaml(path));
+  const value = await readYaml(path);
+  const result = schema.safeParse(value);
   if (!result.success) {
     const { issues } = result.error;
     const telling = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-    throw new DiffoError(`${path}: ${faultOf(telling)}`, { cause: result.error });
+    throw new DiffoError(`${path}: ${faultIn(telling, value)}`, { cause: result.error });
   }
   const { columns, kind: kindName, ...rest } = result.data;
   const kind = kindName && kinds[kindName];
@@ -100,15 +102,15 @@ const namedColumns = Object.values(kinds)
   .map(({ name }) => name)
   .join(', ');
 
-function faultOf(issue: z.core.$ZodIssue): string {
-  const where = issue.path.length === 0 ? 'the task' : `"${issue.path.join('.')}"`;
+function faultIn(issue: z.core.$ZodIssue, value: unknown): string {
   if (issue.code === 'unrecognized_keys') {
+    const where = issue.path.length === 0 ? 'the task' : `"${issue.path.join('.')}"`;
     const known = issue.path[0] === 'columns' ? Object.keys(columnsSchema.shape) : knownKeys;
     const key = issue.keys[0]!;
     const [nearest] = nearestNames(key, known, 1);
     return `${where} has the unknown key "${key}". Did you mean "${nearest}"? Known are ${known.join(', ')}.`;
   }
-  return `${where} is missing or wrong: ${issue.message}.`;
+  return `${faultOf(issue, common, value, 'a task file')}.`;
 }
 
 /** Keys of a task file and of its columns that only some kinds have. */

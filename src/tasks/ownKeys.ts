@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { faultOf } from '../files/faults.js';
 
 /** Keys that a kind of task adds to an object in a file, with what may stand there. All may be missing. */
 export interface OwnKeys<T> {
@@ -33,8 +34,8 @@ export function readOwn<T extends object>(
   for (const { schema } of own) {
     const parsed = schema.safeParse(value);
     if (parsed.success) found = { ...found, ...parsed.data };
-    for (const { path, message } of parsed.error?.issues ?? []) {
-      context.addIssue({ code: 'custom', path, message, input: value });
+    for (const issue of parsed.error?.issues ?? []) {
+      context.addIssue({ code: 'custom', message: faultOf(issue, schema, value), input: value });
     }
   }
   return found;

@@ -2,10 +2,11 @@ import { readRows, type Table } from '../data/readers/index.js';
 import { taskColumns, usualColumns } from './columns.js';
 import { nameOf, warnOfEmpty } from './custom.js';
 import { withLead } from './encoding/prompt.js';
+import { numberedLabels } from './kinds/savedLabels.js';
 import { knownTask } from './known/knownTask.js';
 import { tableToExamples } from './rows.js';
 import { splitOf } from './splitOf.js';
-import type { Columns, LearnedTask, Task } from './task.js';
+import { type Columns, isUnknown, type LearnedTask, type Task } from './task.js';
 import type { ColumnOptions } from './taskOptions.js';
 
 /**
@@ -13,7 +14,7 @@ import type { ColumnOptions } from './taskOptions.js';
  * labels, columns and way of asking; of a known task also in the other forms that its rows go about in. Choices are
  * those of the file's column where there is one.
  *
- * @param learned named `unknown` where nothing but its kind is known: columns and labels are then the usual ones
+ * @param learned of an unknown task the columns are the usual ones, and the labels, where nothing names them, those of the file
  * @throws DiffoError that names file and line: a missing column, a label that is not of the task
  */
 export async function rowsToScore(
@@ -27,7 +28,7 @@ export async function rowsToScore(
   const told = known?.inColumns?.(read) ?? read;
   const columns = columnsIn(told, learned, options);
   const table = kind.inColumns?.(told, { ...learned, columns }) ?? told;
-  const labels = (learned.name === 'unknown' ? kind.labelsIn?.(table, columns) : undefined) ?? learned.labels;
+  const labels = labelsOf(table, learned, columns, options.warn);
   const task = { ...learned, name: nameOf(path), columns, labels };
   const rows = tableToExamples(table, task);
   warnOfEmpty(rows, path, options.warn);
@@ -38,8 +39,24 @@ export async function rowsToScore(
   return { ...task, splits: ['test'], load: async () => splitOf(task, 'test', examples, path) };
 }
 
-function columnsIn(table: Table, { name, kind, columns }: LearnedTask, options: ColumnOptions): Columns {
-  if (name === 'unknown') return usualColumns(table, options, kind);
+/** Those that were learned; where nobody named them, those of the file in their order, which is said. */
+function labelsOf(table: Table, learned: LearnedTask, columns: Columns, warn: (message: string) => void) {
+  const { kind, labels } = learned;
+  const isNamed = `${labels}` !== `${numberedLabels(labels.length)}`;
+  if (!isUnknown(learned) || isNamed || kind.labelsIn === undefined) return labels;
+  const found = kind.labelsIn(table, columns);
+  if (found.some((name, i) => name !== String(i) && name !== labels[i])) {
+    const order = found.map((name, i) => `${i} = ${name}`).join(', ');
+    warn(
+      `Nothing says how the outputs of the adapter are called: the labels of ${table.path} are taken in order, ${order}.`,
+    );
+  }
+  return found;
+}
+
+function columnsIn(table: Table, learned: LearnedTask, options: ColumnOptions): Columns {
+  const { kind, columns } = learned;
+  if (isUnknown(learned)) return usualColumns(table, options, kind);
   const { textColumn, pairColumn, labelColumn } = options;
   const { choices } = columns;
   return taskColumns({

@@ -7,7 +7,7 @@ import type { Model } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import type { EncodeOptions, Scorer, TaskAsked } from './kinds/kind.js';
-import type { Task } from './task.js';
+import { isUnknown, type LearnedTask, type Task } from './task.js';
 
 /** Longest sequence of a run and a task that do not say. */
 const usualLength = 128;
@@ -81,6 +81,22 @@ export function countsOf(
   return `${total} (${[...shown, ...more].join(', ')})`;
 }
 
+/** Says which labels have no example among those that are used: they are not learned, or no score tells of them. */
+export function warnOfLost(
+  task: Pick<Task, 'name' | 'kind' | 'labels'>,
+  { split, examples }: UsedSplit,
+  { warn }: Pick<Reporter, 'warn'>,
+): void {
+  const isTrained = split.name === 'train';
+  for (const [label, count] of Object.entries(task.kind.labelCounts(task.labels, examples))) {
+    const there = split.labelCounts[label] ?? 0;
+    if (count > 0 || (there === 0 && !isTrained)) continue;
+    const drawn = there === 0 ? 'there is none' : `${there.toLocaleString('en-US')} are there, and none was drawn`;
+    const effect = isTrained ? 'it cannot be learned' : 'no score tells of it';
+    warn(`${task.name} ${split.name}: no example of "${label}" is used (${drawn}), so that ${effect}.`);
+  }
+}
+
 /** Encodes what is used of a split to be scored, once for however many scorings. */
 export function scorerOf(
   opened: OpenedModel,
@@ -135,6 +151,29 @@ export function sequenceLimit(model: Model, tokenizer: Tokenizer, maxLength: num
   return maxLength;
 }
 
-function longestOf(model: Model, tokenizer: Tokenizer): number {
+/**
+ * The longest sequence of what an adapter answers: as is asked, else as it was trained; of an adapter that does not say how it
+ * was trained, as far as the model allows.
+ * @param name of the adapter, for messages
+ * @throws DiffoError when model or tokenizer allow less
+ */
+export function learnedLength(
+  { model, tokenizer }: OpenedModel,
+  asked: number | undefined,
+  task: Pick<LearnedTask, 'name'> & { readonly maxLength: number },
+  name: string,
+): number {
+  if (asked !== undefined) return sequenceLimit(model, tokenizer, asked);
+  const { maxLength } = task;
+  const limit = longestOf(model, tokenizer);
+  if (maxLength <= limit || isUnknown(task)) return Math.min(maxLength, limit);
+  throw new DiffoError(
+    `${name} was trained on sequences of up to ${maxLength} tokens, and ${model.checkpoint.name} allows ${limit}. Give ` +
+      `--max-length ${limit} to cut them there, or the model that it was trained on.`,
+  );
+}
+
+/** Tokens of the longest sequence that model and tokenizer allow. */
+export function longestOf(model: Model, tokenizer: Tokenizer): number {
   return Math.min(model.maxLength, tokenizer.modelMaxLength ?? model.maxLength);
 }

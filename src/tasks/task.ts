@@ -41,5 +41,13 @@ export interface Task extends KindFacts {
 /** What of a task is known where its data are not at hand: task.json beside an adapter. */
 export type LearnedTask = Omit<Task, 'splits' | 'load' | 'inColumns' | 'toScore'>;
 
+/** Name of a task of which nothing is known but its kind and, where someone names them, its labels. */
+export const unknownTask = 'unknown';
+
+/** True for a task of an adapter that others wrote, or of a checkpoint's own head. */
+export function isUnknown({ name }: Pick<Task, 'name'>): boolean {
+  return name === unknownTask;
+}
+
 /** What of a task is needed to read a row: enough to predict where no data is at hand. */
 export type TaskShape = Pick<Task, 'name' | 'kind' | 'labels' | 'columns'>;

@@ -25,6 +25,7 @@ describe('train', () => {
     'task.json',
     'tokenizer.json',
     'tokenizer_config.json',
+    'trained_rows.json',
   ];
 
   it.each(['head', 'lora', 'diffora'])('leaves the run folder that DESIGN 5 describes: %s', async (method) => {

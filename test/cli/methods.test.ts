@@ -172,7 +172,10 @@ describe('what does not go together', () => {
     [['--method', 'adalora', '--adalora-init-rank', '1'], 'starts with more ranks'],
     [['--method', 'adalora', '--adalora-tinit', '5', '--adalora-tfinal', '5'], 'leave none to allocate'],
     [['--method', 'houlsby', '--reduction', '100'], 'leaves nothing of the 32 features'],
-    [['--method', 'lora', '--select', 'random', '--budget', '3'], 'the smallest choice'],
+    [['--method', 'lora', '--select', 'random', '--budget', '3'], 'the smallest module has'],
+    [['--method', 'diffora', '--budget', '127'], 'the smallest module has 128 trainable numbers'],
+    [['--method', 'diffora', '--budget', '127', '--dry-run'], 'the smallest module has 128 trainable numbers'],
+    [['--method', 'diffora', '--scope', 'column', '--budget', '383'], 'the smallest column of modules has 384'],
     [['--method', 'lora', '--select', 'uniform', '--keep', '0.1', '--rank', '2'], 'less than rank 1 on all modules'],
   ])('%j is refused before any training', async (flags, telling) => {
     const { code, stderr, stdout } = await train('refused', ...flags);

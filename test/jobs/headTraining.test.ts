@@ -64,4 +64,21 @@ describe('a head with a learning rate of its own', () => {
         expectClose(one.name, values.get(one.name)!, one.values, hardly);
     }
   });
+
+  it('has no decay in a search, whose matrix is the same with one; a joint run has it', async () => {
+    const values = async (select: 'diffora' | 'output-norm', headWeightDecay: number | undefined) => {
+      const config = quickConfig(task, {
+        method: 'lora',
+        select,
+        headWeightDecay,
+        searchSteps: 5,
+        lr: 1e-2,
+        maxSteps: 1,
+      });
+      const { dam } = await trainIn(await openWorkspace(config, silent), config, { reporter: silent });
+      return dam!.search?.logits ?? dam!.values;
+    };
+    expect(await values('diffora', 50)).toEqual(await values('diffora', undefined));
+    expect(await values('output-norm', 50)).not.toEqual(await values('output-norm', undefined));
+  });
 });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TaskFile } from '../../src/artifacts/taskFile.js';
 import { type PredictInput, plainTask, readPredictInput } from '../../src/jobs/predictInput.js';
+import { usualKind } from '../../src/tasks/kinds/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { errorOf, folderOf } from '../data/files.js';
 
@@ -67,6 +68,6 @@ describe('rows to be predicted', () => {
   it("of one's own task are taken as they are, be its name that of a known one", async () => {
     const own = { ...(await learned('e2e')), columns: { text: 'mr', label: 'told' } };
     expect(await ofFile(own, 'a.csv', 'mr\na pub\n')).toEqual(['a pub']);
-    expect(await read(plainTask, { text: 'a', pair: 'b' })).toEqual([['a', 'b']]);
+    expect(await read(plainTask(usualKind), { text: 'a', pair: 'b' })).toEqual([['a', 'b']]);
   });
 });

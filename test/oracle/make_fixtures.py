@@ -19,6 +19,7 @@ import gates
 import gguf_cases
 import merged_types
 import method_steps
+import own_heads
 import primitives
 import tiny_bert
 
@@ -36,6 +37,7 @@ MAKERS = {
     "merged-types": merged_types.make,
     "decay-groups": decay_groups.make,
     "config-keys": config_keys.make,
+    "own-heads": own_heads.make,
 }
 SIZE_LIMIT = 6_000_000
 

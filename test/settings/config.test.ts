@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
 import { trainingSteps } from '../../src/jobs/fineTune.js';
-import { dropoutRateOf, flatConfig, parseTrainConfig } from '../../src/settings/config.js';
+import {
+  checkSettings,
+  dropoutRateOf,
+  flatConfig,
+  parseTrainConfig,
+  trainKeys,
+  trainSchema,
+} from '../../src/settings/config.js';
 
 describe('a configuration', () => {
   it('has defaults for all but the task', () => {
@@ -58,5 +65,45 @@ describe('a configuration', () => {
     expect(trainingSteps({ epochs: 0.01 }, 10)).toBe(1);
     expect(trainingSteps({ epochs: 3, maxSteps: 7 }, 10)).toBe(7);
     expect(trainingSteps({ epochs: 3, maxSteps: 99 }, 10)).toBe(30);
+  });
+});
+
+describe('a value that a setting does not take', () => {
+  const messageOf = (settings: object) => {
+    try {
+      checkSettings(settings, 'x.yaml', { task: 'cola' });
+    } catch (error) {
+      return (error as DiffoError).message;
+    }
+    return undefined;
+  };
+  const strange = [{ a: 'b' }, [[]], 'x y', '', -1e9, 0.5, 1e99, true, null];
+
+  it.each(trainKeys)('is named, and what it takes: %s', (key) => {
+    const refused = strange.filter((value) => !trainSchema.shape[key].safeParse(value).success);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const value of refused) {
+      const message = messageOf({ [key]: value });
+      expect(message).toMatch(new RegExp(`^x\\.yaml: ${key}\\S* is .*; it takes .*\\.$`));
+      expect(message).not.toMatch(/Invalid|expected|received|Too (small|big)|>=|undefined/);
+    }
+  });
+
+  it.each<[object, string]>([
+    [{ epochs: 'three' }, 'epochs is "three"; it takes a number above 0.'],
+    [{ keep: 1.5 }, 'keep is 1.5; it takes a number above 0 and of at most 1.'],
+    [{ method: 'lo-ra' }, 'it takes one of diffora, head, full, '],
+    [{ method: 'lo-ra' }, '; nearest: lora.'],
+    [{ targets: 'query' }, 'targets is "query"; it takes a list, each a text, at least 1 of them.'],
+    [{ metrics: ['f2'] }, 'metrics[0] is "f2"; it takes one of matthews, '],
+    [{ ranks: { query: 0 } }, 'ranks.query is 0; it takes a whole number of at least 1.'],
+    [{ dropout: 2 }, 'dropout is 2; it takes model or a number of at least 0 and below 1.'],
+    [{ head: null }, 'head is null; it takes one of classifier, all.'],
+  ])('is said in words: %o', (settings, message) => {
+    expect(messageOf(settings)).toContain(message);
+  });
+
+  it('is missing where there is none', () => {
+    expect(() => parseTrainConfig({}, 'x.yaml')).toThrow('x.yaml: task is missing; it takes a text.');
   });
 });

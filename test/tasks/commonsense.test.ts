@@ -149,7 +149,7 @@ describe("Social IQa's own files", () => {
       'a text that is none',
       lines.replace('"run"', '5'),
       '1\n1\n',
-      /dev\.jsonl, line 1: column "answerA": .*expected string.* Mend or remove the row/,
+      /dev\.jsonl, line 1: column answerA is 5; it takes a text\. Mend or remove the row/,
     ],
   ])('are refused for %s', async (_, rows, labels, reason) => {
     const files = {

@@ -135,8 +135,12 @@ describe('a task file', () => {
       /"columns" has the unknown key "lable"/,
     ],
     ['a missing key', 'train: train.csv', /"columns" is missing or wrong/],
-    ['a wrong kind', `train: train.csv\n${columns}\nkind: ranking`, /"kind" is missing or wrong/],
-    ['labels named twice', `train: train.csv\n${columns}\nlabels: [a, a]`, /"labels" .*named twice/],
+    [
+      'a wrong kind',
+      `train: train.csv\n${columns}\nkind: ranking`,
+      /kind is "ranking"; it takes one of classification, /,
+    ],
+    ['labels named twice', `train: train.csv\n${columns}\nlabels: [a, a]`, /labels: a label is named twice/],
     ['broken YAML', 'train: [', /t\.yaml is not valid YAML or JSON/],
     ['a file that is not there', `train: none.csv\n${columns}`, /Cannot read .*none\.csv/],
     [

@@ -197,17 +197,9 @@ describe("a language task of one's own", () => {
   });
 
   it.each([
-    [
-      'a prompt without the text',
-      `${yaml}\nprompt: 'Q: {txt}'`,
-      /t\.yaml: "prompt" is missing or wrong: it does not hold {text}/,
-    ],
-    [
-      'a broken expression',
-      `${yaml}\nanswer: '(a'`,
-      /t\.yaml: "answer" is missing or wrong: Invalid regular expression/,
-    ],
-    ['no tokens to write', `${yaml}\nmaxNewTokens: 0`, /"maxNewTokens" is missing or wrong/],
+    ['a prompt without the text', `${yaml}\nprompt: 'Q: {txt}'`, /t\.yaml: prompt: it does not hold {text}/],
+    ['a broken expression', `${yaml}\nanswer: '(a'`, /t\.yaml: answer: Invalid regular expression/],
+    ['no tokens to write', `${yaml}\nmaxNewTokens: 0`, /maxNewTokens is 0; it takes a whole number above 0/],
     [
       'a pair',
       yaml.replace('{', '{pair: b, '),

@@ -4,14 +4,20 @@ import { kinds } from '../../src/tasks/kinds/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { rowsToScore } from '../../src/tasks/rowsToScore.js';
 import type { LearnedTask } from '../../src/tasks/task.js';
+import type { ColumnOptions } from '../../src/tasks/taskOptions.js';
 import { errorOf, folderOf } from '../data/files.js';
 
 const warn = (message: string) => expect.fail(`unexpected warning: ${message}`);
 
 /** A file's rows for a learned task: the task, and its examples. */
-async function score(learned: LearnedTask, name: string, content: string, columns: Record<string, string> = {}) {
+async function score(
+  learned: LearnedTask,
+  name: string,
+  content: string,
+  options: ColumnOptions & { readonly warn?: (message: string) => void } = {},
+) {
   const path = join(await folderOf({ [name]: content }), name);
-  const task = await rowsToScore(path, learned, { ...columns, warn });
+  const task = await rowsToScore(path, learned, { warn, ...options });
   expect(task.splits).toEqual(['test']);
   const split = await task.load('test');
   expect(split.source).toBe(path);
@@ -44,15 +50,23 @@ describe('all rows of a file, for a task that was learned', () => {
     expect(examples).toEqual([{ id: '1', text: 'x', label: 0 }]);
   });
 
-  it('of an adapter that says nothing have the usual columns and the labels that occur', async () => {
+  it('of an adapter that says nothing have the usual columns and the labels that occur, whose order is said', async () => {
+    const warnings: string[] = [];
     const unknown = { ...reviews, name: 'unknown', labels: ['LABEL_0', 'LABEL_1'] };
     const rows = 'sentence1,sentence2,label\na,b,yes\nc,d,no\n';
-    const { task, examples } = await score(unknown, 'a.csv', rows);
+    const { task, examples } = await score(unknown, 'a.csv', rows, { warn: (line) => void warnings.push(line) });
     expect(task.labels).toEqual(['no', 'yes']);
+    expect(warnings).toEqual([expect.stringMatching(/the labels of .*a\.csv are taken in order, 0 = no, 1 = yes\.$/)]);
     expect(examples.map(({ text, pair, label }) => [text, pair, label])).toEqual([
       ['a', 'b', 1],
       ['c', 'd', 0],
     ]);
+  });
+
+  it('of an adapter whose base names the classes have those, in its order', async () => {
+    const named = { ...reviews, name: 'unknown', labels: ['yes', 'no'] };
+    const { examples } = await score(named, 'a.csv', 'sentence,label\na,yes\nb,no\n');
+    expect(examples.map(({ label }) => label)).toEqual([0, 1]);
   });
 
   it('of a known task have any form that it reads, and are scored as it scores', async () => {

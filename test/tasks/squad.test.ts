@@ -107,9 +107,9 @@ describe('SQuAD files', () => {
     [
       'another form',
       '{"data": [{"paragraphs": [{"context": "x"}]}]}',
-      /dev-v1\.1\.json: data\.0\.paragraphs\.0\.qas: .*form of SQuAD/,
+      /dev-v1\.1\.json: data\[0\]\.paragraphs\[0\]\.qas is missing; .*form of SQuAD/,
     ],
-    ['a list', '[]', /dev-v1\.1\.json: top level: /],
+    ['a list', '[]', /dev-v1\.1\.json: the top level is \[\]; /],
     ['broken JSON', '{', /dev-v1\.1\.json is not valid JSON/],
   ])('are refused for %s', async (_, content, reason) => {
     const task = await open('squad', await folderOf({ 'squad/dev-v1.1.json': content }));

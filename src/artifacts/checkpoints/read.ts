@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { readSafetensorsHeader, readTensor } from '../../checkpoint/safetensors.js';
 import { DiffoError } from '../../errors.js';
 import { errorCode, fileError } from '../../files/errors.js';
+import { firstFault } from '../../files/faults.js';
 import { parseJson } from '../../files/json.js';
 import type { FoundStage } from '../../state.js';
 import {
@@ -153,6 +154,5 @@ function parsed(text: string, file: string): unknown {
 function formed<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
   const found = schema.safeParse(value);
   if (found.success) return found.data;
-  const issue = found.error.issues[0]!;
-  throw new Unusable(`${file} is damaged: ${issue.path.join('.') || 'top level'}: ${issue.message}`);
+  throw new Unusable(`${file} is damaged: ${firstFault(found.error, schema, value)}`);
 }

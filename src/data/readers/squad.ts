@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DiffoError } from '../../errors.js';
+import { firstFault } from '../../files/faults.js';
 import { readJson } from './json.js';
 import type { Row, Table } from './table.js';
 
@@ -22,11 +23,11 @@ const schema = z.object({ data: z.array(article) });
  *   not agree with the answers
  */
 export async function readSquad(path: string): Promise<Table> {
-  const parsed = schema.safeParse(await readJson(path));
+  const value = await readJson(path);
+  const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const where = issue.path.join('.') || 'top level';
-    throw new DiffoError(`${path}: ${where}: ${issue.message}. It should have the form of SQuAD's files.`);
+    const fault = firstFault(parsed.error, schema, value);
+    throw new DiffoError(`${path}: ${fault}. It should have the form of SQuAD's files.`);
   }
   const rows = parsed.data.data.flatMap(({ title, paragraphs }, i) =>
     paragraphs.flatMap(({ context, qas }) => qas.map((asked) => toRow(path, title ?? `${i + 1}`, context, asked))),

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { adapterMethods } from '../../adapters/registry.js';
 import { nearestNames, usageError } from '../../errors.js';
+import { firstFault } from '../../files/faults.js';
 import { selectionMethods } from '../../selection/registry.js';
 import {
   adapterMethodName,
@@ -17,6 +18,12 @@ import {
 
 const settings = z.looseObject({});
 const rates = z.array(z.number().positive()).min(1);
+
+/** What of a method's settings the comparison itself reads. */
+const choiceSchema = trainSchema
+  .pick({ method: true, select: true })
+  .partial()
+  .extend({ learningRates: rates.optional() });
 
 const compareSchema = z.strictObject({
   /** Heading of the tables. */
@@ -85,7 +92,7 @@ const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validat
  */
 export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   const parsed = compareSchema.safeParse(raw);
-  if (!parsed.success) throw usageError(`${file}: ${faultOf(parsed.error)}`);
+  if (!parsed.success) throw usageError(`${file}: ${firstFault(parsed.error, compareSchema, raw, 'a comparison')}.`);
   const { title, models, seeds, budget, learningRates, ...rest } = parsed.data;
   refuseTaken(rest.settings, `${file}: settings`);
   const tasks = rest.tasks.map((entry, i): ComparedTask => {
@@ -234,13 +241,9 @@ function methodOf(
   const shared = ['metrics', 'maxEvalSamples'].find((key) => key in given);
   if (shared !== undefined)
     throw usageError(`${where}: "${shared}" is the same for all methods: set it in settings or with a task.`);
-  const choice = trainSchema
-    .pick({ method: true, select: true })
-    .partial()
-    .safeParse(pick(given, ['method', 'select']));
-  if (!choice.success) throw usageError(`${where}: ${faultOf(choice.error)}`);
-  const named = rates.optional().safeParse(own);
-  if (!named.success) throw usageError(`${where}: learningRates: ${faultOf(named.error)}`);
+  const said = { ...pick(given, ['method', 'select']), ...(own === undefined ? {} : { learningRates: own }) };
+  const choice = choiceSchema.safeParse(said);
+  if (!choice.success) throw usageError(`${where}: ${firstFault(choice.error, choiceSchema, said)}.`);
   // All modules at lower ranks is what the budget makes of LoRA by itself.
   const { select, ...rest } = given;
   const method = { method: choice.data.method ?? 'diffora', select: choice.data.select };
@@ -251,7 +254,7 @@ function methodOf(
     name: typeof name === 'string' ? name : titles,
     settings:
       select === 'uniform' ? { ...rest, method: adapterMethodName(method) } : { ...given, method: method.method },
-    learningRates: named.data ?? learningRates,
+    learningRates: choice.data.learningRates ?? learningRates,
     fits: fit !== undefined,
   };
 }
@@ -285,16 +288,6 @@ function beside(file: string, name: string): string {
 
 function pick(given: Readonly<Record<string, unknown>>, keys: readonly string[]) {
   return Object.fromEntries(keys.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]));
-}
-
-function faultOf(error: z.ZodError): string {
-  const issue = error.issues[0]!;
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0]!;
-    const nearest = nearestNames(key, Object.keys(compareSchema.shape), 2).join(', ');
-    return `"${key}" is not a setting of a comparison; nearest: ${nearest}.`;
-  }
-  return `${issue.path.join('.')}${issue.path.length === 0 ? '' : ': '}${issue.message}.`;
 }
 
 /** For the help of the command: what may stand under `methods`. */

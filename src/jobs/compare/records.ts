@@ -2,6 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { DiffoError } from '../../errors.js';
 import { errorCode, fileError } from '../../files/errors.js';
+import { firstFault } from '../../files/faults.js';
 import { parseJson } from '../../files/json.js';
 
 const matrix = z.array(z.array(z.number()));
@@ -72,10 +73,8 @@ function parseRecord(line: string, where: string): CompareRecord {
   );
   const parsed = recordSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new DiffoError(
-    `${where}: ${issue.path.join('.') || 'record'}: ${issue.message}. Remove the line; its run is repeated.`,
-  );
+  const fault = firstFault(parsed.error, recordSchema, value, 'the record');
+  throw new DiffoError(`${where}: ${fault}. Remove the line; its run is repeated.`);
 }
 
 /** Adds a record; a line that was cut off before it is ended first. */

@@ -49,7 +49,6 @@ export const diffora = {
     'gradientCheckpointing',
     'lr',
     'headLr',
-    'headWeightDecay',
     'warmupRatio',
     'maxGradNorm',
     'maxSkippedSteps',
@@ -93,7 +92,8 @@ export const diffora = {
 
 async function searchOnce(context: SelectionContext, seed: number, name: string) {
   const { model, objective, halves, settings, allowance, signal, warn } = context;
-  const head = await freshHead(context, seed);
+  // A search decays nothing: neither A and B nor the head.
+  const head = await freshHead(context, { seed });
   const stage = context.stage?.(name);
   const phase = context.phase(name, settings.steps, stage?.found?.step);
   const result = await searchDam(model, head, halves, {

@@ -4,12 +4,13 @@ import type { Objective } from '../../engine/objective.js';
 import { DiffoError, nearestNames, quoted, usageError } from '../../errors.js';
 import { constant, input, ops, type Tensor } from '../../graph/index.js';
 import { argmaxRows } from '../../metrics/metrics.js';
-import { rowScores } from '../../metrics/ofRows.js';
+import { emptyScores, rowScores } from '../../metrics/ofRows.js';
 import { filledCells, isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
 import type { TaskShape } from '../task.js';
 import { defineKind, headSettings, type LabelPrediction, type LossContext } from './kind.js';
-import { isClass } from './ownHead.js';
-import { labelConfig, likeliestClass, perRow, predictedScore, rowLabels } from './perRow.js';
+import { isClass, readingEach } from './ownHead.js';
+import { labelConfig, likeliestClass, perRow, predictedScore, rowLabels, sigmoid } from './perRow.js';
+import { numberedLabels, type OutputsAre, outputsAre } from './savedLabels.js';
 
 /** One of several classes for each text. */
 export const classification = defineKind<LabelPrediction>({
@@ -40,22 +41,20 @@ export const classification = defineKind<LabelPrediction>({
     target: ({ label }) => label,
     score({ labels, metrics }, logits, targets) {
       const predicted = Int32Array.from(logits, (row) => argmaxRows(row, labels.length)[0]!);
-      return { scores: rowScores(metrics, predicted, targets, labels.length), predicted };
+      const warnings = emptyScores(metrics, predicted, targets, (label) => `"${labels[label]}"`);
+      return { scores: rowScores(metrics, predicted, targets, labels.length), predicted, warnings };
     },
     answer: ({ labels }, logits) => likeliestClass(logits, labels),
   }),
 
   ownHead: {
     // With several labels at once the outputs are no shares of one whole.
-    fits: (config) =>
-      isClass(config, /ForSequenceClassification$/) && config.problem_type !== 'multi_label_classification',
+    fits: (checkpoint) =>
+      isClass(checkpoint.config, /ForSequenceClassification$/) && outputsAre(checkpoint) !== 'anyLabels',
     taskType: 'SEQ_CLS',
-    reader: (_opened, { labels }) => ({
-      read: (logits) => {
-        const values = Array.from(logits);
-        // transformers' classes for sequences give scores where they have one output.
-        return values.length === 1 ? predictedScore(values) : likeliestClass(values, labels);
-      },
+    open: readingEach(({ model }, { labels }) => {
+      const are = outputsAre(model.checkpoint);
+      return { read: (logits) => savedAnswer(are, Array.from(logits), labels) };
     }),
   },
 
@@ -68,15 +67,34 @@ export const classification = defineKind<LabelPrediction>({
     line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
   }),
   headConfig: ({ labels }) => ({ ...labelConfig(labels), problem_type: 'single_label_classification' }),
-  fromHead: ({ taskType, outputs }) =>
-    taskType !== 'SEQ_CLS' || outputs === 1
+  fromHead: ({ taskType, outputs, are = 'oneLabel', labels }) =>
+    taskType !== 'SEQ_CLS' || outputs === 1 || are !== 'oneLabel'
       ? undefined
       : {
-          labels: Array.from({ length: outputs }, (_, i) => `LABEL_${i}`),
+          labels: labels ?? numberedLabels(outputs),
           columns: { text: 'text', label: 'label' },
           metrics: ['accuracy'],
         },
 });
+
+/**
+ * What transformers' pipeline for text classification makes of outputs: those of a regression as they are, one output
+ * alone a probability by itself (sigmoid), several shares of one whole (softmax).
+ */
+function savedAnswer(
+  are: OutputsAre | undefined,
+  logits: readonly number[],
+  labels: readonly string[],
+): LabelPrediction {
+  if (are !== 'scores') {
+    return logits.length > 1
+      ? likeliestClass(logits, labels)
+      : { label: labels[0]!, score: sigmoid(logits[0]!), logits };
+  }
+  if (logits.length === 1) return predictedScore(logits);
+  const highest = Math.max(...logits);
+  return { label: labels[logits.indexOf(highest)]!, score: highest, logits };
+}
 
 /** Changes of the cross-entropy, in training. */
 export interface LossOptions {

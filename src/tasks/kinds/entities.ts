@@ -13,8 +13,10 @@ import { utf16Offset } from '../answers.js';
 import { joinedWords, type WordSequence, wordSequences, wordsOf } from '../encoding/words.js';
 import { isEmpty, labelIndex, textsOfRow } from '../rows.js';
 import type { TaskShape } from '../task.js';
-import { defineKind, headSettings, type Scored, type TaskAsked } from './kind.js';
+import { defineKind, headSettings, type Kind, type Scored, type TaskAsked } from './kind.js';
+import { answeringAs, isClass } from './ownHead.js';
 import { labelConfig, likeliestClass, refuseLossChanges } from './perRow.js';
+import { labelNames } from './savedLabels.js';
 import { tokensObjective } from './tokens.js';
 
 declare module '../../data/types.js' {
@@ -222,6 +224,15 @@ export const entities = defineKind<EntitiesPrediction>({
     ].join('\n'),
   }),
   headConfig: ({ labels }) => labelConfig(labels),
+
+  // Classes that are no tags are answered token by token.
+  ownHead: {
+    fits: (checkpoint) =>
+      isClass(checkpoint.config, /ForTokenClassification$/) &&
+      labelNames(checkpoint).every((label) => tagParts(label) !== undefined),
+    taskType: 'TOKEN_CLS',
+    open: answeringAs((): Kind => entities, ['f1']),
+  },
 });
 
 /** Parts of a text, as prodigy, spaCy and the hub write them; places count Unicode characters, the end not among them. */

@@ -12,6 +12,7 @@ import type { TaskType } from '../../models/model.js';
 import type { OwnKeys } from '../ownKeys.js';
 import type { Columns, LearnedTask, Task, TaskShape } from '../task.js';
 import type { OwnHead } from './ownHead.js';
+import type { OutputsAre } from './savedLabels.js';
 
 /** What of a task is needed to run it, also where no data are at hand. */
 export type TaskAsked = Omit<LearnedTask, 'columns' | 'maxLength'>;
@@ -93,6 +94,8 @@ export interface Scored {
   readonly statistics?: readonly (readonly number[])[];
   /** What a person should know of the scores. */
   readonly note?: string;
+  /** Why some of them tell nothing. */
+  readonly warnings?: readonly string[];
   /** What the scoring found of the task where it had yet to be found: the adapter keeps it. */
   readonly found?: KindFacts;
 }
@@ -278,6 +281,10 @@ export interface ForeignHead {
   readonly taskType: TaskType;
   /** Outputs of its classifier. */
   readonly outputs: number;
+  /** What its base model says that they are, once it is known. */
+  readonly are?: OutputsAre | undefined;
+  /** What its base model calls them, where it has names for as many. */
+  readonly labels?: readonly string[] | undefined;
 }
 
 /** A kind from all but what follows from its name. */

@@ -16,9 +16,10 @@ import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
 import type { TaskShape } from '../task.js';
-import { defineKind, headSettings, type LossContext, type Scored, type TaskAsked } from './kind.js';
-import { isClass } from './ownHead.js';
-import { labelConfig, perRow } from './perRow.js';
+import { defineKind, headSettings, type Kind, type LossContext, type Scored, type TaskAsked } from './kind.js';
+import { answeringAs, isClass } from './ownHead.js';
+import { labelConfig, perRow, sigmoid } from './perRow.js';
+import { numberedLabels, outputsAre } from './savedLabels.js';
 
 declare module '../../data/types.js' {
   interface Example {
@@ -42,11 +43,6 @@ declare module './kind.js' {
     readonly thresholds?: 'choose' | readonly number[] | undefined;
   }
   interface Predictions {
-    readonly labels: LabelsPrediction;
-  }
-}
-declare module './ownHead.js' {
-  interface ModelPredictions {
     readonly labels: LabelsPrediction;
   }
 }
@@ -143,10 +139,10 @@ export const multiLabel = defineKind<LabelsPrediction>({
   },
 
   ownHead: {
-    fits: (config) =>
-      isClass(config, /ForSequenceClassification$/) && config.problem_type === 'multi_label_classification',
+    fits: (checkpoint) =>
+      isClass(checkpoint.config, /ForSequenceClassification$/) && outputsAre(checkpoint) === 'anyLabels',
     taskType: 'SEQ_CLS',
-    reader: (_opened, { labels }) => ({ read: (logits) => labelsOf(Array.from(logits), labels, undefined) }),
+    open: answeringAs((): Kind => multiLabel, ['micro_f1']),
   },
 
   line: ({ labels, scores }) =>
@@ -159,6 +155,14 @@ export const multiLabel = defineKind<LabelsPrediction>({
     line: 'probabilities = model(**tokenizer("a text", return_tensors="pt")).logits.sigmoid()',
   }),
   headConfig: ({ labels }) => ({ ...labelConfig(labels), problem_type: 'multi_label_classification' }),
+  fromHead: ({ taskType, outputs, are, labels }) =>
+    taskType !== 'SEQ_CLS' || are !== 'anyLabels'
+      ? undefined
+      : {
+          labels: labels ?? numberedLabels(outputs),
+          columns: { text: 'text', label: 'labels' },
+          metrics: ['micro_f1', 'macro_f1', 'subset_accuracy'],
+        },
 });
 
 function has({ labels }: Example, label: number): boolean {
@@ -217,8 +221,6 @@ function refuseChanges(changes: LossContext | undefined): void {
     `--label-smoothing and --class-weights are for one class a text; ${changes.task.name} has any number of labels.`,
   );
 }
-
-const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
 
 function labelsOf(
   logits: readonly number[],

@@ -69,6 +69,11 @@ export function likeliestClass(logits: readonly number[], labels: readonly strin
   return { label: labels[best] ?? `LABEL_${best}`, score: softmaxAt(logits, best), logits };
 }
 
+/** Probability of a logit by itself. */
+export function sigmoid(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
+}
+
 /** The one output as it is. */
 export function predictedScore(logits: readonly number[]): LabelPrediction {
   return { label: logits[0]!, score: logits[0]!, logits };

@@ -2,7 +2,7 @@ import { cellOf } from '../../data/readers/index.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
 import { input, ops } from '../../graph/index.js';
-import { rowScores } from '../../metrics/ofRows.js';
+import { emptyScores, rowScores } from '../../metrics/ofRows.js';
 import { filledCells, isEmpty, labelName, textsOfRow } from '../rows.js';
 import { defineKind, headSettings, type LabelPrediction } from './kind.js';
 import { labelConfig, perRow, predictedScore, refuseLossChanges, rowLabels } from './perRow.js';
@@ -53,7 +53,8 @@ export const regression = defineKind<LabelPrediction>({
     target: ({ label }) => label,
     score({ metrics }, logits, targets) {
       const predicted = Float32Array.from(logits, (row) => row[0]!);
-      return { scores: rowScores(metrics, predicted, targets, 1), predicted };
+      const warnings = emptyScores(metrics, predicted, targets, (score) => score.toPrecision(4));
+      return { scores: rowScores(metrics, predicted, targets, 1), predicted, warnings };
     },
     answer: (_task, logits) => predictedScore(logits),
   }),
@@ -67,8 +68,9 @@ export const regression = defineKind<LabelPrediction>({
     line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
   }),
   headConfig: () => ({ ...labelConfig(['LABEL_0']), problem_type: 'regression' }),
-  fromHead: ({ taskType, outputs }) =>
-    taskType !== 'SEQ_CLS' || outputs !== 1
+  // transformers learns a score wherever there is one output and nothing else is said.
+  fromHead: ({ taskType, outputs, are = 'scores' }) =>
+    taskType !== 'SEQ_CLS' || outputs !== 1 || are !== 'scores'
       ? undefined
       : { labels: [], columns: { text: 'text', label: 'label' }, metrics: ['pearson', 'spearman'] },
 });

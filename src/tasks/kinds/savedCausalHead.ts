@@ -3,7 +3,7 @@ import { openDecoder } from '../../infer/decoder.js';
 import { generate } from '../../infer/generate.js';
 import { argmax } from '../../infer/sample.js';
 import { stopIds } from '../../infer/stopIds.js';
-import { isClass, type OwnHead } from './ownHead.js';
+import { isClass, type OwnHead, readingEach } from './ownHead.js';
 
 declare module './ownHead.js' {
   interface ModelPredictions {
@@ -22,14 +22,14 @@ const continuationTokens = 32;
 
 /** The head of a causal checkpoint: the next token, and what follows greedily. */
 export const savedCausalHead: OwnHead = {
-  fits: (config) => isClass(config, /(ForCausalLM|LMHeadModel)$/),
+  fits: ({ config }) => isClass(config, /(ForCausalLM|LMHeadModel)$/),
   taskType: 'CAUSAL_LM',
-  async reader({ model, tokenizer }, { threads, signal }) {
+  open: readingEach(async ({ model, tokenizer }, { threads }) => {
     const stopTokenIds = await stopIds({ model, tokenizer });
     const decoder = await openDecoder(model, { plan: noAdapters, parameters: [], threads });
     const greedy = { temperature: 0, seed: 0, maxNewTokens: continuationTokens, maxLength: model.maxLength };
     return {
-      async read(logits, ids) {
+      async read(logits, ids, { signal }) {
         const made: number[] = [];
         for await (const id of generate(decoder, ids, { ...greedy, stopTokenIds, signal })) made.push(id);
         const id = argmax(logits);
@@ -38,5 +38,5 @@ export const savedCausalHead: OwnHead = {
       },
       release: decoder.release,
     };
-  },
+  }),
 };

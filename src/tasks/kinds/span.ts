@@ -13,9 +13,9 @@ import { answersOf } from '../answers.js';
 import { passageWindows } from '../encoding/windows.js';
 import { isEmpty, textsOfRow } from '../rows.js';
 import { answered, bestSpan, type SpanPrediction, type WindowLogits } from './bestSpan.js';
-import { defineKind, headSettings, type Scored, type ScoreOptions, type TaskAsked } from './kind.js';
+import { defineKind, headSettings, type Kind, type Scored, type ScoreOptions, type TaskAsked } from './kind.js';
+import { answeringAs, isClass } from './ownHead.js';
 import { labelConfig, refuseLossChanges } from './perRow.js';
-import { savedSpanHead } from './savedSpanHead.js';
 
 export type { SpanPrediction };
 
@@ -116,7 +116,12 @@ export const span = defineKind<SpanPrediction>({
     };
   },
 
-  ownHead: savedSpanHead,
+  // Without a metric of questions that have no answer, one is always given.
+  ownHead: {
+    fits: ({ config }) => isClass(config, /ForQuestionAnswering$/),
+    taskType: 'QUESTION_ANS',
+    open: answeringAs((): Kind => span, ['f1']),
+  },
 
   line: ({ answer }) => (answer === '' ? 'no answer' : answer),
   describe: () => ['answers', 'parts of a passage'],

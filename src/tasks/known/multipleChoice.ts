@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { placeOf, type Row } from '../../data/readers/index.js';
 import { DiffoError } from '../../errors.js';
+import { firstFault } from '../../files/faults.js';
 
 /** A question of multiple choice, in the words of those who made the set. */
 export interface Question {
@@ -30,8 +31,8 @@ export function originalForm<Shape extends z.ZodRawShape>(
     question: (row, path) => {
       const parsed = schema.safeParse(row.values);
       if (parsed.success) return toQuestion(parsed.data);
-      const { path: column, message } = parsed.error.issues[0]!;
-      throw new DiffoError(`${placeOf(path, row)}: column "${column.join('.')}": ${message}. Mend or remove the row.`);
+      const fault = firstFault(parsed.error, schema, row.values, 'the row');
+      throw new DiffoError(`${placeOf(path, row)}: column ${fault}. Mend or remove the row.`);
     },
   };
 }

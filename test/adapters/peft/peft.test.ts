@@ -256,7 +256,7 @@ describe('modelCard', () => {
       title: 'cola-diffora',
       method: 'LoRA',
       baseModel: 'org/base',
-      peft: true,
+      peftType: 'LORA',
       facts: { 'trained parameters of the method': 1168, 'trained parameters of the head': 27 },
       adaptedModules: [QUERY],
       paragraphs: ['Trained on CoLA.'],
@@ -276,8 +276,11 @@ describe('modelCard', () => {
     expect(body).toContain('| trained parameters of the method | 1,168 |');
     expect(body).toContain('npx diffora predict --adapter');
     expect(modelCard(input)).not.toContain('Scores');
-    const own = modelCard({ ...input, method: 'BitFit', peft: false });
+    const own = modelCard({ ...input, method: 'BitFit', peftType: undefined });
     expect(own).toContain('PEFT has no such method');
     expect(own).not.toContain('PeftModel');
+    // PEFT 0.21, PeftModel._get_peft_specific_model_tags: lora for LORA alone.
+    const other = modelCard({ ...input, method: 'IA³', peftType: 'IA3' });
+    expect(parse(other.split('---\n')[1]!).tags).toEqual(['base_model:adapter:org/base', 'diffora', 'transformers']);
   });
 });

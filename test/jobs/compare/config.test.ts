@@ -33,11 +33,11 @@ describe('a comparison', () => {
   });
 
   it.each<[string, object, string]>([
-    ['an unknown key', { buget: 3 }, '"buget" is not a setting of a comparison; nearest: budget'],
-    ['a missing budget', { budget: undefined }, 'budget: '],
+    ['an unknown key', { buget: 3 }, 'a comparison has the unknown key "buget"; nearest: budget'],
+    ['a missing budget', { budget: undefined }, 'budget is missing; it takes a whole number above 0.'],
     ['an unknown setting', { settings: { epoch: 3 } }, 'settings: "epoch" is not a setting; nearest: epochs'],
     ['an unknown method', { methods: ['loar'] }, 'methods[0]: '],
-    ['a wrong value', { settings: { epochs: -1 } }, 'epochs: '],
+    ['a wrong value', { settings: { epochs: -1 } }, 'epochs is -1; it takes a number above 0.'],
     ['a seed among the settings', { settings: { seed: 3 } }, '"seed" is laid down by the comparison'],
     ['two methods of one name', { methods: ['lora', 'lora'] }, 'the method "LoRA" stands there twice'],
     [

@@ -200,6 +200,6 @@ describe('compare', () => {
     await appendFile(folder.path('failing', 'records.jsonl'), '{"format":"other"}\n');
     const { code, stderr } = await run('failing');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/records\.jsonl, line \d+: format: /);
+    expect(stderr).toMatch(/records\.jsonl, line \d+: format is "other"; it takes diffora-compare\/1\./);
   });
 });
