@@ -150,5 +150,5 @@ it('a manifest of a checkpoint may name its own two files only', async () => {
   const own = { ...manifest, files: [{ name: '../../../secret', bytes: 3, sha256 }] };
   await writeFile(join(checkpoint, 'manifest.json'), JSON.stringify({ ...own, checksum: manifestChecksum(own) }));
   const error = await failure(newestCheckpoint(join(folder, 'checkpoints'), () => {}));
-  expect(error.message).toContain('manifest.json is damaged: files.0.name');
+  expect(error.message).toContain('manifest.json is damaged: files[0].name is');
 });

@@ -43,7 +43,7 @@ describe.each(modelTypes)('config.json of %s', (type, family) => {
   it('is refused by the key, with a sentence', () => {
     for (const [key, { why }] of Object.entries(family.keys.refused)) {
       const config = { model_type: type, [key]: { strange: true } };
-      const checkpoint = { name: 'm', folder: 'm', config, tensors: new Map(), metadata: {} };
+      const checkpoint = { name: 'm', folder: 'm', config, tensors: new Map(), metadata: {}, notes: [] };
       const open = () => openModel(checkpoint, { numLabels: 2 });
       expect(open).toThrow(`m/config.json: ${key} {"strange":true} is not supported: ${why}.`);
     }
