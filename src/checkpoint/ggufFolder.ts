@@ -18,7 +18,7 @@ import { isComplete } from './snapshot.js';
 import type { TensorDType } from './types.js';
 
 /** Raise it when the conversion changes, so that folders of older versions are left alone. */
-const conversion = 2;
+const conversion = 3;
 
 /** Types that stay as they are: ONNX Runtime reads them in place. */
 const kept: Readonly<Record<string, TensorDType>> = { F32: 'F32', F16: 'F16', BF16: 'BF16' };

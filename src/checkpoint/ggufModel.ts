@@ -103,6 +103,7 @@ export function ggufTokenizerFields({ metadata, file }: GgufFile): GgufTokenizer
     paddingTokenId: numberOf(of('padding_token_id')),
     addBosToken: flag('add_bos_token'),
     addEosToken: flag('add_eos_token'),
+    addSeparatorToken: flag('add_sep_token'),
     addSpacePrefix: flag('add_space_prefix'),
     chatTemplate: typeof template === 'string' ? template : undefined,
   };

@@ -8,6 +8,8 @@ import { isJsonObject, readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { convertedTokenizer } from './convert/index.js';
 import { placeTokens, type Tokens } from './offsets.js';
+import { restatedNormalizer } from './restate/normalizer.js';
+import { restatedPreTokenizer } from './restate/preTokenizer.js';
 import { countSpecial, type Piece, readTemplate, type Template } from './template.js';
 import { longestFirst } from './truncate.js';
 import type { Encoding, LimitedEncoding, Tokenizer } from './types.js';
@@ -128,13 +130,47 @@ function build(path: string, description: Record<string, unknown>, config: Recor
       throw new Error(`its post_processor ${JSON.stringify(description.post_processor).slice(0, 80)} is not supported`);
     }
     // The library wants these keys even where they are empty; files of older versions leave them out.
-    const whole = { added_tokens: [], normalizer: null, pre_tokenizer: null, decoder: null, ...description };
-    return { library: new Library({ ...whole, post_processor: null }, config), template };
+    const whole = { added_tokens: [], decoder: null, ...description };
+    const restated = {
+      normalizer: restatedNormalizer(description.normalizer ?? null),
+      pre_tokenizer: restatedPreTokenizer(description.pre_tokenizer ?? null),
+      post_processor: null,
+    };
+    refuseSingleWords(description.added_tokens);
+    refuseStrangeMerges(description.model);
+    return { library: new Library({ ...whole, ...restated }, { ...config, ...slowAlone }), template };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new DiffoError(`${path} is not a tokenizer that can be used: ${reason}. Fetch the file again.`, {
       cause: error,
     });
+  }
+}
+
+/** Settings that the library heeds and that Python's has for tokenizers without tokenizer.json alone. */
+const slowAlone = { remove_space: false, do_lowercase_and_remove_accent: false };
+
+/** The library finds such tokens within words too. */
+function refuseSingleWords(addedTokens: unknown): void {
+  const tokens: unknown[] = Array.isArray(addedTokens) ? addedTokens : [];
+  const found = tokens.find((token) => isJsonObject(token) && token.single_word === true);
+  if (isJsonObject(found))
+    throw new Error(`its added token "${String(found.content)}" has single_word, which is not supported`);
+}
+
+/** The library would leave out what such a merge makes. @throws Error as Python's does */
+function refuseStrangeMerges({
+  type,
+  vocab,
+  merges,
+  continuing_subword_prefix: prefix,
+}: Record<string, unknown>): void {
+  if (type !== 'BPE' || !isJsonObject(vocab) || !Array.isArray(merges) || (prefix ?? '') !== '') return;
+  for (const merge of merges as unknown[]) {
+    const pair: unknown[] = typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
+    const strange = [...pair, pair.join('')].find((token) => !Object.hasOwn(vocab, String(token)));
+    if (strange !== undefined)
+      throw new Error(`its merges make the token "${String(strange)}", which it does not have`);
   }
 }
 

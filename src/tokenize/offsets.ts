@@ -1,3 +1,5 @@
+import { byteLetters } from './byteLetters.js';
+
 /** What a tokenizer makes of a text: ids, and the tokens as its vocabulary spells them. */
 export interface Tokens {
   readonly ids: readonly number[];
@@ -24,10 +26,12 @@ export interface PlacedTokens {
  */
 export function placeTokens(text: string, encode: (text: string) => Tokens): PlacedTokens | undefined {
   const { ids } = encode(text);
-  const pieces = [...text.matchAll(/\s*\S+|\s+$/g)].map(({ 0: piece, index }) => ({ piece, start: index }));
+  const pieces = [...text.matchAll(/\p{White_Space}*\P{White_Space}+|\p{White_Space}+$/gu)].map(
+    ({ 0: piece, index }) => ({ piece, start: index }),
+  );
   for (const withSpace of [true, false]) {
     const parts = pieces.map(({ piece, start }) => {
-      const bare = piece.trimStart();
+      const bare = withoutStart(piece);
       const at = start + piece.length - bare.length;
       return withSpace ? { text: piece, start } : { text: bare, start: at };
     });
@@ -47,7 +51,8 @@ interface Spelling {
 
 const wordPiece = (token: string, index: number) => (index > 0 && token.startsWith('##') ? token.slice(2) : token);
 const metaspace = (token: string) => token.replaceAll('▁', '');
-const unspaced = (letter: string) => (/\s/.test(letter) ? '' : letter);
+const unspaced = (letter: string) => (/\p{White_Space}/u.test(letter) ? '' : letter);
+const withoutStart = (text: string) => text.replace(/^\p{White_Space}+/u, '');
 const plain = (letter: string) => letter.normalize('NFD').replace(/\p{Mn}/gu, '');
 
 const spellings: readonly Spelling[] = [
@@ -69,7 +74,7 @@ function offsetsIn(part: Part, encode: (text: string) => Tokens): Offset[] {
 }
 
 function spelt({ text, start, tokens }: Part): Offset[] | undefined {
-  const first = start + text.length - text.trimStart().length;
+  const first = start + text.length - withoutStart(text).length;
   for (const { token, letter } of spellings) {
     const found = laidSideBySide(text, tokens.map(token), letter);
     if (found !== undefined)
@@ -80,7 +85,7 @@ function spelt({ text, start, tokens }: Part): Offset[] | undefined {
 
 function whole({ text, start, tokens }: Part): Offset[] {
   const end = start + text.length;
-  return tokens.map(() => [end - text.trimStart().length, end]);
+  return tokens.map(() => [end - withoutStart(text).length, end]);
 }
 
 /** The parts of a piece between which BERT cuts words without a space; undefined where their ids are not those of the piece. */
@@ -123,15 +128,4 @@ function laidSideBySide(
     if (length === 0) return [from[begin] ?? position, from[begin] ?? position];
     return [from[begin]!, to[at - 1]!];
   });
-}
-
-/** The letters that stand for bytes in GPT-2's vocabulary (encoder.py, bytes_to_unicode). */
-const letterOfByte: readonly string[] = (() => {
-  const printable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let others = 0;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + others++));
-})();
-
-function byteLetters(letter: string): string {
-  return Array.from(new TextEncoder().encode(letter), (byte) => letterOfByte[byte]!).join('');
 }

@@ -21,7 +21,7 @@ export interface WordSequence {
  * punctuation mark (those of Unicode and all of ASCII that is neither letter nor digit) and Chinese character by itself.
  */
 export function wordsOf(text: string): Offset[] {
-  const pattern = /[\p{P}$+<=>^`|~]|\p{Script=Han}|[^\s\p{P}$+<=>^`|~\p{Script=Han}]+/gu;
+  const pattern = /[\p{P}$+<=>^`|~]|\p{Script=Han}|[^\p{White_Space}\p{P}$+<=>^`|~\p{Script=Han}]+/gu;
   return Array.from(text.matchAll(pattern), ({ 0: word, index }): Offset => [index, index + word.length]);
 }
 

@@ -64,12 +64,36 @@ export function byteLevel(
   template: JsonPart,
 ): TokenizerDescription {
   const add_prefix_space = flag(settings, 'add_prefix_space', false);
-  return {
-    version: '1.0',
+  return byteLevelOf(vocab, merges, {
     added_tokens: added,
-    normalizer: null,
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space, trim_offsets: true, use_regex: true },
     post_processor: template,
+  });
+}
+
+/** Byte-level BPE whose texts are cut by patterns of its own, each cutting what those before it have left. */
+export function splitByteLevel(
+  vocab: Vocabulary,
+  merges: readonly string[],
+  parts: Pick<TokenizerDescription, 'added_tokens' | 'post_processor'>,
+  { patterns, ignoreMerges }: { readonly patterns: readonly string[]; readonly ignoreMerges: boolean },
+): TokenizerDescription {
+  const cuts = patterns.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }));
+  const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false };
+  const pre_tokenizer = { type: 'Sequence', pretokenizers: [...cuts, bytes] };
+  const { model, ...rest } = byteLevelOf(vocab, merges, { ...parts, pre_tokenizer });
+  return { ...rest, model: { ...model, ignore_merges: ignoreMerges } };
+}
+
+function byteLevelOf(
+  vocab: Vocabulary,
+  merges: readonly string[],
+  parts: Pick<TokenizerDescription, 'added_tokens' | 'pre_tokenizer' | 'post_processor'>,
+): TokenizerDescription {
+  return {
+    version: '1.0',
+    ...parts,
+    normalizer: null,
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: 'BPE',

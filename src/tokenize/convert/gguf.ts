@@ -1,14 +1,16 @@
-import { byteLevel } from './byteLevelBpe.js';
-import { addedToken, type JsonPart, type TokenizerDescription } from './description.js';
-import { type GgufSplit, ggufSplits } from './ggufSplits.js';
+import { byteLetters, isInByteLetters, textOfByteLetters } from '../byteLetters.js';
+import { splitByteLevel } from './byteLevelBpe.js';
+import { type AddedToken, addedToken, type TokenizerDescription } from './description.js';
+import { ggufSplit, staysWhole } from './ggufSplits.js';
 import { llamaTokenizer } from './sentencePiece.js';
 import { pieceTypes } from './sentencePieceModel.js';
+import { textTemplate } from './textTemplate.js';
 
 /** What a GGUF file says of its tokenizer (`tokenizer.ggml.*`). */
 export interface GgufTokenizerFields {
   /** `gpt2` for byte-level BPE, `llama` for SentencePiece. */
   readonly model: string;
-  /** How byte-level BPE cuts a text into words. */
+  /** How byte-level BPE cuts a text before it merges. */
   readonly pre?: string | undefined;
   readonly tokens: readonly string[];
   readonly scores?: readonly number[] | undefined;
@@ -21,96 +23,118 @@ export interface GgufTokenizerFields {
   readonly paddingTokenId?: number | undefined;
   readonly addBosToken?: boolean | undefined;
   readonly addEosToken?: boolean | undefined;
+  readonly addSeparatorToken?: boolean | undefined;
   readonly addSpacePrefix?: boolean | undefined;
   readonly chatTemplate?: string | undefined;
 }
 
 /**
  * A GGUF's tokenizer as tokenizer.json and tokenizer_config.json, giving the ids that transformers gives for the same
- * file (transformers/integrations/ggml.py).
- * @throws Error for a kind of tokenizer that is not known, or one without merges
+ * file (transformers/integrations/gguf); where that leaves a key of the file aside, what llama.cpp means by it
+ * (docs/tokenizers.md names these).
+ * @throws Error for a kind of tokenizer or a pre-tokenizer that is not known, one without merges, a token that is named and is
+ *   not there
  */
 export function ggufTokenizer(fields: GgufTokenizerFields): {
   tokenizer: TokenizerDescription;
   config: Record<string, unknown>;
 } {
-  const { model, pre, tokens, bosTokenId, eosTokenId, unknownTokenId, paddingTokenId } = fields;
-  const split = ggufSplits.get(pre ?? 'default');
-  if (model === 'gpt2' && split === undefined) {
+  const describe = Object.hasOwn(kinds, fields.model) ? kinds[fields.model] : undefined;
+  if (describe === undefined) {
+    throw new Error(`its tokenizer is of kind "${fields.model}"; ${Object.keys(kinds).join(' and ')} can be read`);
+  }
+  if (fields.addSeparatorToken === true) {
     throw new Error(
-      `its tokenizer cuts words as "${pre}", which is not known; known are ${[...ggufSplits.keys()].join(', ')}`,
+      'its "tokenizer.ggml.add_sep_token" asks for a token between texts, which no model of its kind has',
     );
   }
-  const tokenAt = (id: number | undefined) => (id === undefined ? undefined : tokens[id]);
   const config = {
-    add_bos_token: fields.addBosToken ?? (model === 'llama' || split?.addBosToken === true),
-    add_eos_token: fields.addEosToken ?? false,
-    bos_token: tokenAt(bosTokenId),
-    eos_token: tokenAt(eosTokenId),
-    unk_token: tokenAt(unknownTokenId),
-    pad_token: tokenAt(paddingTokenId),
+    bos_token: tokenNamed(fields, 'bos_token_id', fields.bosTokenId),
+    eos_token: tokenNamed(fields, 'eos_token_id', fields.eosTokenId),
+    unk_token: tokenNamed(fields, 'unknown_token_id', fields.unknownTokenId),
+    pad_token: tokenNamed(fields, 'padding_token_id', fields.paddingTokenId),
     chat_template: fields.chatTemplate,
     tokenizer_class: 'PreTrainedTokenizerFast',
   };
-  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
-  return { tokenizer: describe(fields, given, split ?? {}), config: given };
+  const { tokenizer, ...adds } = describe(fields, config);
+  const given = Object.entries({ ...adds, ...config }).filter(([, value]) => value !== undefined);
+  return { tokenizer, config: Object.fromEntries(given) };
 }
 
-function describe(fields: GgufTokenizerFields, config: Record<string, unknown>, split: GgufSplit) {
-  const { model, tokens, scores, merges, tokenTypes } = fields;
-  const typeOf = (id: number) => tokenTypes?.[id] ?? pieceTypes.normal;
-  switch (model) {
-    case 'gpt2': {
-      if (merges === undefined) throw new Error('its tokenizer has no merges');
-      const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
-      const { control, userDefined } = pieceTypes;
-      const added = tokens.flatMap((token, id) =>
-        typeOf(id) === control || typeOf(id) === userDefined
-          ? [addedToken(id, token, { special: typeOf(id) === control })]
-          : [],
-      );
-      const plain = byteLevel(vocab, merges, {}, added, around(fields, config));
-      return {
-        ...plain,
-        pre_tokenizer: preTokenizer(split, plain.pre_tokenizer!),
-        model: { ...plain.model, ignore_merges: split.ignoreMerges === true },
-      };
-    }
-    case 'llama': {
-      const pieces = tokens.map((piece, id) => ({ piece, score: scores?.[id] ?? 0, type: typeOf(id) }));
-      const settings = { ...config, add_prefix_space: fields.addSpacePrefix ?? true, legacy: true };
-      const read = { pieces, algorithm: 'bpe', byteFallback: true, unknownId: fields.unknownTokenId ?? 0 } as const;
-      const mergesBy = scores === undefined ? 'id' : 'score';
-      return llamaTokenizer({ ...read, charsmap: undefined }, settings, mergesBy);
-    }
-    default:
-      throw new Error(`its tokenizer is of kind "${model}"; gpt2 and llama can be read`);
+interface Described {
+  readonly tokenizer: TokenizerDescription;
+  readonly add_bos_token: boolean;
+  readonly add_eos_token: boolean;
+}
+
+type Names = Readonly<Partial<Record<'bos_token' | 'eos_token' | 'unk_token' | 'pad_token', string | undefined>>>;
+
+const kinds: Readonly<Record<string, (fields: GgufTokenizerFields, names: Names) => Described>> = {
+  gpt2: byteLevelOf,
+  llama: sentencePieceOf,
+};
+
+function byteLevelOf(fields: GgufTokenizerFields, names: Names): Described {
+  const { tokens, merges, addSpacePrefix, addBosToken, addEosToken = false } = fields;
+  if (merges === undefined) throw new Error('its tokenizer has no merges');
+  if (addSpacePrefix === true) {
+    throw new Error(
+      'its "tokenizer.ggml.add_space_prefix" asks for a space before texts, which byte-level BPE has not',
+    );
   }
+  const split = ggufSplit(preOf(fields, merges));
+  const add_bos_token = addBosToken ?? (split.addsBos && names.bos_token !== undefined);
+  const { control, userDefined } = pieceTypes;
+  const added = tokens.flatMap((token, id) => {
+    const type = typeOf(fields, id);
+    return type === control || type === userDefined ? [addedToken(id, token, { special: type === control })] : [];
+  });
+  const spelt = tokens.map((token, id) => [isInByteLetters(token) ? token : byteLetters(token), id] as const);
+  const vocab = Object.fromEntries(spelt);
+  const around = (asked: boolean, key: string, name: string | undefined) =>
+    asked ? [tokenAround(fields, key, name)] : [];
+  const before = around(add_bos_token, 'bos', names.bos_token);
+  const after = around(addEosToken, 'eos', names.eos_token);
+  const parts = { added_tokens: added, post_processor: textTemplate(before, after) };
+  return { tokenizer: splitByteLevel(vocab, merges, parts, split), add_bos_token, add_eos_token: addEosToken };
 }
 
-/** The pattern's cuts, and then GPT-2's where it does not stand in their place. */
-function preTokenizer({ pattern, replaces }: GgufSplit, byteLevel: JsonPart): JsonPart {
-  if (pattern === undefined) return byteLevel;
-  const cut = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false };
-  return { type: 'Sequence', pretokenizers: [cut, { ...byteLevel, use_regex: replaces !== true }] };
+/** The token that stands at one end of every text. @throws Error where the file asks for it and does not say which it is */
+function tokenAround({ tokens }: GgufTokenizerFields, key: string, token: string | undefined): AddedToken {
+  if (token !== undefined) return addedToken(tokens.indexOf(token), token);
+  throw new Error(`its "tokenizer.ggml.add_${key}_token" is set, and it has no "tokenizer.ggml.${key}_token_id"`);
 }
 
-/** First and last token of a text, where the settings want them and the file names them. */
-function around({ bosTokenId, eosTokenId, tokens }: GgufTokenizerFields, config: Record<string, unknown>): JsonPart {
-  const added = (wanted: unknown, id: number | undefined) => {
-    const token = id === undefined ? undefined : tokens[id];
-    return wanted === true && token !== undefined ? [{ id, token }] : [];
-  };
-  const [before, after] = [added(config.add_bos_token, bosTokenId), added(config.add_eos_token, eosTokenId)];
-  const one = (id: 'A' | 'B', type_id: number) => {
-    const special = ({ token }: { readonly token: string }) => ({ SpecialToken: { id: token, type_id } });
-    return [...before.map(special), { Sequence: { id, type_id } }, ...after.map(special)];
-  };
-  const described = [...before, ...after].map(({ id, token }) => [token, { id: token, ids: [id], tokens: [token] }]);
-  return {
-    type: 'TemplateProcessing',
-    single: one('A', 0),
-    pair: [...one('A', 0), ...one('B', 1)],
-    special_tokens: Object.fromEntries(described),
-  };
+/**
+ * The name of the pre-tokenizer. Files from before there were names are cut as GPT-2 cuts, which is right for those alone whose
+ * merges join nothing that it keeps apart.
+ */
+function preOf({ pre }: GgufTokenizerFields, merges: readonly string[]): string {
+  if (pre !== undefined) return pre;
+  const other = merges.find((merge) => {
+    const text = textOfByteLetters(merge.replace(' ', ''));
+    return text !== undefined && !staysWhole(text);
+  });
+  if (other === undefined) return 'gpt-2';
+  throw new Error(
+    `it has no "tokenizer.ggml.pre", and its merge "${other}" joins what GPT-2 keeps apart. Convert the model again with a llama.cpp of today`,
+  );
+}
+
+function sentencePieceOf(fields: GgufTokenizerFields, names: Names): Described {
+  const { tokens, scores, merges, addBosToken = true, addEosToken = false, addSpacePrefix = true } = fields;
+  const pieces = tokens.map((piece, id) => ({ piece, score: scores?.[id] ?? 0, type: typeOf(fields, id) }));
+  const adds = { add_bos_token: addBosToken, add_eos_token: addEosToken };
+  const settings = { ...names, ...adds, add_prefix_space: addSpacePrefix, legacy: false };
+  const mergesBy = merges?.map((merge) => merge.split(' ')) ?? (scores === undefined ? 'id' : 'score');
+  return { tokenizer: llamaTokenizer({ pieces }, settings, mergesBy), ...adds };
+}
+
+const typeOf = ({ tokenTypes }: GgufTokenizerFields, id: number) => tokenTypes?.[id] ?? pieceTypes.normal;
+
+function tokenNamed({ tokens }: GgufTokenizerFields, key: string, id: number | undefined): string | undefined {
+  if (id === undefined) return undefined;
+  const token = tokens[id];
+  if (token !== undefined) return token;
+  throw new Error(`its "tokenizer.ggml.${key}" is ${id}, and it has ${tokens.length} tokens`);
 }

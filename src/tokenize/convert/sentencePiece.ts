@@ -10,6 +10,7 @@ import {
   tokenNamed,
 } from './description.js';
 import { type Piece, pieceTypes, type SentencePieceModel } from './sentencePieceModel.js';
+import { textTemplate } from './textTemplate.js';
 
 const space = '▁';
 const quotes = ['``', "''"];
@@ -105,12 +106,12 @@ export function xlmRobertaTokenizer(
 
 /**
  * LLaMA 1 and 2, Mistral: BPE with bytes for unknown characters (transformers/models/llama/tokenization_llama.py).
- * @param mergesBy what orders the merges: ids, or the pieces' scores, which a GGUF file has
+ * @param mergesBy what orders the merges: ids, or the pieces' scores, which a GGUF file has; or the merges themselves
  */
 export function llamaTokenizer(
-  { pieces }: SentencePieceModel,
+  { pieces }: Pick<SentencePieceModel, 'pieces'>,
   settings: Settings,
-  mergesBy: 'id' | 'score' = 'id',
+  mergesBy: 'id' | 'score' | readonly (readonly string[])[] = 'id',
 ): TokenizerDescription {
   const names = { unk_token: '<unk>', bos_token: '<s>', eos_token: '</s>' };
   const added = unique([...specialTokens(settings, names, idIn(pieces), pieces.length), ...ownTokens(pieces)]);
@@ -119,19 +120,16 @@ export function llamaTokenizer(
       ? added.filter(({ content }) => content === tokenNamed(settings, name, names[name]))
       : [];
   const [before, after] = [tokenOf('bos_token'), tokenOf('eos_token')];
-  const around = (id: 'A' | 'B', type_id: number) => {
-    const special = ({ content }: AddedToken) => ({ SpecialToken: { id: content, type_id } });
-    return [...before.map(special), { Sequence: { id, type_id } }, ...after.map(special)];
-  };
   const prefixed = flag(settings, 'add_prefix_space', true);
   const scheme = prefixed ? (flag(settings, 'legacy', false) ? 'always' : 'first') : 'never';
   const vocab = vocabularyOf(pieces);
+  const implied = () => (mergesBy === 'id' ? mergesOf(vocab) : mergesOf(vocab, (id) => -pieces[id]!.score));
   return {
     version: '1.0',
     added_tokens: added,
     normalizer: null,
     pre_tokenizer: { ...metaspace(scheme), split: false },
-    post_processor: template(around('A', 0), [...around('A', 0), ...around('B', 1)], [...before, ...after]),
+    post_processor: textTemplate(before, after),
     decoder: sequenceOf('Sequence', 'decoders', [
       { type: 'Replace', pattern: { String: space }, content: ' ' },
       { type: 'ByteFallback' },
@@ -148,7 +146,7 @@ export function llamaTokenizer(
       byte_fallback: true,
       ignore_merges: false,
       vocab: Object.fromEntries(vocab),
-      merges: mergesBy === 'id' ? mergesOf(vocab) : mergesOf(vocab, (id) => -pieces[id]!.score),
+      merges: typeof mergesBy === 'string' ? implied() : mergesBy,
     },
   };
 }
