@@ -1,9 +1,12 @@
-"""Parquet files as pyarrow 26 writes them: one for each compression in use on the hub (test/data/readers.test.ts), and
+"""Parquet files as pyarrow 26 writes them: one for each compression in use on the hub and one of every type (test/data), and
 GLUE in small with the folders, columns, types and class numbers that it has there (test/data/hub).
 
     pip install pyarrow==26.0.1 && python test/oracle/parquet_files.py
 """
 
+import datetime
+import decimal
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -174,3 +177,93 @@ sun = [
 write_rows("allenai/ai2_arc/ARC-Challenge/test", [lettered("question", george, "A", "ABCD", *palms)])
 write_rows("allenai/ai2_arc/ARC-Easy/test", [lettered("question", fever, "2", "1234", *causes)])
 write_rows("allenai/openbookqa/main/test", [lettered("question_stem", "The sun is responsible for", "D", "ABCD", *sun)])
+
+
+# A column of each type, with its values as JSON would have them: those of pyarrow, dates and times by Python's isoformat.
+def moment(text: str, zone: str | None = None) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc if zone else None)
+
+
+LATE, EARLY = "2024-02-29T23:30:00.123456", "1969-12-31T23:59:59.999000"
+COLUMNS = {
+    "mark": (pa.string(), ["\ufefftext", "\ufeff\ufeff"]),
+    "large": (pa.large_string(), ["a", "\ufeffb"]),
+    "dictionary": (pa.dictionary(pa.int32(), pa.string()), ["one", "\ufefftwo"]),
+    "date32": (pa.date32(), [datetime.date(2024, 2, 29), datetime.date(1969, 12, 31)]),
+    "date64": (pa.date64(), [datetime.date(2024, 2, 29), datetime.date(1, 1, 1)]),
+    "seconds": (pa.timestamp("s"), [moment("2024-02-29T23:30:00"), moment("1969-12-31T23:59:59")]),
+    "milliseconds": (pa.timestamp("ms"), [moment(EARLY), moment("2024-02-29T00:00:00")]),
+    "microseconds": (pa.timestamp("us"), [moment(LATE), moment(EARLY)]),
+    "utc": (pa.timestamp("us", tz="UTC"), [moment(LATE, "UTC"), moment(EARLY, "UTC")]),
+    "berlin": (pa.timestamp("ms", tz="Europe/Berlin"), [moment("2024-02-29T23:30:00", "UTC"), moment(EARLY, "UTC")]),
+    "time32": (pa.time32("ms"), [datetime.time(1, 2, 3, 4000), datetime.time(23, 59)]),
+    "time64": (pa.time64("us"), [datetime.time(1, 2, 3, 4), datetime.time(0, 0)]),
+    "decimal": (pa.decimal128(10, 2), [decimal.Decimal("0.57"), decimal.Decimal("-1.10")]),
+    "long_decimal": (pa.decimal128(38, 3), [decimal.Decimal("-0.005"), decimal.Decimal("12345678901234567890123456789012345.678")]),
+    "whole_decimal": (pa.decimal128(20, 0), [decimal.Decimal("100"), decimal.Decimal("-7")]),
+    "int64": (pa.int64(), [2**53 + 1, -5]),
+    "uint64": (pa.uint64(), [2**64 - 1, 7]),
+    "uint32": (pa.uint32(), [2**32 - 1, 0]),
+    "int8": (pa.int8(), [-128, 127]),
+    "float32": (pa.float32(), [0.5, -2.25]),
+    "float16": (pa.float16(), [0.5, -2.25]),
+    "boolean": (pa.bool_(), [True, False]),
+    "binary": (pa.binary(), [b"caf\xc3\xa9", b"\xff\xfe"]),
+    "nothing": (pa.null(), [None, None]),
+    "integers": (pa.list_(pa.int64()), [[1, 2**53 + 1, None], []]),
+    "dates": (pa.list_(pa.date32()), [[datetime.date(2024, 2, 29)], None]),
+    "struct": (
+        pa.struct([("day", pa.date32()), ("price", pa.decimal128(5, 2)), ("n", pa.int64())]),
+        [{"day": datetime.date(2024, 2, 29), "price": decimal.Decimal("1.50"), "n": 3}, None],
+    ),
+    "structs": (
+        pa.list_(pa.struct([("at", pa.timestamp("ms")), ("text", pa.string())])),
+        [[{"at": moment("2024-02-29T23:30:00"), "text": "\ufeffx"}, {"at": None, "text": None}], []],
+    ),
+    "map": (pa.map_(pa.string(), pa.date32()), [[("a", datetime.date(2024, 2, 29))], []]),
+}
+
+
+def told(value, kind: pa.DataType):
+    if value is None:
+        return None
+    if pa.types.is_timestamp(kind):
+        digits = {"s": 3, "ms": 3, "us": 6}[kind.unit]
+        whole, fraction = value.strftime("%Y-%m-%dT%H:%M:%S"), f"{value.microsecond:06}"[:digits]
+        return whole + (f".{fraction}" if int(fraction) else "") + ("Z" if kind.tz else "")
+    if pa.types.is_time(kind):
+        return value.isoformat(timespec="auto" if value.microsecond % 1000 or not value.microsecond else "milliseconds")
+    if pa.types.is_date(kind):
+        return value.isoformat()
+    if pa.types.is_decimal(kind):
+        return format(value, "f")
+    if pa.types.is_map(kind):
+        return {key: told(one, kind.item_type) for key, one in value}
+    if pa.types.is_list(kind):
+        return [told(one, kind.value_type) for one in value]
+    if pa.types.is_struct(kind):
+        return {field.name: told(value[field.name], field.type) for field in kind}
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"bytes": list(value)}
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        return {"bigint": str(value)}
+    return value
+
+
+def write_types(name: str, columns: dict, **options) -> None:
+    schema = pa.schema([(column, kind) for column, (kind, _) in columns.items()])
+    table = pa.Table.from_arrays([pa.array(values, kind) for kind, values in columns.values()], schema=schema)
+    pq.write_table(table, FOLDER / f"{name}.parquet", **options)
+    rows = [{column: told(values[i], kind) for column, (kind, values) in columns.items()} for i in range(2)]
+    if options.get("use_deprecated_int96_timestamps"):  # which are stored as nanoseconds
+        rows = [row | {"microseconds": f"{row['microseconds']}000"} for row in rows]
+    (FOLDER / f"{name}.json").write_text(json.dumps(rows, separators=(",", ":")) + "\n")
+
+
+write_types("types", COLUMNS)
+write_types("types-plain", COLUMNS, use_dictionary=False, version="1.0", store_decimal_as_integer=True)
+INT96 = {"microseconds": COLUMNS["microseconds"], "decimal": COLUMNS["decimal"]}
+write_types("int96", INT96, use_deprecated_int96_timestamps=True)

@@ -10,10 +10,11 @@ import { DiffoError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
 import { reasonOf } from '../../files/json.js';
 import { checkChunks, checkPages } from './parquetPages.js';
+import { asStored, parsers, plainValue } from './parquetValues.js';
 import type { Table } from './table.js';
 
 /**
- * Reads a Parquet file, whatever its compression. A row's line is its number, from 1. Whole numbers come as numbers.
+ * Reads a Parquet file, whatever its compression. A row's line is its number, from 1; its values are as {@link plainValue} tells them.
  *
  * @throws DiffoError that names the file where it cannot be read or is not Parquet
  */
@@ -26,8 +27,12 @@ export async function readParquet(path: string): Promise<Table> {
     const columns = schema.children.map(({ element }) => element.name);
     checkChunks(schema, metadata);
     await checkPages(file, metadata);
-    const rows = await parquetReadObjects({ file, metadata, compressors });
-    return { path, columns, rows: rows.map((values, i) => ({ line: i + 1, values: plainValues(values) })) };
+    const own = { utf8: false, parsers };
+    const rows = await parquetReadObjects({ file, metadata: asStored(metadata), compressors, ...own });
+    const nodes = new Map(schema.children.map((node) => [node.element.name, node]));
+    const told = (values: Readonly<Record<string, unknown>>) =>
+      Object.fromEntries(Object.entries(values).map(([name, value]) => [name, plainValue(nodes.get(name)!, value)]));
+    return { path, columns, rows: rows.map((values, i) => ({ line: i + 1, values: told(values) })) };
   } catch (error) {
     stop();
     throw new DiffoError(`${path} cannot be read as Parquet (${reasonOf(error)}). Fetch or write it again.`, {
@@ -52,14 +57,4 @@ function stoppable({ byteLength, slice }: AsyncBuffer): { file: AsyncBuffer; sto
       isStopped = true;
     },
   };
-}
-
-/** 64-bit integers become numbers where a number holds them exactly. */
-function plainValues(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => {
-      const isSmall = typeof value === 'bigint' && BigInt(Number(value)) === value;
-      return [name, isSmall ? Number(value) : value];
-    }),
-  );
 }
