@@ -68,8 +68,8 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
     throw usageError(`All rows of ${file} are scored; leave --split out, or name its parts in a task file.`);
   }
   const { textColumn, pairColumn, labelColumn } = options;
-  const columns = { textColumn, pairColumn, labelColumn, warn: reporter.warn };
-  const task = await rowsToScore(file, learned.task, columns);
+  const { warn, info } = reporter;
+  const task = await rowsToScore(file, learned.task, { textColumn, pairColumn, labelColumn, warn, info });
   const { split: _, ...scored } = await scoreTask(learned, task, { ...options, split: 'test' });
   return scored;
 }

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { readRows, readTable, TABLE_ENDINGS, type Table } from '../data/readers/index.js';
+import { readRows, TABLE_ENDINGS, type Table } from '../data/readers/index.js';
 import { holdOut } from '../data/stratify.js';
 import type { Example, Split, SplitName } from '../data/types.js';
 import { DiffoError } from '../errors.js';
@@ -17,13 +17,13 @@ import type { TaskOptions } from './taskOptions.js';
 const HELD_OUT = 0.1;
 
 /**
- * A task from a data file alone (`.csv`, `.tsv`, `.jsonl`, each with `.gz` too). Columns are those of the options, else
+ * A task from a data file alone (`.csv`, `.tsv`, `.jsonl`, `.json`, each with `.gz` too). Columns are those of the options, else
  * `text`, `sentence` or `sentence1`; `pair` or `sentence2`, where there is one; `label`.
  *
  * @throws DiffoError that lists the columns there are when one is missing; and as {@link describedTask}
  */
 export async function dataFileTask(path: string, options: TaskOptions): Promise<Task> {
-  const table = await readTable(path);
+  const table = await readRows(path);
   const kind = kindOfTable(table, options);
   const columns = usualColumns(table, options, kind);
   return describedTask({ name: nameOf(path), train: path, kind, columns }, options);
@@ -43,10 +43,15 @@ export function nameOf(path: string): string {
  */
 export async function describedTask(description: TaskDescription, options: TaskOptions): Promise<Task> {
   const { dev, test } = description;
+  const read = async (path: string) => {
+    const table = await readRows(path);
+    for (const note of table.notes ?? []) options.info?.(note);
+    return table;
+  };
   const tables = {
-    train: await readRows(description.train),
-    ...(dev === undefined ? {} : { dev: await readRows(dev) }),
-    ...(test === undefined ? {} : { test: await readRows(test) }),
+    train: await read(description.train),
+    ...(dev === undefined ? {} : { dev: await read(dev) }),
+    ...(test === undefined ? {} : { test: await read(test) }),
   };
   return taskOfTables(description, tables, options);
 }
@@ -83,7 +88,7 @@ export function taskOfTables(
   const told = (table: Table, labels = terms.labels ?? []) =>
     kind.inColumns?.(table, { name, kind, labels, columns }) ?? table;
   const table = told(given);
-  for (const column of Object.values(columns)) requireColumn(table, column);
+  for (const [role, column] of Object.entries(columns)) requireColumn(table, column, role);
   const labels = kind.labelsIn === undefined ? [] : (terms.labels ?? kind.labelsIn(table, columns));
   const shape: TaskShape = { name, kind, labels, columns };
   const metrics = metricsOf(kind, columns, terms.metrics);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { TABLE_ENDINGS } from '../data/readers/index.js';
+import { holdsRows, TABLE_ENDINGS } from '../data/readers/index.js';
 import { nearestNames, usageError } from '../errors.js';
 import { dataFileTask, describedTask } from './custom.js';
 import { readDescription } from './description.js';
@@ -10,7 +10,8 @@ import type { TaskOptions } from './taskOptions.js';
 
 /**
  * Opens a task: a known name (`cola`; case, hyphens and underlines do not matter, so `SST-2` is `sst2`), a data file
- * (`.csv`, `.tsv`, `.jsonl`, with `.gz` too), or a task file (`.yaml`, `.yml`, `.json`; see `readDescription`).
+ * (`.csv`, `.tsv`, `.jsonl`, with `.gz` too; `.json` that is a list of rows or has SQuAD's form), or a task file (`.yaml`, `.yml`, other
+ * `.json`; see `readDescription`).
  * Without `dataDir` the environment's `DIFFORA_DATA` holds. A known task reads nothing before its `load`.
  *
  * @throws DiffoError (usage) for a name that is not known, with the nearest; or what is wrong with the file
@@ -26,7 +27,9 @@ export async function openTask(nameOrFile: string, options: TaskOptions): Promis
     const dataDir = options.dataDir ?? process.env.DIFFORA_DATA;
     return factory(dataDir === undefined ? options : { ...options, dataDir });
   }
-  if (form === 'table') return dataFileTask(nameOrFile, options);
+  if (form === 'table' || (form === 'description' && (await holdsRows(nameOrFile)))) {
+    return dataFileTask(nameOrFile, options);
+  }
   if (form === 'description') return describedTask(await readDescription(nameOrFile), options);
   const known = [...TASKS.keys()];
   if (existsSync(nameOrFile)) {

@@ -1,6 +1,7 @@
 import { cellOf, placeOf, type Row, shownCell, type Table } from '../data/readers/index.js';
 import type { Example } from '../data/types.js';
-import { DiffoError, nearestNames, quoted } from '../errors.js';
+import { DiffoError, quoted } from '../errors.js';
+import { columnMeant } from './columnMeant.js';
 import type { Columns, TaskShape } from './task.js';
 
 /**
@@ -22,7 +23,7 @@ export function rowToExample(task: TaskShape, row: Row, path: string): Example {
  * @throws DiffoError that names the file, and the line where there is one
  */
 export function tableToExamples(table: Table, task: TaskShape, columns: Columns = task.columns): Example[] {
-  for (const name of Object.values(columns)) requireColumn(table, name);
+  for (const [role, name] of Object.entries(columns)) requireColumn(table, name, role);
   if (table.rows.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
   return table.rows.map((row) => {
     const example = rowToExample({ ...task, columns }, row, table.path);
@@ -40,27 +41,41 @@ export function textsOfRow({ text, pair }: Columns, row: Row, where: string): Ex
   };
 }
 
-/** @throws DiffoError naming the columns there are, the nearest first, when `name` is not among them */
-export function requireColumn(table: Table, name: string): void {
+/**
+ * @param role what the column is of the task: `text`, `pair`, `label`, …
+ * @throws DiffoError naming the columns there are, and the one that is likely meant, when `name` is not among them
+ */
+export function requireColumn(table: Table, name: string, role: string): void {
   if (table.columns.includes(name)) return;
   if (table.columns.length === 0) throw new DiffoError(`${table.path} has no rows. Give a file with examples.`);
-  const [nearest] = nearestNames(name, table.columns, 1);
+  const meant = columnMeant(table, name, role);
+  const hint = meant === undefined ? '' : ` Did you mean "${meant}"?`;
   throw new DiffoError(
-    `${table.path} has no column "${name}"; it has ${quoted(table.columns)}. Did you mean "${nearest}"? ` +
+    `${table.path} has no column "${name}"; it has ${quoted(table.columns)}.${hint} ` +
       'Name the columns with --text-column, --pair-column and --label-column, or in a task file.',
   );
 }
 
-/** A label cell as a name: `1.0` and `1` are the same. */
+/** A label cell as a name: `1.0` and `1` are the same; a `Date`, which only programs have, is told in ISO 8601. */
 export function labelName(cell: unknown): string {
-  return String(cell)
-    .trim()
-    .replace(/^(-?\d+)\.0+$/, '$1');
+  return (cell instanceof Date ? cell.toISOString() : String(cell)).trim().replace(/^(-?\d+)\.0+$/, '$1');
+}
+
+/** @throws DiffoError for a cell that names no label: a list or an object */
+export function refuseNameless(cell: unknown, where: string): void {
+  if (typeof cell !== 'object' || cell === null || cell instanceof Date) return;
+  throw new DiffoError(`${where}: the label is ${shownCell(cell, 40)}. Write a text or a number.`);
 }
 
 /** True for a cell that holds nothing. */
 export function isEmpty(cell: unknown): boolean {
   return cell === undefined || cell === null || (typeof cell === 'string' && cell.trim() === '');
+}
+
+/** True for what programs write in the place of a number that they have not: `nan`, `inf`, `-Infinity`. */
+export function isNoNumber(cell: unknown): boolean {
+  if (typeof cell === 'number') return !Number.isFinite(cell);
+  return typeof cell === 'string' && /^[+-]?(nan|inf(inity)?)$/i.test(cell.trim());
 }
 
 /** Cells of a column that hold something. */
@@ -80,6 +95,7 @@ export function sortedLabels(names: Iterable<string>): string[] {
  * @throws DiffoError where the task has no such label
  */
 export function labelIndex(cell: unknown, { name: task, labels }: Pick<TaskShape, 'name' | 'labels'>, where: string) {
+  refuseNameless(cell, where);
   const name = labelName(cell);
   const index = labels.indexOf(name);
   if (index >= 0) return index;

@@ -7,7 +7,7 @@ import { knownTask } from './known/knownTask.js';
 import { tableToExamples } from './rows.js';
 import { splitOf } from './splitOf.js';
 import { type Columns, isUnknown, type LearnedTask, type Task } from './task.js';
-import type { ColumnOptions } from './taskOptions.js';
+import type { ColumnOptions, TaskOptions } from './taskOptions.js';
 
 /**
  * A learned task with all rows of a file as its one split, `test`. Rows are read as the task reads them: its kind,
@@ -20,11 +20,12 @@ import type { ColumnOptions } from './taskOptions.js';
 export async function rowsToScore(
   path: string,
   learned: LearnedTask,
-  options: ColumnOptions & { readonly warn: (message: string) => void },
+  options: ColumnOptions & Pick<TaskOptions, 'warn' | 'info'>,
 ): Promise<Task> {
   const known = knownTask(learned);
   const { kind } = learned;
   const read = await readRows(path);
+  for (const note of read.notes ?? []) options.info?.(note);
   const told = known?.inColumns?.(read) ?? read;
   const columns = columnsIn(told, learned, options);
   const table = kind.inColumns?.(told, { ...learned, columns }) ?? told;

@@ -1,4 +1,4 @@
-import { isTablePath } from '../data/readers/index.js';
+import { isTablePath, startsAsList } from '../data/readers/index.js';
 import { isDescriptionPath } from './description.js';
 import { TASKS } from './known/registry.js';
 import type { TaskFactory } from './taskOptions.js';
@@ -11,10 +11,10 @@ export function knownFactory(name: string): TaskFactory | undefined {
   return [...TASKS].find(([known]) => plainName(known) === plainName(name))?.[1];
 }
 
-/** By the name alone; no file is looked at. */
+/** By the name, and of a `.json`, which may be of either form, by its first letter. */
 export function taskForm(nameOrFile: string): TaskForm {
   if (knownFactory(nameOrFile) !== undefined) return 'known';
-  if (isTablePath(nameOrFile)) return 'table';
+  if (isTablePath(nameOrFile) || startsAsList(nameOrFile)) return 'table';
   return isDescriptionPath(nameOrFile) ? 'description' : 'unknown';
 }
 

@@ -50,7 +50,49 @@ describe('CSV', () => {
 
   it('names file and line of a quote that does not close', async () => {
     const path = await file('quote.csv', 'text,label\na,1\n"b,1\nc,0\n');
-    expect(await messageOf(readTable(path))).toMatch(/quote\.csv is not valid CSV: .*line/);
+    expect(await messageOf(readTable(path))).toMatch(/quote\.csv, line 3: the quote that opens here does not close\./);
+  });
+
+  it('names the line on which a quote opens, however late it closes', async () => {
+    const path = await file('late.csv', `text,label\na,1\n"b,1\n${'x,0\n'.repeat(40)}"y",0\n`);
+    expect(await messageOf(readTable(path))).toBe(
+      `${path}, line 3: the quote that opens here closes on line 44, before "y\\",0". Close it before the end of its cell, double it (""), or remove it.`,
+    );
+  });
+
+  it.each([
+    ['semicolons', 'text;score\n"a; b, c";1,5\nd, e;2\n', { text: 'a; b, c', score: '1,5' }],
+    ['tabs', 'text\tscore\na; b, c\t1\n', { text: 'a; b, c', score: '1' }],
+    ['vertical bars', 'text|score\na; b, c|1\n', { text: 'a; b, c', score: '1' }],
+  ])('takes cells that are parted by %s, and says so', async (name, content, first) => {
+    const path = await file(`${name}.csv`, content);
+    const { rows, notes } = await readTable(path);
+    expect(rows[0]!.values).toEqual(first);
+    expect(notes).toEqual([`${path}: cells are parted by ${name}`]);
+  });
+
+  it('takes commas where they fit, whatever else stands in the cells', async () => {
+    const table = await readTable(await file('commas.csv', 'a;b,c\n1;2,3\n4;5,6\n'));
+    expect(table.columns).toEqual(['a;b', 'c']);
+    expect(table).not.toHaveProperty('notes');
+    // One column of texts with commas, as they are no header's.
+    expect(await messageOf(readTable(await file('one.csv', 'text\na, b\n')))).toContain(
+      'line 2: the row has 2 columns',
+    );
+  });
+
+  it('takes lines that end in a carriage return alone', async () => {
+    const { rows } = await readTable(await file('mac.csv', 'text,label\ra,1\r"b,c",0\r'));
+    expect(rows).toEqual([
+      { line: 2, values: { text: 'a', label: '1' } },
+      { line: 3, values: { text: 'b,c', label: '0' } },
+    ]);
+  });
+
+  it('calls columns without a name as pandas calls them', async () => {
+    const table = await readTable(await file('unnamed.csv', ',text,\n0,a,\n1,b,x\n'));
+    expect(table.columns).toEqual(['Unnamed: 0', 'text', 'Unnamed: 2']);
+    expect(table.rows[1]!.values).toEqual({ 'Unnamed: 0': '1', text: 'b', 'Unnamed: 2': 'x' });
   });
 
   it('refuses a header that names a column twice, and a file that is empty', async () => {
@@ -119,6 +161,13 @@ describe('JSONL', () => {
     ]);
   });
 
+  it("says what to write in the place of Python's NaN", async () => {
+    const path = await file('nan.jsonl', '{"text": "NaN", "score": 1}\n{"text": "a", "score": NaN}\n');
+    expect(await messageOf(readTable(path))).toMatch(
+      /nan\.jsonl, line 2: not valid JSON \(.*\)\. Write null in the place of NaN and Infinity, or remove that line\.$/,
+    );
+  });
+
   it('names file and line of broken JSON and of a line that is no object', async () => {
     expect(await messageOf(readTable(await file('b.jsonl', '{}\n{"a":\n')))).toMatch(
       /b\.jsonl, line 2: not valid JSON/,
@@ -173,10 +222,36 @@ describe('any data file', () => {
   it('that is missing, no UTF-8 or of an unknown ending is named', async () => {
     expect(await messageOf(readTable(join(folder, 'none.csv')))).toMatch(/Cannot read .*none\.csv: no such file/);
     const latin = await file('latin.csv', Buffer.from('text\ncaf\xe9\n', 'latin1'));
-    expect(await messageOf(readTable(latin))).toMatch(/latin\.csv is not UTF-8/);
+    expect(await messageOf(readTable(latin))).toMatch(
+      /latin\.csv is no UTF-8 text: line 2 is written otherwise, perhaps in Windows-1252 or Latin-1\. Save it as UTF-8\./,
+    );
     expect(() => readTable('a.xlsx')).toThrow(
       /a\.xlsx is no data file known here: name it \.csv, \.tsv, \.jsonl, \.parquet/,
     );
+  });
+});
+
+describe('a text in another encoding', () => {
+  const content = 'text,label\ncafé,1\n';
+  const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
+
+  it.each([
+    ['UTF-8', Buffer.from(`\ufeff${content}`)],
+    ['UTF-16 of little ends first', Buffer.from(`\ufeff${content}`, 'utf16le')],
+    ['UTF-16 of big ends first', utf16be(`\ufeff${content}`)],
+    ['gzip under a name of capitals', gzipSync(content)],
+  ])('is read where its beginning tells: %s', async (name, bytes) => {
+    const path = await file(name.includes('gzip') ? 'CAFE.CSV.GZ' : 'cafe.csv', bytes);
+    expect((await readTable(path)).rows).toEqual([{ line: 2, values: { text: 'café', label: '1' } }]);
+  });
+
+  it('is refused where nothing tells, with the line where it ceases to be UTF-8', async () => {
+    const silent = await file('silent.csv', Buffer.from(content, 'utf16le').subarray(0, 20));
+    expect(await messageOf(readTable(silent))).toContain('seems to be UTF-16 or UTF-32 text without a byte order mark');
+    const cut = await file('cut.csv', Buffer.from(`\ufeff${content}`, 'utf16le').subarray(0, 9));
+    expect(await messageOf(readTable(cut))).toContain('is no UTF-16LE text');
+    const packed = await file('packed.csv', gzipSync(content));
+    expect(await messageOf(readTable(packed))).toContain('it is packed by gzip, and its name does not end in .gz');
   });
 });
 

@@ -4,7 +4,8 @@ import { readTable } from '../../src/data/readers/index.js';
 import { kinds } from '../../src/tasks/kinds/registry.js';
 import { TASKS } from '../../src/tasks/known/registry.js';
 import { openTask } from '../../src/tasks/openTask.js';
-import { rowToExample } from '../../src/tasks/rows.js';
+import { labelName, rowToExample } from '../../src/tasks/rows.js';
+import { taskForm } from '../../src/tasks/taskForm.js';
 import type { TaskOptions } from '../../src/tasks/taskOptions.js';
 import { errorOf, folderOf } from '../data/files.js';
 
@@ -193,6 +194,53 @@ describe('openTask', () => {
     const folder = await folderOf({ 'a.xlsx': '' });
     expect((await errorOf(openTask(join(folder, 'a.xlsx'), quiet))).message).toMatch(/a\.xlsx is neither a data file/);
     expect((await errorOf(openTask('cola', { ...quiet, textColumn: 'x' }))).message).toMatch(/columns of its own/);
+  });
+});
+
+describe('a .json', () => {
+  const rows = JSON.stringify(Array.from({ length: 4 }, (_, i) => ({ body: `text ${i}`, label: i % 2 })));
+
+  it('that is a list of rows is a data file, columns and all', async () => {
+    const task = await open({ 'a.json': rows }, 'a.json', { textColumn: 'body' });
+    expect(task).toMatchObject({ name: 'a', columns: { text: 'body', label: 'label' }, labels: ['0', '1'] });
+    expect(taskForm(join(await folderOf({ 'b.json': `\n ${rows}` }), 'b.json'))).toBe('table');
+    expect(taskForm(join(await folderOf({ 'c.json': '{"train": "a.csv"}' }), 'c.json'))).toBe('description');
+  });
+
+  it("that has SQuAD's form is a data file too", async () => {
+    const answers = [{ text: 'Rome', answer_start: 0 }];
+    const qas = ['1', '2', '3'].map((id) => ({ id, question: 'Where?', answers }));
+    const squad = JSON.stringify({ version: '1.1', data: [{ title: 't', paragraphs: [{ context: 'Rome.', qas }] }] });
+    expect((await open({ 'squad.json': squad }, 'squad.json')).kind).toBe(kinds.span);
+  });
+});
+
+describe('cells that are no labels', () => {
+  const table = (cells: readonly string[]) => `text,label\n${cells.map((cell, i) => `row ${i},${cell}\n`).join('')}`;
+
+  it.each([
+    ['nan', ['0.5', '1.5', 'nan', '2']],
+    ['inf', ['0.5', '1.5', '-inf', '2']],
+  ])('%s among scores is refused by its line', async (_, cells) => {
+    const { message } = await errorOf(open({ 'a.csv': table(cells) }, 'a.csv'));
+    expect(message).toMatch(
+      /a\.csv, line 4: the score "(nan|-inf)" is no finite number\. Write one, or remove the row\./,
+    );
+  });
+
+  it('nan among whole numbers is no class of its own', async () => {
+    const { message } = await errorOf(open({ 'a.csv': table(['1', '2', 'nan', 'nan', '1', '2']) }, 'a.csv'));
+    expect(message).toMatch(/a\.csv, line 4: the label is "nan", where others are numbers/);
+    expect(await open({ 'b.csv': table(['nan', 'naan', 'nan', 'naan']) }, 'b.csv')).toMatchObject({
+      labels: ['naan', 'nan'],
+    });
+  });
+
+  it('an object is refused by its line, and a Date has the name that ISO 8601 gives it', async () => {
+    const lines = [1, 1, { a: 1 }, 2, 2].map((label) => JSON.stringify({ text: 'x', label })).join('\n');
+    const { message } = await errorOf(open({ 'a.jsonl': lines }, 'a.jsonl'));
+    expect(message).toMatch(/a\.jsonl, line 3: the label is \{"a":1\}\. Write a text or a number\./);
+    expect(labelName(new Date(0))).toBe('1970-01-01T00:00:00.000Z');
   });
 });
 

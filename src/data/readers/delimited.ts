@@ -1,12 +1,14 @@
 import { CsvError, type Info, parse } from 'csv-parse/sync';
 import { DiffoError } from '../../errors.js';
+import { type Delimiter, delimiterNames, delimiterOf } from './delimiter.js';
+import { brokenQuote } from './quotes.js';
 import type { Row, Table } from './table.js';
 import { readText } from './text.js';
 
 export interface DelimitedOptions {
   /**
-   * `csv`: commas, with quotes as RFC 4180 has them. `tsv`: tabs, and quotes are letters like any other, as GLUE's
-   * files want.
+   * `csv`: commas, with quotes as RFC 4180 has them, or what else parts the cells of its first lines ({@link delimiterOf}). `tsv`: tabs,
+   * and quotes are letters like any other, as GLUE's files want.
    */
   readonly format: 'csv' | 'tsv';
   /** Names of the columns where the file has no header line. */
@@ -22,25 +24,34 @@ interface Line {
 
 /**
  * Reads a CSV or TSV file (`.gz` too) with a header line, or with given column names. Takes CRLF (inside
- * quotes it becomes LF), a byte order mark and a missing last newline; empty lines are no rows.
+ * quotes it becomes LF), a byte order mark and a missing last newline; empty lines are no rows. A column without a name is called
+ * `Unnamed: 0`, by its number from 0, as pandas calls it.
  *
  * @throws DiffoError that names file and line: an empty file, a broken quote, a row with too many or too few cells, a
  *   header that names a column twice
  */
 export async function readDelimited(path: string, options: DelimitedOptions): Promise<Table> {
   const text = await readText(path);
-  const lines = options.format === 'tsv' ? splitTabs(text) : parseCsv(path, text);
+  const delimiter = options.format === 'tsv' ? '\t' : delimiterOf(withLineFeeds(text));
+  const lines = options.format === 'tsv' ? splitTabs(text) : parseCsv(path, withLineFeeds(text), delimiter);
   let columns = options.columns;
   let body = lines;
   if (columns === undefined) {
     const header = lines[0];
     if (header === undefined) throw new DiffoError(`${path} is empty. It needs a header line and rows.`);
-    columns = header.cells.map((name) => name.trim());
+    columns = header.cells.map((name, i) => name.trim() || `Unnamed: ${i}`);
     refuseTwice(path, header.line, columns);
     body = lines.slice(1);
   }
   const least = columns.length - (options.optionalColumns ?? 0);
-  return { path, columns, rows: body.map((line) => toRow(path, line, columns, least)) };
+  const rows = body.map((line) => toRow(path, line, columns, least));
+  const isUsual = options.format === 'tsv' || delimiter === ',';
+  return {
+    path,
+    columns,
+    rows,
+    ...(isUsual ? {} : { notes: [`${path}: cells are parted by ${delimiterNames[delimiter]}`] }),
+  };
 }
 
 function splitTabs(text: string): Line[] {
@@ -50,11 +61,16 @@ function splitTabs(text: string): Line[] {
   });
 }
 
-function parseCsv(path: string, text: string): Line[] {
+/** One kind of line end, because the CSV library takes the first that it meets for all, and counts CRLF in quotes twice. */
+function withLineFeeds(text: string): string {
+  return text.replaceAll('\r\n', '\n');
+}
+
+function parseCsv(path: string, text: string, delimiter: Delimiter): Line[] {
   try {
-    // One kind of line end, because the library takes the first that it meets for all, and counts CRLF in quotes twice.
     // With `info` and `raw` each record is an object of these; the library's types know only the plain shape.
-    const records = parse(text.replaceAll('\r\n', '\n'), {
+    const records = parse(text, {
+      delimiter,
       record_delimiter: '\n',
       info: true,
       raw: true,
@@ -67,8 +83,17 @@ function parseCsv(path: string, text: string): Line[] {
     });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new DiffoError(`${path} is not valid CSV: ${error.message}. Mend the quotes of that row.`, { cause: error });
+    throw new DiffoError(faultOf(path, text, delimiter, error.message), { cause: error });
   }
+}
+
+function faultOf(path: string, text: string, delimiter: Delimiter, reason: string): string {
+  const broken = brokenQuote(text, delimiter);
+  if (broken === undefined) return `${path} is not valid CSV: ${reason}. Mend the quotes of that row.`;
+  const { line, closed } = broken;
+  const end =
+    closed === undefined ? 'does not close' : `closes on line ${closed.line}, before ${JSON.stringify(closed.before)}`;
+  return `${path}, line ${line}: the quote that opens here ${end}. Close it before the end of its cell, double it (""), or remove it.`;
 }
 
 function toRow(path: string, { line, cells }: Line, columns: readonly string[], least: number): Row {

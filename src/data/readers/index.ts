@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import { usageError } from '../../errors.js';
 import { isJsonObject } from '../../files/json.js';
 import { conllEndings, readConll } from './conll.js';
@@ -59,6 +60,23 @@ export async function holdsRows(path: string): Promise<boolean> {
   if (endingOf(path) !== 'json') return isTablePath(path);
   const content = await readJson(path).catch(() => undefined);
   return Array.isArray(content) || (isJsonObject(content) && 'data' in content);
+}
+
+/** True for a `.json` whose top level is a list, as its first letter tells, and for a `.json.gz`, which no task file is. */
+export function startsAsList(path: string): boolean {
+  if (endingOf(path) !== 'json') return false;
+  if (path.toLowerCase().endsWith('.gz')) return true;
+  const start = Buffer.alloc(64);
+  try {
+    const file = openSync(path, 'r');
+    try {
+      return start.toString('utf8', 0, readSync(file, start)).trimStart().startsWith('[');
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false;
+  }
 }
 
 function endingOf(path: string): string {

@@ -17,11 +17,15 @@ export async function readJsonLines(path: string): Promise<Table> {
   return { path, columns: [...new Set(rows.flatMap(({ values }) => Object.keys(values)))], rows };
 }
 
+/** Python's json writes NaN and Infinity, which JSON does not have. */
+function cureOf(content: string): string {
+  return /(?<=[:,[]\s*)-?(NaN|Infinity)(?=\s*[,}\]])/.test(content)
+    ? 'Write null in the place of NaN and Infinity, or remove that line.'
+    : 'Mend or remove that line.';
+}
+
 function parseLine(path: string, line: number, content: string): Record<string, unknown> {
-  const value = parseJson(
-    content,
-    (reason) => `${path}, line ${line}: not valid JSON (${reason}). Mend or remove that line.`,
-  );
+  const value = parseJson(content, (reason) => `${path}, line ${line}: not valid JSON (${reason}). ${cureOf(content)}`);
   if (!isJsonObject(value))
     throw new DiffoError(`${path}, line ${line}: not a JSON object ({…}), which a row must be.`);
   return value;

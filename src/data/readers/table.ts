@@ -12,6 +12,8 @@ export interface Table {
   readonly path: string;
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
+  /** How the file was read where it could be read in several ways, a line each. */
+  readonly notes?: readonly string[];
 }
 
 /** `data.csv, line 3`: where a row is, for messages. */

@@ -5,7 +5,16 @@ import { DiffoError, nearestNames, quoted, usageError } from '../../errors.js';
 import { constant, input, ops, type Tensor } from '../../graph/index.js';
 import { argmaxRows } from '../../metrics/metrics.js';
 import { emptyScores, rowScores } from '../../metrics/ofRows.js';
-import { filledCells, isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
+import {
+  filledCells,
+  isEmpty,
+  isNoNumber,
+  labelIndex,
+  labelName,
+  refuseNameless,
+  sortedLabels,
+  textsOfRow,
+} from '../rows.js';
 import type { TaskShape } from '../task.js';
 import { defineKind, headSettings, type LabelPrediction, type LossContext } from './kind.js';
 import { isClass, readingEach } from './ownHead.js';
@@ -19,7 +28,9 @@ export const classification = defineKind<LabelPrediction>({
   metrics: () => ({ usual: ['accuracy', 'f1', 'matthews'] }),
 
   labelsIn(table, { label }) {
+    for (const row of table.rows) refuseNameless(cellOf(row, label), placeOf(table.path, row));
     const names = sortedLabels(filledCells(table, label).map(labelName));
+    refuseNoNumber(table, label, names);
     if (names.length >= 2) return names;
     const found = names.length === 1 ? `only the label ${quoted(names)}` : 'no labels';
     throw new DiffoError(`${table.path} has ${found} in column "${label}". Give examples of at least two classes.`);
@@ -164,6 +175,17 @@ export function lossOptionsOf({ settings, task, examples }: LossContext): LossOp
     labelSmoothing,
     classWeights: task.labels.map((name) => (Object.hasOwn(classWeights, name) ? classWeights[name]! : 1)),
   };
+}
+
+/** `nan` among numbers is a missing one, as `inf` is none that can be counted; among names they are names. */
+function refuseNoNumber(table: Table, column: string, names: readonly string[]): void {
+  const others = names.filter((name) => !isNoNumber(name));
+  if (others.length === names.length || others.length < 2 || others.some((name) => !Number.isFinite(Number(name))))
+    return;
+  const row = table.rows.find((one) => isNoNumber(cellOf(one, column)))!;
+  throw new DiffoError(
+    `${placeOf(table.path, row)}: the label is "${labelName(cellOf(row, column))}", where others are numbers. Write a number or remove the row.`,
+  );
 }
 
 function labelCounts(labels: readonly string[], examples: readonly Example[]): Record<string, number> {

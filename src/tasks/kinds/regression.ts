@@ -3,7 +3,7 @@ import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
 import { input, ops } from '../../graph/index.js';
 import { emptyScores, rowScores } from '../../metrics/ofRows.js';
-import { filledCells, isEmpty, labelName, textsOfRow } from '../rows.js';
+import { filledCells, isEmpty, isNoNumber, labelName, textsOfRow } from '../rows.js';
 import { defineKind, headSettings, type LabelPrediction } from './kind.js';
 import { labelConfig, perRow, predictedScore, refuseLossChanges, rowLabels } from './perRow.js';
 
@@ -25,19 +25,21 @@ export const regression = defineKind<LabelPrediction>({
   keys: ['pair'],
   metrics: () => ({ usual: ['pearson', 'spearman'] }),
 
-  /** Numbers, and not all of them whole. */
+  /** Numbers, and not all of them whole; `nan` and `inf` among them are refused as the rows are read. */
   recognises(table, { label }) {
     const cells = filledCells(table, label);
     const isNumber = (cell: unknown) => typeof cell !== 'boolean' && Number.isFinite(Number(cell));
-    return cells.every(isNumber) && cells.some((cell) => !Number.isInteger(Number(cell)));
+    const numbers = cells.filter((cell) => !isNoNumber(cell));
+    return numbers.every(isNumber) && numbers.some((cell) => !Number.isInteger(Number(cell)));
   },
   example({ columns }, row, where) {
     const texts = textsOfRow(columns, row, where);
     const cell = cellOf(row, columns.label);
     if (isEmpty(cell)) return texts;
-    const label = typeof cell === 'number' || typeof cell === 'string' ? Number(cell) : Number.NaN;
+    const label = ['number', 'string', 'bigint'].includes(typeof cell) ? Number(cell) : Number.NaN;
     if (Number.isFinite(label)) return { ...texts, label };
-    throw new DiffoError(`${where}: the score "${labelName(cell)}" is not a number. Mend it.`);
+    const cure = isNoNumber(cell) ? 'no finite number. Write one, or remove the row' : 'not a number. Mend it';
+    throw new DiffoError(`${where}: the score "${labelName(cell)}" is ${cure}.`);
   },
   isLabelled: ({ label }) => label !== undefined,
   labelCounts: () => ({}),

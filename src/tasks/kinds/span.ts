@@ -3,6 +3,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
+import { isJsonObject } from '../../files/json.js';
 import { input, ops } from '../../graph/index.js';
 import { openPredictor, type Predictor } from '../../infer/predictLogits.js';
 import type { MetricName } from '../../metrics/names.js';
@@ -11,7 +12,7 @@ import { bestNoAnswerThreshold } from '../../metrics/text/noAnswerThreshold.js';
 import { exactMatch, tokenF1 } from '../../metrics/text/squad.js';
 import { answersOf } from '../answers.js';
 import { passageWindows } from '../encoding/windows.js';
-import { isEmpty, textsOfRow } from '../rows.js';
+import { filledCells, isEmpty, textsOfRow } from '../rows.js';
 import { answered, bestSpan, type SpanPrediction, type WindowLogits } from './bestSpan.js';
 import { defineKind, headSettings, type Kind, type Scored, type ScoreOptions, type TaskAsked } from './kind.js';
 import { answeringAs, isClass } from './ownHead.js';
@@ -60,6 +61,13 @@ export const span = defineKind<SpanPrediction>({
   maxLength: 384,
   metrics: () => ({ usual: ['f1', 'exact_match'], further: ['best_f1', 'best_exact_match'] }),
 
+  /** Answers in SQuAD's form. */
+  recognises(table, { label }) {
+    const cells = filledCells(table, label);
+    const isAnswers = (cell: unknown) =>
+      isJsonObject(cell) && Array.isArray(cell.text) && Array.isArray(cell.answer_start);
+    return cells.length > 0 && cells.every(isAnswers);
+  },
   example({ columns }, row, where) {
     const texts = textsOfRow(columns, row, where);
     const cell = cellOf(row, columns.label);

@@ -76,7 +76,7 @@ export function commonsenseTask(definition: CommonsenseDefinition): TaskFactory 
 
 async function readEntries(path: string): Promise<Table> {
   const table = await readJsonList(path);
-  for (const column of ['instruction', 'input', 'output', 'answer']) requireColumn(table, column);
+  for (const column of ['instruction', 'input', 'output', 'answer']) requireColumn(table, column, column);
   return table;
 }
 
