@@ -84,7 +84,7 @@ export async function workspaceOf(
   warnOfLost(task, train, reporter);
   reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
   const trainedRows = KnownRows.of(train.examples).and(adapter?.trainedRows);
-  const maxLength = sequenceLength(opened, data.maxLength, task);
+  const maxLength = await sequenceLength(opened, data.maxLength, task, train, { reporter, signal });
   const encoding = { maxLength, stride: data.stride, signal };
   let scorer: Promise<Scorer> | undefined;
   return {

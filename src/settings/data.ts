@@ -50,7 +50,9 @@ export const dataSettings = {
     .int()
     .min(4)
     .optional()
-    .describe("longest sequence in tokens; longer ones are cut (default: the task's, mostly 128)"),
+    .describe(
+      "longest sequence in tokens; longer ones are cut (default: the task's, else 128, or what 99% of the texts to be written need)",
+    ),
   stride: z
     .int()
     .nonnegative()

@@ -11,6 +11,8 @@ import { isUnknown, type LearnedTask, type Task } from './task.js';
 
 /** Longest sequence of a run and a task that do not say. */
 const usualLength = 128;
+/** Share of the training sequences that fit where the data decide. */
+const fittingShare = 0.99;
 
 /** A split as it is used: all of its examples, or those that were drawn. */
 export interface UsedSplit {
@@ -130,14 +132,32 @@ export async function encodeUsed(
 /** Outputs of the head that a task needs. */
 export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => task.kind.outputs(task);
 
-/** The longest sequence of a run: as it says, else the task's, as far as the model allows. */
-export function sequenceLength(
-  { model, tokenizer }: OpenedModel,
+/**
+ * The longest sequence of a run: as it says, else the task's, else what most training sequences need where the kind can tell, and 128 at
+ * least; as far as the model allows.
+ */
+export async function sequenceLength(
+  opened: OpenedModel,
   asked: number | undefined,
-  task: Pick<Task, 'maxLength'>,
-): number {
+  task: Task,
+  { examples }: UsedSplit,
+  { reporter, signal }: { readonly reporter: Reporter; readonly signal?: AbortSignal | undefined },
+): Promise<number> {
+  const { model, tokenizer } = opened;
   if (asked !== undefined) return sequenceLimit(model, tokenizer, asked);
-  return Math.min(task.maxLength ?? usualLength, longestOf(model, tokenizer));
+  const limit = longestOf(model, tokenizer);
+  if (task.maxLength !== undefined) return Math.min(task.maxLength, limit);
+  const lengths = (await task.kind.sequenceLengths?.(opened, task, examples, { signal })) ?? [];
+  // The nearest rank: of fewer than a hundred the longest.
+  const needed = lengths.sort((a, b) => a - b)[Math.ceil(fittingShare * lengths.length) - 1] ?? 0;
+  if (needed <= usualLength) return Math.min(usualLength, limit);
+  const found = Math.min(needed, limit);
+  const reason =
+    found < needed
+      ? `all that ${model.checkpoint.name} allows`
+      : `as ${fittingShare * 100}% of the training examples need`;
+  reporter.info(`Sequences of ${task.name}: up to ${found} tokens, ${reason} (--max-length changes it)`);
+  return found;
 }
 
 /** @throws DiffoError (usage) when the model or its tokenizer allows less than `maxLength` */

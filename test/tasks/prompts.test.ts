@@ -51,8 +51,8 @@ describe('promptSequences', () => {
     expect([...shortest.inputIds].slice(1)).toEqual(answer.slice(0, 2));
     expect([...shortest.tokenLabels!]).toEqual([...answer.slice(0, 2), -100]);
     expect(warnings).toEqual([
-      '1 of 1 texts are longer than 6 tokens; the beginnings of their prompts were cut.',
-      '1 of 1 texts are longer than 3 tokens; the beginnings of their prompts were cut.',
+      'of 1 texts, with at most 6 tokens each, 1 have lost the beginning of their prompt; see --max-length.',
+      'of 1 texts, with at most 3 tokens each, 1 have lost the beginning of their prompt and 1 the end of their text, with the token that ends it; see --max-length.',
     ]);
   });
 

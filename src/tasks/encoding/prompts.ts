@@ -33,17 +33,15 @@ export async function promptSequences(
   examples: readonly Example[],
   { generation, maxLength, endTokenId, warn, signal }: PromptOptions,
 ): Promise<EncodedExample[]> {
-  let cut = 0;
+  let [cutPrompts, cutAnswers] = [0, 0];
   const encode = (example: Example, index: number): EncodedExample => {
-    const reference = example.references?.[0];
-    if (reference === undefined) throw new DiffoError(`Row ${example.id} has no text to learn. Add one or remove it.`);
-    const prompt = encodePrompt(tokenizer, generation, example);
-    const answer = [...tokenizer.encodePlain(reference), endTokenId];
+    const { prompt, answer } = partsOf(tokenizer, generation, example, endTokenId);
     const kept = prompt.slice(Math.max(0, prompt.length + answer.length - maxLength));
     // Nothing predicts the first token, so that one of the prompt has to stay.
     const before = kept.length > 0 ? kept : prompt.slice(-1);
     const after = answer.slice(0, maxLength - before.length);
-    if (before.length + after.length < prompt.length + answer.length) cut++;
+    if (before.length < prompt.length) cutPrompts++;
+    if (after.length < answer.length) cutAnswers++;
     const ids = [...before, ...after];
     const tokenLabels = Int32Array.from(ids, (_, i) =>
       i + 1 >= before.length ? (ids[i + 1] ?? IGNORED_LABEL) : IGNORED_LABEL,
@@ -57,10 +55,34 @@ export async function promptSequences(
     };
   };
   const sequences = await mapInTurns(examples, encode, signal);
-  if (cut > 0) {
+  const lost = [
+    ...(cutPrompts > 0 ? [`${cutPrompts} have lost the beginning of their prompt`] : []),
+    ...(cutAnswers > 0 ? [`${cutAnswers} the end of their text, with the token that ends it`] : []),
+  ];
+  if (lost.length > 0) {
     warn(
-      `${cut} of ${examples.length} texts are longer than ${maxLength} tokens; the beginnings of their prompts were cut.`,
+      `of ${examples.length} texts, with at most ${maxLength} tokens each, ${lost.join(' and ')}; see --max-length.`,
     );
   }
   return sequences;
+}
+
+/** Tokens of each sequence as it is before anything is cut. @throws DiffoError for an example without a reference */
+export function promptLengths(
+  tokenizer: Tokenizer,
+  examples: readonly Example[],
+  { generation, endTokenId, signal }: Pick<PromptOptions, 'generation' | 'endTokenId' | 'signal'>,
+): Promise<number[]> {
+  const lengthOf = (example: Example) => {
+    const { prompt, answer } = partsOf(tokenizer, generation, example, endTokenId);
+    return prompt.length + answer.length;
+  };
+  return mapInTurns(examples, lengthOf, signal);
+}
+
+function partsOf(tokenizer: Tokenizer, generation: Generation, example: Example, endTokenId: number) {
+  const reference = example.references?.[0];
+  if (reference === undefined) throw new DiffoError(`Row ${example.id} has no text to learn. Add one or remove it.`);
+  const prompt = encodePrompt(tokenizer, generation, example);
+  return { prompt, answer: [...tokenizer.encodePlain(reference), endTokenId] };
 }

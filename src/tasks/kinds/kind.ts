@@ -173,8 +173,19 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly ownFacts?: readonly (keyof KindFacts)[];
   /** {@link facts} of a task, as it is described. @internal */
   factsOf?(terms: KindTerms): KindFacts;
-  /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128. @internal */
+  /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128, or as {@link sequenceLengths} ask. @internal */
   readonly maxLength?: number;
+  /**
+   * Tokens of each sequence to learn from, nothing cut. Where a kind has it, and neither the run nor the task says how long sequences
+   * may be, most of them fit.
+   * @internal
+   */
+  sequenceLengths?(
+    opened: OpenedModel,
+    task: TaskAsked,
+    examples: readonly Example[],
+    options: Pick<EncodeOptions, 'signal'>,
+  ): Promise<number[]>;
   /** @internal */
   metrics(columns: Columns): KindMetrics;
 

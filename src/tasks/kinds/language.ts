@@ -10,7 +10,7 @@ import type { MetricName } from '../../metrics/names.js';
 import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { withChoices } from '../choices.js';
 import { spacedPrompt } from '../encoding/prompt.js';
-import { promptSequences } from '../encoding/prompts.js';
+import { promptLengths, promptSequences } from '../encoding/prompts.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, textsOfRow } from '../rows.js';
 import { defineKind, type Generation, type Scored, type ScoreOptions } from './kind.js';
@@ -131,6 +131,12 @@ export const language = defineKind<WrittenPrediction>({
     refuseLossChanges(changes);
     return languageObjective;
   },
+  sequenceLengths: async (opened, task, examples, { signal }) =>
+    promptLengths(opened.tokenizer, examples, {
+      generation: generationOf(task),
+      endTokenId: await endTokenId(opened),
+      signal,
+    }),
   encode: async (opened, task, examples, options) =>
     promptSequences(opened.tokenizer, examples, {
       ...options,

@@ -1,3 +1,5 @@
+import { trim } from '../../metrics/text/whiteSpace.js';
+
 /** A written text. */
 export interface WrittenPrediction {
   readonly text: string;
@@ -11,11 +13,8 @@ export interface WrittenPrediction {
  * without a match.
  */
 export function writtenAnswer(text: string, pattern: string | undefined): string | undefined {
-  if (pattern === undefined) return text.trim();
+  if (pattern === undefined) return trim(text);
   const match = new RegExp(pattern).exec(text);
   if (match === null) return undefined;
-  return (match[1] ?? match[0])
-    .replace(/(?<=\d),(?=\d)/g, '')
-    .replace(/\.$/, '')
-    .trim();
+  return trim((match[1] ?? match[0]).replace(/(?<=\d),(?=\d)/g, '').replace(/\.$/, ''));
 }

@@ -6,6 +6,7 @@ import { generate } from '../../infer/generate.js';
 import { stopIds } from '../../infer/stopIds.js';
 import type { MetricName } from '../../metrics/names.js';
 import { corpusMetric } from '../../metrics/text/index.js';
+import { trim } from '../../metrics/text/whiteSpace.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import { mapInTurns } from '../../turns.js';
 import { encodePrompt } from '../encoding/prompts.js';
@@ -35,12 +36,13 @@ export interface Question {
   readonly label: number;
 }
 
-export function questionsOf(
+export async function questionsOf(
   { tokenizer }: OpenedModel,
   task: TaskAsked,
   examples: readonly Example[],
-  { maxLength, signal }: Pick<EncodeOptions, 'maxLength' | 'signal'>,
+  { maxLength, signal, warn }: EncodeOptions,
 ): Promise<Question[]> {
+  const cut = countingCuts();
   const encode = (example: Example): Question => {
     const { label, id } = example;
     if (example.choices === undefined || label === undefined) {
@@ -48,9 +50,11 @@ export function questionsOf(
     }
     const choices = example.choices.map((choice) => tokenizer.encodePlain(choice));
     const room = maxLength - Math.max(...choices.map(({ length }) => length));
-    return { prompt: lastOf(encodePrompt(tokenizer, generationOf(task), example), room), choices, label };
+    return { prompt: cut.lastOf(encodePrompt(tokenizer, generationOf(task), example), room), choices, label };
   };
-  return mapInTurns(examples, encode, signal);
+  const questions = await mapInTurns(examples, encode, signal);
+  cut.tell(warn, `to leave room for their longest choice in ${maxLength} tokens`);
+  return questions;
 }
 
 /** 1 where the right choice is the likeliest, the first of equals. */
@@ -72,15 +76,18 @@ export async function chosenRight(
 }
 
 /** Prompts in tokens, with room for an answer. */
-export function promptsOf(
+export async function promptsOf(
   { tokenizer, model }: OpenedModel,
   task: TaskAsked,
   examples: readonly Example[],
-  { signal }: Pick<EncodeOptions, 'signal'>,
+  { signal, warn }: Pick<EncodeOptions, 'signal' | 'warn'>,
 ) {
   const generation = generationOf(task);
-  const encode = (example: Example) => lastOf(encodePrompt(tokenizer, generation, example), model.maxLength - 1);
-  return mapInTurns(examples, encode, signal);
+  const cut = countingCuts();
+  const encode = (example: Example) => cut.lastOf(encodePrompt(tokenizer, generation, example), model.maxLength - 1);
+  const prompts = await mapInTurns(examples, encode, signal);
+  cut.tell(warn, `to fit the ${model.maxLength} tokens of ${model.checkpoint.name}`);
+  return prompts;
 }
 
 /** What the model writes after each prompt, greedily. */
@@ -108,15 +115,26 @@ export async function writeAll(
   return texts;
 }
 
-function lastOf(ids: readonly number[], count: number): readonly number[] {
-  return ids.slice(Math.max(0, ids.length - count));
+/** Keeps the ends of prompts, and tells how many were cut. */
+function countingCuts() {
+  let [cut, all] = [0, 0];
+  return {
+    lastOf(ids: readonly number[], count: number): readonly number[] {
+      all++;
+      if (ids.length > count) cut++;
+      return ids.slice(Math.max(0, ids.length - count));
+    },
+    tell(warn: EncodeOptions['warn'], reason: string): void {
+      if (cut > 0) warn(`${cut} of ${all} prompts have lost their beginning, ${reason}.`);
+    },
+  };
 }
 
 /** The texts that count as right of each example. */
 export function referencesOf(examples: readonly Example[]): string[][] {
   return examples.map(({ id, references }) => {
     if (references === undefined) throw new DiffoError(`Row ${id} has no text to score by. Add one or remove it.`);
-    return references.map((text) => text.trim());
+    return references.map(trim);
   });
 }
 
@@ -136,7 +154,7 @@ export function writtenStatistics(
       });
     } else if (name === 'bleu' || name === 'nist' || name === 'rouge_l') {
       const metric = corpusMetric(name, references);
-      found[name] = written.map((text, i) => metric.statistics(text.trim(), references[i]!));
+      found[name] = written.map((text, i) => metric.statistics(trim(text), references[i]!));
     }
   }
   return found;
