@@ -1,4 +1,4 @@
-import { Lexer, parse } from 'yaml';
+import { Lexer, parse, type Tags } from 'yaml';
 import { DiffoError } from '../errors.js';
 import { isDeeper, parseJson, readSettingsText, reasonOf } from './json.js';
 
@@ -20,7 +20,7 @@ export async function readYaml(path: string): Promise<unknown> {
   if (excess !== undefined) throw new DiffoError(message(excess));
   let value: unknown;
   try {
-    value = parse(text, { logLevel: 'error' });
+    value = parse(text, { logLevel: 'error', customTags: withoutDates });
   } catch (error) {
     // Below its first line the message shows the place.
     const [first] = String(error instanceof Error ? error.message : error).split('\n');
@@ -29,6 +29,14 @@ export async function readYaml(path: string): Promise<unknown> {
   // An alias may stand inside of what it names.
   if (isDeeper(value, DEEPEST)) throw new DiffoError(message('an alias stands inside of what it names'));
   return value;
+}
+
+const timestamp = 'tag:yaml.org,2002:timestamp';
+
+/** Dates, which YAML 1.1 and a tag of their own make of texts, stay the texts that they are written as. */
+function withoutDates(tags: Tags): Tags {
+  const others = tags.filter((tag) => typeof tag === 'string' || tag.tag !== timestamp);
+  return [...others, { tag: timestamp, resolve: (text: string) => text }];
 }
 
 /** What the parser would take too long for, or not survive. */
