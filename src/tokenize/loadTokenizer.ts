@@ -6,6 +6,7 @@ import { DiffoError, usageError } from '../errors.js';
 import { fileError } from '../files/errors.js';
 import { isJsonObject, readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
+import { configured } from './configured.js';
 import { convertedTokenizer } from './convert/index.js';
 import { placeTokens, type Tokens } from './offsets.js';
 import { restatedNormalizer } from './restate/normalizer.js';
@@ -34,7 +35,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const modelConfig = await readOptional(join(folder, 'config.json'));
   const settings = { ...specialTokens, ...config };
   const description = existsSync(path)
-    ? await readJsonObject(path)
+    ? configured(await readJsonObject(path), settings)
     : { ...(await convertedTokenizer(folder, settings, modelConfig)) };
   const { library, template } = build(path, description, config);
   const vocabulary = library.get_vocab(true);

@@ -7,18 +7,24 @@ import {
   type TokenizerDescription,
   tokenNamed,
 } from './description.js';
+import { textTemplate } from './textTemplate.js';
 
 /** Token → id. */
 export type Vocabulary = Readonly<Record<string, number>>;
 
 /**
- * GPT-2's vocabulary and merges as tokenizer.json: nothing is added around a text
+ * GPT-2's vocabulary and merges as tokenizer.json: nothing is added around a text, unless `add_bos_token` or `add_eos_token` ask for it
  * (transformers/models/gpt2/tokenization_gpt2.py).
  */
 export function gpt2Tokenizer(vocab: Vocabulary, merges: readonly string[], settings: Settings): TokenizerDescription {
   const end = tokenNamed(settings, 'eos_token', '<|endoftext|>');
   const names = { bos_token: end, eos_token: end, unk_token: end };
-  return byteLevel(vocab, merges, settings, specialTokens(settings, names, idIn(vocab), sizeOf(vocab)), plainTemplate);
+  const special = specialTokens(settings, names, idIn(vocab), sizeOf(vocab));
+  const around = (name: 'bos_token' | 'eos_token') =>
+    flag(settings, `add_${name}`, false)
+      ? special.filter(({ content }) => content === tokenNamed(settings, name, end))
+      : [];
+  return byteLevel(vocab, merges, settings, special, textTemplate(around('bos_token'), around('eos_token')));
 }
 
 const robertaNames = {
@@ -46,14 +52,6 @@ export function robertaTokenizer(
   const template = { type: 'RobertaProcessing', trim_offsets: true, add_prefix_space: space };
   return byteLevel(vocab, merges, settings, special, { ...template, cls: pair('cls_token'), sep: pair('sep_token') });
 }
-
-/** What stands around nothing: a text, or two texts one after the other. */
-export const plainTemplate: JsonPart = {
-  type: 'TemplateProcessing',
-  single: [{ Sequence: { id: 'A', type_id: 0 } }],
-  pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
-  special_tokens: {},
-};
 
 /** Byte-level BPE (Radford et al. 2019) with the given tokens and template. */
 export function byteLevel(
