@@ -11,12 +11,14 @@ import adamw
 import bert_cases
 import check_fixtures
 import checkpoint_files
+import config_cases
 import config_keys
 import decay_groups
 import double_backward
 import families
 import gates
 import method_steps
+import odd_checkpoints
 import primitives
 import tiny_bert
 
@@ -32,6 +34,8 @@ MAKERS = {
     "checkpoints": checkpoint_files.make,
     "decay-groups": decay_groups.make,
     "config-keys": config_keys.make,
+    "config-cases": config_cases.make,
+    "odd-checkpoints": odd_checkpoints.make,
 }
 SIZE_LIMIT = 6_000_000
 
