@@ -3,6 +3,7 @@ import { DiffoError } from '../errors.js';
 import { readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { fillSnapshot, type HubOptions, type RemoteSnapshot } from '../hub/download.js';
+import { MODULES_FILE } from './sentenceTransformers.js';
 import type { Snapshot } from './snapshot.js';
 import {
   CONFIG_FILE,
@@ -73,6 +74,13 @@ function chooseWeights(id: string, files: readonly string[], quantisation: strin
   if (ggufs.length === 1) return { gguf: ggufs[0]! };
   if (ggufs.length > 1) {
     throw new DiffoError(`${id} has several GGUF files: ${ggufs.join(', ')}. Choose one, as in ${id}:Q8_0.`);
+  }
+  const inner = files.find((file) => /^[\w.-]+_Transformer\/config\.json$/.test(file));
+  if (!files.includes(CONFIG_FILE) && files.includes(MODULES_FILE) && inner !== undefined) {
+    throw new DiffoError(
+      `${id} is a sentence-transformers model whose transformer lies in a folder of its own (${inner.split('/')[0]}), which is not ` +
+        'downloaded by itself. Download the repository (`hf download`), and give its folder.',
+    );
   }
   if (!files.includes(CONFIG_FILE))
     throw new DiffoError(`${id} is not a transformers model: it has no ${CONFIG_FILE}.`);

@@ -13,8 +13,9 @@ export interface GgufConfig extends Readonly<Record<string, unknown>> {
   readonly num_hidden_layers: number;
   readonly num_attention_heads: number;
   readonly num_key_value_heads: number;
-  readonly attention_bias: boolean;
-  readonly mlp_bias: boolean;
+  /** LLaMA's. */
+  readonly attention_bias?: boolean;
+  readonly mlp_bias?: boolean;
 }
 
 /**
@@ -71,13 +72,21 @@ export function ggufConfig(gguf: GgufFile, ropeFactors: Float32Array | undefined
       factors: ropeFactors,
     }),
     tie_word_embeddings: !has(/^output\.weight$/),
-    attention_bias: modelType === 'llama' && has(/\.attn_(q|k|v|output)\.bias$/),
-    mlp_bias: modelType === 'llama' && has(/\.ffn_(gate|up|down)\.bias$/),
+    ...(modelType === 'llama'
+      ? { attention_bias: has(/\.attn_(q|k|v|output)\.bias$/), mlp_bias: has(/\.ffn_(gate|up|down)\.bias$/) }
+      : {}),
     bos_token_id: numberOf(metadata.get('tokenizer.ggml.bos_token_id')),
-    eos_token_id: numberOf(metadata.get('tokenizer.ggml.eos_token_id')),
+    eos_token_id: endIds(metadata),
     pad_token_id: numberOf(metadata.get('tokenizer.ggml.padding_token_id')),
     torch_dtype: 'float32',
   };
+}
+
+/** The tokens that end a text: llama.cpp ends one at the end of a turn or a message too, where the file names such a token. */
+function endIds(metadata: GgufFile['metadata']): number | readonly number[] | undefined {
+  const ids = ['eos', 'eot', 'eom'].flatMap((name) => numberOf(metadata.get(`tokenizer.ggml.${name}_token_id`)) ?? []);
+  const all = [...new Set(ids)];
+  return all.length > 1 ? all : all[0];
 }
 
 /** What the metadata says of the tokenizer. @throws DiffoError where it has none */

@@ -31,12 +31,18 @@ export function ggufRopeScaling({ file, context, setting, factors }: GgufRope): 
   for (const [key, usual] of Object.entries(unscaled)) {
     if ((number(key) ?? usual) !== usual) throw refuse(key, number(key));
   }
-  if (type !== 'yarn' && attention !== 1) throw refuse('scaling.attn_factor', attention);
+  if (type !== 'yarn' && factors === undefined && attention !== 1) throw refuse('scaling.attn_factor', attention);
   if (factors !== undefined) {
     if (scales) throw refuse('scaling.factor', factor);
     // The same divisors at every length is what LongRoPE does when its two sets are one.
     const divisors = Array.from(factors);
-    return { rope_type: 'longrope', short_factor: divisors, long_factor: divisors, attention_factor: 1, factor: 1 };
+    return {
+      rope_type: 'longrope',
+      short_factor: divisors,
+      long_factor: divisors,
+      attention_factor: attention,
+      factor: 1,
+    };
   }
   if (!['none', 'linear', 'yarn'].includes(type)) throw refuse('scaling.type', type);
   if (!scales) return null;

@@ -68,6 +68,17 @@ const known = new Set([
   ...storageGlobals,
 ]);
 
+/** Names of what PyTorch saves that is no plain tensor, for messages. */
+const others: readonly (readonly [RegExp, string])[] = [
+  [/^torch\._utils\._rebuild_sparse_/, 'a sparse tensor: save `.to_dense()` of it'],
+  [/^torch\._utils\._rebuild_qtensor$/, 'a quantised tensor: save `.dequantize()` of it'],
+  [/^torch\._utils\._rebuild_tensor_v3$/, 'a tensor of a type such as float8 or uint16: save `.float()` of it'],
+  [/^torch\._utils\._rebuild_meta_tensor/, 'a tensor without values (on the device meta)'],
+  [/^torch\._utils\._rebuild_parameter_with_state$/, 'a parameter with attributes: save `.data` of it'],
+  [/^torch\.Complex\w*Storage$/, 'a tensor of complex numbers'],
+  [/^torch\.nn\./, 'a whole module: save `.state_dict()` of it'],
+];
+
 /** Bounds that no checkpoint comes near: a file that exceeds them is broken or means harm. */
 const most = { stack: 1_000_000, memo: 5_000_000, name: 10_000 };
 
@@ -238,6 +249,8 @@ class Machine {
   }
 
   private global(name: string): void {
+    const other = others.find(([pattern]) => pattern.test(name));
+    if (other !== undefined) throw new PickleError(`it holds ${other[1]}`);
     if (name.length > most.name || !known.has(name)) {
       const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
       throw new PickleError(
@@ -363,10 +376,16 @@ function made(name: string, args: readonly PickleValue[]): PickleValue {
       if (isObject(args[0]) && args[0].kind === 'tensor') return args[0];
       break;
     case 'torch._utils._rebuild_tensor_v2': {
-      const [storage, offset, shape, strides] = args;
+      const [storage, offset, shape, strides, , , bits] = args;
       const [sizes, steps] = [sizesOf(shape), sizesOf(strides)];
       if (!isObject(storage) || storage.kind !== 'storage' || !isSize(offset) || sizes?.length !== steps?.length) break;
       if (sizes === undefined || steps === undefined) break;
+      // PyTorch turns signs and conjugates when it reads the values (torch/_utils.py, `set_tensor_metadata`).
+      if (isObject(bits) && (bits.kind !== 'dict' || bits.entries.size > 0)) {
+        throw new PickleError(
+          'it holds a tensor whose values are yet to be negated or conjugated: save `.clone()` of it',
+        );
+      }
       return { kind: 'tensor', storage, offset, shape: sizes, strides: steps };
     }
   }

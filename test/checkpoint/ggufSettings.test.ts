@@ -57,6 +57,13 @@ describe('a setting of a GGUF file that would change the result is refused by na
   });
 });
 
+// llama.cpp, llama-vocab.cpp: special_eog_ids.
+it('ends texts at the end of a turn too, where a GGUF file names its token', () => {
+  const key = (name: string) => `tokenizer.ggml.${name}_token_id`;
+  expect(configOf({ [key('eos')]: 3, [key('eot')]: 5, [key('eom')]: 3 }).eos_token_id).toEqual([3, 5]);
+  expect(configOf({ [key('eos')]: 3 }).eos_token_id).toBe(3);
+});
+
 // llama.cpp, llama-model.cpp: load_hparams.
 describe('rotary scaling of a GGUF file', () => {
   it.each<[Record<string, GgufValue>, object | null]>([
@@ -81,6 +88,17 @@ describe('rotary scaling of a GGUF file', () => {
     ],
   ])('%j', (more, expected) => {
     expect(configOf(more).rope_scaling).toEqual(expected);
+  });
+
+  it('by divisors of the frequencies is at every length the same, with its factor of attention', () => {
+    const divisors = [1, 1, 2, 4];
+    expect(configOf({ 'llama.rope.scaling.attn_factor': 1.5 }, Float32Array.from(divisors)).rope_scaling).toEqual({
+      rope_type: 'longrope',
+      short_factor: divisors,
+      long_factor: divisors,
+      attention_factor: 1.5,
+      factor: 1,
+    });
   });
 
   it('is refused beside divisors of the frequencies, of which one alone is applied', () => {

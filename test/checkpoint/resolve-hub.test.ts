@@ -44,6 +44,9 @@ const MODELS: Record<string, FakeRepository> = {
   'org/one-gguf': { files: { 'README.md': Buffer.alloc(1), 'a-Q8_0.gguf': Buffer.alloc(20) } },
   'org/ggufs': { files: { 'a-Q4_K_M.gguf': Buffer.alloc(20), 'a-Q4_K_S.gguf': Buffer.alloc(30) } },
   'org/data': { files: { 'train.csv': Buffer.from('a,b\n') } },
+  'org/sentences': {
+    files: { 'modules.json': Buffer.from('[]'), '0_Transformer/config.json': Buffer.from('{}') },
+  },
 };
 
 let folder: string;
@@ -220,6 +223,10 @@ describe('resolveModel from the hub', () => {
     ['org/ggufs', /several GGUF files: a-Q4_K_M.gguf, a-Q4_K_S.gguf. Choose one, as in org\/ggufs:Q8_0/],
     ['org/ggufs:Q4_K', /no GGUF file of "Q4_K". It has a-Q4_K_M.gguf, a-Q4_K_S.gguf/],
     ['org/tiny:Q8_0', /It has no GGUF files at all/],
+    [
+      'org/sentences',
+      /org\/sentences is a sentence-transformers model whose transformer lies in a folder .*0_Transformer/,
+    ],
     ['org/data', /org\/data is not a transformers model: it has no config.json/],
   ])('explains why %s cannot be used', async (name, message) => {
     expect((await failure(resolveModel(name, options()))).message).toMatch(message);

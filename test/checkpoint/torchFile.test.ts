@@ -58,6 +58,26 @@ describe('a PyTorch file', () => {
     await expect(readTorchFile(file('turned.bin'))).rejects.toThrow(/tensor "turned" does not lie in one piece/);
   });
 
+  it.each([
+    ['negated', 'whose values are yet to be negated or conjugated'],
+    ['sparse', 'it holds a sparse tensor: save `.to_dense()`'],
+    ['float8', 'it holds a tensor of a type such as float8'],
+    ['complex', 'it holds a tensor of complex numbers'],
+    ['meta', 'it holds a tensor without values'],
+    ['expanded', 'tensor "odd" does not lie in one piece (shape [2,3], strides [3,0])'],
+    ['module', 'it holds a whole module: save `.state_dict()`'],
+  ])('with what is no plain tensor is refused as what it is: %s', async (name, message) => {
+    await expect(readTorchFile(file(`odd-${name}.bin`))).rejects.toThrow(message);
+  });
+
+  it('gives each tensor its part of a storage that several share', async () => {
+    const { tensors } = await readTorchFile(file('shared.bin'));
+    const read = async (name: string) => [...(await readTensor(tensors.get(name)!))];
+    expect(await read('first')).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await read('again')).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await read('second row')).toEqual([4, 5, 6]);
+  });
+
   it('that is something else is refused', async () => {
     const path = join(scratch, 'text.bin');
     await writeFile(path, 'hello');

@@ -28,6 +28,7 @@ def make(folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     quants(target)
     torch_file(target)
+    odd_torch_files(target)
     tiny_gguf(target)
     lora_digest(target, Path(__file__).resolve().parents[3] / "shared" / "models" / LORA)
 
@@ -91,6 +92,23 @@ def torch_file(target: Path) -> None:
     (target / "old.bin").write_bytes((target / "old.bin").read_bytes()[:128])
     fixture = Fixture(target, "torch")
     fixture.write({name: fixture.add(name, value.double().float()) for name, value in tensors.items()})
+
+
+def odd_torch_files(target: Path) -> None:
+    """What torch.save writes of tensors that are not plain: each would be read wrongly if its description were passed over."""
+    base = torch.arange(1.0, 7.0).reshape(2, 3)
+    odd = {
+        "negated": torch._neg_view(base),
+        "sparse": base.to_sparse(),
+        "float8": base.to(torch.float8_e4m3fn),
+        "complex": base.to(torch.complex64),
+        "meta": base.to("meta"),
+        "expanded": base[:, :1].expand(2, 3),
+    }
+    for name, value in odd.items():
+        torch.save({"odd": value}, target / f"odd-{name}.bin")
+    torch.save(torch.nn.Linear(2, 2), target / "odd-module.bin")
+    torch.save({"first": base, "again": base, "second row": base[1]}, target / "shared.bin")
 
 
 def tiny_gguf(target: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import gguf
 import numpy
 import torch
+from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from checkpoint_files import bytes_to_unicode
@@ -120,6 +121,8 @@ def write_model(path: Path, model, metadata: dict, frequencies: bool) -> None:
     writer.close()
 
 
+# transformers passes over this one of `tokenizer.ggml.pre`: what SmolLM2's own tokenizer.json says.
+DIGITS = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
 MERGES = ["1 2", "12 3", "123 4", "Ġ t", "h e", "Ġt he", "' S", "D '", "D' S", "! Ċ", "Ġ Ġ", "a b", "b c", "A b"]
 TEXTS = [
     "the 1234 and 12345 the",
@@ -129,6 +132,7 @@ TEXTS = [
     "naïve Ünïcode 東京 1２3",
     "<|go|>the<|stay|> the <|go|>",
     "abc AbcDe ABcd",
+    "x  12 y   3",
     "",
 ]
 
@@ -145,6 +149,7 @@ def tokenizers(target: Path) -> None:
         **{pre: {"pre": pre, "addBosToken": False} for pre in ("default", "gpt-2", "dbrx", "qwen2", "llama-bpe", "tekken")},
     }
     described = [case(name, byte_level, more) for name, more in cases.items()]
+    described.append(case("smollm", byte_level, {"pre": "smollm"}, DIGITS))
     pieces = [case("scores", sentence_pieces(), {})]
     written = {
         "versions": {**VERSIONS, "gguf": "0.19"},
@@ -167,7 +172,7 @@ def sentence_pieces() -> dict:
     return {"model": "llama", "tokens": tokens, "scores": scores, "tokenTypes": types, **ids}
 
 
-def case(name: str, common: dict, more: dict) -> dict:
+def case(name: str, common: dict, more: dict, cuts: list | None = None) -> dict:
     fields = {**common, **more}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.gguf"
@@ -195,4 +200,6 @@ def case(name: str, common: dict, more: dict) -> dict:
         writer.write_tensors_to_file()
         writer.close()
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name)
+        if cuts is not None:
+            tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(cuts)
     return {"name": name, "fields": more, "ids": [tokenizer(text)["input_ids"] for text in TEXTS]}
