@@ -24,8 +24,10 @@ export {
   type AdapterSettingName,
   adapterMethods,
 } from './adapters/registry.js';
+export type { RoundingLoss } from './adapters/roundingLoss.js';
 export type { AdapterOptions } from './artifacts/openAdapted.js';
 export type { TaskFile } from './artifacts/taskFile.js';
+export type { FloatType } from './checkpoint/floatTypes.js';
 export type { ResolvedModel } from './checkpoint/resolve.js';
 export type { Checkpoint, StoredTensor, TensorDType } from './checkpoint/types.js';
 export type { Answer, Example, Split, SplitName } from './data/types.js';

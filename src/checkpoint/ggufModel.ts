@@ -14,8 +14,8 @@ export interface GgufConfig extends Readonly<Record<string, unknown>> {
   readonly num_attention_heads: number;
   readonly num_key_value_heads: number;
   /** LLaMA's. */
-  readonly attention_bias?: boolean;
-  readonly mlp_bias?: boolean;
+  readonly attention_bias: boolean;
+  readonly mlp_bias?: true;
 }
 
 /**
@@ -72,9 +72,9 @@ export function ggufConfig(gguf: GgufFile, ropeFactors: Float32Array | undefined
       factors: ropeFactors,
     }),
     tie_word_embeddings: !has(/^output\.weight$/),
-    ...(modelType === 'llama'
-      ? { attention_bias: has(/\.attn_(q|k|v|output)\.bias$/), mlp_bias: has(/\.ffn_(gate|up|down)\.bias$/) }
-      : {}),
+    attention_bias: modelType === 'llama' && has(/\.attn_(q|k|v|output)\.bias$/),
+    // Left out where it is false: adapters know their base by a hash of its config.json too.
+    ...(modelType === 'llama' && has(/\.ffn_(gate|up|down)\.bias$/) ? { mlp_bias: true } : {}),
     bos_token_id: numberOf(metadata.get('tokenizer.ggml.bos_token_id')),
     eos_token_id: endIds(metadata),
     pad_token_id: numberOf(metadata.get('tokenizer.ggml.padding_token_id')),

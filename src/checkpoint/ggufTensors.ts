@@ -67,6 +67,6 @@ export function hasPlace(name: string, config: GgufConfig): boolean {
 /** True for a module that has a bias in the architecture. */
 export function takesBias(module: string, config: GgufConfig): boolean {
   if (config.model_type === 'qwen2') return /\.self_attn\.[qkv]_proj$/.test(module);
-  if (/\.self_attn\.[qkvo]_proj$/.test(module)) return config.attention_bias === true;
+  if (/\.self_attn\.[qkvo]_proj$/.test(module)) return config.attention_bias;
   return /\.mlp\.\w+_proj$/.test(module) && config.mlp_bias === true;
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { mergedTensors } from '../adapters/mergedTensors.js';
 import { type RoundingLoss, RoundingTally } from '../adapters/roundingLoss.js';
@@ -6,6 +7,7 @@ import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
 import { type FloatType, floatTypeOf, roundedTo, storedTypes } from '../checkpoint/floatTypes.js';
 import { readTensor } from '../checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
+import { GENERATION_FILE } from '../checkpoint/weightFiles.js';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
@@ -96,7 +98,9 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata, signal);
   const config = JSON.stringify(mergedConfig(opened, loaded.task, dtype), null, 2);
   await writeFileAtomic(join(folder, 'config.json'), `${config}\n`);
-  await copyInto(folder, tokenizer.files);
+  // Where a text ends and how it is drawn is the base's: `save_pretrained` writes it too.
+  const generation = join(checkpoint.folder, GENERATION_FILE);
+  await copyInto(folder, [...tokenizer.files, ...(existsSync(generation) ? [generation] : [])]);
   return { tensors: tensors.length, dtype, rounding };
 }
 

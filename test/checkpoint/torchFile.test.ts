@@ -50,6 +50,14 @@ describe('a PyTorch file', () => {
     expect(Object.fromEntries(await Promise.all(found))).toEqual(expected);
   });
 
+  it('of a big-endian machine is refused', async () => {
+    const path = join(scratch, 'big.bin');
+    const bytes = await readFile(file('torch.bin'));
+    bytes.write('big   ', bytes.indexOf('little'));
+    await writeFile(path, bytes);
+    await expect(readTorchFile(path)).rejects.toThrow('was written on a big-endian machine');
+  });
+
   it('of the time before 1.6 is refused with a sentence', async () => {
     await expect(readTorchFile(file('old.bin'))).rejects.toThrow(/format from before version 1\.6.*torch\.save/);
   });

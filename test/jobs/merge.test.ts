@@ -78,6 +78,14 @@ describe('a model merged on a base in half precision', async () => {
   });
 });
 
+it('takes the generation_config.json of the base over, as save_pretrained does', async () => {
+  const model = await baseIn('generation-base', 'float32', {});
+  const settings = '{"eos_token_id":[3,5]}';
+  await writeFile(join(model, 'generation_config.json'), settings);
+  const { checkpoint } = await mergedInto('generation', { model });
+  expect(await readFile(join(checkpoint.folder, 'generation_config.json'), 'utf8')).toBe(settings);
+});
+
 describe('the type of a merged model', () => {
   it.each<[FloatType, Record<string, unknown>, FloatType | undefined, FloatType]>([
     ['float32', {}, undefined, 'float32'],
