@@ -58,7 +58,8 @@ describe("the tokenizer of a GGUF file gives transformers' ids", async () => {
   const file = oraclePath('checkpoints', 'gguf-tokenizers.json');
   const { texts, byteLevel, pieces } = JSON.parse(await readFile(file, 'utf8')) as Tokenizers;
   const all = [byteLevel, pieces].flatMap(({ fields, cases }) =>
-    cases.map((one) => [one.name, { ...fields, ...one.fields }, one.ids] as const),
+    // Without a name transformers cuts as GPT-2 does, which these merges are not for: see the refusal below.
+    cases.map((one) => [one.name, { ...fields, pre: 'default', ...one.fields }, one.ids] as const),
   );
 
   it.each(all)('%s', async (_, fields, ids) => {
@@ -74,9 +75,15 @@ describe("the tokenizer of a GGUF file gives transformers' ids", async () => {
     expect(config.add_bos_token).toBe(true);
   });
 
+  it('is refused where it has no name and its merges join what GPT-2 keeps apart', () => {
+    expect(() => ggufTokenizer({ ...byteLevel.fields, pre: undefined })).toThrow(
+      'it has no "tokenizer.ggml.pre", and its merge',
+    );
+  });
+
   it('is refused where it cuts words in a way that is not known', () => {
     expect(() => ggufTokenizer({ ...byteLevel.fields, pre: 'unheard-of' })).toThrow(
-      'its tokenizer cuts words as "unheard-of", which is not known',
+      'its "tokenizer.ggml.pre" is "unheard-of", and how that cuts texts is not known here',
     );
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readDelimited, readTable } from '../../src/data/readers/index.js';
+import { readDelimited, readRows, readTable } from '../../src/data/readers/index.js';
 import { DiffoError } from '../../src/errors.js';
 import { kinds } from '../../src/tasks/kinds/registry.js';
 import { rowToExample } from '../../src/tasks/rows.js';
@@ -164,7 +164,11 @@ describe('JSONL', () => {
   it("says what to write in the place of Python's NaN", async () => {
     const path = await file('nan.jsonl', '{"text": "NaN", "score": 1}\n{"text": "a", "score": NaN}\n');
     expect(await messageOf(readTable(path))).toMatch(
-      /nan\.jsonl, line 2: not valid JSON \(.*\)\. Write null in the place of NaN and Infinity, or remove that line\.$/,
+      /nan\.jsonl, line 2: not valid JSON \(.*\)\. Write null in the place of NaN and Infinity\.$/,
+    );
+    const list = await file('nan.json', '[{"text": "a", "score": -Infinity}]');
+    expect(await messageOf(readRows(list))).toMatch(
+      /nan\.json is not valid JSON .*Write null in the place of NaN and Infinity\.$/,
     );
   });
 

@@ -10,7 +10,16 @@ import { readText } from './text.js';
  */
 export async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  return parseJson(text, (reason) => `${path} is not valid JSON (${reason}). Mend it or fetch it again.`);
+  return parseJson(
+    text,
+    (reason) => `${path} is not valid JSON (${reason}). ${cureOf(text, 'Mend it or fetch it again.')}`,
+  );
+}
+
+/** What helps where a text is no JSON: Python's json writes NaN and Infinity, which JSON does not have. */
+export function cureOf(text: string, usual: string): string {
+  const isPythons = /(?<=[:,[]\s*)-?(NaN|Infinity)(?=\s*[,}\]])/.test(text);
+  return isPythons ? 'Write null in the place of NaN and Infinity.' : usual;
 }
 
 /**

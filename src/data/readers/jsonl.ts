@@ -1,5 +1,6 @@
 import { DiffoError } from '../../errors.js';
 import { isJsonObject, parseJson } from '../../files/json.js';
+import { cureOf } from './json.js';
 import type { Row, Table } from './table.js';
 import { readText } from './text.js';
 
@@ -17,15 +18,11 @@ export async function readJsonLines(path: string): Promise<Table> {
   return { path, columns: [...new Set(rows.flatMap(({ values }) => Object.keys(values)))], rows };
 }
 
-/** Python's json writes NaN and Infinity, which JSON does not have. */
-function cureOf(content: string): string {
-  return /(?<=[:,[]\s*)-?(NaN|Infinity)(?=\s*[,}\]])/.test(content)
-    ? 'Write null in the place of NaN and Infinity, or remove that line.'
-    : 'Mend or remove that line.';
-}
-
 function parseLine(path: string, line: number, content: string): Record<string, unknown> {
-  const value = parseJson(content, (reason) => `${path}, line ${line}: not valid JSON (${reason}). ${cureOf(content)}`);
+  const value = parseJson(
+    content,
+    (reason) => `${path}, line ${line}: not valid JSON (${reason}). ${cureOf(content, 'Mend or remove that line.')}`,
+  );
   if (!isJsonObject(value))
     throw new DiffoError(`${path}, line ${line}: not a JSON object ({…}), which a row must be.`);
   return value;
