@@ -66,7 +66,7 @@ function values(name: string, shape: readonly number[], seed: number): Float32Ar
 /** The model of a case, with the head that it was saved with. */
 export async function openOddCheckpoint(folder: string, { taskType }: OddCase): Promise<Model> {
   const checkpoint = await openCheckpoint(folder);
-  return openModel(checkpoint, { taskType, numLabels: labelNames(checkpoint.config).length, head: 'none' });
+  return openModel(checkpoint, { taskType, numLabels: labelNames(checkpoint).length, head: 'none' });
 }
 
 /** All rows in one batch, and each alone: the greatest difference of their logits from transformers', which saw them alone. */

@@ -43,7 +43,7 @@ MAKERS = {
     "config-cases": config_cases.make,
     "odd-checkpoints": odd_checkpoints.make,
 }
-SIZE_LIMIT = 6_000_000
+SIZE_LIMIT = 8_000_000
 
 
 def main() -> None:
