@@ -55,6 +55,14 @@ describe('usage', () => {
     await expectRefusal(2, args, "Unknown option '--accumulate'. It is one of train.");
   });
 
+  it('lists the names that a list may have', () =>
+    expectRefusal(
+      2,
+      trainWith({ '--log': 'tensorbord' }),
+      'it takes some of tensorboard, ',
+      ' with commas between them.',
+    ));
+
   it('refuses flags that nothing reads', async () => {
     await expectRefusal(2, ['inspect', run, '--data-dir', 'x'], '--data-dir goes with --gram.');
     await expectRefusal(
