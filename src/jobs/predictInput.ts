@@ -16,7 +16,7 @@ export type PredictInput = { readonly text: string; readonly pair?: string | und
 export function plainTask(kind: Kind): TaskFile {
   const columns = usualColumns({ path: '', columns: [], rows: [] }, {}, kind);
   const { usual: metrics } = kind.metrics(columns);
-  return { format: 'diffora-task/1', name: unknownTask, kind, labels: [], columns, metrics, maxLength: 512 };
+  return { format: 'diffora-task/1', ...unknownTask, kind, labels: [], columns, metrics, maxLength: 512 };
 }
 
 /**
