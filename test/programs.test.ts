@@ -17,6 +17,8 @@ const start = (name: string, ...args: readonly string[]) =>
 async function printed(name: string, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await start(name, ...args).ended;
   expect(code, stderr).toBe(0);
+  // No bar is drawn where there is no terminal.
+  expect(stdout + stderr).not.toContain('\r');
   return stdout;
 }
 

@@ -76,7 +76,7 @@ export function foreignTask(
     const found = kind.fromHead?.({ taskType, outputs, ...said });
     if (found === undefined) continue;
     const { maxLength = 128, ...rest } = found;
-    return { format: 'diffora-task/1', name: unknownTask, kind, ...rest, maxLength };
+    return { format: 'diffora-task/1', ...unknownTask, kind, ...rest, maxLength };
   }
   return undefined;
 }

@@ -79,6 +79,10 @@ function usageMessage(message: string, command: Command, program: Command): stri
   const unknown = /^unknown (option|command) '([^'=]+)/.exec(plain);
   if (unknown === null)
     return `${sentence} See ${program.name()} ${command === program ? '' : `${command.name()} `}--help.`;
+  const others = program.commands.filter(({ options }) => options.some(({ long }) => long === unknown[2]));
+  if (unknown[1] === 'option' && others.length > 0) {
+    return `${sentence} It is one of ${others.map((one) => one.name()).join(', ')}.`;
+  }
   const names =
     unknown[1] === 'command'
       ? program.commands.map((one) => one.name())

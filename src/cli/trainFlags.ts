@@ -121,7 +121,10 @@ function readPairs(text: string): Record<string, number> | undefined {
 /** What a flag takes: as a file does, but that lists and names with values are one text. */
 function flagExpectation(shape: Shape): string {
   if (shape.anyOf !== undefined) return shape.anyOf.map(flagExpectation).join(' or ');
-  if (shape.type === 'array') return 'names with commas between them';
+  if (shape.type === 'array') {
+    const names = shape.items?.enum;
+    return `${names === undefined ? 'names' : `some of ${names.join(', ')}`} with commas between them`;
+  }
   if (shape.type === 'object') return 'names with numbers: query=4,key=8';
   return expectation(shape)!;
 }

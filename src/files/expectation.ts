@@ -78,10 +78,14 @@ function objectOf({ properties, additionalProperties }: Shape): string {
     : `names with values (${keys.join(', ')})`;
 }
 
-/** The shape at a path; undefined where it cannot be told, as among several that a value may have. */
+/** The shape at a path, of several that a value may have the first that has such a part; undefined where none has. */
 export function shapeAt(shape: Shape, path: readonly PropertyKey[]): Shape | undefined {
   const [first, ...rest] = path;
   if (first === undefined) return shape;
+  for (const one of shape.anyOf ?? shape.oneOf ?? []) {
+    const found = shapeAt(one, path);
+    if (found !== undefined) return found;
+  }
   const { properties, additionalProperties, items, prefixItems } = shape;
   const next =
     typeof first === 'number'

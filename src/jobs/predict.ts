@@ -6,6 +6,7 @@ import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
 import { learnedLength } from '../tasks/splits.js';
+import { warnOfEmpty } from './predictInput.js';
 import { refuseUnread } from './taskSettings.js';
 
 /** How inputs are read and answered. */
@@ -50,6 +51,7 @@ export async function predictExamples(
   examples: readonly Example[],
   { reporter = silent, signal, maxLength, stride, nullScoreDiffThreshold }: PredictionOptions,
 ): Promise<Prediction[]> {
+  warnOfEmpty(examples, reporter);
   const phase = reporter.phase('predict', examples.length);
   const predictions = await answerer.answer(task, examples, {
     maxLength: learnedLength(opened, maxLength, task, name),

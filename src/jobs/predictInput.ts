@@ -2,6 +2,7 @@ import type { TaskFile } from '../artifacts/taskFile.js';
 import { readRows, type Table } from '../data/readers/index.js';
 import type { Example } from '../data/types.js';
 import { DiffoError, quoted, usageError } from '../errors.js';
+import type { Reporter } from '../reporter.js';
 import { usualColumns } from '../tasks/columns.js';
 import type { Kind } from '../tasks/kinds/kind.js';
 import { knownTask } from '../tasks/known/knownTask.js';
@@ -15,7 +16,7 @@ export type PredictInput = { readonly text: string; readonly pair?: string | und
 export function plainTask(kind: Kind): TaskFile {
   const columns = usualColumns({ path: '', columns: [], rows: [] }, {}, kind);
   const { usual: metrics } = kind.metrics(columns);
-  return { format: 'diffora-task/1', name: unknownTask, kind, labels: [], columns, metrics, maxLength: 512 };
+  return { format: 'diffora-task/1', ...unknownTask, kind, labels: [], columns, metrics, maxLength: 512 };
 }
 
 /**
@@ -59,4 +60,10 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
     const { [columns.label]: _, ...values } = row.values;
     return rowToExample({ ...task, columns }, { ...row, values }, input.file);
   });
+}
+
+/** Says how many texts hold nothing: they are answered all the same, as transformers does. */
+export function warnOfEmpty(examples: readonly Example[], { warn }: Pick<Reporter, 'warn'>): void {
+  const empty = examples.filter(({ text }) => text.trim() === '').length;
+  if (empty > 0) warn(examples.length === 1 ? 'The text is empty.' : `${empty} of ${examples.length} texts are empty.`);
 }

@@ -9,7 +9,7 @@ import type { ModelPrediction } from '../tasks/kinds/ownHead.js';
 import { labelNames } from '../tasks/kinds/savedLabels.js';
 import { ownHeadOf } from '../tasks/ownHeads.js';
 import { longestOf, sequenceLimit } from '../tasks/splits.js';
-import { plainTask } from './predictInput.js';
+import { plainTask, warnOfEmpty } from './predictInput.js';
 
 export interface PredictModelOptions extends ProgressOptions {
   readonly model: string;
@@ -37,6 +37,7 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
       : sequenceLimit(model, tokenizer, options.maxLength);
   const { head, kind } = ownHeadOf(model.checkpoint);
   const examples = await options.examples(plainTask(kind));
+  warnOfEmpty(examples, reporter);
   const answerer = await head.open(opened, { labels: labelNames(model.checkpoint), threads });
   const phase = reporter.phase('predict', examples.length);
   const onDone = (done: number, tokens: number) => phase.update(done, { examples: done, tokens });

@@ -180,7 +180,7 @@ export function sequenceLimit(model: Model, tokenizer: Tokenizer, maxLength: num
 export function learnedLength(
   { model, tokenizer }: OpenedModel,
   asked: number | undefined,
-  task: Pick<LearnedTask, 'name'> & { readonly maxLength: number },
+  task: Pick<LearnedTask, 'foreign'> & { readonly maxLength: number },
   name: string,
 ): number {
   if (asked !== undefined) return sequenceLimit(model, tokenizer, asked);

@@ -39,14 +39,17 @@ export interface Task extends KindFacts {
 }
 
 /** What of a task is known where its data are not at hand: task.json beside an adapter. */
-export type LearnedTask = Omit<Task, 'splits' | 'load' | 'inColumns' | 'toScore'>;
+export interface LearnedTask extends Omit<Task, 'splits' | 'load' | 'inColumns' | 'toScore'> {
+  /** No task.json says it: that of an adapter that others wrote, or of a checkpoint's own head. */
+  readonly foreign?: true | undefined;
+}
 
-/** Name of a task of which nothing is known but its kind and, where someone names them, its labels. */
-export const unknownTask = 'unknown';
+/** What says that of a task nothing is known but its kind and, where someone names them, its labels. */
+export const unknownTask = { name: 'unknown', foreign: true } as const;
 
-/** True for a task of an adapter that others wrote, or of a checkpoint's own head. */
-export function isUnknown({ name }: Pick<Task, 'name'>): boolean {
-  return name === unknownTask;
+/** True for such a task; that of a file `unknown.csv` is none. */
+export function isUnknown({ foreign }: Pick<LearnedTask, 'foreign'>): boolean {
+  return foreign === true;
 }
 
 /** What of a task is needed to read a row: enough to predict where no data is at hand. */

@@ -50,6 +50,28 @@ describe('usage', () => {
     expect(await diffora('trian')).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('train') });
   });
 
+  it('says whose flag it is, where another command has it', async () => {
+    const args = ['select', '--task', task, '--accumulate', '2', '--output', folder.path('refused')];
+    await expectRefusal(2, args, "Unknown option '--accumulate'. It is one of train.");
+  });
+
+  it('lists the names that a list may have', () =>
+    expectRefusal(
+      2,
+      trainWith({ '--log': 'tensorbord' }),
+      'it takes some of tensorboard, ',
+      ' with commas between them.',
+    ));
+
+  it('refuses flags that nothing reads', async () => {
+    await expectRefusal(2, ['inspect', run, '--data-dir', 'x'], '--data-dir goes with --gram.');
+    await expectRefusal(
+      2,
+      ['predict', '--adapter', run, '--text', 'a', '--overwrite'],
+      '--overwrite goes with --output.',
+    );
+  });
+
   it('asks for the output, the task, the text', async () => {
     const output = await diffora('train', ...quickRun(task));
     expect(output).toMatchObject({ code: 2, stderr: expect.stringContaining('--output') });
@@ -233,4 +255,21 @@ describe('output', () => {
       expect(await readdir(disk.path())).toEqual(['kept']);
     }),
   );
+});
+
+describe('odd texts', () => {
+  it.each(['', ' \t '])('that are empty are answered, which is said: %j', async (text) => {
+    const { code, stdout, stderr } = await diffora('predict', '--adapter', run, '--text', text, '--quiet');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'Warning: The text is empty.\n' });
+    expect(stdout).toMatch(/^(good|bad) {2}[01]\.\d{3}\n$/);
+  });
+
+  it('that are too long are cut, which is said', async () => {
+    const text = 'good '.repeat(5000);
+    const { code, stderr } = await diffora('predict', '--adapter', run, '--text', text, '--quiet');
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'Warning: 1 of 1 examples are longer than 16 tokens and were cut to that length.\n',
+    });
+  });
 });

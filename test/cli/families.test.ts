@@ -101,6 +101,12 @@ describe('generate', () => {
     [['--prompt', 'a', '--temperature', '-1'], 'a number of at least 0'],
     [['--prompt', 'a', '--top-k', '1.5'], 'a whole number of at least 1'],
     [['--prompt', 'a', '--system', 'b'], '--system goes with --chat'],
+    [['--prompt', 'a', '--top-k', '3'], '--top-k is read where tokens are drawn, and at temperature 0'],
+    [['--prompt', 'a', '--top-p', '0.5'], '--top-p is read where tokens are drawn, and at temperature 0'],
+    [['--prompt', 'a', '--seed', '1'], '--seed is read where tokens are drawn'],
+    [['--prompt', 'a', '--repetition-penalty', '0'], 'a number above 0'],
+    [['--prompt', 'a', '--any-base'], '--any-base is read with --adapter alone'],
+    [['--prompt', 'a', '--overwrite'], '--overwrite goes with --output'],
   ])('refuses %j', async (more, message) => {
     const { code, stderr, stdout } = await diffora(...flags(...more));
     expect([code, stdout]).toEqual([2, '']);

@@ -91,3 +91,13 @@ describe('rows', () => {
     expect(KnownRows.from(String(KnownRows.of([a, b])))!.count([a, b])).toBe(2);
   });
 });
+
+it('a task of a file that is called unknown keeps its labels', async () => {
+  const rows = folder.path('unknown.csv');
+  await cp(task, rows);
+  const output = folder.path('unknown');
+  const { code, stderr } = await diffora('train', ...quickRun(rows, '--method', 'lora'), '--output', output);
+  expect(code, stderr).toBe(0);
+  const { stdout } = await diffora('predict', '--adapter', output, '--text', 'a cat');
+  expect(stdout).toMatch(/^(good|bad) {2}/);
+});

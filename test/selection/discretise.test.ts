@@ -109,6 +109,8 @@ describe('properties of discretisation', () => {
 
   it('a budget that no module fits is refused with the size of the smallest', () => {
     const allowance = { scope: 'row' as const, keep: 0.5, budget: 9, sizes: [[12, 10]] };
-    expect(() => discretise([[1, 2]], allowance)).toThrow(/--budget 9 is less than the 10 trainable numbers/);
+    expect(() => discretise([[1, 2]], allowance)).toThrow(
+      /--budget 9 holds no module: the smallest module has 10 trainable numbers/,
+    );
   });
 });

@@ -97,6 +97,7 @@ describe('a value that a setting does not take', () => {
     [{ targets: 'query' }, 'targets is "query"; it takes a list, each a text, at least 1 of them.'],
     [{ metrics: ['f2'] }, 'metrics[0] is "f2"; it takes one of matthews, '],
     [{ ranks: { query: 0 } }, 'ranks.query is 0; it takes a whole number of at least 1.'],
+    [{ classWeights: { spam: -1 } }, 'classWeights.spam is -1; it takes a number above 0.'],
     [{ dropout: 2 }, 'dropout is 2; it takes model or a number of at least 0 and below 1.'],
     [{ head: null }, 'head is null; it takes one of classifier, all.'],
   ])('is said in words: %o', (settings, message) => {

@@ -52,7 +52,7 @@ describe('all rows of a file, for a task that was learned', () => {
 
   it('of an adapter that says nothing have the usual columns and the labels that occur, whose order is said', async () => {
     const warnings: string[] = [];
-    const unknown = { ...reviews, name: 'unknown', labels: ['LABEL_0', 'LABEL_1'] };
+    const unknown = { ...reviews, foreign: true, labels: ['LABEL_0', 'LABEL_1'] } as const;
     const rows = 'sentence1,sentence2,label\na,b,yes\nc,d,no\n';
     const { task, examples } = await score(unknown, 'a.csv', rows, { warn: (line) => void warnings.push(line) });
     expect(task.labels).toEqual(['no', 'yes']);
@@ -64,7 +64,7 @@ describe('all rows of a file, for a task that was learned', () => {
   });
 
   it('of an adapter whose base names the classes have those, in its order', async () => {
-    const named = { ...reviews, name: 'unknown', labels: ['yes', 'no'] };
+    const named = { ...reviews, foreign: true, labels: ['yes', 'no'] } as const;
     const { examples } = await score(named, 'a.csv', 'sentence,label\na,yes\nb,no\n');
     expect(examples.map(({ label }) => label)).toEqual([0, 1]);
   });

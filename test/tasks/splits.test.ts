@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Split } from '../../src/data/types.js';
+import type { OpenedModel } from '../../src/models/loading/openedModel.js';
 import { kinds } from '../../src/tasks/kinds/registry.js';
-import { countsOf, holdOutSplit, useSplit } from '../../src/tasks/splits.js';
+import { countsOf, holdOutSplit, learnedLength, useSplit } from '../../src/tasks/splits.js';
 
 const examples = Array.from({ length: 40 }, (_, i) => ({ id: String(i), text: 'x', label: i % 4 === 0 ? 1 : 0 }));
 const split = (name: Split['name']): Split => ({ name, examples, source: 'file', hash: 'h', labelCounts: {} });
@@ -37,5 +38,25 @@ describe('what is used of a split', () => {
     expect(countsOf({ kind: kinds.regression, labels: [] }, 'dev', used)).toBe('40 dev');
     const many = Array.from({ length: 12 }, (_, i) => `c${i}`);
     expect(countsOf({ kind: kinds.classification, labels: many }, 'dev', used)).toContain('0 c7, and 4 more classes)');
+  });
+});
+
+describe('the longest sequence of what an adapter answers', () => {
+  const opened = {
+    model: { maxLength: 64, checkpoint: { name: 'small' } },
+    tokenizer: { modelMaxLength: undefined },
+  } as unknown as OpenedModel;
+  const trained = { name: 'reviews', maxLength: 128 };
+
+  it('is refused where the model allows less than it was trained on, without blaming a flag that nobody gave', () => {
+    expect(() => learnedLength(opened, undefined, trained, 'runs/a')).toThrow(
+      /^runs\/a was trained on sequences of up to 128 tokens, and small allows 64\. Give --max-length 64 to cut/,
+    );
+    expect(() => learnedLength(opened, 128, trained, 'runs/a')).toThrow('--max-length 128 is more than the 64 tokens');
+    expect(learnedLength(opened, 64, trained, 'runs/a')).toBe(64);
+  });
+
+  it('is what the model allows where an adapter does not say how it was trained', () => {
+    expect(learnedLength(opened, undefined, { ...trained, foreign: true }, 'runs/a')).toBe(64);
   });
 });

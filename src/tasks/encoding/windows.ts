@@ -63,6 +63,8 @@ export async function passageWindows(
     });
   };
   const windows = (await mapInTurns(examples, windowsOf, signal)).flat();
+  const empty = examples.filter(({ pair = '' }) => pair.trim() === '').length;
+  if (empty > 0) warn(`${empty} of ${examples.length} passages are empty, and nothing can be answered from them.`);
   if (cutQuestions > 0) {
     warn(`${cutQuestions} of ${examples.length} questions are longer than their share of the tokens and were cut.`);
   }
