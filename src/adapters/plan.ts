@@ -63,10 +63,18 @@ export interface AdapterPlan {
   readonly tensors: readonly AdapterTensor[];
   /** Tensors of the backbone that are trained themselves, by name. */
   readonly replaced: readonly string[];
+  /** Modules of the backbone that are trained as wholes and saved as such, by path; their tensors are among `replaced`. */
+  readonly savedModules?: readonly string[];
+  /** Tensors of the backbone that stand at other values than the checkpoint's and are not trained, by name. */
+  readonly fixed?: readonly string[];
+  /** A tied output keeps the checkpoint's embeddings, whatever becomes of these. */
+  readonly untied?: boolean;
   /** First values of `tensors`, by name. A fresh adapter changes nothing. */
   initial(model: Model, seed: number): Promise<ReadonlyMap<string, Float32Array>>;
   /** The output of an adapted module [rows, out]; y is W0 x + b. */
   adapt?(call: LinearCall, y: Tensor, graph: AdapterGraph): Tensor;
+  /** A weight of the model as it is read, such as that of adapted embeddings [rows, width]. */
+  adaptWeight?(name: string, weight: Tensor, graph: AdapterGraph): Tensor;
   /** See BuildHooks.endSubLayer. */
   endSubLayer?(path: string, y: Tensor, close: (y: Tensor) => Tensor, graph: AdapterGraph): Tensor;
   /** A scalar to be added to the loss. */

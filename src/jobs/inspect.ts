@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isSavedBy, usualHeads } from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE } from '../adapters/plainFolder.js';
 import { mergedKey, methodOf, openAdapter, titleOf } from '../artifacts/adapterFolder.js';
 import { type RunSummary, readRunFile } from '../artifacts/runFile.js';
@@ -32,6 +33,8 @@ export interface AdapterInspection {
   readonly targets: readonly TargetSummary[];
   /** True where every low-rank pair is zero, as after training only the head. */
   readonly headOnly: boolean;
+  /** Modules of the base model that were saved whole, beside the head. */
+  readonly savedModules?: readonly string[];
   readonly parameters: { readonly adapter: number; readonly replaced: number; readonly head: number };
   readonly task: TaskFile;
   readonly bytes: number;
@@ -123,14 +126,22 @@ async function inspectAdapter(path: string): Promise<AdapterInspection> {
     const parameters = { adapter: count(adapter), replaced: count(replaced), head: count(head) };
     return { ...common, targets: summariseTargets([...modules]), headOnly: false, parameters, bytes };
   }
-  const { type, modules, targetModules, rank, alpha, biases } = source.adapter;
+  const { type, modules, targetModules, rank, alpha, biases, embeddings = [], modulesToSave } = source.adapter;
+  const isOfHead = ({ name }: { readonly name: string }) =>
+    [...usualHeads[loaded.taskType], 'pooler'].some((entry) => isSavedBy(entry, name));
+  const ofBase = head.filter((one) => !isOfHead(one));
   const tensors = [...modules.values()].flatMap((one) => Object.values(one));
   return {
     ...common,
     ...(type.rankField === undefined ? {} : { rank, alpha }),
     targets: summariseTargets(targetModules),
     headOnly: tensors.every(({ data }) => data.every((value) => value === 0)),
-    parameters: { adapter: count(tensors), replaced: count(biases), head: count(head) },
+    parameters: {
+      adapter: count(tensors),
+      replaced: count([...biases, ...embeddings, ...ofBase]),
+      head: count(head.filter(isOfHead)),
+    },
+    savedModules: modulesToSave.filter((entry) => ofBase.some(({ name }) => isSavedBy(entry, name))),
     bytes,
   };
 }

@@ -53,6 +53,8 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
     ...where.shared.map((module) => place(module, `shared.${module.module}`)),
   ];
   const byPath = new Map(placements.map((one) => [one.module.path, one]));
+  const embeddings = placements.filter(({ module }) => module.isEmbedding === true);
+  const byTable = new Map(embeddings.map((one) => [`${one.module.path}.weight`, one]));
   const pairs = distinctPairs(placements);
   const tensors = pairs.flatMap(({ pair, rank: r, module }): AdapterTensor[] => [
     { name: loraA(pair), shape: [r, module.inFeatures] },
@@ -88,6 +90,17 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
         observe: graph.observe === undefined ? undefined : (update) => graph.observe!(module, update),
       });
     },
+    ...(byTable.size === 0
+      ? {}
+      : {
+          adaptWeight(name, weight, graph) {
+            const placement = byTable.get(name);
+            if (placement === undefined) return weight;
+            const { pair, scaling } = placement;
+            const [a, b] = [graph.parameters.get(loraA(pair))!, graph.parameters.get(loraB(pair))!];
+            return ops.add(weight, ops.matmul(a, b, { transA: true, transB: true, alpha: scaling }));
+          },
+        }),
     mergedWeight: (placement, base, values) =>
       withProduct(base, placement, values(loraA(placement.pair)), values(loraB(placement.pair))),
     save: (_, values) => ({
@@ -167,6 +180,9 @@ export function lowRankProduct(
   return product;
 }
 
+const linearSuffixes = ['lora_A.weight', 'lora_B.weight'] as const;
+const embeddingSuffixes = ['lora_embedding_A', 'lora_embedding_B'] as const;
+
 /** Fields of adapter_config.json that every relative of LoRA has. */
 export function loraFields({ bias = 'none', loraDropout = 0 }: LoraSettings) {
   return { bias, lora_dropout: loraDropout };
@@ -188,13 +204,16 @@ export function loraContents(
     rankPattern: differing((one) => one.rank, rank),
     alphaPattern: differing((one) => one.alpha, alpha),
     modules: new Map(
-      placements.map(({ module, pair, rank: r }) => [
-        module.path,
-        {
-          'lora_A.weight': { name: loraA(pair), shape: [r, module.inFeatures], data: values(loraA(pair)) },
-          'lora_B.weight': { name: loraB(pair), shape: [module.outFeatures, r], data: values(loraB(pair)) },
-        },
-      ]),
+      placements.map(({ module, pair, rank: r }) => {
+        const [a, b] = module.isEmbedding === true ? embeddingSuffixes : linearSuffixes;
+        return [
+          module.path,
+          {
+            [a]: { name: loraA(pair), shape: [r, module.inFeatures], data: values(loraA(pair)) },
+            [b]: { name: loraB(pair), shape: [module.outFeatures, r], data: values(loraB(pair)) },
+          },
+        ];
+      }),
     ),
     shared: [],
     fields: {},
