@@ -58,6 +58,11 @@ function modulesOf(adapter: PeftAdapter, model: Model, folder: string): Adaptabl
   return [...adapter.modules.keys()].map((path) => {
     const module = known.get(path);
     if (module !== undefined) return module;
+    if (model.head.some(({ name }) => name.startsWith(`${path}.`))) {
+      throw new DiffoError(
+        `${folder}: ${path} is adapted (target_modules), and ${model.checkpoint.name} has none that fits, so that its values would be random. Save it with modules_to_save.`,
+      );
+    }
     const nearest = nearestNames(path, [...known.keys()], 1)[0];
     throw new DiffoError(
       `${folder}: "${path}" is no module of ${model.checkpoint.name} that an adapter can act on; nearest: ${nearest}.`,

@@ -230,8 +230,11 @@ export function placeAdapter(
   const headTensors = model.head.map(({ name, shape }) => {
     const tensor = saved.get(name);
     if (tensor === undefined || `${tensor.shape}` !== `${shape}`) {
-      const found = tensor === undefined ? 'is missing' : `is [${tensor.shape}], not [${shape}]`;
-      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} ${found}.`);
+      const found =
+        tensor === undefined
+          ? `is missing, and ${model.checkpoint.name} has none that fits, so that its values would be random. Save the head with the adapter`
+          : `is [${tensor.shape}], not [${shape}]. Give the right base model`;
+      throw new DiffoError(`${folder}: ${name} ${found}.`);
     }
     return parameter(name, shape, tensor.data);
   });

@@ -10,6 +10,7 @@ import { elementCount } from '../checkpoint/dtype.js';
 import { fileError } from '../files/errors.js';
 import { findModel } from '../models/loading/findModel.js';
 import { openFound } from '../models/loading/openFound.js';
+import type { TaskType } from '../models/model.js';
 import { headsOf, openModel } from '../models/registry.js';
 import { type Reporter, silent } from '../reporter.js';
 import { type Dam, readDam } from '../selection/dam.js';
@@ -84,12 +85,18 @@ export type Inspection = AdapterInspection | RunInspection | DamInspection | Mod
 
 /**
  * `diffora inspect`: what a path or a hub name holds.
+ * @param taskType of an adapter that does not say it
  * @throws DiffoError when it is neither a run folder, an adapter folder, a dam.json nor a model
  */
-export async function inspect(path: string, reporter: Reporter = silent, signal?: AbortSignal): Promise<Inspection> {
+export async function inspect(
+  path: string,
+  reporter: Reporter = silent,
+  signal?: AbortSignal,
+  taskType?: TaskType,
+): Promise<Inspection> {
   if (path.endsWith('.json')) return { kind: 'dam', file: path, dam: await readDam(path) };
   const has = (name: string) => existsSync(join(path, name));
-  if (has('adapter_config.json') || has(PLAIN_CONFIG_FILE)) return inspectAdapter(path);
+  if (has('adapter_config.json') || has(PLAIN_CONFIG_FILE)) return inspectAdapter(path, taskType);
   if (has('run.json') || has('dam.json') || has('adapter')) return inspectRun(path);
   return inspectModel(path, reporter, signal);
 }
@@ -113,8 +120,8 @@ export async function inspectRun(folder: string): Promise<RunInspection> {
   };
 }
 
-async function inspectAdapter(path: string): Promise<AdapterInspection> {
-  const loaded = await openAdapter(path);
+async function inspectAdapter(path: string, taskType?: TaskType): Promise<AdapterInspection> {
+  const loaded = await openAdapter(path, { taskType, baseModel: 'not said' });
   const { folder, source, task, head, baseModel } = loaded;
   const count = (tensors: readonly { readonly shape: readonly number[] }[]) =>
     tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);

@@ -103,7 +103,7 @@ const veraType: PeftType = {
   name: 'VERA',
   fields: {
     ...commonFields,
-    bias: refused('none'),
+    bias: honoured('none', ['all', 'vera_only']),
     d_initial: idle(0.1),
     fan_in_fan_out: targetFields.fan_in_fan_out,
     init_weights: idle(true),
