@@ -89,6 +89,8 @@ export interface AdapterPlan {
   mergedWeight?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
   /** The bias that belongs to it, of one [out] that the module has; left out where it stays as it is. */
   mergedBias?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
+  /** An adapter of it adds to the bias of its module, so that a weight alone cannot hold it where there is none. */
+  readonly addsBias?: boolean;
   /** What a file has to hold. */
   save(model: Model, values: TensorValues, training: PlannedTraining): AdapterContents;
 }

@@ -45,7 +45,11 @@ function modulesNamed(name: string, tensors: readonly string[], model: Model): s
   if (model.head.some((one) => modulesAround(one.name).some((path) => isNamed(path, name)))) {
     throw usageError(`--save-modules ${name}: it is part of the head, which is trained anyway. Leave it out.`);
   }
-  const nearest = nearestNames(name, modules).join(', ');
+  const ends = [...new Set(modules.map((path) => path.slice(path.lastIndexOf('.') + 1)))];
+  const nearest = nearestNames(
+    name,
+    ends.filter((end) => !/^\d+$/.test(end)),
+  ).join(', ');
   throw usageError(`--save-modules ${name}: ${model.checkpoint.name} has no such module; nearest: ${nearest}.`);
 }
 

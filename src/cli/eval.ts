@@ -49,7 +49,14 @@ Example:
       const settings = givenSettings({ ...flags });
       await perform(terminal, flags, {
         run: (session) =>
-          evaluateAdapter({ ...settings, adapter, split, taskType, threads: settings.threads ?? usualThreads, ...session }),
+          evaluateAdapter({
+            ...settings,
+            adapter,
+            split,
+            taskType,
+            threads: settings.threads ?? usualThreads,
+            ...session,
+          }),
         text: ({ task, split, examples, source, scores }) =>
           formatFacts(
             [

@@ -33,6 +33,8 @@ export const methodSettings = {
     .array(z.string())
     .min(1)
     .optional()
-    .describe('modules that are trained and saved whole beside the adapters, with commas: embed_tokens, lm_head, norms'),
+    .describe(
+      'modules that are trained and saved whole beside the adapters, with commas: embed_tokens, lm_head, norms',
+    ),
   ...adapterSettings,
 };

@@ -1,7 +1,7 @@
 """Adapters as other people make them: drawn over the fields of PEFT's configurations, with the logits that PEFT gives.
 
     python test/oracle/peft_adapters.py fields                      test/adapters/peft/fixtures/fields.json
-    python test/oracle/peft_adapters.py make --count 40             test/adapters/peft/others/
+    python test/oracle/peft_adapters.py make --count 40             test/adapters/peft/fixtures/others/
     python test/oracle/peft_adapters.py make --count 200 --seed 1 --output /tmp/others
 
 Every field of every configuration that diffora reads has values here; a field that PEFT adds stops the script. A draw that
@@ -27,7 +27,7 @@ from transformers.utils import logging
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = ROOT / "test/fixtures/oracle/families"
-FIXTURES = ROOT / "test/adapters/peft"
+FIXTURES = ROOT / "test/adapters/peft/fixtures"
 CONFIGS = {"LORA": LoraConfig, "ADALORA": AdaLoraConfig, "IA3": IA3Config, "VERA": VeraConfig}
 CLASSES = {"SEQ_CLS": AutoModelForSequenceClassification, "CAUSAL_LM": AutoModelForCausalLM}
 ENCODERS = ["bert", "roberta", "distilbert", "deberta-v3"]
@@ -241,6 +241,8 @@ NAMED = {
     "three-labels-distilbert": ("distilbert", "SEQ_CLS", "LORA", {"r": 2, "target_modules": ["q_lin", "v_lin"]}),
     "three-labels-gpt2": ("gpt2", "SEQ_CLS", "LORA", {"r": 2, "target_modules": ["c_attn"]}),
     "three-labels-llama": ("llama", "SEQ_CLS", "LORA", LAST),
+    "bias-of-b": ("bert", "SEQ_CLS", "LORA", {"r": 2, "target_modules": ["query"], "lora_bias": True}),
+    "biases-vera": ("roberta", "SEQ_CLS", "VERA", {"r": 8, "target_modules": ["query"], "bias": "all"}),
     "pickled": ("mistral", "CAUSAL_LM", "LORA", LAST, "bin"),
     "untyped": ("llama", "CAUSAL_LM", "LORA", LAST, "untyped"),
     "nameless": ("llama", "CAUSAL_LM", "LORA", LAST, "nameless"),
@@ -327,7 +329,7 @@ def write_fields():
         values = dataclasses.asdict(made)
         table[name] = {key: plain(values[key]) for key in sorted(values)}
     document = {"peft": peft.__version__, "fields": table}
-    (FIXTURES / "fixtures/fields.json").write_text(json.dumps(document, indent=1) + "\n")
+    (FIXTURES / "fields.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 def plain(value):

@@ -137,6 +137,7 @@ const adaLoraType: PeftType = {
     beta2: idle(0.85),
     deltaT: idle(1),
     init_r: honoured(12),
+    lora_bias: refused(false),
     orth_reg_weight: honoured(0.5),
     r: idle(8),
     rank_pattern: honoured(),

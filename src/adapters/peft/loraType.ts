@@ -25,7 +25,7 @@ const fields = {
   layers_to_transform: honoured(),
   loftq_config: idle({}),
   lora_alpha: honoured(8),
-  lora_bias: refused(false, [], 'It gives B a bias.'),
+  lora_bias: honoured(false, [true]),
   lora_dropout: honoured(0),
   lora_ga_config: idle(),
   megatron_config: refused(null, [], 'It is of a model in Megatron.'),
@@ -52,9 +52,12 @@ export const loraType: PeftType = {
   rankField: 'r',
   hasAlpha: true,
   hasRankPattern: true,
-  tensors: ({ use_dora: dora }) => ({
+  faultOf: ({ use_dora: dora, lora_bias: bias }) =>
+    dora === true && bias === true ? '"lora_bias" is true beside "use_dora", which PEFT refuses too' : undefined,
+  tensors: ({ use_dora: dora, lora_bias: bias }) => ({
     'lora_A.weight': ['rank', 'in'],
     'lora_B.weight': ['out', 'rank'],
+    ...(bias === true ? { 'lora_B.bias': ['out'] } : {}),
     ...(dora === true ? { lora_magnitude_vector: ['out'] } : {}),
   }),
   embeddingTensors: { lora_embedding_A: ['rank', 'in'], lora_embedding_B: ['out', 'rank'] },
@@ -70,6 +73,7 @@ export function loraSettingsOf(adapter: PeftAdapter, own: readonly AdaptableModu
     alpha,
     ranks: byPath((path) => rankOf(adapter, path)),
     alphas: byPath((path) => alphaOf(adapter, path)),
+    loraBias: fields.lora_bias === true,
     loraDropout: typeof fields.lora_dropout === 'number' ? fields.lora_dropout : 0,
   };
 }

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { readSafetensorsHeader, readTensor } from '../../checkpoint/safetensors.js';
 import { readTorchFile } from '../../checkpoint/torchFile.js';
 import type { NamedTensor, StoredTensor } from '../../checkpoint/types.js';
+import { DiffoError } from '../../errors.js';
 import { readJsonObject } from '../../files/json.js';
 import { checkSaved, checkShapes, entriesInUse, type Misfit, report } from './check.js';
 import { type GivenOfAdapter, type PeftConfig, parseConfig } from './config.js';
 import { weightsFileOf } from './folder.js';
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from './names.js';
-import { sortOut } from './sortOut.js';
+import { type Sorted, sortOut } from './sortOut.js';
 import { isTargeted, type Targeting } from './targets.js';
 import type { PeftAdapter } from './types.js';
 
@@ -32,6 +33,7 @@ export async function readPeftAdapter(folder: string, given: GivenOfAdapter = {}
   const read = file === ADAPTER_WEIGHTS_FILE ? readSafetensorsHeader : readTorchFile;
   const { tensors } = await read(join(folder, file));
   const { modules: found, shared, saved, biases, embeddings, misfits } = sortOut([...tensors.values()], config);
+  refuseDoraOnEmbeddings(config, found, configFile);
   const matched = `${found.size} modules: ${[...found.keys()].slice(0, 3).join(', ')}${found.size > 3 ? ', …' : ''}; ${saved.size} tensors of the head`;
   const all = [...misfits, ...checkTargets(config, [...found.keys()]), ...checkSaved(config, [...saved.keys()])];
   report(folder, all, matched);
@@ -58,6 +60,17 @@ export async function readPeftAdapter(folder: string, given: GivenOfAdapter = {}
   };
   report(folder, checkShapes(adapter), matched);
   return adapter;
+}
+
+/** DoRA of embeddings has magnitudes of its own. */
+function refuseDoraOnEmbeddings({ fields, type }: PeftConfig, found: Sorted['modules'], path: string): void {
+  const { embeddingTensors = {} } = type;
+  const isTable = (tensors: object) => Object.keys(tensors).some((suffix) => Object.hasOwn(embeddingTensors, suffix));
+  const table = [...found].find(([, tensors]) => isTable(tensors))?.[0];
+  if (fields.use_dora !== true || table === undefined) return;
+  throw new DiffoError(
+    `${path}: "use_dora" is true, and the embeddings ${table} are adapted, which is not supported together. Take plain LoRA, or leave the embeddings out.`,
+  );
 }
 
 /** Modules with tensors that PEFT would leave aside. That all targets of a model have tensors is known once it is open. */

@@ -21,6 +21,7 @@ export function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): S
   const [ofLinear, ofEmbedding] = [Object.keys(type.tensors(fields)), Object.keys(type.embeddingTensors ?? {})];
   const suffixes = [...ofLinear, ...ofEmbedding];
   const sharedNames = Object.keys(type.shared);
+  const names = new Set(tensors.map(({ name }) => name));
   const sorted: Sorted = {
     modules: new Map(),
     shared: new Map(),
@@ -41,8 +42,7 @@ export function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): S
     }
     const name = tensor.name.slice(KEY_PREFIX.length);
     const suffix = suffixes.find((one) => name.endsWith(`.${one}`));
-    // With `bias: all` PEFT writes the head's biases twice more, from its wrapper of the head.
-    if (/\.(original_module|modules_to_save)\.bias$/.test(name)) continue;
+    if (isFromWrapper(name, names)) continue;
     if (suffix !== undefined) {
       const module = name.slice(0, -suffix.length - 1);
       sorted.modules.set(module, { ...sorted.modules.get(module), [suffix]: tensor });
@@ -62,6 +62,15 @@ export function sortOut(tensors: readonly StoredTensor[], config: PeftConfig): S
     if (!sorted.shared.has(name)) sorted.misfits.push({ fault: 'missing', what: SHARED_PREFIX + name });
   }
   return sorted;
+}
+
+/**
+ * True for a tensor of a module that is saved whole, written once more from PEFT's wrapper of it: with `bias: all` and with
+ * `save_embedding_layers` it writes what the module holds, and what it held before, beside the module itself.
+ */
+function isFromWrapper(name: string, names: ReadonlySet<string>): boolean {
+  const plain = name.replace(/\.(original_module|modules_to_save)(\.default)?\./, '.');
+  return plain !== name && names.has(KEY_PREFIX + plain);
 }
 
 /** True for a bias of the base model that was trained, as the configuration has it. */

@@ -9,7 +9,7 @@ import { REPOSITORY } from '../../shared.js';
 import { distance, type OtherAdapter, outcomeOf, readOthers } from './others.js';
 
 /** Written by PEFT 0.21.2: test/oracle/peft_adapters.py make. */
-const FOLDER = join(import.meta.dirname, 'others');
+const FOLDER = join(import.meta.dirname, 'fixtures/others');
 const others = await readOthers(FOLDER);
 const named = others.filter(({ name }) => !/^\d+$/.test(name));
 
