@@ -10,6 +10,8 @@ export interface LoraSettings {
   readonly alphas?: Readonly<Record<string, number>> | undefined;
   /** Dropout on x before A. */
   readonly loraDropout?: number | undefined;
+  /** B has a bias of its own, as adapters of others may have. */
+  readonly loraBias?: boolean | undefined;
   /** Biases of the base model that are trained too. */
   readonly bias?: BiasTraining | undefined;
 }

@@ -1,3 +1,4 @@
+import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { baseBias, baseWeight, transposed } from './baseWeight.js';
 import type { AdapterPlan, Placement, TensorValues } from './plan.js';
@@ -20,6 +21,11 @@ export async function mergedTensors(
     [`${path}.weight`, module.transposed === true ? transposed(weight, outFeatures, inFeatures) : weight],
   ]);
   const bias = plan.mergedBias === undefined ? undefined : await baseBias(model, module);
+  if (bias === undefined && plan.addsBias === true) {
+    throw new DiffoError(
+      `"lora_bias": ${path} of ${model.checkpoint.name} has no bias that could take up the adapter's. Predict with --adapter.`,
+    );
+  }
   if (bias !== undefined) merged.set(`${path}.bias`, plan.mergedBias!(placement, bias, values));
   return merged;
 }

@@ -63,10 +63,18 @@ export interface AdapterPlan {
   readonly tensors: readonly AdapterTensor[];
   /** Tensors of the backbone that are trained themselves, by name. */
   readonly replaced: readonly string[];
+  /** Modules of the backbone that are trained as wholes and saved as such, by path; their tensors are among `replaced`. */
+  readonly savedModules?: readonly string[];
+  /** Tensors of the backbone that stand at other values than the checkpoint's and are not trained, by name. */
+  readonly fixed?: readonly string[];
+  /** A tied output keeps the checkpoint's embeddings, whatever becomes of these. */
+  readonly untied?: boolean;
   /** First values of `tensors`, by name. A fresh adapter changes nothing. */
   initial(model: Model, seed: number): Promise<ReadonlyMap<string, Float32Array>>;
   /** The output of an adapted module [rows, out]; y is W0 x + b. */
   adapt?(call: LinearCall, y: Tensor, graph: AdapterGraph): Tensor;
+  /** A weight of the model as it is read, such as that of adapted embeddings [rows, width]. */
+  adaptWeight?(name: string, weight: Tensor, graph: AdapterGraph): Tensor;
   /** See BuildHooks.endSubLayer. */
   endSubLayer?(path: string, y: Tensor, close: (y: Tensor) => Tensor, graph: AdapterGraph): Tensor;
   /** A scalar to be added to the loss. */
@@ -81,6 +89,8 @@ export interface AdapterPlan {
   mergedWeight?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
   /** The bias that belongs to it, of one [out] that the module has; left out where it stays as it is. */
   mergedBias?(placement: Placement, base: Float32Array, values: TensorValues): Float32Array;
+  /** An adapter of it adds to the bias of its module, so that a weight alone cannot hold it where there is none. */
+  readonly addsBias?: boolean;
   /** What a file has to hold. */
   save(model: Model, values: TensorValues, training: PlannedTraining): AdapterContents;
 }

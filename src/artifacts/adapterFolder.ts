@@ -5,21 +5,24 @@ import type { PeftContents } from '../adapters/contents.js';
 import { planFromPeft } from '../adapters/fromPeft.js';
 import { planFromPlain } from '../adapters/fromPlain.js';
 import {
-  isSavedBy,
+  ADAPTER_CONFIG_FILE,
+  ADAPTER_WEIGHTS_FILE,
+  type GivenOfAdapter,
+  OLD_WEIGHTS_FILE,
   type PeftAdapter,
   type ReadAdapter,
   readPeftAdapter,
-  usualHeads,
   writePeftAdapter,
 } from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods, peftReaderOf } from '../adapters/registry.js';
+import { isInside } from '../adapters/savedModules.js';
 import type { Checkpoint, NamedTensor } from '../checkpoint/types.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
 import type { KnownRows } from '../data/knownRows.js';
 import { firstNotFinite, type NamedValues } from '../engine/notFinite.js';
-import { type Parameter, parameter, parametersOf } from '../engine/parameters.js';
+import { type Parameter, parameter, parametersOf, trainedOf } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
@@ -84,13 +87,16 @@ export async function saveAdapter(
     const { format: _, ...rest } = contents;
     // How PEFT calls weights that lie as [in, out].
     const isTransposed = model.adaptable.some(({ transposed }) => transposed === true);
+    const { savedModules = [], fixed = [] } = plan;
+    const isSaved = ({ name }: NamedTensor) => savedModules.some((module) => isInside(name, module));
     const adapter: PeftAdapter = {
       ...base,
       ...rest,
       targetModules: [...contents.modules.keys()],
-      modulesToSave: model.headModules,
-      saved: head,
-      biases: replaced,
+      modulesToSave: [...model.headModules, ...savedModules],
+      saved: [...head, ...replaced.filter(isSaved)],
+      biases: replaced.filter((one) => !isSaved(one)),
+      embeddings: fixed.map(tensor),
       fields: { ...contents.fields, ...(isTransposed ? { fan_in_fan_out: true } : {}) },
     };
     await writePeftAdapter(folder, adapter, { card });
@@ -130,7 +136,11 @@ function factsOf(
     parameters.reduce((sum, { name, values }) => sum + (names.has(name) ? values.length : 0), 0);
   const replaced = new Set(plan.replaced);
   const own = new Set(plan.tensors.map(({ name }) => name));
-  const rest = new Set(parameters.map(({ name }) => name).filter((name) => !own.has(name) && !replaced.has(name)));
+  const rest = new Set(
+    trainedOf(parameters)
+      .map(({ name }) => name)
+      .filter((name) => !own.has(name) && !replaced.has(name)),
+  );
   return {
     ...(contents?.type.rankField === undefined || plan.placements.length === 0
       ? {}
@@ -151,7 +161,7 @@ export interface LoadedAdapter {
   readonly baseModel: string;
   readonly revision: string | undefined;
   readonly taskType: TaskType;
-  /** Tensors of the head. */
+  /** Tensors of the head, and of other modules that were saved whole. */
   readonly head: readonly NamedTensor[];
   readonly task: TaskFile;
   /** What it was trained on, where its folder says so. */
@@ -160,28 +170,31 @@ export interface LoadedAdapter {
   readonly sha256: string;
 }
 
-/** Opens an adapter folder, or the `adapter/` of a run folder. */
-export async function openAdapter(path: string): Promise<LoadedAdapter> {
+/**
+ * Opens an adapter folder, or the `adapter/` of a run folder.
+ * @param given what a PEFT folder may leave open
+ */
+export async function openAdapter(path: string, given: GivenOfAdapter = {}): Promise<LoadedAdapter> {
   const inside = join(path, 'adapter');
-  const folder = (await exists(inside)) ? inside : path;
+  const isItself = await exists(join(path, ADAPTER_CONFIG_FILE));
+  const folder = !isItself && (await exists(inside)) ? inside : path;
   const isPlain = await exists(join(folder, PLAIN_CONFIG_FILE));
   const source: LoadedAdapter['source'] = isPlain
     ? { format: 'diffora', adapter: await readPlainAdapter(folder) }
-    : { format: 'peft', adapter: await readPeftAdapter(folder) };
+    : { format: 'peft', adapter: await readPeftAdapter(folder, given) };
   const { baseModel, revision, taskType } = source.adapter;
   const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
   const taskFile = join(folder, 'task.json');
   const task = (await exists(taskFile))
     ? await readJsonAs(taskFile, taskFileSchema)
     : taskOfHead(folder, taskType, head);
-  const trainedRows = await readTrainedRows(folder);
-  return { folder, source, baseModel, revision, taskType, head, task, trainedRows, sha256: await adapterHash(folder) };
+  const [trainedRows, sha256] = [await readTrainedRows(folder), await adapterHash(folder)];
+  return { folder, source, baseModel, revision, taskType, head, task, trainedRows, sha256 };
 }
 
 /** The part of the head that was trained: as task.json says, else as the modules do whose tensors are there. */
-export function headPartOf({ task, taskType, head }: Pick<LoadedAdapter, 'task' | 'taskType' | 'head'>): HeadPart {
-  const isUsual = ({ name }: NamedTensor) => usualHeads[taskType].some((module) => isSavedBy(module, name));
-  return task.head ?? (head.every(isUsual) ? 'classifier' : 'all');
+export function headPartOf({ task, head }: Pick<LoadedAdapter, 'task' | 'head'>): HeadPart {
+  return task.head ?? (head.some(({ name }) => /(^|\.)pooler\./.test(name)) ? 'all' : 'classifier');
 }
 
 /** Name of the method of an adapter. */
@@ -190,9 +203,10 @@ export function methodOf({ source }: LoadedAdapter): AdapterMethodName {
   return peftReaderOf(source.adapter).method;
 }
 
-/** sha256 of adapter_model.safetensors, hex. */
-export function adapterHash(folder: string): Promise<string> {
-  return fileSha256(join(folder, 'adapter_model.safetensors'));
+/** sha256 of adapter_model.safetensors, hex, or of adapter_model.bin where there is no other. */
+export async function adapterHash(folder: string): Promise<string> {
+  const file = join(folder, ADAPTER_WEIGHTS_FILE);
+  return fileSha256((await exists(file)) ? file : join(folder, OLD_WEIGHTS_FILE));
 }
 
 /** Key of the safetensors metadata that says which adapter a checkpoint has folded in (sha256 of its weights). */
@@ -222,7 +236,7 @@ export function placeAdapter(
       );
     }
     if (`${tensor.shape}` !== `${shape}`) {
-      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} is [${tensor.shape}], not [${shape}].`);
+      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} is [${tensor.shape}], not [${shape}]. Give the right base model.`);
     }
     return parameter(name, shape, tensor.data);
   });

@@ -3,6 +3,7 @@ import type { KnownRows } from '../data/knownRows.js';
 import { DiffoError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { withHead } from '../models/loading/openedModel.js';
+import type { TaskType } from '../models/model.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import type { Adapted } from '../tasks/kinds/kind.js';
 import { outputsOf } from '../tasks/splits.js';
@@ -23,6 +24,8 @@ export interface AdapterOptions extends ProgressOptions {
   readonly adapter: string;
   /** The base model, when it is loaded already or is not the one that the adapter names. */
   readonly model?: string | LoadedModel | undefined;
+  /** What the outputs of the model are, where adapter_config.json does not say it. */
+  readonly taskType?: TaskType | undefined;
   /** Take a base that is not the one that the adapter was trained on, with a warning. */
   readonly anyBase?: boolean | undefined;
   /** Default: all that the machine has. */
@@ -40,13 +43,10 @@ export interface Learned extends Adapted {
 
 /** Opens an adapter on its base model, ready to predict. */
 export async function openAdapted(options: AdapterOptions): Promise<Learned & { readonly loaded: LoadedAdapter }> {
-  const { adapter: path, model: given, anyBase = false, reporter = silent, signal } = options;
-  const loaded: LoadedAdapter = await openAdapter(path);
-  const { source, baseModel, revision, taskType } = loaded;
-  if (source.format === 'peft' && source.adapter.unknownFields.length > 0) {
-    const fields = source.adapter.unknownFields.join(', ');
-    reporter.warn(`${loaded.folder}: fields that PEFT 0.21 does not know are kept and ignored: ${fields}`);
-  }
+  const { adapter: path, model: given, taskType: askedType, anyBase = false, reporter = silent, signal } = options;
+  const givenName = typeof given === 'object' ? given.name : given;
+  const loaded: LoadedAdapter = await openAdapter(path, { baseModel: givenName, taskType: askedType });
+  const { baseModel, revision, taskType } = loaded;
   const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
   const head = { taskType, numLabels: outputsOf(loaded.task), head: headPartOf(loaded) } as const;
   const open = async () =>

@@ -4,11 +4,12 @@ import { formatScores } from '../report/scores.js';
 import { formatFacts } from '../report/table.js';
 import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';
+import { type AdapterFlags, addAdapterFlags } from './adapterFlags.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, givenSettings } from './trainFlags.js';
 
-interface Flags extends CommonFlags {
+interface Flags extends CommonFlags, AdapterFlags {
   readonly adapter: string;
   readonly split?: 'train' | 'dev' | 'test';
 }
@@ -18,6 +19,7 @@ export function evalCommand(terminal: Terminal): Command {
     .description("Score an adapter on a split of a task, or on all rows of a file, by the task's metrics.")
     .requiredOption('--adapter <folder>', 'run folder or adapter folder')
     .addOption(new Option('--split <split>', 'which split of a task (default: dev)').choices(['train', 'dev', 'test']));
+  addAdapterFlags(command);
   addCommonFlags(command);
   addTrainFlags(command, [
     'task',
@@ -43,11 +45,18 @@ Example:
   $ diffora eval --adapter runs/squad --task my-questions.jsonl`,
     )
     .action(async (flags: Flags) => {
-      const { adapter, split } = flags;
+      const { adapter, split, taskType } = flags;
       const settings = givenSettings({ ...flags });
       await perform(terminal, flags, {
         run: (session) =>
-          evaluateAdapter({ ...settings, adapter, split, threads: settings.threads ?? usualThreads, ...session }),
+          evaluateAdapter({
+            ...settings,
+            adapter,
+            split,
+            taskType,
+            threads: settings.threads ?? usualThreads,
+            ...session,
+          }),
         text: ({ task, split, examples, source, scores }) =>
           formatFacts(
             [

@@ -5,10 +5,11 @@ import { inspect } from '../jobs/inspect.js';
 import { gramView } from '../report/gramView.js';
 import { inspectJson, inspectView } from '../report/inspectView.js';
 import { usualThreads } from '../settings/config.js';
+import { type AdapterFlags, addAdapterFlags } from './adapterFlags.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 
-interface Flags extends CommonFlags {
+interface Flags extends CommonFlags, AdapterFlags {
   readonly gram?: boolean;
   readonly dataDir?: string;
 }
@@ -19,16 +20,17 @@ export function inspectCommand(terminal: Terminal): Command {
     .argument('<path>', 'run folder, adapter folder, dam.json, model folder or hub name')
     .option('--gram', 'also weigh the chosen modules of a run by their Gram matrix (loads its model and data)')
     .option('--data-dir <folder>', 'with --gram: where the data of the run lie now');
+  addAdapterFlags(command);
   return addCommonFlags(command)
     .addHelpText(
       'after',
       '\nExample:\n  $ diffora inspect runs/reviews\n  $ diffora inspect sentence-transformers/all-MiniLM-L6-v2',
     )
-    .action(async (path: string, { gram, dataDir, ...flags }: Flags) => {
+    .action(async (path: string, { gram, dataDir, taskType, ...flags }: Flags) => {
       if (dataDir !== undefined && gram !== true) throw usageError('--data-dir goes with --gram.');
       await perform(terminal, flags, {
         run: async ({ reporter, signal }) => ({
-          found: await inspect(path, reporter, signal),
+          found: await inspect(path, reporter, signal, taskType),
           weighed: gram
             ? await inspectGram({ run: path, dataDir, threads: usualThreads, reporter, signal })
             : undefined,

@@ -8,11 +8,12 @@ import { type PredictInput, readPredictInput } from '../jobs/predictInput.js';
 import { predictWithModel } from '../jobs/predictModel.js';
 import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';
+import { type AdapterFlags, addAdapterFlags } from './adapterFlags.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, flagOf, givenSettings } from './trainFlags.js';
 
-interface Flags extends CommonFlags {
+interface Flags extends CommonFlags, AdapterFlags {
   readonly adapter?: string;
   readonly text?: string;
   readonly pair?: string;
@@ -37,6 +38,7 @@ export function predictCommand(terminal: Terminal): Command {
       '--model <model>',
       "the adapter's base model in another place; without --adapter, a model whose own head runs",
     );
+  addAdapterFlags(command);
   addCommonFlags(command);
   addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads', 'anyBase']);
   return command
@@ -49,7 +51,7 @@ Example:
   $ diffora predict --model my-checkpoint --text 'Arrived late, works well' --json`,
     )
     .action(async (flags: Flags) => {
-      const { adapter, output, overwrite = false, model } = flags;
+      const { adapter, output, overwrite = false, model, taskType } = flags;
       const input = inputOf(flags);
       const { threads = usualThreads, ...settings } = givenSettings({ ...flags });
       if (adapter === undefined) {
@@ -57,6 +59,7 @@ Example:
           (key) => settings[key] !== undefined,
         );
         if (idle !== undefined) throw usageError(`${flagOf(idle)} is read with --adapter alone. Leave it out.`);
+        if (taskType !== undefined) throw usageError('--task-type is read with --adapter alone. Leave it out.');
         if (model === undefined)
           throw usageError('Give --adapter, or --model for a checkpoint with a head of its own.');
         await predictOwn(terminal, flags, { model, input, maxLength: settings.maxLength, threads });
@@ -67,7 +70,7 @@ Example:
         run: async (session) => {
           if (output !== undefined) checkOutputFile(output, { overwrite });
           const examples = (task: TaskFile) => readPredictInput(input, task);
-          const found = await predictTask({ ...settings, adapter, model, threads, examples, ...session });
+          const found = await predictTask({ ...settings, adapter, model, taskType, threads, examples, ...session });
           if (output !== undefined) await writeFileAtomic(output, `${jsonLines(found.predictions)}\n`);
           return found;
         },

@@ -61,19 +61,31 @@ export function buildHooks(model: Model, options: ModelGraphOptions): BuildHooks
   const { plan, parameters, gate, dropout, adapterDropout, observe } = options;
   const adapters: AdapterGraph = { parameters, gate, observe, dropout: adapterDropout ?? ((x) => x) };
   const weights = new Map<string, Tensor>();
+  const adaptedWeights = new Map<string, Tensor>();
   let layer = 0;
+  const stored = (name: string) => {
+    let weight = weights.get(name);
+    if (weight === undefined) {
+      const tensor = model.checkpoint.tensors.get(model.backbone.get(name) ?? name);
+      if (tensor === undefined) throw new Error(`the model asks for "${name}", which its checkpoint does not have`);
+      weight = storedWeight(tensor);
+      weights.set(name, weight);
+    }
+    return weight;
+  };
+  const base = (name: string): Tensor => {
+    const trained = parameters.get(name);
+    if (trained !== undefined) return trained;
+    const tied = model.tied.get(name);
+    if (tied === undefined) return stored(name);
+    return plan.untied === true ? stored(tied) : base(tied);
+  };
   return {
     weight(name) {
-      const trained = parameters.get(name);
-      if (trained !== undefined) return trained;
-      let weight = weights.get(name);
-      if (weight === undefined) {
-        const tensor = model.checkpoint.tensors.get(model.backbone.get(name) ?? name);
-        if (tensor === undefined) throw new Error(`the model asks for "${name}", which its checkpoint does not have`);
-        weight = storedWeight(tensor);
-        weights.set(name, weight);
-      }
-      return weight;
+      if (plan.adaptWeight === undefined) return base(name);
+      const known = adaptedWeights.get(name) ?? plan.adaptWeight(name, base(name), adapters);
+      adaptedWeights.set(name, known);
+      return known;
     },
     adapt(call) {
       const y = call.bias === undefined ? call.product : ops.add(call.product, call.bias);

@@ -40,13 +40,15 @@ export function parameter(
   return { name, shape, tensor, values: tensor.host(), decays: shape.length > 1, ...options };
 }
 
-/** The parameters of a plan with the values that `valuesOf` gives: its own tensors, and the base's that it replaces. */
+/** The parameters of a plan with the values that `valuesOf` gives: its own tensors, and the base's that it replaces or fixes. */
 export function parametersOf(plan: AdapterPlan, model: Model, valuesOf: (name: string) => Float32Array): Parameter[] {
   const own = plan.tensors.map(({ name, shape, rateFactor, frozen }) =>
     parameter(name, shape, valuesOf(name), { rateFactor, frozen }),
   );
-  const replaced = plan.replaced.map((name) => parameter(name, backboneTensor(model, name).shape, valuesOf(name)));
-  return [...own, ...replaced];
+  const ofBase = (name: string, frozen?: boolean) =>
+    parameter(name, backboneTensor(model, name).shape, valuesOf(name), { frozen });
+  const fixed = (plan.fixed ?? []).map((name) => ofBase(name, true));
+  return [...own, ...plan.replaced.map((name) => ofBase(name)), ...fixed];
 }
 
 /** The parameters of a plan as they start: its own tensors fresh, those of the base as the checkpoint has them. */

@@ -102,7 +102,7 @@ async function openCausal(
 ): Promise<OpenedModel & { plan: AdapterPlan; parameters: readonly Parameter[] }> {
   const { model, adapter, reporter = silent, signal } = options;
   if (adapter !== undefined) {
-    const { opened, plan, parameters } = await openAdapted({ ...options, adapter });
+    const { opened, plan, parameters } = await openAdapted({ ...options, adapter, taskType: 'CAUSAL_LM' });
     return { ...opened, plan, parameters };
   }
   if (model === undefined) throw new Error('generateText needs a model or an adapter');

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isSavedBy, usualHeads } from '../adapters/peft/index.js';
 import { PLAIN_CONFIG_FILE } from '../adapters/plainFolder.js';
 import { mergedKey, methodOf, openAdapter, titleOf } from '../artifacts/adapterFolder.js';
 import { type RunSummary, readRunFile } from '../artifacts/runFile.js';
@@ -9,6 +10,7 @@ import { elementCount } from '../checkpoint/dtype.js';
 import { fileError } from '../files/errors.js';
 import { findModel } from '../models/loading/findModel.js';
 import { openFound } from '../models/loading/openFound.js';
+import type { TaskType } from '../models/model.js';
 import { headsOf, openModel } from '../models/registry.js';
 import { type Reporter, silent } from '../reporter.js';
 import { type Dam, readDam } from '../selection/dam.js';
@@ -32,6 +34,8 @@ export interface AdapterInspection {
   readonly targets: readonly TargetSummary[];
   /** True where every low-rank pair is zero, as after training only the head. */
   readonly headOnly: boolean;
+  /** Modules of the base model that were saved whole, beside the head. */
+  readonly savedModules?: readonly string[];
   readonly parameters: { readonly adapter: number; readonly replaced: number; readonly head: number };
   readonly task: TaskFile;
   readonly bytes: number;
@@ -81,12 +85,18 @@ export type Inspection = AdapterInspection | RunInspection | DamInspection | Mod
 
 /**
  * `diffora inspect`: what a path or a hub name holds.
+ * @param taskType of an adapter that does not say it
  * @throws DiffoError when it is neither a run folder, an adapter folder, a dam.json nor a model
  */
-export async function inspect(path: string, reporter: Reporter = silent, signal?: AbortSignal): Promise<Inspection> {
+export async function inspect(
+  path: string,
+  reporter: Reporter = silent,
+  signal?: AbortSignal,
+  taskType?: TaskType,
+): Promise<Inspection> {
   if (path.endsWith('.json')) return { kind: 'dam', file: path, dam: await readDam(path) };
   const has = (name: string) => existsSync(join(path, name));
-  if (has('adapter_config.json') || has(PLAIN_CONFIG_FILE)) return inspectAdapter(path);
+  if (has('adapter_config.json') || has(PLAIN_CONFIG_FILE)) return inspectAdapter(path, taskType);
   if (has('run.json') || has('dam.json') || has('adapter')) return inspectRun(path);
   return inspectModel(path, reporter, signal);
 }
@@ -110,8 +120,8 @@ export async function inspectRun(folder: string): Promise<RunInspection> {
   };
 }
 
-async function inspectAdapter(path: string): Promise<AdapterInspection> {
-  const loaded = await openAdapter(path);
+async function inspectAdapter(path: string, taskType?: TaskType): Promise<AdapterInspection> {
+  const loaded = await openAdapter(path, { taskType, baseModel: 'not said' });
   const { folder, source, task, head, baseModel } = loaded;
   const count = (tensors: readonly { readonly shape: readonly number[] }[]) =>
     tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
@@ -123,14 +133,22 @@ async function inspectAdapter(path: string): Promise<AdapterInspection> {
     const parameters = { adapter: count(adapter), replaced: count(replaced), head: count(head) };
     return { ...common, targets: summariseTargets([...modules]), headOnly: false, parameters, bytes };
   }
-  const { type, modules, targetModules, rank, alpha, biases } = source.adapter;
+  const { type, modules, targetModules, rank, alpha, biases, embeddings = [], modulesToSave } = source.adapter;
+  const isOfHead = ({ name }: { readonly name: string }) =>
+    [...usualHeads[loaded.taskType], 'pooler'].some((entry) => isSavedBy(entry, name));
+  const ofBase = head.filter((one) => !isOfHead(one));
   const tensors = [...modules.values()].flatMap((one) => Object.values(one));
   return {
     ...common,
     ...(type.rankField === undefined ? {} : { rank, alpha }),
     targets: summariseTargets(targetModules),
     headOnly: tensors.every(({ data }) => data.every((value) => value === 0)),
-    parameters: { adapter: count(tensors), replaced: count(biases), head: count(head) },
+    parameters: {
+      adapter: count(tensors),
+      replaced: count([...biases, ...embeddings, ...ofBase]),
+      head: count(head.filter(isOfHead)),
+    },
+    savedModules: modulesToSave.filter((entry) => ofBase.some(({ name }) => isSavedBy(entry, name))),
     bytes,
   };
 }

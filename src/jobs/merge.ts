@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { mergedTensors } from '../adapters/mergedTensors.js';
+import type { AdapterPlan } from '../adapters/plan.js';
 import { type RoundingLoss, RoundingTally } from '../adapters/roundingLoss.js';
 import { mergedKey, refuseNotFinite, titleOf } from '../artifacts/adapterFolder.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
@@ -66,7 +67,8 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
     );
   }
   const values = (name: string) => byName.get(name)!.values;
-  const updated = new Map<string, Float32Array>(plan.replaced.map((name) => [name, values(name)]));
+  const ofBase = [...plan.replaced, ...(plan.fixed ?? [])];
+  const updated = new Map<string, Float32Array>(ofBase.map((name) => [name, values(name)]));
   for (const placement of plan.placements) {
     signal?.throwIfAborted();
     for (const [name, merged] of await mergedTensors(plan, model, placement, values)) updated.set(name, merged);
@@ -79,8 +81,10 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   const rounding = await roundingOf(updated, model, dtype, signal);
   if (rounding !== undefined) tellRounding(rounding, dtype, reporter);
   tellNarrowed(model, updated, dtype, reporter);
-  const tensors: WritableTensor[] = [...model.backbone].map(([name, spelling]) => {
-    const stored = checkpoint.tensors.get(spelling)!;
+  const isUntied = plan.untied === true || isOutputAdapted(model, plan);
+  const base = [...model.backbone.keys(), ...(isUntied ? model.tied.keys() : [])];
+  const tensors: WritableTensor[] = base.map((name) => {
+    const stored = backboneTensor(model, name);
     const data = updated.get(name);
     if (data === undefined && stored.dtype === storedTypes[dtype]) return { ...stored, name };
     return {
@@ -96,7 +100,8 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   }
   const metadata = { format: 'pt', [mergedKey]: loaded.sha256 };
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata, signal);
-  const config = JSON.stringify(mergedConfig(opened, loaded.task, dtype), null, 2);
+  const merged = { ...mergedConfig(opened, loaded.task, dtype), ...(isUntied ? untied : {}) };
+  const config = JSON.stringify(merged, null, 2);
   await writeFileAtomic(join(folder, 'config.json'), `${config}\n`);
   // Where a text ends and how it is drawn is the base's: `save_pretrained` writes it too.
   const generation = join(checkpoint.folder, GENERATION_FILE);
@@ -147,6 +152,14 @@ function inRange(name: string, values: Float32Array, dtype: FloatType): Float32A
   const rounded = roundedTo(values, dtype);
   if (values.every((value, i) => Number.isFinite(rounded[i]) || !Number.isFinite(value))) return values;
   throw new DiffoError(`Weights of ${name} are too large for ${dtype}. Merge with --dtype float32.`);
+}
+
+/** What config.json says of an output over the vocabulary that has a tensor of its own. */
+const untied = { tie_word_embeddings: false };
+
+/** True where an adapter acts on a tied output, or on the embeddings that it is tied to, which PEFT never adapts alike. */
+function isOutputAdapted(model: Model, plan: AdapterPlan): boolean {
+  return [...model.tied].flat().some((name) => plan.placements.some(({ module }) => `${module.path}.weight` === name));
 }
 
 /** The base's config.json with the type of the weights and its head: class name, and what the kind of task says, such as names of classes. */

@@ -1,4 +1,5 @@
 import { type AdapterPlan, isNamed, type Where } from '../adapters/plan.js';
+import { withSavedModules } from '../adapters/savedModules.js';
 import { adapterParameters, headParameters, type Parameter } from '../engine/parameters.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { type Dam, type Sharing, splitByGamma } from '../selection/dam.js';
@@ -16,7 +17,8 @@ export interface Choice {
 
 /** What a run trains, and where: what a matrix keeps (stage 3 of DiffoRA), or the targets. */
 export function planRun(model: Model, settings: MethodConfig, choice: Choice | undefined): AdapterPlan {
-  const { places, plan, fit } = adapterMethodOf(settings);
+  const { places, plan: planned, fit } = adapterMethodOf(settings);
+  const plan: typeof planned = (...of) => withSavedModules(planned(...of), model, settings.saveModules ?? []);
   const where = places === 'itself' ? { own: [], shared: [] } : whereOf(model, settings.targets, choice);
   const chosen = choice === undefined ? settings : { ...settings, ...ranksOf(settings, where, choice) };
   if (settings.parameters === undefined) return plan(chosen, where, model);

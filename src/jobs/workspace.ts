@@ -122,7 +122,7 @@ export function usedOf(
 
 /** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */
 async function openAdapterFor(path: string, task: Task, base: string): Promise<LoadedAdapter> {
-  const adapter = await openAdapter(path);
+  const adapter = await openAdapter(path, { taskType: task.kind.taskType, baseModel: base });
   if (adapter.baseModel !== base.split('@')[0] && adapter.baseModel !== base) {
     throw usageError(`${adapter.folder} is for ${adapter.baseModel}, not for ${base}. Give --model its model.`);
   }

@@ -5,6 +5,7 @@ import { activationNames, activations, dropoutRate, layerCount, rowCount, tokenI
 import { type configKeys, only } from './keys/configKeys.js';
 import {
   type EncoderLayerInputs,
+  embeddingTensor,
   firstTokens,
   layerModules,
   layerNorm,
@@ -76,9 +77,9 @@ export function bertTensors(prefix: string, config: BertConfig): ExpectedTensor[
   const hidden = config.hidden_size;
   const layers = Array.from({ length: config.num_hidden_layers }, (_, layer) => `${prefix}.encoder.layer.${layer}`);
   return [
-    { name: `${prefix}.embeddings.word_embeddings.weight`, shape: [config.vocab_size, hidden] },
-    { name: `${prefix}.embeddings.position_embeddings.weight`, shape: [config.max_position_embeddings, hidden] },
-    { name: `${prefix}.embeddings.token_type_embeddings.weight`, shape: [config.type_vocab_size, hidden] },
+    embeddingTensor(`${prefix}.embeddings.word_embeddings`, config.vocab_size, hidden),
+    embeddingTensor(`${prefix}.embeddings.position_embeddings`, config.max_position_embeddings, hidden),
+    embeddingTensor(`${prefix}.embeddings.token_type_embeddings`, config.type_vocab_size, hidden),
     ...normTensors(`${prefix}.embeddings.LayerNorm`, hidden),
     ...bertModules(prefix, config).flatMap(({ path, outFeatures, inFeatures }) =>
       linearTensors(path, outFeatures, inFeatures),

@@ -18,6 +18,7 @@ import {
 import { type DistanceSettings, relativeRows, rowsFromFirst, spanOf } from './debertaPositions.js';
 import { configKeys } from './keys/configKeys.js';
 import {
+  embeddingTensor,
   firstTokens,
   headLinear,
   layerModules,
@@ -184,9 +185,7 @@ function backboneTensors({ config, distances }: Settings, adaptable: readonly Ad
   const embedding = embedding_size ?? hidden;
   const layers = Array.from({ length: config.num_hidden_layers }, (_, layer) => `${prefix}.encoder.layer.${layer}`);
   const when = (condition: boolean, tensors: readonly ExpectedTensor[]) => (condition ? tensors : []);
-  const table = (name: string, rows: number): ExpectedTensor => {
-    return { name: `${prefix}.embeddings.${name}.weight`, shape: [rows, embedding] };
-  };
+  const table = (name: string, rows: number) => embeddingTensor(`${prefix}.embeddings.${name}`, rows, embedding);
   return [
     table('word_embeddings', config.vocab_size),
     ...when(config.position_biased_input, [table('position_embeddings', config.max_position_embeddings)]),
@@ -194,7 +193,7 @@ function backboneTensors({ config, distances }: Settings, adaptable: readonly Ad
     ...when(embedding !== hidden, [{ name: `${prefix}.embeddings.embed_proj.weight`, shape: [hidden, embedding] }]),
     ...normTensors(`${prefix}.embeddings.LayerNorm`, hidden),
     ...when(config.relative_attention, [
-      { name: `${prefix}.encoder.rel_embeddings.weight`, shape: [2 * spanOf(distances), hidden] },
+      { name: `${prefix}.encoder.rel_embeddings.weight`, shape: [2 * spanOf(distances), hidden], isBare: true },
     ]),
     ...when(normsPositions(config), normTensors(`${prefix}.encoder.LayerNorm`, hidden)),
     ...when(kernel > 0, [
@@ -282,8 +281,7 @@ function embed(settings: Settings, inputs: BatchInputs, column: Tensor, hooks: B
   }
   const width = config.embedding_size ?? config.hidden_size;
   const rows = ops.reshape(embedded, [multiplyDims([batch, seq]), width]);
-  const projected =
-    width === config.hidden_size ? rows : ops.matmul(rows, hooks.weight(`${path}.embed_proj.weight`), { transB: true });
+  const projected = width === config.hidden_size ? rows : linear(`${path}.embed_proj`, rows, hooks, { bias: false });
   const normal = layerNorm(`${path}.LayerNorm`, projected, config.layer_norm_eps, hooks);
   return hooks.dropout(ops.mul(normal, column), config.hidden_dropout_prob);
 }

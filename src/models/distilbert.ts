@@ -17,6 +17,7 @@ import {
 import { configKeys, only } from './keys/configKeys.js';
 import {
   type EncoderLayerInputs,
+  embeddingTensor,
   firstTokens,
   headLinear,
   layerModules,
@@ -108,8 +109,8 @@ function describe(checkpoint: Checkpoint): Architecture {
 function backboneTensors(config: Config, adaptable: readonly AdaptableModule[]) {
   const layers = Array.from({ length: config.n_layers }, (_, layer) => `${prefix}.transformer.layer.${layer}`);
   return [
-    { name: `${prefix}.embeddings.word_embeddings.weight`, shape: [config.vocab_size, config.dim] },
-    { name: `${prefix}.embeddings.position_embeddings.weight`, shape: [config.max_position_embeddings, config.dim] },
+    embeddingTensor(`${prefix}.embeddings.word_embeddings`, config.vocab_size, config.dim),
+    embeddingTensor(`${prefix}.embeddings.position_embeddings`, config.max_position_embeddings, config.dim),
     ...normTensors(`${prefix}.embeddings.LayerNorm`, config.dim),
     ...adaptable.flatMap(({ path, outFeatures, inFeatures }) => linearTensors(path, outFeatures, inFeatures)),
     ...layers.flatMap((path) => [

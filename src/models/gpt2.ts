@@ -17,6 +17,7 @@ import {
 import { configKeys, only } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
 import {
+  embeddingTensor,
   finalRows,
   lastTokens,
   layerModules,
@@ -37,7 +38,7 @@ import type {
   Family,
   LayerCache,
 } from './model.js';
-import { type OutputWeight, outputName, outputWeight } from './outputWeight.js';
+import { outputName, outputTensors, outputWeight } from './outputWeight.js';
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
@@ -105,8 +106,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     layers,
     adaptable,
     tensors: [
-      { name: embeddings, shape: [config.vocab_size, hidden] },
-      { name: `${prefix}.wpe.weight`, shape: [config.n_positions, hidden] },
+      embeddingTensor(`${prefix}.wte`, config.vocab_size, hidden),
+      embeddingTensor(`${prefix}.wpe`, config.n_positions, hidden),
       ...adaptable.flatMap(({ path, inFeatures, outFeatures }) => [
         { name: `${path}.weight`, shape: [inFeatures, outFeatures] },
         { name: `${path}.bias`, shape: [outFeatures] },
@@ -125,10 +126,10 @@ function describe(checkpoint: Checkpoint): Architecture {
       CAUSAL_LM: () => ({
         architecture: 'GPT2LMHeadModel',
         modules: [],
-        frozen: output.name() === outputName ? [{ name: outputName, shape: [config.vocab_size, hidden] }] : [],
+        ...outputTensors(output, [config.vocab_size, hidden]),
         logits(inputs, hooks) {
           const all = states(inputs, hooks);
-          return vocabularyLogits(output, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+          return vocabularyLogits(inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
         },
       }),
       SEQ_CLS: (numLabels) => ({
@@ -160,7 +161,7 @@ function describe(checkpoint: Checkpoint): Architecture {
             layers,
             heads,
             headSize,
-            next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits({ config, output }, inputs, hooks),
+            next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits(config, inputs, hooks),
           },
         }
       : {}),
@@ -178,8 +179,8 @@ function modulesOf({ n_embd: hidden, n_layer: layers, n_inner }: Config): Adapta
   return modules.map((module) => ({ ...module, transposed: true }));
 }
 
-function vocabularyLogits(output: OutputWeight, states: Tensor, hooks: BuildHooks): Tensor {
-  return ops.matmul(states, hooks.weight(output.name()), { transB: true });
+function vocabularyLogits(states: Tensor, hooks: BuildHooks): Tensor {
+  return linear('lm_head', states, hooks, { bias: false });
 }
 
 /** States after the last norm [batch*seq, hidden]. */
@@ -206,11 +207,7 @@ function hidingLater(inputs: BatchInputs, causal: Tensor, masksPadding: boolean)
   return ops.where(ops.greater(isToken, constant(0)), causal, constant(masked));
 }
 
-function nextLogits(
-  { config, output }: { readonly config: Config; readonly output: OutputWeight },
-  inputs: CachedInputs,
-  hooks: BuildHooks,
-) {
+function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
   const { batch, seq } = sizesOf(inputs);
   const total = inputs.keyPositions.shape[0]!;
   const bias = causalBias(inputs.positions, inputs.keyPositions);
@@ -223,7 +220,7 @@ function nextLogits(
   });
   const last = ops.gather(state, finalRows(batch, seq));
   const normal = layerNorm(`${prefix}.ln_f`, last, config.layer_norm_epsilon, hooks);
-  return { logits: vocabularyLogits(output, normal, hooks), present };
+  return { logits: vocabularyLogits(normal, hooks), present };
 }
 
 /** @param places position embeddings [seq, hidden] */

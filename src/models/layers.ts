@@ -87,6 +87,11 @@ export function firstTokens(state: Tensor, { batch, seq }: { batch: Dim; seq: Di
   return ops.reshape(ops.slice(sequences, { axis: 1, start: 0, length: 1 }), [batch, hidden]);
 }
 
+/** A table of embeddings [rows, width]. */
+export function embeddingTensor(path: string, rows: number, width: number): ExpectedTensor {
+  return { name: `${path}.weight`, shape: [rows, width], isEmbedding: true };
+}
+
 /** Names and shapes of a linear module's or a layer norm's tensors. */
 export function linearTensors(path: string, outFeatures: number, inFeatures: number) {
   return [

@@ -14,6 +14,7 @@ import {
   width,
 } from './config.js';
 import {
+  embeddingTensor,
   finalRows,
   lastTokens,
   layerModules,
@@ -26,7 +27,7 @@ import {
   splitHeads,
 } from './layers.js';
 import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache } from './model.js';
-import { type OutputWeight, outputName, outputWeight } from './outputWeight.js';
+import { type OutputWeight, outputTensors, outputWeight } from './outputWeight.js';
 import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -134,7 +135,7 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     layers,
     adaptable,
     tensors: [
-      { name: 'model.embed_tokens.weight', shape: [config.vocab_size, hidden] },
+      embeddingTensor('model.embed_tokens', config.vocab_size, hidden),
       ...adaptable.flatMap(({ path, outFeatures, inFeatures }) =>
         linearTensors(path, outFeatures, inFeatures).slice(0, hasBias(decoder, path) ? 2 : 1),
       ),
@@ -216,14 +217,13 @@ function causalHead(
   states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
   const { vocab_size: vocabSize, hidden_size: hidden } = decoder.config;
-  const name = decoder.output.name();
   return {
     architecture: `${variant.className}ForCausalLM`,
     modules: [],
-    frozen: name === outputName ? [{ name, shape: [vocabSize, hidden] }] : [],
+    ...outputTensors(decoder.output, [vocabSize, hidden]),
     logits(inputs, hooks) {
       const all = states(inputs, hooks);
-      return vocabularyLogits(decoder, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+      return vocabularyLogits(inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
     },
   };
 }
@@ -244,8 +244,8 @@ function sequenceHead(
   };
 }
 
-function vocabularyLogits({ output }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
-  return ops.matmul(states, hooks.weight(output.name()), { transB: true });
+function vocabularyLogits(states: Tensor, hooks: BuildHooks): Tensor {
+  return linear('lm_head', states, hooks, { bias: false });
 }
 
 /** Where queries and keys stand, and what follows from it. */
@@ -283,7 +283,7 @@ function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
     return result.cache;
   });
   const last = ops.gather(state, finalRows(batch, seq));
-  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', last, decoder, hooks), hooks), present };
+  return { logits: vocabularyLogits(rmsNorm('model.norm', last, decoder, hooks), hooks), present };
 }
 
 function embed({ config }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {

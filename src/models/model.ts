@@ -3,11 +3,14 @@ import type { Tensor } from '../graph/index.js';
 import type { ConfigKeys } from './keys/configKeys.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
+/** The `layer` of a module that stands in none. */
+export const outsideLayers = -1;
+
 /** A linear module that can carry a low-rank adapter. */
 export interface AdaptableModule {
   /** Path as PyTorch and PEFT spell it, e.g. `bert.encoder.layer.0.attention.self.query`. */
   readonly path: string;
-  /** Row of the Differential Adaptation Matrix. */
+  /** Row of the Differential Adaptation Matrix; `outsideLayers` for a module that has none. */
   readonly layer: number;
   /** Column of the Differential Adaptation Matrix: the path within the layer, e.g. `attention.self.query`. */
   readonly module: string;
@@ -15,6 +18,8 @@ export interface AdaptableModule {
   readonly outFeatures: number;
   /** The weight lies in the file as [inFeatures, outFeatures] (GPT-2's Conv1D); otherwise [outFeatures, inFeatures]. */
   readonly transposed?: boolean;
+  /** A table of embeddings: its inputs are rows, one a token or position, and its weight lies as [inFeatures, outFeatures]. */
+  readonly isEmbedding?: true;
   /** The sub-layer of the transformer that this module ends: its output is what the residual stream gets. */
   readonly ends?: SubLayer;
   /** What of attention it computes from the residual stream, if anything. */
@@ -129,6 +134,8 @@ export interface Head {
   readonly modules: readonly HeadModule[];
   /** Tensors that the head reads and nothing trains, such as `lm_head.weight`. */
   readonly frozen?: readonly ExpectedTensor[];
+  /** Tensors that no file need have, with the tensor of the backbone that stands for each: a tied output. */
+  readonly tied?: ReadonlyMap<string, string>;
   /** See {@link Model.logits}. */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
 }
@@ -166,6 +173,8 @@ export interface Model {
   /** Column names of the Differential Adaptation Matrix, in the order of computation. */
   readonly modules: readonly string[];
   readonly adaptable: readonly AdaptableModule[];
+  /** Linear modules and embeddings that stand in no layer; no method here takes them by itself, but PEFT's adapters may. */
+  readonly further: readonly AdaptableModule[];
   readonly head: readonly HeadTensor[];
   /** The part of the head that is trained: `all` also where a pooler has to be made. */
   readonly headPart: HeadPart;
@@ -181,6 +190,8 @@ export interface Model {
   readonly backboneParameters: number;
   /** Names of all frozen tensors as transformers saves them, with the file's tensor for each. */
   readonly backbone: ReadonlyMap<string, string>;
+  /** Names of tensors that are another's in the checkpoint, with the name of that in `backbone`: a tied output. */
+  readonly tied: ReadonlyMap<string, string>;
   /** Those of them that are a norm's, in the same order. */
   readonly norms: readonly string[];
   /** Tensors of the file that the model has no use for (other heads). */

@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
+import { furtherModules } from './furtherModules.js';
 import type {
   Architecture,
   Family,
@@ -40,6 +41,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
   const head = makeHead(numLabels);
   const { trained, frozen, modules, part: trainedPart } = splitHead(head, part, architecture, checkpoint);
   const backbone = matchTensors(checkpoint, [...tensors, ...frozen], architecture.spellings);
+  const tied = head.tied ?? new Map<string, string>();
   const used = new Set([...backbone.values(), ...trained.flatMap(({ stored }) => (stored ? [stored.name] : []))]);
   return {
     family: family.name,
@@ -50,6 +52,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     layers,
     modules: [...new Set(adaptable.map(({ module }) => module))],
     adaptable,
+    further: furtherModules([...tensors, ...frozen], adaptable, tied),
     head: trained,
     headPart: trainedPart,
     headModules: modules,
@@ -62,6 +65,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
       0,
     ),
     backbone,
+    tied,
     norms: tensors.flatMap(({ name, isNorm }) => (isNorm === true ? [name] : [])),
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,

@@ -1,5 +1,6 @@
 import { sameTensor } from '../checkpoint/sameTensor.js';
 import type { Checkpoint } from '../checkpoint/types.js';
+import type { Head } from './model.js';
 import { findTensor, type Spellings } from './weights.js';
 
 /** Of the module that turns states into logits of the vocabulary. */
@@ -34,6 +35,12 @@ export function outputWeight(
     },
     spellings: (tensor) => (isOutputAlone && tensor === embeddings ? [outputName] : bare(tensor)),
   };
+}
+
+/** What a head over the vocabulary reads: a tensor of its own, or one that the embeddings stand for. */
+export function outputTensors(output: OutputWeight, shape: readonly number[]): Pick<Head, 'frozen' | 'tied'> {
+  const name = output.name();
+  return name === outputName ? { frozen: [{ name, shape }] } : { tied: new Map([[outputName, name]]) };
 }
 
 function bothDiffer(checkpoint: Checkpoint, embeddings: string, spellings: Spellings): boolean {

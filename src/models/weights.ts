@@ -10,6 +10,10 @@ export interface ExpectedTensor {
   readonly shape: readonly number[];
   /** Scale or offset of a layer norm or RMS norm. */
   readonly isNorm?: true;
+  /** A table of embeddings, a row a token or position. */
+  readonly isEmbedding?: true;
+  /** Read past its module, so that an adapter on that module does nothing, in PEFT either. */
+  readonly isBare?: true;
 }
 
 /** Spellings under which a file may hold a tensor, most usual first. */
@@ -56,9 +60,17 @@ export function findTensor(checkpoint: Checkpoint, name: string, spellings: Spel
     .find((tensor) => tensor !== undefined);
 }
 
-/** The file's tensor of a name of the backbone. */
-export function backboneTensor({ checkpoint, backbone }: Pick<Model, 'checkpoint' | 'backbone'>, name: string) {
-  return checkpoint.tensors.get(backbone.get(name)!)!;
+/** The file's tensor of a name of the backbone, or of one that is tied to it. */
+export function backboneTensor(model: Pick<Model, 'checkpoint' | 'backbone' | 'tied'>, name: string): StoredTensor {
+  return findBackboneTensor(model, name)!;
+}
+
+/** The same, or undefined where the backbone has no such name. */
+export function findBackboneTensor(
+  { checkpoint, backbone, tied }: Pick<Model, 'checkpoint' | 'backbone' | 'tied'>,
+  name: string,
+): StoredTensor | undefined {
+  return checkpoint.tensors.get(backbone.get(tied.get(name) ?? name) ?? '');
 }
 
 /** A weight of the file as float32, read in place; other float types are converted in the graph. */

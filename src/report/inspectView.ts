@@ -85,6 +85,8 @@ function adapterView(adapter: AdapterInspection, screen: Screen): string {
     [adapter.method, count === 0 ? 'tensors of the base model' : `${scale}${count} modules`],
     ['stored', `${formatCount(total)} parameters (${split.join(' + ')})`],
   );
+  const { savedModules = [] } = adapter;
+  if (savedModules.length > 0) facts.push(['saved whole', savedModules.join(', ')]);
   if (targets.length === 0) return formatFacts(facts, screen);
   const rows = targets.map(({ module, layers }) => [module, String(layers.length), ranges(layers)]);
   const columns = [{ title: 'adapted module' }, { title: 'count', align: 'right' }, { title: 'layers' }] as const;

@@ -161,6 +161,7 @@ const ofAdapter: ReadonlySet<string> = new Set([
   'head',
   'targets',
   'parameters',
+  'saveModules',
   ...Object.keys(adapterSettings),
   ...Object.keys(selectionMethodSettings),
 ]);
@@ -171,11 +172,15 @@ function idleWithAdapter(key: TrainKey, { adapter }: AskedSettings): string | un
 }
 
 function idleInMethod(key: TrainKey, run: AskedSettings): string | undefined {
-  const { settings, places: placed, solved } = adapterMethodOf(run);
+  const { settings, places: placed, solved, format } = adapterMethodOf(run);
   const has = `method ${run.method}`;
   if (run.parameters !== undefined && solved?.includes(key)) return `parameters solves for ${key}. Leave one out.`;
   if (key === 'targets' && placed === 'itself') {
     const readers = adapterMethodNames.filter((name) => adapterMethods[name].places !== 'itself');
+    return readByOthers(key, 'method', readers, has);
+  }
+  if (key === 'saveModules' && format.format !== 'peft') {
+    const readers = adapterMethodNames.filter((name) => adapterMethods[name].format.format === 'peft');
     return readByOthers(key, 'method', readers, has);
   }
   if (!Object.hasOwn(adapterSettings, key) || Object.hasOwn(settings, key)) return undefined;

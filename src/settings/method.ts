@@ -29,5 +29,12 @@ export const methodSettings = {
     .positive()
     .optional()
     .describe('trainable numbers that adapters get, head apart: ranks or widths are solved for'),
+  saveModules: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe(
+      'modules that are trained and saved whole beside the adapters, with commas: embed_tokens, lm_head, norms',
+    ),
   ...adapterSettings,
 };

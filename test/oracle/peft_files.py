@@ -54,7 +54,6 @@ def tiny_bert(layers):
 
 
 def make():
-    shutil.rmtree(FIXTURES, ignore_errors=True)
     special = path_of(0, "output.dense")
     cases = {
         "exact": dict(
@@ -76,6 +75,7 @@ def make():
         for key, parameter in adapted.named_parameters():
             if "lora_B" in key:
                 torch.nn.init.normal_(parameter)
+        shutil.rmtree(FIXTURES / name, ignore_errors=True)
         adapted.save_pretrained(FIXTURES / name)
         (FIXTURES / name / "README.md").unlink()
     # Sums let a test see that the values are read right.

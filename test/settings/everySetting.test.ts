@@ -44,6 +44,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   head: 'classifier',
   targets: ['query', 'value'],
   parameters: 9000,
+  saveModules: ['LayerNorm'],
   rank: 3,
   alpha: 5,
   ranks: { query: 2 },

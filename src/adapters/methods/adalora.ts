@@ -12,7 +12,7 @@ import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../lor
 import type { MethodOf } from '../method.js';
 import { loraSettingsOf, loraType } from '../peft/loraType.js';
 import { rankOf } from '../peft/ranks.js';
-import type { PeftType } from '../peft/type.js';
+import { honoured, idle, type PeftType, refused } from '../peft/type.js';
 import {
   type AdapterPlan,
   type AdapterTensor,
@@ -127,25 +127,27 @@ function fitAverageRank(
   return { rank, alpha: (alpha * rank) / former, adaloraInitRank: rankAtStart(rank) };
 }
 
-/** LoRA's fields, and AdaLoRA's own. */
+/** LoRA's fields, and AdaLoRA's own. Its layers of PEFT read neither ranks and alphas by pattern nor `use_rslora`. */
 const adaLoraType: PeftType = {
   name: 'ADALORA',
-  defaults: {
-    ...loraType.defaults,
-    beta1: 0.85,
-    beta2: 0.85,
-    deltaT: 1,
-    init_r: 12,
-    orth_reg_weight: 0.5,
-    peft_type: 'ADALORA',
-    rank_pattern: null,
-    target_r: 8,
-    tfinal: 0,
-    tinit: 0,
-    total_step: null,
+  fields: {
+    ...loraType.fields,
+    alpha_pattern: idle({}),
+    beta1: idle(0.85),
+    beta2: idle(0.85),
+    deltaT: idle(1),
+    init_r: honoured(12),
+    lora_bias: refused(false),
+    orth_reg_weight: honoured(0.5),
+    r: idle(8),
+    rank_pattern: honoured(),
+    target_r: idle(8),
+    tfinal: idle(0),
+    tinit: idle(0),
+    total_step: idle(),
+    use_dora: refused(false),
+    use_rslora: idle(false),
   },
-  honoured: { ...loraType.honoured, use_dora: [false] },
-  cures: loraType.cures!,
   rankField: 'init_r',
   hasAlpha: true,
   hasRankPattern: false,

@@ -1,3 +1,4 @@
+import { DiffoError } from '../../errors.js';
 import { ops, type Tensor } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { baseWeight } from '../baseWeight.js';
@@ -22,6 +23,12 @@ export function doraPlan(
   model: Model,
 ): AdapterPlan {
   const lora = settings.stabilised === true ? rsLoraPlan(settings, where, model) : loraPlan(settings, where, model);
+  const embedding = lora.placements.find(({ module }) => module.isEmbedding === true);
+  if (embedding !== undefined) {
+    throw new DiffoError(
+      `"use_dora" on the embeddings ${embedding.module.path} is not supported. Take plain LoRA there.`,
+    );
+  }
   const byPath = new Map(lora.placements.map((one) => [one.module.path, one]));
   return {
     ...lora,

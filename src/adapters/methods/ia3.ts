@@ -2,7 +2,7 @@ import { ops } from '../../graph/index.js';
 import type { AdaptableModule, Model } from '../../models/model.js';
 import type { MethodOf } from '../method.js';
 import { matchesWhole } from '../peft/patterns.js';
-import { type Fields, PEFT_VERSION, type PeftType } from '../peft/type.js';
+import { commonFields, type Fields, honoured, idle, type PeftType, targetFields } from '../peft/type.js';
 import type { AdapterPlan, Placement } from '../plan.js';
 
 /** Name of a module's factors: [in] where they scale its input, [out] where they scale its output. */
@@ -83,22 +83,12 @@ export function usualScaled({ adaptable }: Model): ScaledModule[] {
 
 const ia3Type: PeftType = {
   name: 'IA3',
-  defaults: {
-    auto_mapping: null,
-    base_model_name_or_path: null,
-    exclude_modules: null,
-    fan_in_fan_out: false,
-    feedforward_modules: null,
-    inference_mode: true,
-    init_ia3_weights: true,
-    modules_to_save: null,
-    peft_type: 'IA3',
-    peft_version: PEFT_VERSION,
-    revision: null,
-    target_modules: null,
-    task_type: null,
+  fields: {
+    ...commonFields,
+    ...targetFields,
+    feedforward_modules: honoured(),
+    init_ia3_weights: idle(true),
   },
-  honoured: {},
   hasAlpha: false,
   hasRankPattern: false,
   moduleFields: ['feedforward_modules'],
@@ -130,7 +120,7 @@ export const ia3 = {
 
 /** As PEFT matches `feedforward_modules`: the whole path by a regular expression, or its end by a name, at a dot or not. */
 function isFeedForward({ feedforward_modules: names }: Fields, module: string): boolean {
-  if (typeof names === 'string') return matchesWhole(names, module);
+  if (typeof names === 'string') return matchesWhole('feedforward_modules', names, module);
   return isTexts(names) && names.some((name) => module.endsWith(name));
 }
 

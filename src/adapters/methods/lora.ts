@@ -22,6 +22,8 @@ import {
 /** Names of a pair's two parameters. */
 export const loraA = (pair: string) => `${pair}.lora_A`;
 export const loraB = (pair: string) => `${pair}.lora_B`;
+/** Name of the bias of B, where it has one. */
+const loraBiasOf = (pair: string) => `${pair}.lora_B.bias`;
 
 /** How a relative of LoRA differs from it. */
 export interface LoraVariant {
@@ -38,7 +40,7 @@ const plain: LoraVariant = { method: 'lora', scaling: (alpha, rank) => alpha / r
 
 /** LoRA (arXiv 2106.09685): h = W0 x + b + (alpha / rank) · B A x. */
 export function loraPlan(settings: LoraSettings, where: Where, model?: Model, variant = plain): AdapterPlan {
-  const { rank, alpha, ranks = {}, alphas = {}, loraDropout = 0, bias = 'none' } = settings;
+  const { rank, alpha, ranks = {}, alphas = {}, loraDropout = 0, loraBias = false, bias = 'none' } = settings;
   checkPatterns('--ranks', ranks, where);
   checkPatterns('--alphas', alphas, where);
   const place = (module: AdaptableModule, pair: string): Placement => {
@@ -53,7 +55,10 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
     ...where.shared.map((module) => place(module, `shared.${module.module}`)),
   ];
   const byPath = new Map(placements.map((one) => [one.module.path, one]));
+  const embeddings = placements.filter(({ module }) => module.isEmbedding === true);
+  const byTable = new Map(embeddings.map((one) => [`${one.module.path}.weight`, one]));
   const pairs = distinctPairs(placements);
+  const hasBias = ({ isEmbedding }: AdaptableModule) => loraBias && isEmbedding !== true;
   const tensors = pairs.flatMap(({ pair, rank: r, module }): AdapterTensor[] => [
     { name: loraA(pair), shape: [r, module.inFeatures] },
     {
@@ -61,6 +66,7 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
       shape: [module.outFeatures, r],
       ...(variant.rateFactorOfB === undefined ? {} : { rateFactor: variant.rateFactorOfB }),
     },
+    ...(hasBias(module) ? [{ name: loraBiasOf(pair), shape: [module.outFeatures] }] : []),
   ]);
   return {
     method: variant.method,
@@ -72,15 +78,17 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
         pairs.flatMap((one) => [
           [loraA(one.pair), initialA(one, seed)],
           [loraB(one.pair), new Float32Array(one.module.outFeatures * one.rank)],
+          ...(hasBias(one.module) ? [[loraBiasOf(one.pair), new Float32Array(one.module.outFeatures)] as const] : []),
         ]),
       ),
     adapt(call, y, graph) {
       const placement = byPath.get(call.path);
       if (placement === undefined) return y;
       const { module, pair, scaling } = placement;
+      const own = hasBias(module) ? ops.scale(graph.parameters.get(loraBiasOf(pair))!, scaling) : undefined;
       return addLowRank({
         x: graph.dropout(call.x, loraDropout),
-        y,
+        y: own === undefined ? y : ops.add(y, own),
         a: graph.parameters.get(loraA(pair))!,
         b: graph.parameters.get(loraB(pair))!,
         scaling,
@@ -88,10 +96,28 @@ export function loraPlan(settings: LoraSettings, where: Where, model?: Model, va
         observe: graph.observe === undefined ? undefined : (update) => graph.observe!(module, update),
       });
     },
+    ...(byTable.size === 0
+      ? {}
+      : {
+          adaptWeight(name, weight, graph) {
+            const placement = byTable.get(name);
+            if (placement === undefined) return weight;
+            const { pair, scaling } = placement;
+            const [a, b] = [graph.parameters.get(loraA(pair))!, graph.parameters.get(loraB(pair))!];
+            return ops.add(weight, ops.matmul(a, b, { transA: true, transB: true, alpha: scaling }));
+          },
+        }),
     mergedWeight: (placement, base, values) =>
       withProduct(base, placement, values(loraA(placement.pair)), values(loraB(placement.pair))),
+    ...(loraBias
+      ? {
+          addsBias: true,
+          mergedBias: ({ module, pair, scaling }, base, values) =>
+            hasBias(module) ? base.map((value, i) => value + scaling * values(loraBiasOf(pair))[i]!) : base,
+        }
+      : {}),
     save: (_, values) => ({
-      ...loraContents(placements, { rank, alpha }, values),
+      ...loraContents(placements, { rank, alpha }, values, loraBias),
       fields: { ...loraFields(settings), ...variant.fields },
     }),
   };
@@ -167,6 +193,9 @@ export function lowRankProduct(
   return product;
 }
 
+const linearSuffixes = ['lora_A.weight', 'lora_B.weight'] as const;
+const embeddingSuffixes = ['lora_embedding_A', 'lora_embedding_B'] as const;
+
 /** Fields of adapter_config.json that every relative of LoRA has. */
 export function loraFields({ bias = 'none', loraDropout = 0 }: LoraSettings) {
   return { bias, lora_dropout: loraDropout };
@@ -177,6 +206,7 @@ export function loraContents(
   placements: readonly Placement[],
   { rank, alpha }: { readonly rank: number; readonly alpha: number },
   values: TensorValues,
+  hasBias = false,
 ): PeftContents {
   const differing = (of: (one: Placement) => number, usual: number) =>
     Object.fromEntries(placements.filter((one) => of(one) !== usual).map((one) => [one.module.path, of(one)]));
@@ -188,13 +218,25 @@ export function loraContents(
     rankPattern: differing((one) => one.rank, rank),
     alphaPattern: differing((one) => one.alpha, alpha),
     modules: new Map(
-      placements.map(({ module, pair, rank: r }) => [
-        module.path,
-        {
-          'lora_A.weight': { name: loraA(pair), shape: [r, module.inFeatures], data: values(loraA(pair)) },
-          'lora_B.weight': { name: loraB(pair), shape: [module.outFeatures, r], data: values(loraB(pair)) },
-        },
-      ]),
+      placements.map(({ module, pair, rank: r }) => {
+        const [a, b] = module.isEmbedding === true ? embeddingSuffixes : linearSuffixes;
+        return [
+          module.path,
+          {
+            [a]: { name: loraA(pair), shape: [r, module.inFeatures], data: values(loraA(pair)) },
+            [b]: { name: loraB(pair), shape: [module.outFeatures, r], data: values(loraB(pair)) },
+            ...(hasBias && module.isEmbedding !== true
+              ? {
+                  'lora_B.bias': {
+                    name: loraBiasOf(pair),
+                    shape: [module.outFeatures],
+                    data: values(loraBiasOf(pair)),
+                  },
+                }
+              : {}),
+          },
+        ];
+      }),
     ),
     shared: [],
     fields: {},

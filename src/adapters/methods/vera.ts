@@ -3,7 +3,7 @@ import { ops } from '../../graph/index.js';
 import { randomStream } from '../../random.js';
 import { loraSettings } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
-import { PEFT_VERSION, type PeftType } from '../peft/type.js';
+import { commonFields, honoured, idle, type PeftType, refused, targetFields } from '../peft/type.js';
 import type { AdapterPlan, Placement, TensorValues, Where } from '../plan.js';
 import { loraPlan, withProduct } from './lora.js';
 
@@ -101,28 +101,21 @@ export function veraPlan(settings: VeraSettings, where: Where): AdapterPlan {
 
 const veraType: PeftType = {
   name: 'VERA',
-  defaults: {
-    auto_mapping: null,
-    base_model_name_or_path: null,
-    bias: 'none',
-    d_initial: 0.1,
-    fan_in_fan_out: false,
-    inference_mode: true,
-    init_weights: true,
-    layers_pattern: null,
-    layers_to_transform: null,
-    modules_to_save: null,
-    peft_type: 'VERA',
-    peft_version: PEFT_VERSION,
-    projection_prng_key: 0,
-    r: 256,
-    revision: null,
-    save_projection: true,
-    target_modules: null,
-    task_type: null,
-    vera_dropout: 0,
+  fields: {
+    ...commonFields,
+    bias: honoured('none', ['all', 'vera_only']),
+    d_initial: idle(0.1),
+    fan_in_fan_out: targetFields.fan_in_fan_out,
+    init_weights: idle(true),
+    layers_pattern: honoured(),
+    layers_to_transform: honoured(),
+    modules_to_save: honoured(),
+    projection_prng_key: idle(0),
+    r: honoured(256),
+    save_projection: refused(true, [], 'The projections would have to be drawn as PyTorch draws them: save them too.'),
+    target_modules: honoured(),
+    vera_dropout: honoured(0),
   },
-  honoured: { bias: ['none'], save_projection: [true] },
   rankField: 'r',
   hasAlpha: false,
   hasRankPattern: false,

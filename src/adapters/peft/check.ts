@@ -21,9 +21,13 @@ export interface Misfit {
   readonly what: string;
 }
 
-/** True when the tensor belongs to the module that an entry of `modules_to_save` names. */
+/**
+ * True when the tensor belongs to a module that an entry of `modules_to_save` names: as PEFT has it, any whose path ends so,
+ * at a dot or not.
+ */
 export function isSavedBy(entry: string, tensor: string): boolean {
-  return `.${tensor}`.includes(`.${entry}.`);
+  const parts = tensor.split('.');
+  return parts.some((_, i) => i > 0 && parts.slice(0, i).join('.').endsWith(entry));
 }
 
 /** Entries of `modules_to_save` whose tensors are there. */
@@ -65,7 +69,9 @@ export function checkShapes(
     return fits ? [] : [{ fault: 'wrong shape', what: `${name} is [${shape}], expected [${expected.join(', ')}]` }];
   };
   const ofModules = [...adapter.modules].flatMap(([module, tensors]) => {
-    const sizes = tensorSizes(adapter, module, rankOf(adapter, module));
+    const { embeddingTensors = {} } = adapter.type;
+    const isEmbedding = Object.keys(tensors).every((suffix) => Object.hasOwn(embeddingTensors, suffix));
+    const sizes = tensorSizes(adapter, module, rankOf(adapter, module), isEmbedding);
     return Object.entries(tensors).flatMap(([suffix, { shape }]) =>
       misfit(`${module}.${suffix.replace(/\.weight$/, '')}`, shape, sizes[suffix]),
     );

@@ -1,16 +1,16 @@
 import { DiffoError } from '../../errors.js';
 import { isJsonObject } from '../../files/json.js';
-import { taskTypes } from '../../models/model.js';
+import { type TaskType, taskTypes } from '../../models/model.js';
 import { peftTypes } from '../registry.js';
+import { targetingFault } from './targets.js';
 import { PEFT_VERSION, type PeftType } from './type.js';
 import type { PeftAdapter } from './types.js';
 
 /** What adapter_config.json says, before the tensors are known. */
-export interface PeftConfig extends Omit<PeftAdapter, 'modules' | 'shared' | 'saved' | 'biases' | 'targetModules'> {
+export interface PeftConfig
+  extends Omit<PeftAdapter, 'modules' | 'shared' | 'saved' | 'biases' | 'embeddings' | 'targetModules'> {
   /** As written: module paths or their ends, or one regular expression in Python's syntax. */
   readonly target: readonly string[] | string;
-  /** Fields that PEFT 0.21 does not know; kept in `fields`. */
-  readonly unknownFields: readonly string[];
 }
 
 /** Fields that have a place of their own in PeftAdapter. */
@@ -25,33 +25,49 @@ const modelled = [
   'task_type',
 ];
 
+/** What may be said in the place of a field that is null. */
+export interface GivenOfAdapter {
+  readonly taskType?: TaskType | undefined;
+  /** Name or path of the base model. */
+  readonly baseModel?: string | undefined;
+}
+
 /**
  * Interprets adapter_config.json.
  *
  * @param path of the file, for messages
  * @throws DiffoError for a field that is missing, malformed, or asks for what is not supported
  */
-export function parseConfig(json: Readonly<Record<string, unknown>>, path: string): PeftConfig {
+export function parseConfig(
+  json: Readonly<Record<string, unknown>>,
+  path: string,
+  given: GivenOfAdapter = {},
+): PeftConfig {
   const fault = (what: string) => new DiffoError(`${path}: ${what}. Save the adapter again, or correct the field.`);
   const type = peftTypes.find(({ name }) => name === json.peft_type);
   if (type === undefined) {
     const known = peftTypes.map(({ name }) => name).join(', ');
     throw new DiffoError(`${path}: "peft_type" is ${JSON.stringify(json.peft_type)}; adapters of ${known} are read.`);
   }
-  const taskType = taskTypes.find((one) => one === json.task_type);
+  const taskType = taskTypes.find((one) => one === (json.task_type ?? given.taskType));
   if (taskType === undefined) {
+    if (json.task_type === undefined || json.task_type === null) {
+      throw new DiffoError(
+        `${path}: "task_type" is not said. Give --task-type: what the outputs of the model are (${taskTypes.join(', ')}).`,
+      );
+    }
     throw new DiffoError(
       `${path}: "task_type" is ${JSON.stringify(json.task_type)}; supported are ${taskTypes.join(', ')}.`,
     );
   }
-  for (const [field, honoured] of Object.entries(type.honoured)) {
-    if (json[field] === undefined || honoured.includes(json[field])) continue;
-    const cure = type.cures?.[field] === undefined ? '' : ` ${type.cures[field]}`;
-    throw new DiffoError(`${path}: "${field}" is ${JSON.stringify(json[field])}, which is not supported.${cure}`);
-  }
-  const { base_model_name_or_path: baseModel, revision, lora_alpha: alpha, target_modules: target } = json;
+  refuseFields(json, type, path);
+  const { revision, lora_alpha: alpha, target_modules: target } = json;
   const rank = type.rankField === undefined ? 1 : json[type.rankField];
-  if (typeof baseModel !== 'string' || baseModel === '') throw fault('"base_model_name_or_path" must be a text');
+  const baseModel = json.base_model_name_or_path || given.baseModel;
+  if (baseModel === undefined) {
+    throw new DiffoError(`${path}: "base_model_name_or_path" is not said. Give the base model by --model.`);
+  }
+  if (typeof baseModel !== 'string') throw fault('"base_model_name_or_path" must be a text');
   if (!isRank(rank)) throw fault(`"${type.rankField}" must be a positive integer`);
   if (type.hasAlpha && !isPositive(alpha)) throw fault('"lora_alpha" must be a positive number');
   if (typeof target !== 'string' && !isTexts(target)) throw fault('"target_modules" must be a list of module names');
@@ -61,7 +77,7 @@ export function parseConfig(json: Readonly<Record<string, unknown>>, path: strin
     throw fault('"revision" must be a text');
   }
   const ranks = type.hasRankPattern ? pattern(json.rank_pattern, isRank) : {};
-  const own = type.faultOf?.(json);
+  const own = targetingFault(json) ?? dropoutFault(json) ?? type.faultOf?.(json);
   if (own !== undefined) throw fault(own);
   return {
     type,
@@ -75,8 +91,35 @@ export function parseConfig(json: Readonly<Record<string, unknown>>, path: strin
     target,
     modulesToSave: [...new Set(modulesToSave)],
     fields: Object.fromEntries(Object.entries(json).filter(([field]) => !isModelled(field, type))),
-    unknownFields: Object.keys(json).filter((field) => !Object.hasOwn(type.defaults, field)),
   };
+}
+
+function dropoutFault(json: Readonly<Record<string, unknown>>): string | undefined {
+  const isRate = (one: unknown) =>
+    one === undefined || one === null || (typeof one === 'number' && one >= 0 && one <= 1);
+  const wrong = ['lora_dropout', 'vera_dropout'].find((field) => !isRate(json[field]));
+  return wrong === undefined ? undefined : `"${wrong}" must be a number between 0 and 1`;
+}
+
+/** @throws DiffoError for the first field that asks for what is not done, or that nobody knows */
+function refuseFields(json: Readonly<Record<string, unknown>>, { name, fields }: PeftType, path: string): void {
+  for (const [field, value] of Object.entries(json)) {
+    const known = Object.hasOwn(fields, field) ? fields[field]! : undefined;
+    if (value === null) continue;
+    if (known === undefined) {
+      throw new DiffoError(
+        `${path}: "${field}" is no field of ${name} in PEFT 0.21, so what it asks for is not known. Take it out where it changes nothing.`,
+      );
+    }
+    if (known.use !== 'refused') {
+      if (known.values === undefined || known.values.includes(value)) continue;
+      const values = known.values.map((one) => JSON.stringify(one)).join(', ');
+      throw new DiffoError(`${path}: "${field}" is ${JSON.stringify(value)}; it has to be one of ${values}.`);
+    }
+    if (known.neutral.includes(value)) continue;
+    const reason = known.reason === undefined ? '' : ` ${known.reason}`;
+    throw new DiffoError(`${path}: "${field}" is ${JSON.stringify(value)}, which is not supported.${reason}`);
+  }
 }
 
 function isModelled(field: string, { rankField, hasRankPattern }: PeftType): boolean {
@@ -86,8 +129,9 @@ function isModelled(field: string, { rankField, hasRankPattern }: PeftType): boo
 /** The text of adapter_config.json as PEFT writes it: every field, sorted, indented by 2. */
 export function configText(adapter: Omit<PeftAdapter, 'modules' | 'shared' | 'saved' | 'biases'>): string {
   const { type } = adapter;
+  const written = Object.entries(type.fields).filter(([field]) => field !== 'runtime_config');
   const fields: Record<string, unknown> = {
-    ...type.defaults,
+    ...Object.fromEntries(written.map(([field, { usual }]) => [field, usual])),
     ...adapter.fields,
     ...(type.hasAlpha ? { alpha_pattern: adapter.alphaPattern, lora_alpha: adapter.alpha } : {}),
     ...(type.hasRankPattern ? { rank_pattern: adapter.rankPattern } : {}),

@@ -3,12 +3,14 @@ import type { PeftAdapter } from './types.js';
 
 /** Rank of a module: as its pattern says, else the adapter's. */
 export function rankOf(adapter: Pick<PeftAdapter, 'type' | 'rank' | 'rankPattern' | 'fields'>, module: string): number {
-  return adapter.type.rankOf?.(adapter.fields, module) ?? lookUp(adapter.rankPattern, module) ?? adapter.rank;
+  return (
+    adapter.type.rankOf?.(adapter.fields, module) ?? lookUp('rank_pattern', adapter.rankPattern, module) ?? adapter.rank
+  );
 }
 
 /** Alpha of a module: as its pattern says, else the adapter's. */
 export function alphaOf(adapter: Pick<PeftAdapter, 'alpha' | 'alphaPattern'>, module: string): number {
-  return lookUp(adapter.alphaPattern, module) ?? adapter.alpha;
+  return lookUp('alpha_pattern', adapter.alphaPattern, module) ?? adapter.alpha;
 }
 
 /** What B A x is multiplied by in LoRA: alpha / rank, or alpha / √rank where it is rank-stabilised (arXiv 2312.03732). */
@@ -21,8 +23,7 @@ export function scalingOf(
 }
 
 /** PEFT's `get_pattern_key`: the first key that, as a regular expression, matches the path or its end. */
-function lookUp(patterns: Readonly<Record<string, number>>, module: string): number | undefined {
-  if (Object.hasOwn(patterns, module)) return patterns[module];
-  const key = Object.keys(patterns).find((pattern) => matchesEnd(pattern, module));
+function lookUp(field: string, patterns: Readonly<Record<string, number>>, module: string): number | undefined {
+  const key = Object.keys(patterns).find((pattern) => matchesEnd(field, pattern, module));
   return key === undefined ? undefined : patterns[key];
 }

@@ -17,4 +17,6 @@ export interface PeftAdapter extends Omit<PeftContents, 'format'> {
   readonly saved: readonly NamedTensor[];
   /** Trained biases of the base model under their own path (`bias` in the configuration). */
   readonly biases: readonly NamedTensor[];
+  /** Embeddings of the base model that PEFT has saved along, under their own path: they are not trained. */
+  readonly embeddings?: readonly NamedTensor[];
 }

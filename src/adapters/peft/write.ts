@@ -8,7 +8,7 @@ import { configText } from './config.js';
 import {
   ADAPTER_CONFIG_FILE,
   ADAPTER_WEIGHTS_FILE,
-  biasKey,
+  baseKey,
   KEY_PREFIX,
   MODEL_CARD_FILE,
   SHARED_PREFIX,
@@ -56,7 +56,8 @@ function keyed(adapter: PeftAdapter): NamedTensor[] {
   return [
     ...ofModules,
     ...adapter.shared.map((tensor) => ({ ...tensor, name: SHARED_PREFIX + tensor.name })),
-    ...adapter.biases.map((tensor) => ({ ...tensor, name: KEY_PREFIX + biasKey(tensor.name, adapted) })),
+    ...adapter.biases.map((tensor) => ({ ...tensor, name: KEY_PREFIX + baseKey(tensor.name, adapted) })),
+    ...(adapter.embeddings ?? []).map((tensor) => ({ ...tensor, name: KEY_PREFIX + baseKey(tensor.name, adapted) })),
     ...adapter.saved.map((tensor) => ({ ...tensor, name: KEY_PREFIX + tensor.name })),
   ];
 }
