@@ -236,7 +236,9 @@ export function placeAdapter(
       );
     }
     if (`${tensor.shape}` !== `${shape}`) {
-      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} is [${tensor.shape}], not [${shape}]. Give the right base model.`);
+      throw new DiffoError(
+        `${folder}/adapter_model.safetensors: ${name} is [${tensor.shape}], not [${shape}]. Give the right base model.`,
+      );
     }
     return parameter(name, shape, tensor.data);
   });

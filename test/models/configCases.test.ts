@@ -49,7 +49,12 @@ describe('what would be something else', () => {
       { per_layer_config: { 0: { head_dim: 2 } } },
       'per_layer_config',
     ],
-    ['quantised', 'llama that sees both ways', { quantization_config: { bits: 4 } }, 'quantization_config says that the weights are quantised'],
+    [
+      'quantised',
+      'llama that sees both ways',
+      { quantization_config: { bits: 4 } },
+      'quantization_config says that the weights are quantised',
+    ],
     ['no place to count from', 'roberta without a padding id', { pad_token_id: null }, 'pad_token_id'],
     ['no token', 'roberta without a padding id', { pad_token_id: 40 }, 'pad_token_id 40 is no id of the vocabulary'],
   ];
