@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { isPositionIds, type WantedTokens } from './bertEncoder.js';
+import { bertSpellings, isPositionIds, type WantedTokens } from './bertEncoder.js';
 import {
   activationNames,
   activations,
@@ -118,7 +118,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     layers,
     adaptable,
     tensors: backboneTensors(settings, adaptable),
-    spellings: (name) => (name.startsWith(`${prefix}.`) ? [name, name.slice(prefix.length + 1)] : [name]),
+    spellings: bertSpellings(prefix),
     isBuffer: (name) => isPositionIds(name) || (!config.position_biased_input && name.includes('position_embeddings')),
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings,

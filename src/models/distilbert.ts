@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { isPositionIds, type WantedTokens } from './bertEncoder.js';
+import { bertSpellings, isPositionIds, type WantedTokens } from './bertEncoder.js';
 import {
   activationNames,
   activations,
@@ -82,7 +82,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     layers: config.n_layers,
     adaptable,
     tensors: backboneTensors(config, adaptable),
-    spellings: (name) => (name.startsWith(`${prefix}.`) ? [name, name.slice(prefix.length + 1)] : [name]),
+    spellings: bertSpellings(prefix),
     isBuffer: isPositionIds,
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings,

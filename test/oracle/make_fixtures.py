@@ -11,6 +11,7 @@ import adamw
 import bert_cases
 import check_fixtures
 import checkpoint_files
+import config_cases
 import config_keys
 import decay_groups
 import double_backward
@@ -20,6 +21,7 @@ import gguf_cases
 import merged_types
 import method_steps
 import own_heads
+import odd_checkpoints
 import primitives
 import tiny_bert
 
@@ -38,8 +40,10 @@ MAKERS = {
     "decay-groups": decay_groups.make,
     "config-keys": config_keys.make,
     "own-heads": own_heads.make,
+    "config-cases": config_cases.make,
+    "odd-checkpoints": odd_checkpoints.make,
 }
-SIZE_LIMIT = 6_000_000
+SIZE_LIMIT = 7_000_000
 
 
 def main() -> None:

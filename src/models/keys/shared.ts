@@ -17,10 +17,6 @@ export const sharedRefused: Readonly<Record<string, Refusal>> = {
     allows: isEmpty,
     why: 'heads that are taken out of a layer are not built. Take the checkpoint before it was pruned',
   },
-  is_encoder_decoder: {
-    allows: (value) => value === false || value === null,
-    why: 'no model with an encoder and a decoder is built',
-  },
 };
 
 const reasons = {
@@ -51,6 +47,7 @@ export const sharedIgnored: Readonly<Record<string, string>> = {
   fusion_config: reasons.memory,
   gradient_checkpointing: reasons.memory,
   hf_quantizer: reasons.memory,
+  is_encoder_decoder: 'the family has no second half, and its cache holds the same',
   is_heterogeneous: 'follows from per_layer_config',
   kv_sharing_modes: reasons.other,
   use_cache: reasons.memory,
