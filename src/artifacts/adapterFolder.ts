@@ -215,9 +215,14 @@ export function placeAdapter(
   const saved = new Map(head.map((one) => [one.name, one]));
   const headTensors = model.head.map(({ name, shape }) => {
     const tensor = saved.get(name);
-    if (tensor === undefined || `${tensor.shape}` !== `${shape}`) {
-      const found = tensor === undefined ? 'is missing' : `is [${tensor.shape}], not [${shape}]`;
-      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} ${found}.`);
+    if (tensor === undefined) {
+      throw new DiffoError(
+        `${folder}/adapter_model.safetensors: ${name} is neither there nor in ${model.checkpoint.name}, so that nothing says which one it was trained with. ` +
+          'Take the base model that has it (--model), or train it again and save it too (modules_to_save in PEFT).',
+      );
+    }
+    if (`${tensor.shape}` !== `${shape}`) {
+      throw new DiffoError(`${folder}/adapter_model.safetensors: ${name} is [${tensor.shape}], not [${shape}].`);
     }
     return parameter(name, shape, tensor.data);
   });

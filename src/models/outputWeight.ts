@@ -25,13 +25,14 @@ export function outputWeight(
 ): OutputWeight {
   const { isTied, embeddings, prefix } = of;
   const bare = (name: string) => (name.startsWith(prefix) ? [name, name.slice(prefix.length)] : [name]);
+  const isOutputAlone = isTied && findTensor(checkpoint, embeddings, bare) === undefined;
   let name: string | undefined;
   return {
     name() {
       name ??= isTied && !bothDiffer(checkpoint, embeddings, bare) ? embeddings : outputName;
       return name;
     },
-    spellings: (tensor) => (isTied && tensor === embeddings ? [...bare(tensor), outputName] : bare(tensor)),
+    spellings: (tensor) => (isOutputAlone && tensor === embeddings ? [outputName] : bare(tensor)),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Tokenizer } from '../../tokenize/index.js';
 import type { Model, ModelOptions } from '../model.js';
 import { openModel } from '../registry.js';
 import { type LoadedModel, loadModel } from './loadModel.js';
+import { withinTokenTypes } from './withinTokenTypes.js';
 
 /** A model with its tokenizer. */
 export interface OpenedModel {
@@ -37,7 +38,7 @@ export function withHead(
       `${model.unused.length} tensors of ${name} have no place in the model and are left out: ${shown}${more}`,
     );
   }
-  return { model, tokenizer, resolved };
+  return { model, tokenizer: withinTokenTypes(tokenizer, model), resolved };
 }
 
 /** Says which part of the head is made new because the checkpoint has none that fits. */
