@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noAdapters } from '../../src/adapters/plan.js';
+import { openDecoder } from '../../src/infer/decoder.js';
 import { oraclePath } from '../fixtures.js';
 import { differenceOf, type OddCase, oddTolerance, openOddCheckpoint, writeOddCheckpoint } from './oddCheckpoint.js';
 
@@ -29,6 +31,16 @@ describe('what transformers gives for each row alone, alone and beside others', 
   it('is not what it gives for them together where frequencies follow the longest row', () => {
     const names = cases.filter(({ dependsOnBatch }) => dependsOnBatch).map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['mistral with dynamic scaling', 'llama with LongRoPE']));
+  });
+});
+
+describe('a decoder that sees both ways', () => {
+  it.each(['llama that sees both ways', 'gpt2 that sees both ways'])('writes no texts: %s', async (name) => {
+    const one = caseOf(name);
+    const folder = await writeOddCheckpoint(join(scratch, `writes-${one.modelType}`), one);
+    const model = await openOddCheckpoint(folder, one);
+    const opened = openDecoder(model, { plan: noAdapters, parameters: [], threads: 1 });
+    await expect(opened).rejects.toThrow('cannot generate text: it is no causal model.');
   });
 });
 
