@@ -34,7 +34,7 @@ export function readConfig<Config>(
   }
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
-  throw configError(checkpoint, `${firstFault(parsed.error, schema, checkpoint.config)}.`);
+  throw configError(checkpoint, `${firstFault(parsed.error, schema, config)}.`);
 }
 
 /** transformers sets what a file says under another name last, so that it wins. */

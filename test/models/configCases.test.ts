@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noAdapters } from '../../src/adapters/plan.js';
+import { openDecoder } from '../../src/infer/decoder.js';
 import { oraclePath } from '../fixtures.js';
 import { differenceOf, type OddCase, oddTolerance, openOddCheckpoint, writeOddCheckpoint } from './oddCheckpoint.js';
 
@@ -32,6 +34,16 @@ describe('what transformers gives for each row alone, alone and beside others', 
   });
 });
 
+describe('a decoder that sees both ways', () => {
+  it.each(['llama that sees both ways', 'gpt2 that sees both ways'])('writes no texts: %s', async (name) => {
+    const one = caseOf(name);
+    const folder = await writeOddCheckpoint(join(scratch, `writes-${one.modelType}`), one);
+    const model = await openOddCheckpoint(folder, one);
+    const opened = openDecoder(model, { plan: noAdapters, parameters: [], threads: 1 });
+    await expect(opened).rejects.toThrow('cannot generate text: it is no causal model.');
+  });
+});
+
 describe('what would be something else', () => {
   const refused: readonly (readonly [string, string, Record<string, unknown>, string])[] = [
     ['bert without the key', 'bert as a decoder', { is_decoder: false, is_causal: true }, 'is_causal true'],
@@ -42,19 +54,14 @@ describe('what would be something else', () => {
     ['a layer too many', 'mistral with windows in some layers', { num_hidden_layers: 3 }, 'layer_types has 2 entries'],
     ['no window', 'mistral with windows in some layers', { sliding_window: null }, 'but there is no sliding_window'],
     ['windows not used', 'qwen2 with windows in some layers', { use_sliding_window: false }, 'no sliding_window'],
-    ['other layers', 'qwen2 with windows in some layers', { layer_types: ['conv', 'conv'] }, 'layer_types[0]'],
+    ['other layers', 'qwen2 with windows in some layers', { layer_types: ['conv', 'conv'] }, 'layer_types'],
     [
       'layers of their own',
       'llama that sees both ways',
       { per_layer_config: { 0: { head_dim: 2 } } },
       'per_layer_config',
     ],
-    [
-      'quantised',
-      'llama that sees both ways',
-      { quantization_config: { bits: 4 } },
-      'quantization_config says that the weights are quantised',
-    ],
+    ['quantised', 'llama that sees both ways', { quantization_config: { bits: 4 } }, 'quantization_config'],
     ['no place to count from', 'roberta without a padding id', { pad_token_id: null }, 'pad_token_id'],
     ['no token', 'roberta without a padding id', { pad_token_id: 40 }, 'pad_token_id 40 is no id of the vocabulary'],
   ];

@@ -20,8 +20,8 @@ import gates
 import gguf_cases
 import merged_types
 import method_steps
-import own_heads
 import odd_checkpoints
+import own_heads
 import primitives
 import tiny_bert
 

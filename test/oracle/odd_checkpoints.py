@@ -140,17 +140,20 @@ def draw_rows(rng: random.Random, config, model_type: str, pads: bool) -> list[d
     if model_type in {"roberta", "xlm-roberta", "camembert"}:
         longest = min(config.max_position_embeddings - (padding if padding is not None else 1) - 1, 14)
     rope = getattr(config, "rope_parameters", None) or {}
-    if rope.get("rope_type") == "dynamic":
+    if model_type in DECODERS and rope.get("rope_type") == "dynamic":
         longest = min(int(config.max_position_embeddings * rope["factor"]), 14)
     if longest < 2:
         raise Illegal("no room for a row")
     lengths = [rng.randint(1, longest), rng.randint(1, longest), longest]
     # Models of sequences find their last token by the padding id, which is a difference that docs/models.md names.
-    ids = [i for i in range(min(config.vocab_size, 40)) if pads or i != padding]
+    ids = [i for i in range(min(config.vocab_size, 40)) if i != padding]
     types = min(getattr(config, "type_vocab_size", 1) or 1, 2)
-    return [
+    rows = [
         {"ids": [rng.choice(ids) for _ in range(length)], "types": [rng.randrange(types) for _ in range(length)]} for length in lengths
     ]
+    for row in rows if pads else []:
+        row["ids"][len(row["ids"]) // 2] = padding
+    return rows
 
 
 def answers_of(folder: Path, task_type: str, rows, model_type: str):
