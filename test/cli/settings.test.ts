@@ -91,7 +91,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
   }),
   ratio: () => ({ ...common, method: 'diffora', keep: 0.4, searchEpochs: 2 }),
   ranks: () => ({ ...common, method: 'lora', rank: 2, ranks: { query: 3 }, alphas: { query: 6 } }),
-  fitted: () => ({ ...common, method: 'lora', rank: 2, parameters: 4000 }),
+  fitted: () => ({ ...common, method: 'lora', rank: 2, parameters: 4000, saveModules: ['LayerNorm'] }),
   loraplus: () => ({ ...common, method: 'loraplus', loraPlusRatio: 4 }),
   pissa: () => ({ ...common, method: 'pissa', pissaIterations: 3 }),
   adalora: () => ({
