@@ -31,7 +31,8 @@ const bar: Reporter = {
       if (name === 'train' && done === from + Number(steps)) stop.abort();
       const width = Math.round((30 * done) / total);
       const loss = measures?.loss == null ? '' : `  loss ${measures.loss.toFixed(3)}`;
-      process.stderr.write(`\r${name} [${'#'.repeat(width).padEnd(30)}] ${done}/${total}${loss} `);
+      if (process.stderr.isTTY)
+        process.stderr.write(`\r${name} [${'#'.repeat(width).padEnd(30)}] ${done}/${total}${loss} `);
     },
     end: () => process.stderr.write('\n'),
   }),

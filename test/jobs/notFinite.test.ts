@@ -78,7 +78,7 @@ describe('a run of which some steps are not finite', () => {
     expect(skipped.length).toBeGreaterThan(1);
     expect(record.steps.skipped).toBe(skipped.length);
     const ofTraining = skipped.filter(({ phase }) => phase === 'train');
-    expect(warnings.at(-1)).toBe(
+    expect(warnings).toContain(
       `${ofTraining.length} of 10 steps of the training were left out: loss or gradient was not finite.`,
     );
     if (settings.method === 'diffora') expect(skipped.some(({ phase }) => phase === 'search')).toBe(true);
