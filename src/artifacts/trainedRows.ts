@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { KnownRows } from '../data/knownRows.js';
+import { type KnownRows, readKnownRows } from '../data/knownRows.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { readJsonAs } from '../files/json.js';
 
@@ -11,7 +11,7 @@ const file = 'trained_rows.json';
 const schema = z.strictObject({
   format: z.literal('diffora-rows/1'),
   rows: z.string().transform((text, context): KnownRows => {
-    const rows = KnownRows.from(text);
+    const rows = readKnownRows(text);
     if (rows !== undefined) return rows;
     context.addIssue({ code: 'custom', message: 'they are no base64 of hashes of five bytes' });
     return z.NEVER;

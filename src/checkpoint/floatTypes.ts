@@ -4,6 +4,7 @@ import type { Checkpoint } from './types.js';
 
 /** The types that weights are written in, as PyTorch names them. */
 export const floatTypes = ['float32', 'bfloat16', 'float16'] as const;
+/** A type that weights are written in. */
 export type FloatType = (typeof floatTypes)[number];
 
 /** The same as safetensors names them. */

@@ -6,19 +6,7 @@ const hashBytes = 5;
 
 /** Rows that are known again by hashes of their texts; whatever their labels and places. */
 export class KnownRows {
-  private constructor(private readonly hashes: ReadonlySet<number>) {}
-
-  static of(examples: readonly Example[]): KnownRows {
-    return new KnownRows(new Set(examples.map(hashOf)));
-  }
-
-  /** @param text what {@link toString} gave @returns undefined for a text that is none */
-  static from(text: string): KnownRows | undefined {
-    const bytes = Buffer.from(text, 'base64');
-    if (bytes.toString('base64') !== text || bytes.length % hashBytes !== 0) return undefined;
-    const count = bytes.length / hashBytes;
-    return new KnownRows(new Set(Array.from({ length: count }, (_, i) => bytes.readUIntBE(i * hashBytes, hashBytes))));
-  }
+  constructor(private readonly hashes: ReadonlySet<number>) {}
 
   and(others: KnownRows | undefined): KnownRows {
     return others === undefined ? this : new KnownRows(new Set([...this.hashes, ...others.hashes]));
@@ -37,6 +25,18 @@ export class KnownRows {
     }
     return bytes.toString('base64');
   }
+}
+
+export function knownRows(examples: readonly Example[]): KnownRows {
+  return new KnownRows(new Set(examples.map(hashOf)));
+}
+
+/** @param text what {@link KnownRows.toString} gave @returns undefined for a text that is none */
+export function readKnownRows(text: string): KnownRows | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') !== text || bytes.length % hashBytes !== 0) return undefined;
+  const count = bytes.length / hashBytes;
+  return new KnownRows(new Set(Array.from({ length: count }, (_, i) => bytes.readUIntBE(i * hashBytes, hashBytes))));
 }
 
 function hashOf({ text, pair }: Example): number {

@@ -11,4 +11,4 @@ export type { ShiftAttrs } from './primitives/shift.js';
 export type { SliceAttrs } from './primitives/slice.js';
 export type { SumAttrs } from './primitives/sum.js';
 export { type Dim, multiplyDims, type Shape, showShape } from './shape.js';
-export { constant, type DType, input, type StoredLocation, stored, type Tensor } from './tensor.js';
+export { constant, type DType, type FloatDType, input, type StoredLocation, stored, type Tensor } from './tensor.js';

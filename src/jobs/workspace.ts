@@ -1,6 +1,6 @@
 import { headPartOf, type LoadedAdapter, openAdapter } from '../artifacts/adapterFolder.js';
 import { checkBase } from '../artifacts/checkBase.js';
-import { KnownRows } from '../data/knownRows.js';
+import { type KnownRows, knownRows } from '../data/knownRows.js';
 import type { Split } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
@@ -83,7 +83,7 @@ export async function workspaceOf(
   const { train, dev } = usedOf(trainSplit, devSplit, config);
   warnOfLost(task, train, reporter);
   reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
-  const trainedRows = KnownRows.of(train.examples).and(adapter?.trainedRows);
+  const trainedRows = knownRows(train.examples).and(adapter?.trainedRows);
   const maxLength = await sequenceLength(opened, data.maxLength, task, train, { reporter, signal });
   const encoding = { maxLength, stride: data.stride, signal };
   let scorer: Promise<Scorer> | undefined;

@@ -61,7 +61,7 @@ describe('what was found by fuzzing', () => {
     );
   });
 
-  it('a pattern of an adapter that would take for ever is refused', () => {
+  it('a pattern of an adapter that would take for ever in JavaScript is answered at once', () => {
     const module = `bert.encoder.layer.0.${'a'.repeat(60)}`;
     for (const pattern of ['(a+)+!', '(([a-z.])*)*!', 'a*a*a*a*a*a*a*a*!']) {
       const adapter = {
@@ -72,14 +72,16 @@ describe('what was found by fuzzing', () => {
         alphaPattern: { [pattern]: 1 },
         fields: {},
       } as const;
-      expect(() => scalingOf(adapter, module)).toThrow('is not understood');
+      expect(scalingOf(adapter, module)).toBe(1);
     }
   });
 
   it('a rank or a bottleneck that no memory holds is refused as a setting', () => {
     const refused = (change: object) => () => parseTrainConfig({ task: 'cola', ...change }, 'a.yaml');
-    expect(refused({ method: 'vera', rank: Number.MAX_SAFE_INTEGER })).toThrow('a.yaml: rank: Too big');
-    expect(refused({ method: 'pfeiffer', reduction: 1e-300 })).toThrow('a.yaml: reduction: Too small');
+    expect(refused({ method: 'vera', rank: Number.MAX_SAFE_INTEGER })).toThrow(
+      'a.yaml: rank is 9007199254740991; it takes',
+    );
+    expect(refused({ method: 'pfeiffer', reduction: 1e-300 })).toThrow('a.yaml: reduction is 1e-300; it takes');
   });
 
   it('names that every object has are no entries of our tables', async () => {

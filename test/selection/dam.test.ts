@@ -80,7 +80,7 @@ describe('dam.json', () => {
             [0, 1],
           ],
         },
-        /dam\.json: gamma\.0\.1/,
+        /dam\.json: gamma\[0\]\[1\] is 2/,
       ],
       [{ ...dam, keep: 'half' }, /dam\.json: keep/],
       [{ ...dam, rho: 1 }, /rho/],
