@@ -1,6 +1,7 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { DiffoError } from '../errors.js';
 import { fileError } from '../files/errors.js';
+import { shownJson } from '../files/faults.js';
 import { isJsonObject, parseJson } from '../files/json.js';
 import { BYTES_PER_ELEMENT, elementCount, isTensorDType, toFloat32 } from './dtype.js';
 import type { StoredTensor } from './types.js';
@@ -192,8 +193,7 @@ function isSizes(value: unknown): value is number[] {
 }
 
 function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'missing';
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return value === undefined ? 'missing' : shownJson(value);
 }
 
 function damaged(path: string, fault: string): DiffoError {

@@ -5,6 +5,12 @@ import { expectation, shapeAt, shapeOf } from './expectation.js';
 /** Characters of a value that a message shows. */
 const shownLength = 60;
 
+/** A value as JSON has it, cut where it is long. */
+export function shownJson(value: unknown): string {
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > shownLength ? `${text.slice(0, shownLength)}…` : text;
+}
+
 /**
  * What is wrong with a value that a schema does not take, as a clause: `epochs is "three"; it takes a number above 0`.
  * @param schema the one that was asked, or that of its keys where it changes what it reads
@@ -29,10 +35,14 @@ export function faultOf(issue: z.core.$ZodIssue, schema: z.ZodType, value: unkno
   return `${name} is ${shown(found)}; it takes ${expected}${hint}`;
 }
 
-/** The first thing wrong; a misspelt key also makes one that is missing, and its spelling is what helps. */
+/** The first thing wrong, as {@link faultOf} says it. */
 export function firstFault(error: z.ZodError, schema: z.ZodType, value: unknown, whole?: string): string {
-  const { issues } = error;
-  return faultOf(issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!, schema, value, whole);
+  return faultOf(tellingIssue(error), schema, value, whole);
+}
+
+/** The issue to tell of: a misspelt key also makes one that is missing, and its spelling is what helps. */
+export function tellingIssue({ issues }: z.ZodError): z.core.$ZodIssue {
+  return issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
 }
 
 function unknownKey(key: string, known: readonly string[], where: string): string {
@@ -45,9 +55,7 @@ function pathName(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${String(key)}`)).join('');
 }
 
-/** A value as JSON has it, cut where it is long. */
 function shown(value: unknown): string {
   if (Array.isArray(value) && value.length > 20) return `a list of ${value.length}`;
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > shownLength ? `${text.slice(0, shownLength)}…` : text;
+  return shownJson(value);
 }

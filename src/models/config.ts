@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
-import { firstFault } from '../files/faults.js';
+import { firstFault, shownJson } from '../files/faults.js';
 import { ops, type Tensor } from '../graph/index.js';
 import type { ConfigKeys } from './keys/configKeys.js';
 
@@ -30,7 +30,7 @@ export function readConfig<Config>(
   const config = withoutAliases(checkpoint.config, keys.aliases);
   for (const [key, { allows, why }] of Object.entries(keys.refused)) {
     if (config[key] === undefined || allows(config[key], config)) continue;
-    throw configError(checkpoint, `${key} ${shown(config[key])} is not supported: ${why}.`);
+    throw configError(checkpoint, `${key} ${shownJson(config[key])} is not supported: ${why}.`);
   }
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
@@ -41,11 +41,6 @@ export function readConfig<Config>(
 function withoutAliases(config: Checkpoint['config'], aliases: ConfigKeys['aliases'] = {}): Checkpoint['config'] {
   const renamed = Object.entries(aliases).flatMap(([alias, key]) => (alias in config ? [[key, config[alias]]] : []));
   return renamed.length === 0 ? config : { ...config, ...Object.fromEntries(renamed) };
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 /** An error about config.json. */

@@ -1,7 +1,7 @@
 import { basename, dirname, extname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DiffoError, nearestNames } from '../errors.js';
-import { faultOf } from '../files/faults.js';
+import { faultOf, tellingIssue } from '../files/faults.js';
 import { readYaml } from '../files/yaml.js';
 import { metricNames } from '../metrics/names.js';
 import { columnsSchema, taskColumns } from './columns.js';
@@ -70,9 +70,7 @@ export async function readDescription(path: string): Promise<TaskDescription> {
   const value = await readYaml(path);
   const result = schema.safeParse(value);
   if (!result.success) {
-    const { issues } = result.error;
-    const telling = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
-    throw new DiffoError(`${path}: ${faultIn(telling, value)}`, { cause: result.error });
+    throw new DiffoError(`${path}: ${faultIn(tellingIssue(result.error), value)}`, { cause: result.error });
   }
   const { columns, kind: kindName, ...rest } = result.data;
   const kind = kindName && kinds[kindName];
