@@ -53,8 +53,8 @@ export type SharedSetting =
   | 'maxSkippedSteps'
   | 'dropout';
 
-/** Those of a short run of LoRA on all modules (jointRun.ts). */
-export const jointRunReads = [
+/** Those of a search, which trains LoRA too, decays nothing, and whose schedule is linear. */
+export const searchReads = [
   'rank',
   'alpha',
   'loraDropout',
@@ -63,11 +63,16 @@ export const jointRunReads = [
   'gradientCheckpointing',
   'lr',
   'headLr',
-  'weightDecay',
-  'headWeightDecay',
   'warmupRatio',
-  'schedule',
   'maxGradNorm',
   'maxSkippedSteps',
   'dropout',
+] as const satisfies readonly SharedSetting[];
+
+/** Those of a short run of LoRA on all modules (jointRun.ts). */
+export const jointRunReads = [
+  ...searchReads,
+  'weightDecay',
+  'headWeightDecay',
+  'schedule',
 ] as const satisfies readonly SharedSetting[];

@@ -7,7 +7,7 @@ import { type Allowance, discretise, keptPerRow } from '../discretise.js';
 import { freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
 import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
-import { allowanceSettings, sharingSettings, trainingSettings } from '../settings.js';
+import { allowanceSettings, searchReads, sharingSettings, trainingSettings } from '../settings.js';
 
 /** Settings of the search. */
 const searchSettings = {
@@ -39,21 +39,7 @@ export const diffora = {
   graphs: 2,
   source: 'arXiv 2502.08905',
   settings: { ...allowanceSettings, ...sharingSettings, ...searchSettings },
-  reads: [
-    'targets',
-    'rank',
-    'alpha',
-    'loraDropout',
-    'head',
-    'batchSize',
-    'gradientCheckpointing',
-    'lr',
-    'headLr',
-    'warmupRatio',
-    'maxGradNorm',
-    'maxSkippedSteps',
-    'dropout',
-  ],
+  reads: ['targets', ...searchReads],
   async select(context) {
     const { settings, halves, allowance } = context;
     const seeds = Array.from({ length: settings.searchSeeds }, (_, i) => settings.seed + i);
