@@ -5,7 +5,7 @@ import { findBackboneTensor } from '../models/weights.js';
 import type { PeftAdapter } from './peft/index.js';
 import { isSavedBy } from './peft/index.js';
 import type { AdapterPlan } from './plan.js';
-import { unties } from './savedModules.js';
+import { modulesAround, unties } from './savedModules.js';
 
 /**
  * The tensors of an adapter that stand in the place of the base model's: trained biases, modules that were saved whole beside
@@ -41,11 +41,7 @@ export function placeBaseTensors(
 
 /** Paths of the modules that an entry of `modules_to_save` names, by the tensors that they have. */
 function modulesSavedBy(entry: string, tensors: readonly string[]): string[] {
-  return tensors.flatMap((tensor) => {
-    const parts = tensor.split('.');
-    const paths = parts.map((_, i) => parts.slice(0, i).join('.'));
-    return paths.find((path) => path !== '' && path.endsWith(entry)) ?? [];
-  });
+  return tensors.flatMap((tensor) => modulesAround(tensor).find((path) => path.endsWith(entry)) ?? []);
 }
 
 function checkTensor({ name, shape }: NamedTensor, model: Model, folder: string): void {

@@ -54,7 +54,7 @@ function modulesNamed(name: string, tensors: readonly string[], model: Model): s
 }
 
 /** The modules that a tensor stands in, from the outermost. */
-function modulesAround(tensor: string): string[] {
+export function modulesAround(tensor: string): string[] {
   const parts = tensor.split('.').slice(0, -1);
   return parts.map((_, i) => parts.slice(0, i + 1).join('.'));
 }
