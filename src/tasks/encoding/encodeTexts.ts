@@ -2,6 +2,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';
+import type { EncodeOptions } from '../kinds/kind.js';
 
 /**
  * Tokenises a split.
@@ -12,11 +13,7 @@ import { mapInTurns } from '../../turns.js';
 export async function encodeSplit(
   tokenizer: Tokenizer,
   examples: readonly Example[],
-  options: {
-    readonly maxLength: number;
-    readonly warn: (message: string) => void;
-    readonly signal?: AbortSignal | undefined;
-  },
+  options: Omit<EncodeOptions, 'stride'>,
 ): Promise<EncodedExample[]> {
   let cut = 0;
   const encode = ({ text, pair, label }: Example, index: number): EncodedExample => {

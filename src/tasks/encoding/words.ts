@@ -1,6 +1,7 @@
 import { usageError } from '../../errors.js';
 import type { Offset, Tokenizer } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';
+import type { EncodeOptions } from '../kinds/kind.js';
 
 /** A text and where its words lie in it. */
 export interface WordedText {
@@ -45,11 +46,7 @@ export function joinedWords(words: readonly string[]): WordedText {
 export async function wordSequences(
   tokenizer: Tokenizer,
   texts: readonly WordedText[],
-  options: {
-    readonly maxLength: number;
-    readonly warn: (message: string) => void;
-    readonly signal?: AbortSignal | undefined;
-  },
+  options: Omit<EncodeOptions, 'stride'>,
 ): Promise<WordSequence[]> {
   const { maxLength, warn, signal } = options;
   const room = maxLength - tokenizer.specialTokensOfOne;
