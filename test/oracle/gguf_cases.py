@@ -15,6 +15,7 @@ import torch
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+import gguf_tokenizers
 from checkpoint_files import bytes_to_unicode
 from families import draw
 from fixture_files import VERSIONS, Fixture
@@ -176,29 +177,7 @@ def case(name: str, common: dict, more: dict, cuts: list | None = None) -> dict:
     fields = {**common, **more}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.gguf"
-        writer = gguf.GGUFWriter(path, "llama")
-        writer.add_vocab_size(len(fields["tokens"]))
-        writer.add_block_count(1)
-        writer.add_tokenizer_model(fields["model"])
-        writer.add_token_list(fields["tokens"])
-        writer.add_token_types(fields["tokenTypes"])
-        given = {
-            "pre": writer.add_tokenizer_pre,
-            "scores": writer.add_token_scores,
-            "merges": writer.add_token_merges,
-            "bosTokenId": writer.add_bos_token_id,
-            "eosTokenId": writer.add_eos_token_id,
-            "unknownTokenId": writer.add_unk_token_id,
-            "addBosToken": writer.add_add_bos_token,
-            "addEosToken": writer.add_add_eos_token,
-        }
-        for key, add in given.items():
-            if key in fields:
-                add(fields[key])
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        gguf_tokenizers.write(path, {"architecture": "llama", **fields})
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name)
         if cuts is not None:
             tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(cuts)
