@@ -9,6 +9,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/build.ts',
+    setupFiles: 'test/setup.ts',
+    // The files of a worker share their modules: of nearly two hundred files each would load the package for itself.
+    isolate: false,
     // By default one core is left to others: of two that is half.
     maxWorkers: availableParallelism(),
     testTimeout: patience,

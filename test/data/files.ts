@@ -1,13 +1,15 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
 
 const made: string[] = [];
-afterAll(async () => {
+
+/** Removes what `folderOf` has made; test/setup.ts does it after every file of tests. */
+export async function removeFolders(): Promise<void> {
   for (const folder of made.splice(0)) await rm(folder, { recursive: true, force: true });
-});
+}
 
 /** Writes files into a new temporary folder, sub-folders among their names; returns the folder. */
 export async function folderOf(files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {

@@ -108,6 +108,8 @@ class Trial {
       const fault = faultOf(error, this.options.names);
       if (fault !== undefined) throw this.failure(number, fault, error);
       this.refused++;
+    } finally {
+      watchdog.postMessage(undefined);
     }
     const { user, system } = process.cpuUsage(started);
     const [milliseconds, bytes] = [(user + system) / 1000, bytesInUse() - before];

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer, type Tokenizer } from '../../src/tokenize/index.js';
+import { folderOf } from '../data/files.js';
 import { hasShared, sharedDir } from '../shared.js';
 
 type Offsets = readonly (readonly [number, number])[];
@@ -23,7 +23,7 @@ const classes: Readonly<Record<string, string>> = {
 async function open(name: string): Promise<Tokenizer> {
   const source = sharedDir('models', name);
   if (classes[name] === undefined) return loadTokenizer(source);
-  const folder = await mkdtemp(join(tmpdir(), 'diffora-offsets-'));
+  const folder = await folderOf({});
   await cp(source, folder, { recursive: true });
   await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: classes[name] }));
   return loadTokenizer(folder);

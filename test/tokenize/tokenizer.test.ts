@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
 import { loadTokenizer, type Tokenizer } from '../../src/tokenize/index.js';
+import { folderOf } from '../data/files.js';
 import { hasShared, REPOSITORY, sharedDir } from '../shared.js';
 
 interface Case {
@@ -43,7 +43,7 @@ function expectPythonIds(tokenizer: Tokenizer, cases: readonly Case[]): void {
 
 /** A copy of the tiny tokenizer with one file changed, or taken away. */
 async function changed(file: string, change: (text: string) => string | undefined): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'diffora-tokenizer-'));
+  const folder = await folderOf({});
   for (const name of ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt']) {
     await copyFile(join(TINY, name), join(folder, name));
   }
@@ -118,7 +118,7 @@ describe('a broken tokenizer', () => {
   }
 
   it('is named with a cure when tokenizer.json is missing', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'diffora-tokenizer-'));
+    const folder = await folderOf({});
     const { message } = await failure(folder);
     expect(message).toContain(`${folder} has no tokenizer.json`);
     expect(message).toContain('save_pretrained');
