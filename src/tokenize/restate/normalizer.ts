@@ -1,10 +1,13 @@
 import { isJsonObject } from '../../files/json.js';
+import { readCharsMap } from '../charsMap.js';
 import type { JsonPart } from '../convert/description.js';
 
 /**
  * The `normalizer` of a tokenizer.json as replacements. @huggingface/tokenizers has its own for BERT's and for white space at the
  * ends, which take white space as JavaScript does (`\s` holds U+FEFF and lacks U+0085) and look at halves of characters
- * beyond U+FFFF; a pattern it translates from the syntax of Python's library.
+ * beyond U+FFFF, and takes every character map for NFKC; a pattern it translates from the syntax of Python's library.
+ *
+ * @throws Error where a character map is damaged
  */
 export function restatedNormalizer(part: unknown): unknown {
   if (!isJsonObject(part)) return part;
@@ -22,6 +25,8 @@ export function restatedNormalizer(part: unknown): unknown {
       ]);
     case 'Replace':
       return { ...part, content: literal(String(part.content ?? '')) };
+    case 'Precompiled':
+      return replaced(String.raw`[\s\S]+`, readCharsMap(part.precompiled_charsmap));
     default:
       return part;
   }
@@ -31,8 +36,8 @@ function sequence(normalizers: readonly unknown[]): JsonPart {
   return { type: 'Sequence', normalizers };
 }
 
-/** @param content `$&` being what was found, and `$$` a dollar */
-function replaced(Regex: string, content: string): JsonPart {
+/** @param content `$&` being what was found, and `$$` a dollar; or what makes it of what was found */
+function replaced(Regex: string, content: string | ((found: string) => string)): JsonPart {
   return { type: 'Replace', pattern: { Regex }, content };
 }
 
