@@ -266,8 +266,12 @@ export function taskOfHead(
   if (task !== undefined) return task;
   const type = base?.config.problem_type;
   const of = typeof type === 'string' ? ` of problem_type ${type}, as its base model's config.json has it` : '';
+  const cure =
+    base !== undefined && taskType === 'TOKEN_CLS'
+      ? `Only tags of entities can be read: name the outputs so (O, B-PER, I-PER, …) in id2label of ${base.folder}/config.json`
+      : 'Take another';
   throw new DiffoError(
-    `${folder}: an adapter with a ${taskType} head${of}; no kind of task here has one. Take another.`,
+    `${folder}: an adapter with a ${taskType} head${of}; no kind of task here has such outputs. ${cure}.`,
   );
 }
 

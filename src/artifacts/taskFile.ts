@@ -73,7 +73,7 @@ export function foreignTask(
   const named = base && namedLabels(base);
   const said = base && { are: outputsAre(base), labels: named?.length === outputs ? named : undefined };
   for (const kind of Object.values(kinds)) {
-    const found = kind.fromHead?.({ taskType, outputs, ...said });
+    const found = kind.fromHead?.({ taskType, outputs, base: said });
     if (found === undefined) continue;
     const { maxLength = 128, ...rest } = found;
     return { format: 'diffora-task/1', ...unknownTask, kind, ...rest, maxLength };

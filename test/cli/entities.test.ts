@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadAdapter } from '../../src/library/loadAdapter.js';
@@ -64,4 +64,32 @@ it('an adapter in memory finds them too', async () => {
   const [found] = await adapter.predict(['bad man is good']);
   expect(found).toMatchObject({ entities: [{ text: 'bad man', type: 'PER' }] });
   await adapter.close();
+});
+
+it("an adapter of others answers by the tags that its base model's config.json names, and is refused without them", async () => {
+  await cp(join(run(), 'adapter'), folder.path('foreign'), { recursive: true });
+  await rm(join(folder.path('foreign'), 'task.json'));
+  await cp(tinyModel, folder.path('base'), { recursive: true });
+  const config = JSON.parse(await readFile(join(tinyModel, 'config.json'), 'utf8'));
+  const named = (id2label: unknown) =>
+    writeFile(join(folder.path('base'), 'config.json'), JSON.stringify({ ...config, id2label }));
+  const args = [
+    '--adapter',
+    folder.path('foreign'),
+    '--model',
+    folder.path('base'),
+    '--any-base',
+    '--text',
+    'it was bad man is good',
+  ];
+  await named({ 0: 'O', 1: 'B-PER', 2: 'I-PER' });
+  expect((await json('predict', ...args)).entities).toMatchObject([{ text: 'bad man', type: 'PER' }]);
+  for (const names of [undefined, { 0: 'DET', 1: 'NOUN', 2: 'VERB' }]) {
+    await named(names);
+    const { code, stderr } = await diffora('predict', ...args);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/TOKEN_CLS head; .* name the outputs so \(O, B-PER.*config\.json\.\n$/),
+    ]);
+  }
 });

@@ -78,11 +78,11 @@ export const classification = defineKind<LabelPrediction>({
     line: 'logits = model(**tokenizer("a text", return_tensors="pt")).logits',
   }),
   headConfig: ({ labels }) => ({ ...labelConfig(labels), problem_type: 'single_label_classification' }),
-  fromHead: ({ taskType, outputs, are = 'oneLabel', labels }) =>
-    taskType !== 'SEQ_CLS' || outputs === 1 || are !== 'oneLabel'
+  fromHead: ({ taskType, outputs, base }) =>
+    taskType !== 'SEQ_CLS' || outputs === 1 || (base?.are ?? 'oneLabel') !== 'oneLabel'
       ? undefined
       : {
-          labels: labels ?? numberedLabels(outputs),
+          labels: base?.labels ?? numberedLabels(outputs),
           columns: { text: 'text', label: 'label' },
           metrics: ['accuracy'],
         },

@@ -16,7 +16,7 @@ import type { TaskShape } from '../task.js';
 import { defineKind, headSettings, type Kind, type Scored, type TaskAsked } from './kind.js';
 import { answeringAs, isClass } from './ownHead.js';
 import { labelConfig, likeliestClass, refuseLossChanges } from './perRow.js';
-import { labelNames } from './savedLabels.js';
+import { labelNames, numberedLabels } from './savedLabels.js';
 import { tokensObjective } from './tokens.js';
 
 declare module '../../data/types.js' {
@@ -224,16 +224,27 @@ export const entities = defineKind<EntitiesPrediction>({
     ].join('\n'),
   }),
   headConfig: ({ labels }) => labelConfig(labels),
+  // PEFT's folders name no tags; the base model's config.json may.
+  fromHead: ({ taskType, outputs, base }) =>
+    taskType !== 'TOKEN_CLS' || (base !== undefined && !areTags(base.labels ?? []))
+      ? undefined
+      : {
+          labels: base?.labels ?? numberedLabels(outputs),
+          columns: { text: 'tokens', label: 'tags' },
+          metrics: ['f1', 'precision', 'recall'],
+        },
 
   // Classes that are no tags are answered token by token.
   ownHead: {
-    fits: (checkpoint) =>
-      isClass(checkpoint.config, /ForTokenClassification$/) &&
-      labelNames(checkpoint).every((label) => tagParts(label) !== undefined),
+    fits: (checkpoint) => isClass(checkpoint.config, /ForTokenClassification$/) && areTags(labelNames(checkpoint)),
     taskType: 'TOKEN_CLS',
     open: answeringAs((): Kind => entities, ['f1']),
   },
 });
+
+function areTags(labels: readonly string[]): boolean {
+  return labels.length > 0 && labels.every((label) => tagParts(label) !== undefined);
+}
 
 /** Parts of a text, as prodigy, spaCy and the hub write them; places count Unicode characters, the end not among them. */
 const place = z.union([z.int().nonnegative(), z.bigint().nonnegative().transform(Number)]);

@@ -292,10 +292,14 @@ export interface ForeignHead {
   readonly taskType: TaskType;
   /** Outputs of its classifier. */
   readonly outputs: number;
-  /** What its base model says that they are, once it is known. */
-  readonly are?: OutputsAre | undefined;
-  /** What its base model calls them, where it has names for as many. */
-  readonly labels?: readonly string[] | undefined;
+  /** What its base model says of them, once it is known. */
+  readonly base?:
+    | {
+        readonly are: OutputsAre | undefined;
+        /** What it calls them, where it has names for as many. */
+        readonly labels: readonly string[] | undefined;
+      }
+    | undefined;
 }
 
 /** A kind from all but what follows from its name. */

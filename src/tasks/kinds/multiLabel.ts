@@ -155,11 +155,11 @@ export const multiLabel = defineKind<LabelsPrediction>({
     line: 'probabilities = model(**tokenizer("a text", return_tensors="pt")).logits.sigmoid()',
   }),
   headConfig: ({ labels }) => ({ ...labelConfig(labels), problem_type: 'multi_label_classification' }),
-  fromHead: ({ taskType, outputs, are, labels }) =>
-    taskType !== 'SEQ_CLS' || are !== 'anyLabels'
+  fromHead: ({ taskType, outputs, base }) =>
+    taskType !== 'SEQ_CLS' || base?.are !== 'anyLabels'
       ? undefined
       : {
-          labels: labels ?? numberedLabels(outputs),
+          labels: base.labels ?? numberedLabels(outputs),
           columns: { text: 'text', label: 'labels' },
           metrics: ['micro_f1', 'macro_f1', 'subset_accuracy'],
         },

@@ -71,8 +71,8 @@ export const regression = defineKind<LabelPrediction>({
   }),
   headConfig: () => ({ ...labelConfig(['LABEL_0']), problem_type: 'regression' }),
   // transformers learns a score wherever there is one output and nothing else is said.
-  fromHead: ({ taskType, outputs, are = 'scores' }) =>
-    taskType !== 'SEQ_CLS' || outputs !== 1 || are !== 'scores'
+  fromHead: ({ taskType, outputs, base }) =>
+    taskType !== 'SEQ_CLS' || outputs !== 1 || (base?.are ?? 'scores') !== 'scores'
       ? undefined
       : { labels: [], columns: { text: 'text', label: 'label' }, metrics: ['pearson', 'spearman'] },
 });
