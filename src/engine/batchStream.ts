@@ -29,9 +29,15 @@ export class BatchStream {
     };
   }
 
-  at(step: number): Batch {
+  /** @param length tokens of a row where the longest has fewer */
+  at(step: number, length = 0): Batch {
     const { padTokenId, objective } = this.options;
-    return collate(this.examplesAt(step), padTokenId, objective);
+    return collate(this.examplesAt(step), padTokenId, objective, length);
+  }
+
+  /** Tokens of the longest row of a step. */
+  lengthAt(step: number): number {
+    return Math.max(...this.examplesAt(step).map(({ inputIds }) => inputIds.length));
   }
 
   /**

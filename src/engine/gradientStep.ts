@@ -1,7 +1,8 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { host, zerosLike } from '../runtime/deviceTensor.js';
+import { type DeviceTensor, host, zerosLike } from '../runtime/deviceTensor.js';
+import type { Value } from '../runtime/session.js';
 import type { Batch } from './batch.js';
 import { dropoutSites } from './dropout.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds } from './modelGraph.js';
@@ -75,6 +76,62 @@ export function hasDropout(model: Model, options: Omit<GradientStepOptions, 'thr
   const { graph, sites } = stepOf({ ...options, wrt: [] });
   adaptedGraph(model, graph).logits(objectiveRows(options.objective));
   return sites !== undefined && sites.count > 0;
+}
+
+/** Several trainings of one form that run side by side: a gradient step for each in one run of one graph. */
+export interface LaneSteps {
+  /** Of the last run, a loss a lane. */
+  readonly losses: Float32Array;
+  /** Of the last run, in the order of `wrt`: [lanes, …shape] each. */
+  readonly gradients: readonly Float32Array[];
+  /** @param batches one for each lane, all of one size and length */
+  run(batches: readonly Batch[]): Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Compiles the step of {@link openGradientStep} once for many lanes that share the base model and have parameters and
+ * batches of their own. Dropout is off.
+ *
+ * @param parameters as in a step of one lane: their names and shapes
+ * @param tensors the lanes' values of each parameter, [lanes, …shape], by name; read as they are when it runs
+ */
+export async function openLaneSteps(
+  model: Model,
+  options: Omit<GradientStepOptions, 'dropoutSeed' | 'dropoutRate' | 'largestBatch'>,
+  tensors: ReadonlyMap<string, DeviceTensor<Float32Array>>,
+): Promise<LaneSteps> {
+  const { wrt, threads, objective } = options;
+  if (objective.reads === 'rows') throw new Error('lanes cannot leave out positions, of which each has its own number');
+  const { graph, outputs } = stepOf(options);
+  const count = tensors.get(wrt[0]!.name)!.shape[0]!;
+  const program = await openProgram(model, { ...graph, threads, outputs, lanes: { count, own: () => true } });
+  const losses = host.zeros([count]);
+  const gradients = wrt.map(({ name }) => zerosLike(tensors.get(name)!));
+  const into = { loss: losses, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
+  return {
+    losses: losses.data,
+    gradients: gradients.map((one) => one.host()),
+    async run(batches) {
+      await program.run({ ...Object.fromEntries(tensors), ...stackedFeeds(batches) }, into);
+    },
+    release: () => program.release(),
+  };
+}
+
+/** The feeds of batches of one size, one behind the other. */
+function stackedFeeds(batches: readonly Batch[]): Record<string, Value> {
+  const each = batches.map((batch) => batchFeeds(batch, true));
+  return Object.fromEntries(
+    Object.entries(each[0]!).map(([name, { data, shape }]) => {
+      const all =
+        data instanceof Float32Array
+          ? new Float32Array(each.length * data.length)
+          : new BigInt64Array(each.length * data.length);
+      for (const [i, feeds] of each.entries()) all.set(feeds[name]!.data as never, i * data.length);
+      return [name, { data: all, shape: [each.length, ...shape] }];
+    }),
+  );
 }
 
 /** What the graph of a step is built with, its outputs, and the sites of dropout that are filled while they are built. */

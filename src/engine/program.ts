@@ -1,5 +1,6 @@
 import type { Tensor } from '../graph/index.js';
 import { liftWidened } from '../graph/passes/liftWidened.js';
+import { type Lanes, vectorise } from '../graph/passes/vectorise.js';
 import type { Model } from '../models/model.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
 import { type Bindings, openSession } from '../runtime/session.js';
@@ -11,6 +12,8 @@ export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions
   /** What is computed, from the model's graph: float32. */
   readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
   readonly threads: number;
+  /** Runs the graph for several sets of inputs at once; what is fed of these, and every output, has a leading axis. */
+  readonly lanes?: Lanes | undefined;
 }
 
 /** A graph of a model with adapters, compiled, its parameters bound: they are read as they are when it runs. */
@@ -33,13 +36,15 @@ export async function openProgram<Name extends string>(
   model: Model,
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
-  const { threads, parameters } = options;
+  const { threads, parameters, lanes } = options;
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
     if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);
   }
-  const { outputs: lifted, widened } = liftWidened(Object.values(outputs));
-  let bound: Bindings = { ...parameterFeeds(parameters), ...(await wideWeights(model.checkpoint, widened)) };
+  const single = Object.values<Tensor>(outputs);
+  const { outputs: lifted, widened } = liftWidened(lanes === undefined ? single : vectorise(single, lanes));
+  const shared = lanes === undefined ? parameters : parameters.filter(({ name }) => !lanes.own(name));
+  let bound: Bindings = { ...parameterFeeds(shared), ...(await wideWeights(model.checkpoint, widened)) };
   const session = await openSession(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
     threads,
   });
