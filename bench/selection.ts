@@ -196,6 +196,10 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
         model,
         objective: task.kind.objective(),
         halves: { train: first, validation: second },
+        halvesBy(other) {
+          const halves = splitHalves(parts.train, other);
+          return { train: halves.first, validation: halves.second };
+        },
         settings: {
           ...selectionSettingsOf(base, first.length),
           seed,

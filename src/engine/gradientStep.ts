@@ -93,21 +93,23 @@ export interface LaneSteps {
  * Compiles the step of {@link openGradientStep} once for many lanes that share the base model and have parameters and
  * batches of their own. Dropout is off.
  *
- * @param parameters as in a step of one lane: their names and shapes
+ * @param options `parameters` as in a step of one lane; those that `tensors` lacks are shared by all
+ * @param count lanes
  * @param tensors the lanes' values of each parameter, [lanes, …shape], by name; read as they are when it runs
  */
 export async function openLaneSteps(
   model: Model,
   options: Omit<GradientStepOptions, 'dropoutSeed' | 'dropoutRate' | 'largestBatch'>,
-  tensors: ReadonlyMap<string, DeviceTensor<Float32Array>>,
+  { count, tensors }: { readonly count: number; readonly tensors: ReadonlyMap<string, DeviceTensor<Float32Array>> },
 ): Promise<LaneSteps> {
-  const { wrt, threads, objective } = options;
+  const { wrt, threads, objective, parameters } = options;
   if (objective.reads === 'rows') throw new Error('lanes cannot leave out positions, of which each has its own number');
   const { graph, outputs } = stepOf(options);
-  const count = tensors.get(wrt[0]!.name)!.shape[0]!;
-  const program = await openProgram(model, { ...graph, threads, outputs, lanes: { count, own: () => true } });
+  const shared = new Set(parameters.flatMap(({ name }) => (tensors.has(name) ? [] : [name])));
+  const lanes = { count, own: (name: string) => !shared.has(name) };
+  const program = await openProgram(model, { ...graph, threads, outputs, lanes });
   const losses = host.zeros([count]);
-  const gradients = wrt.map(({ name }) => zerosLike(tensors.get(name)!));
+  const gradients = wrt.map(({ tensor, shape }) => tensor.device.zeros([count, ...shape]));
   const into = { loss: losses, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
   return {
     losses: losses.data,

@@ -53,6 +53,10 @@ export async function selectModules(
     model,
     objective: task.kind.objective(),
     halves: { train: first, validation: second },
+    halvesBy(other) {
+      const halves = halvesOf(train, other);
+      return { train: halves.first, validation: halves.second };
+    },
     settings: selectionSettingsOf(config, first.length),
     allowance,
     signal,
@@ -122,6 +126,7 @@ export function selectionSettingsOf(config: TrainConfig, examples: number): Sele
     damLr: selection.damLr,
     entropyWeight: selection.entropyWeight,
     searchSeeds: selection.searchSeeds,
+    searchTeam: selection.searchTeam,
     steps: searchSteps ?? Math.ceil((searchEpochs * examples) / optimisation.batchSize),
     batchSize: optimisation.batchSize,
     lr: learningRateOf(config),

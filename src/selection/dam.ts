@@ -75,6 +75,9 @@ export const damSchema = z.strictObject({
       /** Γ of each seed of the search and how far they agree: the mean Jaccard index of every two of them. */
       seeds: z.array(z.strictObject({ seed: z.int(), gamma: binary })),
       agreement: ratio.optional(),
+      /** Searches that shared the matrix, and the mean Jaccard index of what every two of them would have kept alone. */
+      team: z.int().optional(),
+      teamAgreement: ratio.optional(),
       /** One record for every step of the first seed. */
       history: z.array(searchStepSchema),
     })

@@ -1,5 +1,6 @@
 import type { BatchStream } from '../engine/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../engine/gradientStep.js';
+import { laneBatches } from '../engine/laneUpdate.js';
 import { type Outcome, outcomeOf, type Update } from '../engine/loop.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
@@ -20,15 +21,18 @@ export interface MatrixUpdateOptions
   readonly gates: Gates;
   /** A, B and the head: the second order looks through their next step. */
   readonly weights: readonly Parameter[];
-  readonly validation: BatchStream;
-  /** Of the weights' update, as is `rate`. */
-  readonly training: BatchStream;
+  /** Of each search that shares the matrix. */
+  readonly validation: readonly BatchStream[];
+  /** Of the weights' updates, as is `rate`. */
+  readonly training: readonly BatchStream[];
   readonly rate: (step: number) => number;
   readonly relax: Relaxation;
   readonly groups: readonly Group[];
   readonly order: SearchOrder;
   /** First order: a step without dropout that others use too; left out, one is compiled for this update. */
   readonly openStep?: OpenStep | undefined;
+  /** In the place of the gradient of one search. */
+  readonly openGradient?: (() => Promise<GateGradient>) | undefined;
   readonly optimizer: DamOptimizerName;
   readonly damLearningRate: number;
   /** Weight of the matrix's entropy in the loss of the logits at the last step; rises from 0. */
@@ -64,16 +68,16 @@ export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update
     ...together({ logits: doublesState(logits), optimizer }),
     name: 'matrix',
     async open() {
-      const gateGradient = await openGateGradient(model, options);
+      const gateGradient = await (options.openGradient ?? (() => openGateGradient(model, options)))();
       return {
         async run(step): Promise<Outcome> {
           const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
           const now = relaxed(noise);
           gates.parameter.values.set(now.gates);
-          const batch = validation.at(step);
-          if (objective.weight(batch) === 0) return { kind: 'unlabelled', batches: [batch] };
-          const loss = await gateGradient.run(batch, training.at(step), rate(step));
-          const outcome = outcomeOf([batch], loss, Math.hypot(...gateGradient.gradient));
+          const batches = laneBatches(validation, step);
+          if (batches.some((batch) => objective.weight(batch) === 0)) return { kind: 'unlabelled', batches };
+          const loss = await gateGradient.run(batches, laneBatches(training, step), rate(step));
+          const outcome = outcomeOf(batches, loss, Math.hypot(...gateGradient.gradient));
           if (outcome.kind === 'notFinite') return { ...outcome, found: `validation ${outcome.found}` };
           const weight = (options.entropyWeight * (step + 1)) / steps;
           const byGates = Float64Array.from(gateGradient.gradient);
@@ -95,7 +99,7 @@ export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update
 /** First order: the gradient of the validation loss by the gates as the weights are. Second: see `openUnrolledGradient`. */
 async function openGateGradient(model: Model, options: MatrixUpdateOptions): Promise<GateGradient> {
   const { objective, plan, weights, gates, gradientCheckpointing, threads, training, order } = options;
-  const shared = { objective, plan, gradientCheckpointing, threads, largestBatch: training.largest };
+  const shared = { objective, plan, gradientCheckpointing, threads, largestBatch: training[0]!.largest };
   if (order === 'second') {
     return openUnrolledGradient(model, { ...shared, weights, gates: gates.parameter, gateTensors: gates.of });
   }
@@ -104,7 +108,7 @@ async function openGateGradient(model: Model, options: MatrixUpdateOptions): Pro
   const step = await open([gates.parameter]);
   return {
     gradient: step.gradients[0]!,
-    run: (validation) => step.run(validation, 0),
+    run: ([batch]) => step.run(batch!, 0),
     release: () => step.release(),
   };
 }

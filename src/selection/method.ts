@@ -30,6 +30,8 @@ export interface SelectionSettings {
   readonly entropyWeight: number;
   /** Searches with seeds one after the other, whose relaxed matrices are averaged. */
   readonly searchSeeds: number;
+  /** Searches that share one matrix. */
+  readonly searchTeam: number;
   /** Steps of a search, or of a joint run that is not a search. */
   readonly steps: number;
   readonly batchSize: number;
@@ -54,6 +56,8 @@ export interface SelectionContext {
   readonly objective: Objective;
   /** Halves of the training data; no method sees anything else. */
   readonly halves: Halves;
+  /** Halves of the same data by another seed. */
+  readonly halvesBy: (seed: number) => Halves;
   readonly settings: SelectionSettings;
   readonly allowance: Allowance;
   readonly signal?: AbortSignal | undefined;

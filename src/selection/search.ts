@@ -9,6 +9,7 @@ import { adapterParameters, type Parameter } from '../engine/parameters.js';
 import { learningRates } from '../engine/schedule.js';
 import { sharedStep } from '../engine/sharedStep.js';
 import { weightUpdate } from '../engine/weightUpdate.js';
+import { usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
 import type { Resumable } from '../state.js';
@@ -19,6 +20,7 @@ import { gridOf } from './grid.js';
 import { matrixUpdate } from './matrixUpdate.js';
 import { openGates } from './moduleGates.js';
 import { type Group, type Relaxation, relax, relaxedEntropy } from './relax.js';
+import { searchTeam } from './searchTeam.js';
 
 export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   readonly objective: Objective;
@@ -44,7 +46,6 @@ export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   /** In the place of the model's own dropout rates, while A, B and the head learn. */
   readonly dropoutRate?: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
-  readonly seed: number;
   readonly threads: number;
   /** @param work batches of both halves */
   readonly onStep?: (record: SearchStep, work: Work) => void;
@@ -56,8 +57,11 @@ export interface SearchResult {
   /** Γ̄ without noise, [layers][modules]. */
   readonly relaxed: number[][];
   readonly history: readonly SearchStep[];
-  /** A and B of every module after the search, for a warm start. */
+  /** A and B of every module after the search of the first member, for a warm start, and its head. */
   readonly adapters: readonly Parameter[];
+  readonly head: readonly Parameter[];
+  /** Of several members: the gradient of the validation loss by the gates, summed over the steps, [layers][modules] each. */
+  readonly slopes?: readonly (readonly (readonly number[])[])[];
 }
 
 /** The two halves of the training data. */
@@ -66,32 +70,43 @@ export interface Halves {
   readonly validation: readonly EncodedExample[];
 }
 
+/** One of the searches that share a matrix. */
+export interface SearchMember {
+  /** Updated in place. */
+  readonly head: readonly Parameter[];
+  readonly halves: Halves;
+  readonly seed: number;
+}
+
 /**
  * Stage 1 of DiffoRA: learns the relaxed matrix by bi-level optimisation (DARTS, arXiv 1806.09055). Each step updates
  * the logits from the loss of a batch of the validation half, then A, B and the head from the loss of a batch of the
- * training half. Dropout is on for the second and off for the first. `head` is updated in place. Where one of the two has
- * a loss or a gradient that is not finite, that half of the step is left out.
+ * training half. Dropout is on for the second and off for the first. Where one of the two has a loss or a gradient that is
+ * not finite, that half of the step is left out. Several members share the matrix, which moves by the mean of their
+ * gradients; weights, halves and batches are their own, and they run in one graph (first order, without dropout).
  * @throws NotFiniteError after too many of these, or when logits or weights are not finite at the end
  */
 export async function searchDam(
   model: Model,
-  head: readonly Parameter[],
-  halves: Halves,
+  members: readonly SearchMember[],
   options: SearchOptions,
 ): Promise<SearchResult> {
-  const { objective, seed, steps, threads, groups, gradientCheckpointing, stage } = options;
+  const { objective, steps, threads, groups, gradientCheckpointing, stage } = options;
+  const [{ head, seed }] = members as readonly [SearchMember];
   const grid = gridOf(model);
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
-  const adapters = await adapterParameters(plan, model, seed);
-  const weights = [...adapters, ...head];
+  const each = await Promise.all(
+    members.map(async (one) => ({ adapters: await adapterParameters(plan, model, one.seed), head: one.head })),
+  );
+  const weights = [...each[0]!.adapters, ...head];
   const gates = openGates(model, 0);
-  const stream = { batchSize: options.batchSize, seed, objective, padTokenId: model.padTokenId };
-  const training = new BatchStream(halves.train, stream);
-  const validation = new BatchStream(halves.validation, stream);
+  const stream = { batchSize: options.batchSize, objective, padTokenId: model.padTokenId };
+  const training = members.map((one) => new BatchStream(one.halves.train, { ...stream, seed: one.seed }));
+  const validation = members.map((one) => new BatchStream(one.halves.validation, { ...stream, seed: one.seed }));
   const logits =
     options.start === 'zero' || stage?.found !== undefined
       ? new Float64Array(grid.length)
-      : logitsFrom(await gradientNorms(model, head, training, options), groups);
+      : logitsFrom(await gradientNorms(model, head, training[0]!, { ...options, seed }), groups);
   const { learningRate: peak, warmupSteps } = options;
   const rate = learningRates({ schedule: 'linear', peak, totalSteps: steps, warmupSteps });
   const graph = { objective, plan, gradientCheckpointing, threads };
@@ -99,13 +114,18 @@ export async function searchDam(
   const drawn = { ...graph, parameters, gates: gates.of, dropoutSeed: seed, dropoutRate: options.dropoutRate };
   // Without dropout both updates run the same graph: in one session they take the memory of one, and the time of two.
   const wrt = [gates.parameter, ...weights];
-  const openStep =
-    options.order === 'first' && !hasDropout(model, drawn)
-      ? sharedStep(() => openGradientStep(model, { ...drawn, wrt, largestBatch: training.largest }), wrt)
-      : undefined;
+  const isShared = options.order === 'first' && !hasDropout(model, drawn);
+  const openStep = isShared
+    ? sharedStep(() => openGradientStep(model, { ...drawn, wrt, largestBatch: training[0]!.largest }), wrt)
+    : undefined;
+  if (members.length > 1 && !isShared) {
+    throw usageError('Searches that share a matrix run in the first order and without dropout. Set searchTeam to 1.');
+  }
+  const team = members.length === 1 ? undefined : searchTeam(model, each, { ...graph, parameters, gates, wrt });
   const matrix = matrixUpdate(model, {
     ...graph,
     openStep,
+    openGradient: team?.openGradient,
     logits,
     gates,
     weights,
@@ -121,22 +141,26 @@ export async function searchDam(
     steps,
     seed,
   });
-  const trained = weightUpdate(model, {
-    ...drawn,
-    openStep,
-    trained: weights,
-    batches: training,
-    rate,
-    weightDecay: 0,
-    maxGradNorm: options.maxGradNorm,
-  });
+  const { maxGradNorm } = options;
+  const trained =
+    team?.update({ training, rate, maxGradNorm }) ??
+    weightUpdate(model, {
+      ...drawn,
+      openStep,
+      trained: weights,
+      batches: training[0]!,
+      rate,
+      weightDecay: 0,
+      maxGradNorm,
+    });
+  const all = team?.trained ?? weights;
   const history: SearchStep[] = [];
   await runLoop({
     name: 'search',
     steps,
     updates: [matrix, trained],
-    trained: weights,
-    memory: { history: historyState(history) },
+    trained: all,
+    memory: { history: historyState(history), ...(team && { team: team.memory }) },
     maxSkippedSteps: options.maxSkippedSteps,
     signal: options.signal,
     warn: options.warn,
@@ -159,7 +183,10 @@ export async function searchDam(
     logits: grid.rows(logits),
     relaxed: grid.rows(relax(options.relax, logits, groups).gates),
     history,
-    adapters,
+    // Those of a team lie in its own arrays.
+    adapters: (team?.trained ?? weights).slice(0, each[0]!.adapters.length),
+    head: (team?.trained ?? weights).slice(each[0]!.adapters.length, weights.length),
+    ...(team && { slopes: team.slopes.map((slope) => grid.rows(slope)) }),
   };
 }
 

@@ -25,10 +25,13 @@ export interface UnrolledOptions {
 
 /** Gradient of the validation loss by the gates, as each kind of search computes it. */
 export interface GateGradient {
-  /** Overwritten by the next run. */
+  /** Mean over the searches; overwritten by the next run. */
   readonly gradient: Float32Array;
-  /** @returns the validation loss */
-  run(validation: Batch, training: Batch, rate: number): Promise<number>;
+  /**
+   * @param validation a batch for each search that shares the matrix, as in `training`
+   * @returns the mean of the validation losses
+   */
+  run(validation: readonly Batch[], training: readonly Batch[], rate: number): Promise<number>;
   release(): Promise<void>;
 }
 
@@ -54,19 +57,19 @@ export async function openUnrolledGradient(model: Model, options: UnrolledOption
   const gradient = new Float32Array(gates.values.length);
   return {
     gradient,
-    async run(validation, training, rate) {
-      await trainStep.run(training, 0);
+    async run([validation], [training], rate) {
+      await trainStep.run(training!, 0);
       const before = weights.map(({ values }) => values.slice());
       for (const [w, { values, rateFactor = 1 }] of weights.entries()) {
         const slope = trainStep.gradients[w]!;
         for (let i = 0; i < values.length; i++) values[i]! -= rate * rateFactor * slope[i]!;
       }
-      const loss = await validationStep.run(validation, 0);
+      const loss = await validationStep.run(validation!, 0);
       for (const [w, { values }] of weights.entries()) values.set(before[w]!);
       for (const [w, { rateFactor = 1 }] of weights.entries()) {
         if (rateFactor !== 1) for (let i = 0; i < byWeights[w]!.length; i++) byWeights[w]![i]! *= rateFactor;
       }
-      const second = await mixed.run(training, byWeights);
+      const second = await mixed.run(training!, byWeights);
       for (let i = 0; i < gradient.length; i++) gradient[i] = byGates![i]! - rate * second[i]!;
       return loss;
     },

@@ -59,6 +59,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     damLr: 0.02,
     entropyWeight: 0.1,
     searchSeeds: 2,
+    searchTeam: 1,
     searchSteps: 2,
     maxSteps: 3,
     accumulate: 2,

@@ -53,7 +53,7 @@ describe('several trainings in one graph', () => {
       ),
     );
     const options = { objective, plan, parameters: each[0]!, wrt: each[0]!, gates: gates.of, threads: 1 };
-    const together = await openLaneSteps(model, options, stacked);
+    const together = await openLaneSteps(model, options, { count: lanes, tensors: stacked });
     await together.run(batches);
     for (const [lane, parameters] of each.entries()) {
       const alone = await openGradientStep(model, {

@@ -201,8 +201,13 @@ async function search(
   const warnings: string[] = [];
   const result = await searchDam(
     model,
-    await headParameters(model.head, 5),
-    { train: withRare('a', bad.train), validation: withRare('b', bad.validation) },
+    [
+      {
+        head: await headParameters(model.head, 5),
+        halves: { train: withRare('a', bad.train), validation: withRare('b', bad.validation) },
+        seed: 5,
+      },
+    ],
     {
       ...searchOptions,
       entropyWeight: 0.1,

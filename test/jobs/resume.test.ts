@@ -69,6 +69,10 @@ describe('N steps are k steps, a break and N − k steps, to the bit', () => {
     await expectSameBytes({ method: 'diffora', searchSteps: 3, ...settings }, [['search', 2]]);
   });
 
+  it('in a search that several share', async () => {
+    await expectSameBytes({ method: 'diffora', searchTeam: 2, searchSteps: 3, start: 'search' }, [['search', 2]]);
+  });
+
   it('in each of several searches', async () => {
     await expectSameBytes({ method: 'diffora', searchSeeds: 2, searchSteps: 3, start: 'search' }, [
       ['search 1 of 2', 2],

@@ -20,6 +20,7 @@ beforeAll(async () => {
     model,
     objective: objectives.classification,
     halves: { train: examples(24, 'a'), validation: examples(24, 'b') },
+    halvesBy: (seed) => ({ train: examples(24, `a${seed}`), validation: examples(24, `b${seed}`) }),
     settings: { ...selectionSettingsOf(config, 24), steps: 4 },
     allowance: { scope: 'row', keep: 0.5, sizes: Array.from({ length: 3 }, () => Array(6).fill(1)) },
     phase: () => ({ update: () => {}, end: () => {} }),

@@ -38,6 +38,7 @@ describe.each(selectionNames)('selection by %s', (name) => {
       model,
       objective: objectives.classification,
       halves: { train: examples(24, 'a'), validation: examples(24, 'b') },
+      halvesBy: (seed) => ({ train: examples(24, `a${seed}`), validation: examples(24, `b${seed}`) }),
       settings: noted(selectionSettingsOf(config, 24), read),
       allowance: { scope: 'row', keep: 0.5, sizes: Array.from({ length: 3 }, () => model.modules.map(() => 2 * 64)) },
       phase: () => ({ update: () => {}, end: () => {} }),

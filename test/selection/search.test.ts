@@ -16,9 +16,10 @@ beforeAll(async () => {
 async function search(
   changes: Partial<SearchOptions> = {},
   halves = { train: examples(24, 'a'), validation: examples(24, 'b') },
+  seed = 5,
 ) {
-  const head = await headParameters(model.head, options.seed);
-  const result = await searchDam(model, head, halves, { ...options, ...changes });
+  const head = await headParameters(model.head, seed);
+  const result = await searchDam(model, [{ head, halves, seed }], { ...options, ...changes });
   return { ...result, head };
 }
 
@@ -119,7 +120,7 @@ describe('the bi-level search', () => {
   });
 
   it('gives the same bits for the same seed and others for another', async () => {
-    const [one, again, other] = [await search(), await search(), await search({ seed: 6 })];
+    const [one, again, other] = [await search(), await search(), await search({}, undefined, 6)];
     expect(again.logits).toEqual(one.logits);
     expect(again.history).toEqual(one.history);
     expect(again.adapters.map(({ values }) => values)).toEqual(one.adapters.map(({ values }) => values));
@@ -130,5 +131,52 @@ describe('the bi-level search', () => {
     const abort = new AbortController();
     const onStep = ({ step }: { step: number }) => step === 2 && abort.abort();
     await expect(search({ signal: abort.signal, onStep })).rejects.toThrow(/abort/i);
+  });
+
+  describe('shared by several', () => {
+    const members = async (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, async (_, i) => ({
+          head: await headParameters(model.head, 5 + i),
+          halves: { train: examples(24, `a${i}`), validation: examples(24, `b${i}`) },
+          seed: 5 + i,
+        })),
+      );
+    const plain = { relax: 'softmax', optimizer: 'mirror', start: 'zero' } as const;
+
+    it('moves the matrix by the mean of their gradients, while each learns as it would alone', async () => {
+      // In the first two steps mirror descent moves by a gradient over its own size: what counts is the direction.
+      const together = await searchDam(model, await members(3), { ...options, ...plain, steps: 2 });
+      const alone = [];
+      for (const one of await members(3)) alone.push(await searchDam(model, [one], { ...options, ...plain, steps: 2 }));
+      const losses = alone.map(({ history }) => history[0]!.validationLoss!);
+      expect(together.history[0]!.validationLoss).toBeCloseTo(losses.reduce((sum, loss) => sum + loss) / 3, 5);
+      const mean = together.slopes![0]!.map((row, layer) =>
+        row.map((_, column) => together.slopes!.reduce((sum, one) => sum + one[layer]![column]!, 0) / 3),
+      );
+      const size = Math.sqrt(mean.flat().reduce((sum, value) => sum + value ** 2, 0) / mean.flat().length);
+      // The first gradient is 0, so that the second alone has moved the logits: 0.5 / (1 - 0.25) of a step of its direction.
+      const step = (0.03 * 0.5) / (1 - 0.5 ** 2) / Math.sqrt(0.001 / (1 - 0.999 ** 2));
+      for (const [layer, row] of together.logits.entries()) {
+        for (const [column, logit] of row.entries())
+          expect(logit).toBeCloseTo((-step * mean[layer]![column]!) / size, 4);
+      }
+    });
+
+    it('gives the same bits for the same seeds, and a team of one those of a search', async () => {
+      const [one, again] = [
+        await searchDam(model, await members(2), options),
+        await searchDam(model, await members(2), options),
+      ];
+      expect(again).toEqual(one);
+    });
+
+    it('is refused in the second order and with dropout', async () => {
+      for (const changes of [{ order: 'second' }, { dropoutRate: 0.1 }] as const) {
+        await expect(members(2).then((two) => searchDam(model, two, { ...options, ...changes }))).rejects.toThrow(
+          'Searches that share a matrix run in the first order and without dropout',
+        );
+      }
+    });
   });
 });

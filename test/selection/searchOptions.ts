@@ -18,6 +18,5 @@ export const searchOptions: SearchOptions = {
   warmupSteps: 1,
   damLearningRate: 0.03,
   maxGradNorm: 1,
-  seed: 5,
   threads: 1,
 };

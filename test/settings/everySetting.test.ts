@@ -76,6 +76,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   damLr: 0.02,
   entropyWeight: 0.1,
   searchSeeds: 2,
+  searchTeam: 2,
   searchEpochs: 2,
   searchSteps: 7,
   epochs: 2,

@@ -18,6 +18,14 @@ const searchSettings = {
     .max(20)
     .default(1)
     .describe('searches with seeds one after the other; their matrices are averaged'),
+  searchTeam: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(1)
+    .describe(
+      'searches that share one matrix and move it by the mean of their gradients; weights, halves and batches differ',
+    ),
   searchOrder: z
     .enum(searchOrders)
     .default('first')
@@ -42,7 +50,8 @@ export const diffora = {
   reads: ['targets', ...searchReads],
   async select(context) {
     const { settings, halves, allowance } = context;
-    const seeds = Array.from({ length: settings.searchSeeds }, (_, i) => settings.seed + i);
+    const { searchTeam } = settings;
+    const seeds = Array.from({ length: settings.searchSeeds }, (_, i) => settings.seed + i * searchTeam);
     const results: (SearchResult & { trained: Awaited<ReturnType<typeof freshHead>> })[] = [];
     for (const [i, seed] of seeds.entries()) {
       const name = seeds.length === 1 ? 'search' : `search ${i + 1} of ${seeds.length}`;
@@ -51,7 +60,16 @@ export const diffora = {
     const first = results[0]!;
     const values = meanOf(results.map(({ relaxed }) => relaxed));
     const gammas = results.map(({ relaxed }) => discretise(relaxed, allowance));
+    const alone = results.flatMap(({ slopes = [] }) =>
+      slopes.map((slope) =>
+        discretise(
+          slope.map((row) => row.map((one) => -one)),
+          allowance,
+        ),
+      ),
+    );
     const agreed = agreement(gammas);
+    const teamAgreed = agreement(alone);
     return {
       values,
       trained: first.trained,
@@ -70,6 +88,7 @@ export const diffora = {
         validationExamples: halves.validation.length,
         seeds: seeds.map((seed, i) => ({ seed, gamma: gammas[i]! })),
         ...(agreed === undefined ? {} : { agreement: agreed }),
+        ...(searchTeam === 1 ? {} : { team: searchTeam, teamAgreement: teamAgreed }),
         history: [...first.history],
       },
     };
@@ -79,10 +98,16 @@ export const diffora = {
 async function searchOnce(context: SelectionContext, seed: number, name: string) {
   const { model, objective, halves, settings, allowance, signal, warn } = context;
   // A search decays nothing: neither A and B nor the head.
-  const head = await freshHead(context, { seed });
+  const members = await Promise.all(
+    Array.from({ length: settings.searchTeam }, async (_, i) => ({
+      seed: seed + i,
+      head: await freshHead(context, { seed: seed + i }),
+      halves: i === 0 ? halves : context.halvesBy(seed + i),
+    })),
+  );
   const stage = context.stage?.(name);
   const phase = context.phase(name, settings.steps, stage?.found?.step);
-  const result = await searchDam(model, head, halves, {
+  const result = await searchDam(model, members, {
     objective,
     relax: settings.relax,
     groups: groupsOf(model.layers, model.modules.length, allowance),
@@ -102,7 +127,6 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
     maxSkippedSteps: settings.maxSkippedSteps,
     dropoutRate: settings.dropoutRate,
     gradientCheckpointing: settings.gradientCheckpointing,
-    seed,
     threads: settings.threads,
     signal,
     warn,
@@ -111,7 +135,7 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
       phase.update(step + 1, { validationLoss, entropy, examples, tokens }),
   });
   phase.end();
-  return { ...result, trained: [...result.adapters, ...head] };
+  return { ...result, trained: [...result.adapters, ...result.head] };
 }
 
 /** Rows of the flat matrix, or with scope `global` the whole, and how many entries of each will be kept. */
