@@ -84,7 +84,7 @@ export interface LaneSteps {
   readonly losses: Float32Array;
   /** Of the last run, in the order of `wrt`: [lanes, …shape] each. */
   readonly gradients: readonly Float32Array[];
-  /** @param batches one for each lane, all of one size and length */
+  /** @param batches one for each lane, all of one length. Those of each size run by themselves: a run costs what all lanes cost */
   run(batches: readonly Batch[]): Promise<void>;
   release(): Promise<void>;
 }
@@ -115,7 +115,25 @@ export async function openLaneSteps(
     losses: losses.data,
     gradients: gradients.map((one) => one.host()),
     async run(batches) {
-      await program.run({ ...Object.fromEntries(tensors), ...stackedFeeds(batches) }, into);
+      const feeds = Object.fromEntries(tensors);
+      const sizes = new Set(batches.map(({ batchSize }) => batchSize));
+      if (sizes.size === 1) {
+        await program.run({ ...feeds, ...stackedFeeds(batches) }, into);
+        return;
+      }
+      for (const size of sizes) {
+        // Lanes of another size run along with a batch that is not theirs, and what comes of it is left.
+        const isOf = ({ batchSize }: Batch) => batchSize === size;
+        const one = batches.find(isOf);
+        const found = await program.run({ ...feeds, ...stackedFeeds(batches.map((own) => (isOf(own) ? own : one!))) });
+        for (const [name, place] of Object.entries<DeviceTensor<Float32Array>>(into)) {
+          const [all, values] = [place.host(), found[name]!.data];
+          const length = all.length / count;
+          for (const [lane, own] of batches.entries()) {
+            if (isOf(own)) all.set(values.subarray(lane * length, (lane + 1) * length), lane * length);
+          }
+        }
+      }
     },
     release: () => program.release(),
   };

@@ -15,6 +15,15 @@ export interface Value {
 /** Values of inputs or places for outputs, by name: arrays with their sizes, or tensors where their device keeps them. */
 export type Bindings = Readonly<Record<string, Value | DeviceTensor>>;
 
+/** ONNX Runtime's name of what runs graphs. */
+export type Provider = 'cpu' | 'cuda' | 'webgpu';
+let provider: Provider = 'cpu';
+
+/** Runs the graphs that are compiled from now on by this provider, and what it has no kernel for on the CPU. For benches. @internal */
+export function runOn(name: Provider): void {
+  provider = name;
+}
+
 /** How a graph is run. */
 export interface SessionOptions {
   /** Threads inside one operator. One thread gives the same bits on every machine with the same instruction set. */
@@ -54,7 +63,7 @@ export async function compileGraph(graph: EmittedGraph, options: SessionOptions)
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(graph.bytes, {
-      executionProviders: ['cpu'],
+      executionProviders: [provider],
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',

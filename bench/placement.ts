@@ -1,0 +1,410 @@
+/**
+ * Where adapters should go at a budget: selections beside each other on one model, many trainings at once as lanes of one
+ * graph (graph/passes/vectorise.ts).
+ *
+ *     npm run bench:placement -- choose --task mrpc --output FOLDER [--model M] [--data-dir DIR] [--device cpu|cuda]
+ *                                       [--seeds 1,2,…] [--selections …] [--threads N]
+ *     npm run bench:placement -- train  --task mrpc --output FOLDER … [--budgets …] [--lanes N] [--minutes M]
+ *     npm run bench:placement -- report --output FOLDER
+ *
+ * Every seed has its own order of the data, its own A and head; one tenth of the training examples (seed 1) is held out from all
+ * of them. Chosen are modules on the rest, trained is on the rest, for two epochs at 1e-3, then the loss is measured on what was
+ * held out and the first metric on dev. A line a training is added to FOLDER/TASK.jsonl; what stands there is not repeated.
+ * `choose` keeps what each selection measures in FOLDER/choices/ (or --choices DIR), which `train` does when it finds it missing.
+ */
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { lora, loraPlan } from '../src/adapters/methods/lora.js';
+import { isNamed } from '../src/adapters/plan.js';
+import { holdOut, splitHalves } from '../src/data/stratify.js';
+import type { EncodedExample } from '../src/engine/batch.js';
+import { collate, evaluationBatches } from '../src/engine/batching.js';
+import { BatchStream } from '../src/engine/batchStream.js';
+import { openLaneSteps } from '../src/engine/gradientStep.js';
+import { type Lane, laneUpdate, stackLanes } from '../src/engine/laneUpdate.js';
+import { runLoop } from '../src/engine/loop.js';
+import { batchFeeds } from '../src/engine/modelGraph.js';
+import { adapterParameters, headParameters, type Parameter } from '../src/engine/parameters.js';
+import { openProgram } from '../src/engine/program.js';
+import { learningRates } from '../src/engine/schedule.js';
+import { selectionSettingsOf } from '../src/jobs/selectModules.js';
+import { openWorkspace, type Workspace } from '../src/jobs/workspace.js';
+import { argmaxRows } from '../src/metrics/metrics.js';
+import { rowScores } from '../src/metrics/ofRows.js';
+import type { AdaptableModule, Model } from '../src/models/model.js';
+import { silent } from '../src/reporter.js';
+import { type Provider, runOn } from '../src/runtime/session.js';
+import { splitByGamma } from '../src/selection/dam.js';
+import { type Allowance, discretise } from '../src/selection/discretise.js';
+import { gridOf } from '../src/selection/grid.js';
+import type { SelectionSettings } from '../src/selection/method.js';
+import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
+import { parseTrainConfig } from '../src/settings/config.js';
+import { encodeSplit } from '../src/tasks/encoding/encodeTexts.js';
+
+const { positionals, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: {
+    task: { type: 'string', default: 'mrpc' },
+    output: { type: 'string', default: 'runs/placement' },
+    model: { type: 'string', default: 'sentence-transformers/all-MiniLM-L6-v2' },
+    'data-dir': { type: 'string' },
+    device: { type: 'string', default: 'cpu' },
+    seeds: { type: 'string', default: '1,2,3,4,5,6,7,8' },
+    selections: { type: 'string', default: 'head,random,gradient-norm,query-value,all,team,team-from-norms' },
+    budgets: { type: 'string', default: '165888,20736,10368,5184' },
+    lanes: { type: 'string', default: '16' },
+    threads: { type: 'string', default: '2' },
+    minutes: { type: 'string', default: '1000' },
+    choices: { type: 'string' },
+    epochs: { type: 'string', default: '2' },
+    'max-train-samples': { type: 'string' },
+  },
+});
+const started = performance.now();
+const minutes = () => (performance.now() - started) / 60_000;
+const peak = 1e-3;
+/** Share of the fine-tuning's cost that a search may have. */
+const searchShare = 0.3;
+
+/** One training. */
+interface Line {
+  readonly task: string;
+  readonly budget: number;
+  readonly selection: string;
+  readonly seed: number;
+  /** Γ, a text of 0 and 1 a layer. */
+  readonly gamma: readonly string[];
+  readonly trained: number;
+  /** Mean loss of the examples that were held out. */
+  readonly heldLoss: number;
+  /** First metric on dev. */
+  readonly dev: number;
+  readonly steps: number;
+}
+
+/** One choice of modules: values of the matrix, or the modules themselves. */
+interface Chosen {
+  readonly values?: readonly (readonly number[])[];
+  readonly modules?: readonly AdaptableModule[];
+}
+
+async function run(): Promise<void> {
+  runOn(flags.device as Provider);
+  const threads = Number(flags.threads);
+  const maxTrainSamples = flags['max-train-samples'] ?? (flags.task === 'sst2' ? '6000' : undefined);
+  const config = parseTrainConfig(
+    {
+      task: flags.task,
+      model: flags.model,
+      method: 'diffora',
+      epochs: Number(flags.epochs),
+      lr: peak,
+      threads,
+      ...(flags['data-dir'] === undefined ? {} : { dataDir: flags['data-dir'] }),
+      ...(maxTrainSamples === undefined ? {} : { maxTrainSamples: Number(maxTrainSamples) }),
+    },
+    'bench',
+  );
+  const workspace = await openWorkspace(config, silent);
+  const { opened, task } = workspace;
+  const { model } = opened;
+  const objective = task.kind.objective();
+  const { kept: learned, heldOut } = holdOut(workspace.train.encoded, 0.1, 1);
+  const { maxLength } = workspace;
+  const dev = await encodeSplit(opened.tokenizer, workspace.dev.examples, { maxLength, warn: console.warn });
+  const file = join(flags.output, `${flags.task}.jsonl`);
+  mkdirSync(flags.output, { recursive: true });
+  const done = new Set(linesOf(file).map(keyOf));
+  const seeds = flags.seeds.split(',').map(Number);
+  const stepsPerEpoch = Math.ceil(learned.length / config.optimisation.batchSize);
+  const steps = Math.ceil(stepsPerEpoch * Number(flags.epochs));
+
+  const choices = flags.choices ?? join(flags.output, 'choices');
+  mkdirSync(choices, { recursive: true });
+  const chosen = new Map<string, Chosen>();
+  const choose = async (selection: string, seed: number): Promise<Chosen> => {
+    const key = join(choices, `${flags.task}-${selection}-${seed}.json`);
+    const known =
+      chosen.get(key) ??
+      (existsSync(key) ? (JSON.parse(readFileSync(key, 'utf8')) as Chosen) : await chosenBy(selection, seed));
+    chosen.set(key, known);
+    if (known.values !== undefined && !existsSync(key)) writeFileSync(key, JSON.stringify(known));
+    return known;
+  };
+  const chosenBy = async (selection: string, seed: number): Promise<Chosen> => {
+    if (selection === 'all') return { modules: model.adaptable };
+    if (selection === 'head') return { modules: [] };
+    if (selection === 'query-value')
+      return { modules: model.adaptable.filter(({ path }) => isNamed(path, 'query') || isNamed(path, 'value')) };
+    const search = searches[selection];
+    const members = search?.searchTeam ?? 1;
+    // A step of a search has two passes for each member.
+    const searchSteps = Math.max(4, Math.round((searchShare * (search?.length ?? 1) * steps) / (2 * members)));
+    const halvesBy = (other: number) => {
+      const { first, second } = splitHalves(learned, other);
+      return { train: first, validation: second };
+    };
+    const settings = {
+      ...selectionSettingsOf(config, learned.length),
+      ...(search?.settings ?? {}),
+      searchTeam: members,
+      steps: searchSteps,
+      seed,
+    } satisfies SelectionSettings;
+    const name = search === undefined ? (selection as SelectionName) : 'diffora';
+    const { values } = await selectionMethods[name].select({
+      model,
+      objective,
+      halves: halvesBy(seed),
+      halvesBy,
+      settings,
+      allowance: allowanceFor(model, 165_888, search?.scope),
+      phase: () => ({ update: () => {}, end: () => {} }),
+    });
+    return { values };
+  };
+
+  if (positionals[0] === 'choose') {
+    for (const seed of seeds) for (const selection of flags.selections.split(',')) await choose(selection, seed);
+    console.log(`${flags.task} ${flags.selections}: chosen, ${minutes().toFixed(1)} min`);
+    return;
+  }
+  for (const budget of flags.budgets.split(',').map(Number)) {
+    const wanted: { selection: string; seed: number; kept: readonly AdaptableModule[] }[] = [];
+    for (const seed of seeds) {
+      for (const selection of flags.selections.split(',')) {
+        if (done.has(keyOf({ task: flags.task, budget, selection, seed }))) continue;
+        const { values, modules } = await choose(selection, seed);
+        const allowance = allowanceFor(model, budget, searches[selection]?.scope);
+        const kept = modules ?? splitByGamma(model, discretise(values!, allowance)).kept;
+        if (kept.reduce((sum, one) => sum + one.inFeatures + one.outFeatures, 0) <= budget)
+          wanted.push({ selection, seed, kept });
+      }
+    }
+    console.log(`${flags.task} ${budget}: ${wanted.length} to train, ${minutes().toFixed(1)} min`);
+    const perGroup = Number(flags.lanes);
+    for (let i = 0; i < wanted.length; i += perGroup) {
+      if (minutes() > Number(flags.minutes)) return;
+      const group = wanted.slice(i, i + perGroup);
+      const lines = await trainGroup(workspace, group, { budget, learned, heldOut, dev, steps, threads });
+      for (const line of lines) appendFileSync(file, `${JSON.stringify(line)}\n`);
+      console.log(`${flags.task} ${budget}: ${i + group.length} of ${wanted.length}, ${minutes().toFixed(1)} min`);
+    }
+  }
+}
+
+/** Forms of DiffoRA's search. `length`: in the place of 1, as a multiple of what the search may cost. */
+interface Search {
+  readonly searchTeam?: number;
+  readonly length?: number;
+  readonly scope?: Allowance['scope'];
+  readonly settings?: Partial<SelectionSettings>;
+}
+const searches: Readonly<Record<string, Search>> = {
+  search: {},
+  'search-long': { length: 4 },
+  team: { searchTeam: 4 },
+  'team-8': { searchTeam: 8 },
+  'team-long': { searchTeam: 4, length: 4 },
+  'team-from-norms': { searchTeam: 4, settings: { damInit: 'gradient-norm' } },
+  'team-global': { searchTeam: 4, scope: 'global' },
+};
+
+/** A third of the modules at the large budget; at a small one as many as it holds at rank 1. */
+function allowanceFor(model: Model, budget: number, scope: Allowance['scope'] = 'row'): Allowance {
+  const sizes = gridOf(model).matrix(model.adaptable.map((one) => one.inFeatures + one.outFeatures));
+  const whole = sizes.flat().reduce((sum, size) => sum + size, 0);
+  return { scope, keep: 1 / 3, sizes, ...(budget < whole ? { budget } : {}) };
+}
+
+interface Group {
+  readonly budget: number;
+  readonly learned: readonly EncodedExample[];
+  readonly heldOut: readonly EncodedExample[];
+  readonly dev: readonly EncodedExample[];
+  readonly steps: number;
+  readonly threads: number;
+}
+
+/**
+ * Trains several at once: LoRA of one rank on all modules, where a lane has zeros for the modules and ranks that are not its
+ * own; A and B both 0 stay so.
+ */
+async function trainGroup(
+  { opened: { model }, task }: Workspace,
+  group: readonly { selection: string; seed: number; kept: readonly AdaptableModule[] }[],
+  { budget, learned, heldOut, dev, steps, threads }: Group,
+): Promise<Line[]> {
+  const objective = task.kind.objective();
+  const usual = { rank: 8, alpha: 16 };
+  const fitted = group.map(({ kept }) => lora.fit(usual, { own: kept, shared: [] }, model, budget));
+  const rank = Math.max(...fitted.flatMap(({ ranks }) => Object.values(ranks!)));
+  const plan = loraPlan({ rank, alpha: 2 * rank }, { own: model.adaptable, shared: [] });
+  const shapes = await adapterParameters(plan, model, 0);
+  const trained: number[] = [];
+  const each: Parameter[][] = [];
+  for (const [i, { kept, seed }] of group.entries()) {
+    const own = await adapterParameters(loraPlan(fitted[i]!, { own: kept, shared: [] }), model, seed);
+    trained.push(own.reduce((sum, { values }) => sum + values.length, 0));
+    const byName = new Map(own.map((one) => [one.name, one]));
+    const padded = shapes.map((one): Parameter => {
+      const values = new Float32Array(one.values.length);
+      const found = byName.get(one.name);
+      // Rows of A; B starts at 0.
+      if (found?.values.some((value) => value !== 0)) values.set(found.values);
+      return { ...one, values };
+    });
+    const head = await headParameters(model.head, seed);
+    // A score starts at the mean of what is learned.
+    if (model.numLabels === 1) head.find(({ shape }) => `${shape}` === '1')!.values[0] = meanLabel(learned);
+    each.push([...padded, ...head]);
+  }
+  const { tensors, lanes } = stackLanes(each);
+  const parameters = each[0]!;
+  const streams = group.map(
+    ({ seed }) => new BatchStream(learned, { batchSize: 16, seed, objective, padTokenId: model.padTokenId }),
+  );
+  const rate = learningRates({ schedule: 'linear', peak, totalSteps: steps, warmupSteps: Math.ceil(0.06 * steps) });
+  const open = () =>
+    openLaneSteps(model, { objective, plan, parameters, wrt: parameters, threads }, { count: group.length, tensors });
+  await runLoop({
+    name: 'training',
+    steps,
+    updates: [
+      laneUpdate(
+        lanes.map((own, i): Lane => ({ parameters: own, batches: streams[i]!, rate })),
+        { open, objective, weightDecay: 0.01, maxGradNorm: 1 },
+      ),
+    ],
+    trained: lanes.flat(),
+  });
+
+  const names = new Set(parameters.map(({ name }) => name));
+  const program = await openProgram(model, {
+    plan,
+    parameters,
+    threads,
+    lanes: { count: group.length, own: (name) => names.has(name) },
+    outputs: ({ logits }) => {
+      const all = logits();
+      return { logits: all };
+    },
+  });
+  /** Of every lane [examples, outputs], in the order of the examples. */
+  const logitsOf = async (examples: readonly EncodedExample[]): Promise<Float32Array[]> => {
+    const at = new Map(examples.map((one, i) => [one, i]));
+    const found = group.map(() => new Float32Array(examples.length * model.numLabels));
+    for (const batch of evaluationBatches(examples, { batchSize: 32 })) {
+      const feeds = { ...Object.fromEntries(tensors), ...batchFeeds(collate(batch, model.padTokenId), false) };
+      const { data } = (await program.run(feeds)).logits;
+      for (const [lane, own] of found.entries()) {
+        for (const [row, example] of batch.entries()) {
+          const from = (lane * batch.length + row) * model.numLabels;
+          own.set(data.subarray(from, from + model.numLabels), at.get(example)! * model.numLabels);
+        }
+      }
+    }
+    return found;
+  };
+  const [held, scored] = [await logitsOf(heldOut), await logitsOf(dev)];
+  await program.release();
+  const labels = dev.map(({ label }) => label!);
+  const grid = gridOf(model);
+  return group.map(({ selection, seed, kept }, i): Line => {
+    const predicted = model.numLabels === 1 ? scored[i]! : argmaxRows(scored[i]!, model.numLabels);
+    const scores = rowScores(task.metrics, predicted, labels, model.numLabels);
+    const own = new Set(kept);
+    return {
+      task: flags.task,
+      budget,
+      selection,
+      seed,
+      gamma: grid.matrix(model.adaptable.map((one) => (own.has(one) ? 1 : 0))).map((row) => row.join('')),
+      trained: trained[i]!,
+      heldLoss: lossOf(held[i]!, heldOut, model.numLabels),
+      dev: scores[task.metrics[0]!]!,
+      steps,
+    };
+  });
+}
+
+function meanLabel(examples: readonly EncodedExample[]): number {
+  return examples.reduce((sum, { label }) => sum + label!, 0) / examples.length;
+}
+
+/** Mean cross-entropy, or mean squared error of one output. */
+function lossOf(logits: Float32Array, examples: readonly EncodedExample[], numLabels: number): number {
+  let sum = 0;
+  for (const [i, { label }] of examples.entries()) {
+    const row = logits.subarray(i * numLabels, (i + 1) * numLabels);
+    if (numLabels === 1) sum += (row[0]! - label!) ** 2;
+    else {
+      const largest = Math.max(...row);
+      sum += Math.log(row.reduce((total, value) => total + Math.exp(value - largest), 0)) + largest - row[label!]!;
+    }
+  }
+  return sum / examples.length;
+}
+
+function linesOf(file: string): Line[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
+}
+
+function keyOf({ task, budget, selection, seed }: Pick<Line, 'task' | 'budget' | 'selection' | 'seed'>): string {
+  return `${task} ${budget} ${selection} ${seed}`;
+}
+
+/**
+ * Differences to another selection, paired by task and seed: the mean over tasks of the means over seeds, with a 95 %
+ * interval from the spread of the seeds of each task (normal approximation; tasks are taken as given).
+ */
+function report(folder: string): void {
+  const lines = readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .flatMap((name) => linesOf(join(folder, name)));
+  const byKey = new Map(lines.map((line) => [keyOf(line), line]));
+  const distinct = <T>(values: readonly T[]) => [...new Set(values)];
+  const tasks = distinct(lines.map(({ task }) => task)).sort();
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  for (const budget of distinct(lines.map((line) => line.budget)).sort((a, b) => b - a)) {
+    const there = lines.filter((line) => line.budget === budget);
+    const selections = distinct(there.map(({ selection }) => selection));
+    for (const reference of ['random', 'gradient-norm', 'query-value', 'all', 'head']) {
+      for (const selection of selections) {
+        if (selection === reference || !selections.includes(reference)) continue;
+        const each = (of: (own: Line, other: Line) => number) =>
+          tasks.flatMap((task) => {
+            const pairs = there
+              .filter((line) => line.task === task && line.selection === selection)
+              .flatMap((own) => {
+                const other = byKey.get(keyOf({ ...own, selection: reference }));
+                return other === undefined ? [] : [of(own, other)];
+              });
+            return pairs.length < 2 ? [] : [pairs];
+          });
+        const shown = (pairs: readonly (readonly number[])[]) => {
+          const centre = mean(pairs.map(mean));
+          const variances = pairs.map(
+            (one) => one.reduce((sum, x) => sum + (x - mean(one)) ** 2, 0) / (one.length - 1) / one.length,
+          );
+          const half = (1.96 * Math.sqrt(variances.reduce((sum, one) => sum + one, 0))) / pairs.length;
+          const isClear = Math.abs(centre) > half;
+          return `${centre.toFixed(2)} (${(centre - half).toFixed(2)}, ${(centre + half).toFixed(2)})${isClear ? '*' : ''}`;
+        };
+        const held = each((own, other) => (100 * (own.heldLoss - other.heldLoss)) / other.heldLoss);
+        if (held.length === 0) continue;
+        const dev = each((own, other) => 100 * (own.dev - other.dev));
+        const counts = held.map((one) => one.length).join(' ');
+        console.log(`| ${budget} | ${selection} | ${reference} | ${shown(held)} | ${shown(dev)} | ${counts} |`);
+      }
+    }
+  }
+}
+
+if (positionals[0] === 'report') report(flags.output);
+else await run();
