@@ -51,7 +51,7 @@ export const diffora = {
   async select(context) {
     const { settings, halves, allowance } = context;
     const { searchTeam } = settings;
-    const seeds = Array.from({ length: settings.searchSeeds }, (_, i) => settings.seed + i * searchTeam);
+    const seeds = Array.from({ length: settings.searchSeeds }, (_, i) => settings.seed + i);
     const results: (SearchResult & { trained: Awaited<ReturnType<typeof freshHead>> })[] = [];
     for (const [i, seed] of seeds.entries()) {
       const name = seeds.length === 1 ? 'search' : `search ${i + 1} of ${seeds.length}`;
@@ -95,14 +95,17 @@ export const diffora = {
   },
 } satisfies SelectionMethod;
 
+/** Between the seeds of a team, so that teams of seeds one after the other share no member. */
+const memberStride = 1000;
+
 async function searchOnce(context: SelectionContext, seed: number, name: string) {
   const { model, objective, halves, settings, allowance, signal, warn } = context;
   // A search decays nothing: neither A and B nor the head.
   const members = await Promise.all(
     Array.from({ length: settings.searchTeam }, async (_, i) => ({
-      seed: seed + i,
-      head: await freshHead(context, { seed: seed + i }),
-      halves: i === 0 ? halves : context.halvesBy(seed + i),
+      seed: seed + memberStride * i,
+      head: await freshHead(context, { seed: seed + memberStride * i }),
+      halves: i === 0 ? halves : context.halvesBy(seed + memberStride * i),
     })),
   );
   const stage = context.stage?.(name);
