@@ -2,46 +2,49 @@
  * Where adapters should go at a budget: selections beside each other on one model, many trainings at once as lanes of one
  * graph (graph/passes/vectorise.ts).
  *
- *     npm run bench:placement -- choose --task mrpc --output FOLDER [--model M] [--data-dir DIR] [--device cpu|cuda]
+ *     npm run bench:placement -- choose --task mrpc --output FOLDER [--model M] [--data-dir DIR]
  *                                       [--seeds 1,2,…] [--selections …] [--threads N]
- *     npm run bench:placement -- train  --task mrpc --output FOLDER … [--budgets …] [--lanes N] [--minutes M]
+ *     npm run bench:placement -- train  --task mrpc --output FOLDER … [--budgets …] [--lanes N] [--minutes M] [--device cpu|cuda]
  *     npm run bench:placement -- report --output FOLDER
  *
  * Every seed has its own order of the data, its own A and head; one tenth of the training examples (seed 1) is held out from all
  * of them. Chosen are modules on the rest, trained is on the rest, for two epochs at 1e-3, then the loss is measured on what was
  * held out and the first metric on dev. A line a training is added to FOLDER/TASK.jsonl; what stands there is not repeated.
- * `choose` keeps what each selection measures in FOLDER/choices/ (or --choices DIR), which `train` does when it finds it missing.
+ * `choose` keeps what each selection measures in FOLDER/choices/ (or --choices DIR), which `train` does when it finds it missing; it runs on the CPU.
  */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { lora, loraPlan } from '../src/adapters/methods/lora.js';
 import { isNamed } from '../src/adapters/plan.js';
-import { holdOut, splitHalves } from '../src/data/stratify.js';
+import { holdOut } from '../src/data/stratify.js';
 import type { EncodedExample } from '../src/engine/batch.js';
 import { collate, evaluationBatches } from '../src/engine/batching.js';
 import { BatchStream } from '../src/engine/batchStream.js';
-import { openLaneSteps } from '../src/engine/gradientStep.js';
+import { openLaneSteps } from '../src/engine/laneSteps.js';
 import { type Lane, laneUpdate, stackLanes } from '../src/engine/laneUpdate.js';
 import { runLoop } from '../src/engine/loop.js';
 import { batchFeeds } from '../src/engine/modelGraph.js';
 import { adapterParameters, headParameters, type Parameter } from '../src/engine/parameters.js';
 import { openProgram } from '../src/engine/program.js';
 import { learningRates } from '../src/engine/schedule.js';
+import { trainingSteps } from '../src/jobs/fineTune.js';
 import { selectionSettingsOf } from '../src/jobs/selectModules.js';
 import { openWorkspace, type Workspace } from '../src/jobs/workspace.js';
 import { argmaxRows } from '../src/metrics/metrics.js';
 import { rowScores } from '../src/metrics/ofRows.js';
 import type { AdaptableModule, Model } from '../src/models/model.js';
 import { silent } from '../src/reporter.js';
-import { type Provider, runOn } from '../src/runtime/session.js';
+import type { Provider } from '../src/runtime/session.js';
 import { splitByGamma } from '../src/selection/dam.js';
 import { type Allowance, discretise } from '../src/selection/discretise.js';
 import { gridOf } from '../src/selection/grid.js';
 import type { SelectionSettings } from '../src/selection/method.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
-import { parseTrainConfig } from '../src/settings/config.js';
+import { type OptimisationConfig, parseTrainConfig } from '../src/settings/config.js';
 import { encodeSplit } from '../src/tasks/encoding/encodeTexts.js';
+import { halvesBy } from './halves.js';
+import { meanLoss } from './meanLoss.js';
 
 const { positionals, values: flags } = parseArgs({
   allowPositionals: true,
@@ -63,6 +66,7 @@ const { positionals, values: flags } = parseArgs({
   },
 });
 const started = performance.now();
+const provider = flags.device as Provider;
 const minutes = () => (performance.now() - started) / 60_000;
 const peak = 1e-3;
 /** Share of the fine-tuning's cost that a search may have. */
@@ -91,7 +95,6 @@ interface Chosen {
 }
 
 async function run(): Promise<void> {
-  runOn(flags.device as Provider);
   const threads = Number(flags.threads);
   const maxTrainSamples = flags['max-train-samples'] ?? (flags.task === 'sst2' ? '6000' : undefined);
   const config = parseTrainConfig(
@@ -118,9 +121,10 @@ async function run(): Promise<void> {
   mkdirSync(flags.output, { recursive: true });
   const done = new Set(linesOf(file).map(keyOf));
   const seeds = flags.seeds.split(',').map(Number);
-  const stepsPerEpoch = Math.ceil(learned.length / config.optimisation.batchSize);
-  const steps = Math.ceil(stepsPerEpoch * Number(flags.epochs));
+  const { optimisation } = config;
+  const steps = trainingSteps(optimisation, Math.ceil(learned.length / optimisation.batchSize));
 
+  const halves = halvesBy(learned);
   const choices = flags.choices ?? join(flags.output, 'choices');
   mkdirSync(choices, { recursive: true });
   const chosen = new Map<string, Chosen>();
@@ -142,10 +146,6 @@ async function run(): Promise<void> {
     const members = search?.searchTeam ?? 1;
     // A step of a search has two passes for each member.
     const searchSteps = Math.max(4, Math.round((searchShare * (search?.length ?? 1) * steps) / (2 * members)));
-    const halvesBy = (other: number) => {
-      const { first, second } = splitHalves(learned, other);
-      return { train: first, validation: second };
-    };
     const settings = {
       ...selectionSettingsOf(config, learned.length),
       ...(search?.settings ?? {}),
@@ -157,8 +157,8 @@ async function run(): Promise<void> {
     const { values } = await selectionMethods[name].select({
       model,
       objective,
-      halves: halvesBy(seed),
-      halvesBy,
+      halves: halves(seed),
+      halvesBy: halves,
       settings,
       allowance: allowanceFor(model, 165_888, search?.scope),
       phase: () => ({ update: () => {}, end: () => {} }),
@@ -188,7 +188,7 @@ async function run(): Promise<void> {
     for (let i = 0; i < wanted.length; i += perGroup) {
       if (minutes() > Number(flags.minutes)) return;
       const group = wanted.slice(i, i + perGroup);
-      const lines = await trainGroup(workspace, group, { budget, learned, heldOut, dev, steps, threads });
+      const lines = await trainGroup(workspace, group, { budget, learned, heldOut, dev, steps, optimisation, threads });
       for (const line of lines) appendFileSync(file, `${JSON.stringify(line)}\n`);
       console.log(`${flags.task} ${budget}: ${i + group.length} of ${wanted.length}, ${minutes().toFixed(1)} min`);
     }
@@ -225,6 +225,7 @@ interface Group {
   readonly heldOut: readonly EncodedExample[];
   readonly dev: readonly EncodedExample[];
   readonly steps: number;
+  readonly optimisation: OptimisationConfig;
   readonly threads: number;
 }
 
@@ -235,7 +236,7 @@ interface Group {
 async function trainGroup(
   { opened: { model }, task }: Workspace,
   group: readonly { selection: string; seed: number; kept: readonly AdaptableModule[] }[],
-  { budget, learned, heldOut, dev, steps, threads }: Group,
+  { budget, learned, heldOut, dev, steps, optimisation, threads }: Group,
 ): Promise<Line[]> {
   const objective = task.kind.objective();
   const usual = { rank: 8, alpha: 16 };
@@ -263,19 +264,29 @@ async function trainGroup(
   }
   const { tensors, lanes } = stackLanes(each);
   const parameters = each[0]!;
+  const { batchSize, warmupRatio, weightDecay, maxGradNorm } = optimisation;
   const streams = group.map(
-    ({ seed }) => new BatchStream(learned, { batchSize: 16, seed, objective, padTokenId: model.padTokenId }),
+    ({ seed }) => new BatchStream(learned, { batchSize, seed, objective, padTokenId: model.padTokenId }),
   );
-  const rate = learningRates({ schedule: 'linear', peak, totalSteps: steps, warmupSteps: Math.ceil(0.06 * steps) });
+  const rate = learningRates({
+    schedule: 'linear',
+    peak,
+    totalSteps: steps,
+    warmupSteps: Math.ceil(warmupRatio * steps),
+  });
   const open = () =>
-    openLaneSteps(model, { objective, plan, parameters, wrt: parameters, threads }, { count: group.length, tensors });
+    openLaneSteps(
+      model,
+      { objective, plan, parameters, wrt: parameters, threads },
+      { count: group.length, tensors, provider },
+    );
   await runLoop({
     name: 'training',
     steps,
     updates: [
       laneUpdate(
         lanes.map((own, i): Lane => ({ parameters: own, batches: streams[i]!, rate })),
-        { open, objective, weightDecay: 0.01, maxGradNorm: 1 },
+        { open, objective, weightDecay, maxGradNorm },
       ),
     ],
     trained: lanes.flat(),
@@ -286,11 +297,9 @@ async function trainGroup(
     plan,
     parameters,
     threads,
+    provider,
     lanes: { count: group.length, own: (name) => names.has(name) },
-    outputs: ({ logits }) => {
-      const all = logits();
-      return { logits: all };
-    },
+    outputs: ({ logits }) => ({ logits: logits() }),
   });
   /** Of every lane [examples, outputs], in the order of the examples. */
   const logitsOf = async (examples: readonly EncodedExample[]): Promise<Float32Array[]> => {
@@ -310,7 +319,8 @@ async function trainGroup(
   };
   const [held, scored] = [await logitsOf(heldOut), await logitsOf(dev)];
   await program.release();
-  const labels = dev.map(({ label }) => label!);
+  const labelsOf = (examples: readonly EncodedExample[]) => examples.map(({ label }) => label!);
+  const [labels, heldLabels] = [labelsOf(dev), labelsOf(heldOut)];
   const grid = gridOf(model);
   return group.map(({ selection, seed, kept }, i): Line => {
     const predicted = model.numLabels === 1 ? scored[i]! : argmaxRows(scored[i]!, model.numLabels);
@@ -323,7 +333,7 @@ async function trainGroup(
       seed,
       gamma: grid.matrix(model.adaptable.map((one) => (own.has(one) ? 1 : 0))).map((row) => row.join('')),
       trained: trained[i]!,
-      heldLoss: lossOf(held[i]!, heldOut, model.numLabels),
+      heldLoss: meanLoss(held[i]!, heldLabels, model.numLabels),
       dev: scores[task.metrics[0]!]!,
       steps,
     };
@@ -332,20 +342,6 @@ async function trainGroup(
 
 function meanLabel(examples: readonly EncodedExample[]): number {
   return examples.reduce((sum, { label }) => sum + label!, 0) / examples.length;
-}
-
-/** Mean cross-entropy, or mean squared error of one output. */
-function lossOf(logits: Float32Array, examples: readonly EncodedExample[], numLabels: number): number {
-  let sum = 0;
-  for (const [i, { label }] of examples.entries()) {
-    const row = logits.subarray(i * numLabels, (i + 1) * numLabels);
-    if (numLabels === 1) sum += (row[0]! - label!) ** 2;
-    else {
-      const largest = Math.max(...row);
-      sum += Math.log(row.reduce((total, value) => total + Math.exp(value - largest), 0)) + largest - row[label!]!;
-    }
-  }
-  return sum / examples.length;
 }
 
 function linesOf(file: string): Line[] {

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loraPlan } from '../src/adapters/methods/lora.js';
-import { holdOut, splitHalves, subsample } from '../src/data/stratify.js';
+import { holdOut, subsample } from '../src/data/stratify.js';
 import type { EncodedExample } from '../src/engine/batch.js';
 import { adapterParameters, headParameters } from '../src/engine/parameters.js';
 import { writeFileAtomic } from '../src/files/atomic.js';
@@ -31,6 +31,8 @@ import { discretise } from '../src/selection/discretise.js';
 import type { SelectionSettings } from '../src/selection/method.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
 import { learningRateOf, parseTrainConfig, type TrainConfig } from '../src/settings/config.js';
+import { halvesBy } from './halves.js';
+import { meanLoss } from './meanLoss.js';
 
 const folder = fileURLToPath(new URL('../docs/results/selection', import.meta.url));
 const { positionals, values: flags } = parseArgs({
@@ -163,7 +165,7 @@ async function trainMasks(name: string, { opened, task }: Workspace, parts: Part
       const result: MaskScore = {
         columns: key,
         seed,
-        loss: round(lossOf(logits, labels, model.numLabels)),
+        loss: round(meanLoss(logits, labels, model.numLabels)),
         score: round(scores[task.metrics[0]!]!),
         seconds: Math.round((performance.now() - started) / 1000),
       };
@@ -191,17 +193,15 @@ async function select(name: string, { opened, task }: Workspace, parts: Parts, b
     for (const seed of seeds) {
       if (done.some((one) => one.method === label && one.seed === seed)) continue;
       const started = performance.now();
-      const { first, second } = splitHalves(parts.train, seed);
+      const halves = halvesBy(parts.train);
+      const own = halves(seed);
       const selected = await selectionMethods[method].select({
         model,
         objective: task.kind.objective(),
-        halves: { train: first, validation: second },
-        halvesBy(other) {
-          const halves = splitHalves(parts.train, other);
-          return { train: halves.first, validation: halves.second };
-        },
+        halves: own,
+        halvesBy: halves,
         settings: {
-          ...selectionSettingsOf(base, first.length),
+          ...selectionSettingsOf(base, own.train.length),
           seed,
           ...changes,
         },
@@ -310,17 +310,6 @@ async function report(): Promise<void> {
 
 function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-}
-
-/** Mean cross-entropy, or mean squared error of one output. */
-function lossOf(logits: Float32Array, labels: readonly number[], outputs: number): number {
-  const losses = labels.map((label, row) => {
-    const one = Array.from(logits.subarray(row * outputs, (row + 1) * outputs));
-    if (outputs === 1) return (one[0]! - label) ** 2;
-    const highest = Math.max(...one);
-    return highest + Math.log(one.reduce((sum, value) => sum + Math.exp(value - highest), 0)) - one[label]!;
-  });
-  return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
 function combinations(n: number, k: number): number[][] {

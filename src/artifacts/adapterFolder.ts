@@ -28,6 +28,8 @@ import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
+import type { Kind } from '../tasks/kinds/kind.js';
+import { kinds } from '../tasks/kinds/registry.js';
 import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoints/format.js';
@@ -266,10 +268,8 @@ export function taskOfHead(
   if (task !== undefined) return task;
   const type = base?.config.problem_type;
   const of = typeof type === 'string' ? ` of problem_type ${type}, as its base model's config.json has it` : '';
-  const cure =
-    base !== undefined && taskType === 'TOKEN_CLS'
-      ? `Only tags of entities can be read: name the outputs so (O, B-PER, I-PER, …) in id2label of ${base.folder}/config.json`
-      : 'Take another';
+  const kind = Object.values<Kind>(kinds).find((one) => one.taskType === taskType && one.headCure !== undefined);
+  const cure = (base && kind?.headCure?.(`${base.folder}/config.json`)) ?? 'Take another';
   throw new DiffoError(
     `${folder}: an adapter with a ${taskType} head${of}; no kind of task here has such outputs. ${cure}.`,
   );

@@ -3,7 +3,7 @@ import { together } from '../state.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import type { Batch } from './batch.js';
 import type { BatchStream } from './batchStream.js';
-import type { LaneSteps } from './gradientStep.js';
+import type { LaneSteps } from './laneSteps.js';
 import { type Outcome, outcomeOf, type Update } from './loop.js';
 import type { Objective } from './objective.js';
 import { type Parameter, valuesState } from './parameters.js';
@@ -54,8 +54,6 @@ export interface LaneUpdateOptions {
   readonly objective: Objective;
   readonly weightDecay: number;
   readonly maxGradNorm: number;
-  /** Is told the losses of a step, one a lane. */
-  readonly onLosses?: (step: number, losses: Float32Array) => void;
 }
 
 /**
@@ -88,10 +86,9 @@ export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): 
             step,
           );
           if (batches.some((batch) => objective.weight(batch) === 0)) return { kind: 'unlabelled', batches };
-          await steps.run(batches);
-          options.onLosses?.(step, steps.losses);
+          const loss = await steps.run(batches);
           const norms = gradients.map((own) => clipGlobalNorm(own, maxGradNorm));
-          const outcome = outcomeOf(batches, meanOf(steps.losses), Math.hypot(...norms) / Math.sqrt(norms.length));
+          const outcome = outcomeOf(batches, loss, Math.hypot(...norms) / Math.sqrt(norms.length));
           if (outcome.kind !== 'done') return outcome;
           for (const [lane, { rate }] of lanes.entries()) optimizers[lane]!.step(gradients[lane]!, rate(step));
           return outcome;
@@ -100,8 +97,4 @@ export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): 
       };
     },
   };
-}
-
-function meanOf(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

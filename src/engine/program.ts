@@ -3,15 +3,14 @@ import { liftWidened } from '../graph/passes/liftWidened.js';
 import { type Lanes, vectorise } from '../graph/passes/vectorise.js';
 import type { Model } from '../models/model.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
-import { type Bindings, openSession } from '../runtime/session.js';
+import { type Bindings, openSession, type SessionOptions } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
 import { parameterFeeds } from './parameters.js';
 import { wideWeights } from './wideWeights.js';
 
-export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions {
+export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions, SessionOptions {
   /** What is computed, from the model's graph: float32. */
   readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
-  readonly threads: number;
   /** Runs the graph for several sets of inputs at once; what is fed of these, and every output, has a leading axis. */
   readonly lanes?: Lanes | undefined;
 }
@@ -36,7 +35,7 @@ export async function openProgram<Name extends string>(
   model: Model,
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
-  const { threads, parameters, lanes } = options;
+  const { threads, provider, parameters, lanes } = options;
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
     if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);
@@ -47,6 +46,7 @@ export async function openProgram<Name extends string>(
   let bound: Bindings = { ...parameterFeeds(shared), ...(await wideWeights(model.checkpoint, widened)) };
   const session = await openSession(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
     threads,
+    provider,
   });
   return {
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,

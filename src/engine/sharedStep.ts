@@ -1,3 +1,4 @@
+import type { Releasable } from '../runtime/release.js';
 import type { GradientStep } from './gradientStep.js';
 import type { Parameter } from './parameters.js';
 
@@ -12,19 +13,27 @@ export type OpenStep = (wrt: readonly Parameter[]) => Promise<GradientStep>;
  * @param wrt what it differentiates by, all that the users ask for
  */
 export function sharedStep(open: () => Promise<GradientStep>, wrt: readonly Parameter[]): OpenStep {
-  let opening: Promise<GradientStep> | undefined;
-  let users = 0;
+  const openShared = shared(open);
   return async (own) => {
+    const step = await openShared();
+    return { ...step, gradients: own.map((one) => step.gradients[wrt.indexOf(one)]!) };
+  };
+}
+
+/** One thing for several users: opened for the first of them, released by the last. */
+export function shared<T extends Releasable>(open: () => Promise<T>): () => Promise<T> {
+  let opening: Promise<T> | undefined;
+  let users = 0;
+  return async () => {
     opening ??= open();
-    const step = await opening;
+    const opened = await opening;
     users++;
     return {
-      gradients: own.map((one) => step.gradients[wrt.indexOf(one)]!),
-      run: (batch, index) => step.run(batch, index),
+      ...opened,
       async release() {
         if (--users > 0) return;
         opening = undefined;
-        await step.release();
+        await opened.release();
       },
     };
   };

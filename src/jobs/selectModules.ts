@@ -12,6 +12,7 @@ import { type Allowance, discretise, refuseTooSmall } from '../selection/discret
 import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
 import { selectionMethods } from '../selection/registry.js';
+import type { Halves } from '../selection/search.js';
 import {
   adapterMethodOf,
   choosingMethodOf,
@@ -42,8 +43,8 @@ export async function selectModules(
   { reporter, signal, journal }: RunContext,
 ): Promise<Selection> {
   const { seed } = config.run;
-  const { first, second } = halvesOf(train, seed);
-  if (first.length === 0 || second.length === 0) {
+  const halves = halvesOf(train, seed);
+  if (halves.train.length === 0 || halves.validation.length === 0) {
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
   const { scope, keep, budget, share } = config.selection;
@@ -52,12 +53,9 @@ export async function selectModules(
   const selected = await selectionMethods[name].select({
     model,
     objective: task.kind.objective(),
-    halves: { train: first, validation: second },
-    halvesBy(other) {
-      const halves = halvesOf(train, other);
-      return { train: halves.first, validation: halves.second };
-    },
-    settings: selectionSettingsOf(config, first.length),
+    halves,
+    halvesBy: (other) => halvesOf(train, other),
+    settings: selectionSettingsOf(config, halves.train.length),
     allowance,
     signal,
     warn: reporter.warn,
@@ -100,13 +98,13 @@ export const savedSelection: Codec<Selection> = {
 };
 
 /** Windows of one example stay together. */
-function halvesOf(train: readonly EncodedExample[], seed: number) {
+function halvesOf(train: readonly EncodedExample[], seed: number): Halves {
   const leading = train.filter(({ index }, i) => i === 0 || index !== train[i - 1]!.index);
   const { first } = splitHalves(leading, seed);
   const inFirst = new Set(first.map(({ index }) => index));
   return {
-    first: train.filter(({ index }) => inFirst.has(index)),
-    second: train.filter(({ index }) => !inFirst.has(index)),
+    train: train.filter(({ index }) => inFirst.has(index)),
+    validation: train.filter(({ index }) => !inFirst.has(index)),
   };
 }
 

@@ -17,17 +17,13 @@ export type Bindings = Readonly<Record<string, Value | DeviceTensor>>;
 
 /** ONNX Runtime's name of what runs graphs. */
 export type Provider = 'cpu' | 'cuda' | 'webgpu';
-let provider: Provider = 'cpu';
-
-/** Runs the graphs that are compiled from now on by this provider, and what it has no kernel for on the CPU. For benches. @internal */
-export function runOn(name: Provider): void {
-  provider = name;
-}
 
 /** How a graph is run. */
 export interface SessionOptions {
   /** Threads inside one operator. One thread gives the same bits on every machine with the same instruction set. */
   readonly threads: number;
+  /** What runs the graph, but for what it has no kernel for, which the CPU runs. Default cpu. For benches. @internal */
+  readonly provider?: Provider | undefined;
 }
 
 /** One compiled graph. Runs must not overlap: fetches are written into arrays that the caller owns. */
@@ -63,7 +59,7 @@ export async function compileGraph(graph: EmittedGraph, options: SessionOptions)
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(graph.bytes, {
-      executionProviders: [provider],
+      executionProviders: [options.provider ?? 'cpu'],
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',

@@ -184,8 +184,8 @@ export async function searchDam(
     relaxed: grid.rows(relax(options.relax, logits, groups).gates),
     history,
     // Those of a team lie in its own arrays.
-    adapters: (team?.trained ?? weights).slice(0, each[0]!.adapters.length),
-    head: (team?.trained ?? weights).slice(each[0]!.adapters.length, weights.length),
+    adapters: all.slice(0, each[0]!.adapters.length),
+    head: all.slice(each[0]!.adapters.length, weights.length),
     ...(team && { slopes: team.slopes.map((slope) => grid.rows(slope)) }),
   };
 }

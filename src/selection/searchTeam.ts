@@ -1,8 +1,10 @@
 import type { BatchStream } from '../engine/batchStream.js';
-import { type GradientStepOptions, type LaneSteps, openLaneSteps } from '../engine/gradientStep.js';
+import type { GradientStepOptions } from '../engine/gradientStep.js';
+import { openLaneSteps } from '../engine/laneSteps.js';
 import { type Lane, laneUpdate, stackLanes } from '../engine/laneUpdate.js';
 import type { Update } from '../engine/loop.js';
 import type { Parameter } from '../engine/parameters.js';
+import { shared } from '../engine/sharedStep.js';
 import type { Model } from '../models/model.js';
 import { doublesState, type Resumable, together } from '../state.js';
 import type { Gates } from './moduleGates.js';
@@ -36,7 +38,7 @@ export function searchTeam(
   const { tensors, lanes } = stackLanes(members.map(({ adapters, head }) => [...adapters, ...head]));
   const count = members.length;
   const slopes = members.map(() => new Float64Array(gates.parameter.values.length));
-  const open = sharedLanes(() => openLaneSteps(model, { ...options, gates: gates.of }, { count, tensors }));
+  const open = shared(() => openLaneSteps(model, { ...options, gates: gates.of }, { count, tensors }));
   return {
     trained: lanes.flat(),
     slopes,
@@ -48,7 +50,7 @@ export function searchTeam(
       return {
         gradient,
         async run(validation) {
-          await steps.run(validation);
+          const loss = await steps.run(validation);
           const own = steps.gradients[0]!;
           for (let i = 0; i < length; i++) {
             let sum = 0;
@@ -58,7 +60,7 @@ export function searchTeam(
             }
             gradient[i] = sum / count;
           }
-          return steps.losses.reduce((sum, loss) => sum + loss, 0) / count;
+          return loss;
         },
         release: () => steps.release(),
       };
@@ -76,24 +78,5 @@ export function searchTeam(
           },
         },
       ),
-  };
-}
-
-/** One compiled graph for two users who take turns: opened for the first, released by the last. */
-function sharedLanes(open: () => Promise<LaneSteps>): () => Promise<LaneSteps> {
-  let opening: Promise<LaneSteps> | undefined;
-  let users = 0;
-  return async () => {
-    opening ??= open();
-    const steps = await opening;
-    users++;
-    return {
-      ...steps,
-      async release() {
-        if (--users > 0) return;
-        opening = undefined;
-        await steps.release();
-      },
-    };
   };
 }

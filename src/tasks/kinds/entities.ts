@@ -234,6 +234,9 @@ export const entities = defineKind<EntitiesPrediction>({
           metrics: ['f1', 'precision', 'recall'],
         },
 
+  headCure: (config) =>
+    `Only tags of entities can be read: name the outputs so (O, B-PER, I-PER, …) in id2label of ${config}`,
+
   // Classes that are no tags are answered token by token.
   ownHead: {
     fits: (checkpoint) => isClass(checkpoint.config, /ForTokenClassification$/) && areTags(labelNames(checkpoint)),

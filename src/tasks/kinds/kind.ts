@@ -264,6 +264,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   headConfig(task: Pick<Task, 'labels'>): Readonly<Record<string, unknown>>;
   /** What an adapter that others wrote is taken for, by its head; undefined where it is none of this kind. @internal */
   fromHead?(head: ForeignHead): Omit<LearnedTask, 'name' | 'kind'> | undefined;
+  /** What makes a head of its task type one of this kind. @param config path of the base model's config.json @internal */
+  headCure?(config: string): string;
 }
 
 /** What of a task only tasks of some kinds have. A kind's own file adds to it. */
