@@ -136,9 +136,9 @@ export function isReadBySelect(key: TrainKey): boolean {
 
 /** The ways to choose modules that read a setting, where nothing is trained afterwards. */
 function selectReaders(key: TrainKey): string[] {
-  // What the search trained is for the training alone; ranks that differ count in a budget.
+  // What the search trained is for the training alone; ranks that differ count in a budget; parameters limit what is kept.
   if (key === 'start') return [];
-  const read = key === 'ranks' ? 'budget' : key;
+  const read = key === 'ranks' ? 'budget' : key === 'parameters' ? 'scope' : key;
   return selectionNames.filter((name) => {
     const { settings, reads } = selectionMethods[name];
     return Object.hasOwn(settings, read) || reads.some((one) => one === read);

@@ -165,7 +165,8 @@ function choiceOf(config: TrainConfig): unknown {
   const settings = Object.entries(selectionSettingsOf(config, 24)).filter(([name]) => names.includes(name));
   const declared = (name: string, value: unknown) => (Object.hasOwn(method.settings, name) ? value : undefined);
   const sizes = budget === undefined ? undefined : moduleSizes(model, config.method);
-  const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope)];
+  const limit = Object.hasOwn(method.settings, 'scope') ? config.method.parameters : undefined;
+  const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope), limit];
   const head = method.reads.includes('head') ? config.method.head : undefined;
   return [config.selection.select, settings, kept, declared('share', share), declared('start', start), sizes, head];
 }
