@@ -5,6 +5,7 @@ import type { Split } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { noteNewHead, type OpenedModel, withHead } from '../models/loading/openedModel.js';
+import type { Model } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
@@ -76,8 +77,7 @@ export async function workspaceOf(
   const whole = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
-  const restricted = adapter === undefined && hasMatrix(config) && config.selection.select !== 'list';
-  const opened = restricted ? { ...whole, model: restrictColumns(whole.model, method.targets) } : whole;
+  const opened = adapter === undefined ? { ...whole, model: searchedModel(whole.model, config) } : whole;
   const given =
     dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
   const { train, dev } = usedOf(trainSplit, devSplit, config);
@@ -105,6 +105,12 @@ export async function workspaceOf(
     adapter,
     dam: given,
   };
+}
+
+/** The model as a run sees it whose matrix is of some modules alone. */
+export function searchedModel(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Model {
+  const isRestricted = hasMatrix(config) && config.selection.select !== 'list';
+  return isRestricted ? restrictColumns(model, config.method.targets) : model;
 }
 
 /** What is trained on, and what is scored: the dev split, or a share that is held out. */

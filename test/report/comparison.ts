@@ -58,7 +58,16 @@ export function madeUpComparison(): Comparison {
       task: { ...task, name, columns: { text: 'text', label: 'label' }, splits: [], load: unread },
     };
   });
-  return { config, tasks: facts, runs: [bare, ...runs.slice(1)], trials: [], missing: 1, trained: 18, found: 0 };
+  return {
+    config,
+    tasks: facts,
+    runs: [bare, ...runs.slice(1)],
+    leftOut: [],
+    trials: [],
+    missing: 1,
+    trained: 18,
+    found: 0,
+  };
 }
 
 function unread(): never {

@@ -35,7 +35,9 @@ const compareSchema = z.strictObject({
   methods: z.array(z.union([z.string(), settings])).min(1),
   seeds: z.array(z.int().nonnegative()).min(1).default([1, 2, 3]),
   /** Trainable numbers of every method's adapters, head apart. */
-  budget: z.int().positive(),
+  budget: z.int().positive().optional(),
+  /** In the place of one budget: several, each with cells and tables of its own. */
+  budgets: z.array(z.int().positive()).min(1).optional(),
   /** Share by which a method may miss the budget before it is marked. */
   tolerance: z.number().positive().default(0.02),
   /** Learning rates tried for every method that has no list of its own. One: nothing is tried. */
@@ -73,7 +75,8 @@ export interface CompareConfig {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly ComparedMethod[];
   readonly seeds: readonly number[];
-  readonly budget: number;
+  /** One or more. */
+  readonly budgets: readonly number[];
   readonly tolerance: number;
   readonly scoreOn: 'dev' | 'validation';
   readonly validationShare: number;
@@ -93,7 +96,8 @@ const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validat
 export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   const parsed = compareSchema.safeParse(raw);
   if (!parsed.success) throw usageError(`${file}: ${firstFault(parsed.error, compareSchema, raw, 'a comparison')}.`);
-  const { title, models, seeds, budget, learningRates, ...rest } = parsed.data;
+  const { title, models, seeds, budget, budgets: several, learningRates, ...rest } = parsed.data;
+  const budgets = budgetsOf(budget, several, file);
   refuseTaken(rest.settings, `${file}: settings`);
   const tasks = rest.tasks.map((entry, i): ComparedTask => {
     const where = `${file}: tasks[${i}]`;
@@ -106,6 +110,7 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   refuseTwins(tasks, 'task', file);
   refuseTwins(methods, 'method', file);
   if (new Set(seeds).size < seeds.length) throw usageError(`${file}: seeds: a seed is named twice.`);
+  if (new Set(budgets).size < budgets.length) throw usageError(`${file}: budgets: a budget is named twice.`);
   const [first, ...others] = methods;
   const uneven = others.find((one) => one.learningRates.length !== first!.learningRates.length);
   if (uneven !== undefined) {
@@ -131,7 +136,7 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     tasks,
     methods,
     seeds,
-    budget,
+    budgets,
     reference,
   };
   for (const task of tasks) {
@@ -139,6 +144,15 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   }
   refuseUnread(config, file);
   return config;
+}
+
+function budgetsOf(budget: number | undefined, budgets: readonly number[] | undefined, file: string) {
+  if (budget !== undefined && budgets !== undefined) {
+    throw usageError(`${file}: budget is one, and budgets are several. Leave one out.`);
+  }
+  if (budgets !== undefined) return budgets;
+  if (budget !== undefined) return [budget];
+  throw usageError(`${file}: budget is missing; it takes a whole number above 0. A list of them stands under budgets.`);
 }
 
 /**
@@ -191,10 +205,12 @@ export interface RunOf {
   readonly lr: number;
   readonly validationShare?: number;
   readonly validationSeed?: number;
+  /** Trainable numbers of a method whose size can follow; default: the first budget. */
+  readonly budget?: number | undefined;
 }
 
 /** What is held out of every run; nothing where the dev split is scored. */
-export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig): Omit<RunOf, 'seed' | 'lr'> {
+export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'budget'> {
   return scoreOn === 'dev' ? {} : { validationShare, validationSeed: trialSeed };
 }
 
@@ -218,7 +234,7 @@ function settingsOfRun(
   model: string,
   task: ComparedTask,
   method: ComparedMethod,
-  of: RunOf,
+  { budget = config.budgets[0], ...of }: RunOf,
 ): Readonly<Record<string, unknown>> {
   return {
     ...config.settings,
@@ -226,7 +242,7 @@ function settingsOfRun(
     ...method.settings,
     model,
     task: task.name,
-    ...(method.fits ? { parameters: config.budget } : {}),
+    ...(method.fits ? { parameters: budget } : {}),
     ...of,
   };
 }

@@ -18,8 +18,9 @@ export class Grid {
     private readonly dataOf: (task: string) => ComparedData,
     private readonly code: string,
     private readonly records: RecordStore,
+    isLeftOut: (cell: Cell) => boolean = () => false,
   ) {
-    this.cells = cellsOf(config);
+    this.cells = cellsOf(config).filter((cell) => !isLeftOut(cell));
     for (const cell of this.cells) this.trials.set(cell, trialsOf(config, cell, dataOf(cell.task.name), code));
   }
 
@@ -69,7 +70,13 @@ export class Grid {
 
   collect(): Pick<Comparison, 'runs' | 'trials' | 'missing'> {
     const recordsOf = (jobs: readonly (Job | undefined)[]) =>
-      jobs.flatMap((job) => (job === undefined ? [] : (this.records.get(job) ?? [])));
+      jobs.flatMap((job): CompareRecord[] => {
+        const record = job && this.records.get(job);
+        if (record === undefined) return [];
+        // Records of before there could be several do not name their budget.
+        const { budget } = job!.cell;
+        return [budget === undefined ? record : { ...record, budget }];
+      });
     const runs = recordsOf(this.runs());
     const trials = recordsOf([...this.trials.values()].flat());
     return { runs, trials, missing: this.cells.length * this.config.seeds.length - runs.length };

@@ -18,6 +18,8 @@ const recordSchema = z.looseObject({
   model: z.string(),
   task: z.string(),
   method: z.string(),
+  /** Trainable numbers that it was to have; left out of a method that has the size it has. */
+  budget: z.int().optional(),
   seed: z.int(),
   lr: z.number(),
   status: z.enum(['done', 'failed']),

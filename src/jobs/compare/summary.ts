@@ -33,9 +33,13 @@ export interface MethodSummary {
 export interface TableSummary {
   readonly model: string;
   readonly task: string;
+  /** Trained numbers that its methods were to have, head apart. */
+  readonly budget: number;
   readonly metrics: readonly MetricName[];
   readonly examples: number;
   readonly methods: readonly MethodSummary[];
+  /** Methods that cannot be so small, and why. */
+  readonly leftOut: readonly { readonly method: string; readonly reason: string }[];
   /** The best mean of the first metric. */
   readonly best: string | undefined;
   readonly runnerUp: string | undefined;
@@ -50,49 +54,70 @@ export function isClear({ lead, metrics: [first] }: Pick<TableSummary, 'lead' | 
 }
 
 /** The tables of a comparison, in the order of its configuration. */
-export function summarise({ config, tasks, runs }: Comparison): TableSummary[] {
+export function summarise(comparison: Comparison): TableSummary[] {
+  const { config, tasks } = comparison;
   return config.models.flatMap((model) =>
-    tasks.map((facts): TableSummary => {
-      const { metrics } = facts.task;
-      const ofMethod = (method: string) =>
-        runs.filter((run) => run.model === model && run.task === facts.name && run.method === method);
-      const references = ofMethod(config.reference);
-      const methods = config.methods.map((method): MethodSummary => {
-        const all = ofMethod(method.name);
-        const done = all.filter(({ status }) => status === 'done');
-        const size = meanOf(done.map(({ parameters }) => parameters && parameters.kept + parameters.replaced));
-        return {
-          method: method.name,
-          runs: done,
-          failed: all.filter(({ status }) => status === 'failed'),
-          lr: done[0]?.lr,
-          scores: Object.fromEntries(metrics.map((name) => [name, meanScore(done, name)])),
-          size,
-          offBudget: size === undefined ? undefined : size / config.budget - 1,
-          fits: method.fits,
-          seconds: meanOf(done.map(({ seconds }) => seconds?.total)),
-          peakMemoryBytes: meanOf(done.map(({ peakMemoryBytes }) => peakMemoryBytes)),
-          difference: method.name === config.reference ? undefined : difference(done, references, facts),
-        };
-      });
-      const ranked = methods
-        .map((one) => ({ one, score: one.scores[metrics[0]!]?.mean ?? Number.NaN }))
-        .filter(({ score }) => Number.isFinite(score))
-        .sort((a, b) => (a.score === b.score ? 0 : isBetter(metrics[0]!, a.score, b.score) ? -1 : 1))
-        .map(({ one }) => one);
-      const [best, runnerUp] = ranked;
-      return {
-        model,
-        task: facts.name,
-        metrics,
-        examples: facts.examples,
-        methods,
-        best: best?.method,
-        runnerUp: runnerUp?.method,
-        lead: best && runnerUp ? difference(best.runs, runnerUp.runs, facts) : undefined,
-      };
-    }),
+    tasks.flatMap((facts) => config.budgets.map((budget) => tableOf(comparison, model, facts, budget))),
   );
+}
+
+function tableOf(
+  { config, runs, leftOut }: Comparison,
+  model: string,
+  facts: ReportedTask,
+  budget: number,
+): TableSummary {
+  const { metrics } = facts.task;
+  const left = leftOut.filter(
+    ({ cell }) => cell.model === model && cell.task.name === facts.name && cell.budget === budget,
+  );
+  // What has no budget of its own stands in the tables of all.
+  const ofMethod = (method: string) =>
+    runs.filter(
+      (run) =>
+        run.model === model &&
+        run.task === facts.name &&
+        run.method === method &&
+        (run.budget === undefined || run.budget === budget),
+    );
+  const references = ofMethod(config.reference);
+  const there = config.methods.filter((method) => !left.some(({ cell }) => cell.method === method));
+  const methods = there.map((method): MethodSummary => {
+    const all = ofMethod(method.name);
+    const done = all.filter(({ status }) => status === 'done');
+    const size = meanOf(done.map(({ parameters }) => parameters && parameters.kept + parameters.replaced));
+    return {
+      method: method.name,
+      runs: done,
+      failed: all.filter(({ status }) => status === 'failed'),
+      lr: done[0]?.lr,
+      scores: Object.fromEntries(metrics.map((name) => [name, meanScore(done, name)])),
+      size,
+      offBudget: size === undefined ? undefined : size / budget - 1,
+      fits: method.fits,
+      seconds: meanOf(done.map(({ seconds }) => seconds?.total)),
+      peakMemoryBytes: meanOf(done.map(({ peakMemoryBytes }) => peakMemoryBytes)),
+      difference: method.name === config.reference ? undefined : difference(done, references, facts),
+    };
+  });
+  const ranked = methods
+    .map((one) => ({ one, score: one.scores[metrics[0]!]?.mean ?? Number.NaN }))
+    .filter(({ score }) => Number.isFinite(score))
+    .sort((a, b) => (a.score === b.score ? 0 : isBetter(metrics[0]!, a.score, b.score) ? -1 : 1))
+    .map(({ one }) => one);
+  const [best, runnerUp] = ranked;
+  return {
+    model,
+    task: facts.name,
+    budget,
+    metrics,
+    examples: facts.examples,
+    methods,
+    leftOut: left.map(({ cell, reason }) => ({ method: cell.method.name, reason })),
+    best: best?.method,
+    runnerUp: runnerUp?.method,
+    lead: best && runnerUp ? difference(best.runs, runnerUp.runs, facts) : undefined,
+  };
 }
 
 function meanScore(runs: readonly CompareRecord[], name: MetricName): MeanScore {

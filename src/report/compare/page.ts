@@ -2,7 +2,16 @@ import type { CompareConfig } from '../../jobs/compare/config.js';
 import { isClear, type TableSummary } from '../../jobs/compare/summary.js';
 import { formatCount } from '../units.js';
 import * as plots from './plots.js';
-import { factsOf, failuresOf, intervalText, introduction, scoreText, verdict } from './results.js';
+import {
+  budgetPart,
+  factsOf,
+  failuresOf,
+  intervalText,
+  introduction,
+  leftOutLines,
+  scoreText,
+  verdict,
+} from './results.js';
 
 /** Widths of the heat maps in CSS pixels. */
 const mapWidth = 172;
@@ -50,10 +59,12 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
     ],
   ] as const;
   const failures = failuresOf(methods).map((line) => `<li>${text(line)}</li>`);
+  const leftOut = leftOutLines(table, config).map((line) => `<p>${text(line)}</p>`);
   return `<section id="${idOf(table)}">
 <h2>${text(headingOf(table, config))}</h2>
 <p>${formatCount(examples)} examples scored; decided by ${metrics[0]}. ${text(verdict(table))}</p>
 ${scoreTable(config, table)}
+${leftOut.join('\n')}
 ${failures.length === 0 ? '' : `<h3>Failed runs</h3><ul class="failures">${failures.join('')}</ul>`}
 <div class="figures">
 ${figures.map(([title, svg]) => figure(title, svg)).join('\n')}
@@ -112,12 +123,13 @@ function figure(title: string, svg: string): string {
   return `<figure><figcaption>${text(title)}</figcaption>${svg}</figure>`;
 }
 
-function headingOf({ task, model }: TableSummary, { models }: CompareConfig): string {
-  const name = task.split('/').at(-1)!;
-  return models.length === 1 ? name : `${name}, ${model.split('/').at(-1)}`;
+function headingOf(table: TableSummary, config: CompareConfig): string {
+  const name = table.task.split('/').at(-1)!;
+  const ofModel = config.models.length === 1 ? name : `${name}, ${table.model.split('/').at(-1)}`;
+  return `${ofModel}${budgetPart(table, config)}`;
 }
 
-const idOf = ({ task, model }: TableSummary) => `${task}-${model}`.replace(/[^A-Za-z0-9]+/g, '-');
+const idOf = ({ task, model, budget }: TableSummary) => `${task}-${model}-${budget}`.replace(/[^A-Za-z0-9]+/g, '-');
 
 function text(value: string): string {
   return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

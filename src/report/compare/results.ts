@@ -11,6 +11,7 @@ export function resultsCsv(runs: readonly CompareRecord[]): string {
     ['model', (run) => run.model],
     ['task', (run) => run.task],
     ['method', (run) => run.method],
+    ['budget', (run) => run.budget],
     ['seed', (run) => run.seed],
     ['learning_rate', (run) => run.lr],
     ['status', (run) => run.status],
@@ -53,7 +54,7 @@ export function resultsMarkdown(config: CompareConfig, tables: readonly TableSum
 
 /** What holds for all tables, in sentences. */
 export function introduction(
-  { budget, tolerance, seeds, methods, scoreOn, validationShare, reference }: CompareConfig,
+  { budgets, tolerance, seeds, methods, scoreOn, validationShare, reference }: CompareConfig,
   missing: number,
 ): string {
   const trials = methods[0]!.learningRates.length;
@@ -68,9 +69,28 @@ export function introduction(
   const unfinished = missing === 0 ? '' : ` **${missing === 1 ? '1 run is' : `${missing} runs are`} still missing.**`;
   return (
     `Mean ± standard deviation over ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`}, ${scored}. ` +
-    `Budget: ${formatCount(budget)} trained numbers, head apart; a method that misses it by more than ${100 * tolerance} % is marked with *. ${chosen} ` +
+    `${budgetsText(budgets)}; a method that misses it by more than ${100 * tolerance} % is marked with *. ${chosen} ` +
     `Differences to ${reference} are paired by seed and example, with 95 % bootstrap intervals over both. The best score is bold only where the interval of its difference to the runner-up leaves 0 out.${unfinished}`
   );
+}
+
+function budgetsText(budgets: readonly number[]): string {
+  const [last, ...others] = budgets.map(formatCount).reverse();
+  if (others.length === 0) return `Budget: ${last} trained numbers, head apart`;
+  return `Budgets: ${others.reverse().join(', ')} and ${last} trained numbers, head apart, each with tables of its own`;
+}
+
+/** `, 20,736 numbers`, where there are several budgets. */
+export function budgetPart({ budget }: TableSummary, { budgets }: CompareConfig): string {
+  return budgets.length === 1 ? '' : `, ${formatCount(budget)} numbers`;
+}
+
+/** Which methods cannot be as small as the budget of a table, a sentence each. */
+export function leftOutLines({ leftOut }: TableSummary, { reference }: CompareConfig): string[] {
+  return leftOut.map(({ method, reason }) => {
+    const effect = method === reference ? ' Nothing is compared with it here.' : '';
+    return `${method} is left out: ${reason}${effect}`;
+  });
 }
 
 function tableMarkdown(config: CompareConfig, table: TableSummary): string {
@@ -97,9 +117,16 @@ function tableMarkdown(config: CompareConfig, table: TableSummary): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const failures = failuresOf(methods).map((text) => `- ${text}`);
   return [
-    `## ${task}, ${model} (${formatCount(examples)} examples scored)`,
+    `## ${task}, ${model}${budgetPart(table, config)} (${formatCount(examples)} examples scored)`,
     [line(titles), line(titles.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n'),
     verdict(table),
+    ...(table.leftOut.length === 0
+      ? []
+      : [
+          leftOutLines(table, config)
+            .map((text) => `- ${text}`)
+            .join('\n'),
+        ]),
     ...(failures.length === 0 ? [] : [failures.join('\n')]),
   ].join('\n\n');
 }

@@ -1,6 +1,6 @@
 import type { Screen } from '../heatMap.js';
 import { formatFacts, formatTable } from '../table.js';
-import { factsOf, failuresOf, intervalText, scoreText, verdict } from './results.js';
+import { budgetPart, factsOf, failuresOf, intervalText, leftOutLines, scoreText, verdict } from './results.js';
 import type { ComparisonSummary } from './write.js';
 
 /** What a finished `compare` prints: a table for each task, then the facts. */
@@ -16,8 +16,9 @@ export function comparisonView(summary: ComparisonSummary, output: string, scree
       ...factsOf(config, one).slice(0, 2),
     ]);
     const columns = [{ title: 'method' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
-    const heading = config.models.length === 1 ? task : `${task}, ${model}`;
-    return [heading, formatTable(columns, rows, screen), verdict(table), ...failuresOf(methods)].join('\n');
+    const heading = `${config.models.length === 1 ? task : `${task}, ${model}`}${budgetPart(table, config)}`;
+    const notes = [verdict(table), ...leftOutLines(table, config), ...failuresOf(methods)];
+    return [heading, formatTable(columns, rows, screen), ...notes].join('\n');
   });
   const counts = [`${runs - failed} done`, `${failed} failed`, `${missing} missing`];
   return [

@@ -146,6 +146,46 @@ describe('compare', () => {
     expect(progress.at(-1)).toMatchObject({ phase: 'compare', done: 2, total: 2 });
   });
 
+  it('has tables for each budget, and leaves out by name what cannot be so small', async () => {
+    // Rank 1 on all modules of the tiny model has 1,344 numbers: 3 layers of 4 · (32 + 32) and 2 · (32 + 64).
+    const methods = [
+      { name: 'head only', method: 'head' },
+      'lora',
+      { name: 'random', method: 'lora', select: 'random' },
+    ];
+    const settings = { epochs: 2, batchSize: 8, maxLength: 16 };
+    const rates = { learningRates: [1e-2], seeds: [1] };
+    const change = { methods, settings, ...rates, budget: undefined, budgets: [1344, 672] };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stdout, stderr } = await run('budgets');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('4 done, 0 failed, 0 missing');
+    const runs = await records('budgets', 'results.jsonl');
+    expect(runs.map(({ method, budget, parameters }) => [method, budget, parameters.kept])).toEqual([
+      ['head only', undefined, 0],
+      ['LoRA', 1344, 1344],
+      ['random', 1344, expect.any(Number)],
+      ['random', 672, expect.any(Number)],
+    ]);
+    for (const { method, budget, parameters } of runs) {
+      if (method === 'random') expect(budget - parameters.kept).toBeGreaterThanOrEqual(0);
+      if (method === 'random') expect(budget - parameters.kept).toBeLessThan(96);
+    }
+    expect(await readdir(folder.path('budgets', 'runs'))).toHaveLength(4);
+    const [, large, small] = (await readFile(folder.path('budgets', 'results.md'), 'utf8')).split('## ');
+    expect(large).toMatch(/, 1,344 numbers \(4 examples scored\)/);
+    expect(large).toContain('| LoRA |');
+    expect(small).not.toContain('| LoRA |');
+    expect(small).toContain('| head only |');
+    expect(small).toContain('- LoRA is left out: --parameters 672 is less than the 1344 trainable numbers of rank 1');
+    // What has the size that it has is trained once for all budgets, and nothing is repeated.
+    expect((await run('budgets')).stdout).toContain('0 runs and trials trained, 4 found done');
+    // One budget of them alone finds the same runs.
+    const single = { ...change, budget: 672, budgets: undefined };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(single)));
+    expect((await run('budgets')).stdout).toContain('0 runs and trials trained, 2 found done');
+  });
+
   it('scores held-out training examples, the same for every seed, where dev is to be left alone', async () => {
     const methods = [{ name: 'head only', method: 'head' }, { method: 'diffora' }];
     const change = { methods, learningRates: [1e-2], scoreOn: 'validation', validationShare: 0.25 };
