@@ -39,6 +39,8 @@ export interface Workspace {
   readonly dev: UsedSplit;
   /** Scores `dev`, which is encoded at the first call. */
   readonly scorer: () => Promise<Scorer>;
+  /** Held-out training examples of which the loss is reported, where it is; encoded at the first call. */
+  readonly validation?: (() => Promise<EncodedSplit>) | undefined;
   /** Longest sequence in tokens. */
   readonly maxLength: number;
   /** What an adapter of it is trained on, that of the adapter included which it goes on from. */
@@ -80,13 +82,16 @@ export async function workspaceOf(
   const opened = adapter === undefined ? { ...whole, model: searchedModel(whole.model, config) } : whole;
   const given =
     dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
-  const { train, dev } = usedOf(trainSplit, devSplit, config);
+  const { train, dev, validation } = usedOf(trainSplit, devSplit, config);
   warnOfLost(task, train, reporter);
-  reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
+  const counts = [countsOf(task, 'train', train), countsOf(task, 'dev', dev)];
+  if (validation !== undefined && validation !== dev) counts.push(countsOf(task, 'validation', validation));
+  reporter.info(`Examples of ${task.name}: ${counts.join('; ')}`);
   const trainedRows = knownRows(train.examples).and(adapter?.trainedRows);
   const maxLength = await sequenceLength(opened, data.maxLength, task, train, { reporter, signal });
   const encoding = { maxLength, stride: data.stride, signal };
   let scorer: Promise<Scorer> | undefined;
+  let encodedValidation: Promise<EncodedSplit> | undefined;
   return {
     opened,
     task,
@@ -100,6 +105,12 @@ export async function workspaceOf(
       }
       return scorer;
     },
+    validation:
+      validation &&
+      (() => {
+        encodedValidation ??= encodeUsed(opened, task, validation, encoding, reporter);
+        return encodedValidation;
+      }),
     maxLength,
     trainedRows,
     adapter,
@@ -113,17 +124,21 @@ export function searchedModel(model: Model, config: Pick<TrainConfig, 'method' |
   return isRestricted ? restrictColumns(model, config.method.targets) : model;
 }
 
-/** What is trained on, and what is scored: the dev split, or a share that is held out. */
+/** What is trained on, what is scored (the dev split, or a share that is held out), and what the loss is reported of. */
 export function usedOf(
   train: Split,
   dev: Split,
   { data, run }: Pick<TrainConfig, 'data' | 'run'>,
-): { train: UsedSplit; dev: UsedSplit } {
-  const { maxTrainSamples, maxEvalSamples, validationShare, validationSeed } = data;
+): { train: UsedSplit; dev: UsedSplit; validation?: UsedSplit | undefined } {
+  const { maxTrainSamples, maxEvalSamples, validationShare, validationSeed, validationLoss, scoreOn } = data;
   const drawing = { seed: run.seed, maxTrainSamples, maxEvalSamples };
-  return validationShare === undefined
-    ? { train: useSplit(train, drawing), dev: useSplit(dev, drawing) }
-    : holdOutSplit(train, { ...drawing, validationShare, validationSeed });
+  if (validationShare === undefined) return { train: useSplit(train, drawing), dev: useSplit(dev, drawing) };
+  const { train: kept, heldOut } = holdOutSplit(train, { ...drawing, validationShare, validationSeed });
+  return {
+    train: kept,
+    dev: scoreOn === 'dev' ? useSplit(dev, drawing) : heldOut,
+    validation: validationLoss === true ? heldOut : undefined,
+  };
 }
 
 /** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */

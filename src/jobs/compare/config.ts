@@ -44,7 +44,12 @@ const compareSchema = z.strictObject({
   learningRates: rates.default([2e-4, 5e-4, 1e-3]),
   /** `validation`: runs are scored on held-out training examples, the same for all, and the dev split is left alone. */
   scoreOn: z.enum(['dev', 'validation']).default('dev'),
-  /** Share of the training examples held out to choose the learning rate on. */
+  /**
+   * Report the loss of held-out training examples, the same for all runs, beside the metrics: it tells runs apart that give the
+   * same answers.
+   */
+  validationLoss: z.boolean().default(false),
+  /** Share of the training examples held out to choose the learning rate on, and for `validationLoss`. */
   validationShare: z.number().gt(0).lt(1).default(0.1),
   /** Seed of the trials, and of what is held out. */
   trialSeed: z.int().nonnegative().default(1),
@@ -79,6 +84,7 @@ export interface CompareConfig {
   readonly budgets: readonly number[];
   readonly tolerance: number;
   readonly scoreOn: 'dev' | 'validation';
+  readonly validationLoss: boolean;
   readonly validationShare: number;
   readonly trialSeed: number;
   readonly reference: string;
@@ -86,7 +92,18 @@ export interface CompareConfig {
 }
 
 /** Settings that the comparison itself lays down. */
-const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validationSeed', 'model', 'task'] as const;
+const taken = [
+  'seed',
+  'lr',
+  'parameters',
+  'budget',
+  'validationShare',
+  'validationSeed',
+  'scoreOn',
+  'validationLoss',
+  'model',
+  'task',
+] as const;
 
 /**
  * Checks a comparison and every run that it asks for.
@@ -205,13 +222,23 @@ export interface RunOf {
   readonly lr: number;
   readonly validationShare?: number;
   readonly validationSeed?: number;
+  readonly scoreOn?: 'dev' | 'validation';
+  readonly validationLoss?: boolean;
   /** Trainable numbers of a method whose size can follow; default: the first budget. */
   readonly budget?: number | undefined;
 }
 
-/** What is held out of every run; nothing where the dev split is scored. */
-export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'budget'> {
-  return scoreOn === 'dev' ? {} : { validationShare, validationSeed: trialSeed };
+/** What is held out of every run; nothing where the dev split is scored and no loss reported. */
+export function heldOut({
+  scoreOn,
+  validationLoss,
+  validationShare,
+  trialSeed,
+}: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'budget'> {
+  if (scoreOn === 'dev' && !validationLoss) return {};
+  const held = { validationShare, validationSeed: trialSeed };
+  if (!validationLoss) return held;
+  return { ...held, validationLoss, ...(scoreOn === 'dev' ? { scoreOn } : {}) };
 }
 
 /** What one run of the comparison trains. @param without settings that the task does not read */

@@ -26,6 +26,8 @@ const recordSchema = z.looseObject({
   error: z.string().optional(),
   /** Of the dev split; for a trial of the held-out training examples. */
   scores: z.record(z.string(), score).optional(),
+  /** Mean loss of the held-out training examples, and what each adds to it: its loss times its weight, and its weight. */
+  validation: z.looseObject({ loss: z.number(), examples: z.array(z.tuple([z.number(), z.number()])) }).optional(),
   /** Trained numbers: all, the adapter's, those of it that are left at the end, the backbone's, the head's. */
   parameters: z
     .looseObject({ trainable: z.int(), adapter: z.int(), kept: z.int(), replaced: z.int(), head: z.int() })

@@ -20,6 +20,7 @@ export interface WorkerJob {
 export type WorkerResult = Pick<
   CompareRecord,
   | 'scores'
+  | 'validation'
   | 'parameters'
   | 'ranks'
   | 'steps'
@@ -58,9 +59,11 @@ async function work({ config, output }: WorkerJob, reporter: Reporter): Promise<
   return { ...common(run), parameters, seconds: { ...run.seconds, total: secondsSince(started) } };
 }
 
-function common({ config, scores, dam, plan }: TrainedRun): WorkerResult {
+function common({ config, scores, validation, dam, plan }: TrainedRun): WorkerResult {
+  const ofEach = validation?.examples.map(([sum, weight]): [number, number] => [short(sum), short(weight)]);
   return {
     scores,
+    ...(validation === undefined ? {} : { validation: { loss: validation.loss, examples: ofEach! } }),
     threads: config.run.threads,
     ranks: Object.fromEntries(plan.placements.map(({ module, rank }) => [module.path, rank])),
     versions: versions(),
@@ -69,8 +72,9 @@ function common({ config, scores, dam, plan }: TrainedRun): WorkerResult {
   };
 }
 
+const short = (value: number) => Number(value.toPrecision(6));
+
 function outcomesOf({ predicted, statistics }: TrainedRun): Pick<WorkerResult, 'predicted' | 'statistics'> {
-  const short = (value: number) => Number(value.toPrecision(6));
   if (predicted !== undefined) return { predicted: Array.from(predicted, short) };
   return { statistics: statistics!.map((one) => one.map(short)) };
 }

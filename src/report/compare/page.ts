@@ -9,8 +9,10 @@ import {
   intervalText,
   introduction,
   leftOutLines,
+  lossCells,
+  lossTitles,
   scoreText,
-  verdict,
+  verdicts,
 } from './results.js';
 
 /** Widths of the heat maps in CSS pixels. */
@@ -50,6 +52,15 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
   const figures = [
     ['Scores by seed, and their mean', plots.seedDots(table, color)],
     [`Differences to ${config.reference}, 95 % intervals`, plots.differences(table, config.reference, color)],
+    ...(table.byLoss === undefined
+      ? []
+      : [
+          ['Validation loss by seed, lower is better', plots.lossDots(table, color)] as const,
+          [
+            `Validation loss: differences to ${config.reference}, 95 % intervals`,
+            plots.lossDifferences(table, config.reference, color),
+          ] as const,
+        ]),
     ['Score against trained numbers', plots.scoreAgainstSize(table, color)],
     ['Learning curves, mean over seeds', plots.learningCurves(table, color)],
     ['Time of a run', plots.bars(methods, 'seconds', ({ seconds }) => seconds, color)],
@@ -62,7 +73,7 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
   const leftOut = leftOutLines(table, config).map((line) => `<p>${text(line)}</p>`);
   return `<section id="${idOf(table)}">
 <h2>${text(headingOf(table, config))}</h2>
-<p>${formatCount(examples)} examples scored; decided by ${metrics[0]}. ${text(verdict(table))}</p>
+<p>${formatCount(examples)} examples scored; decided by ${metrics[0]}.${heldOutText(table)} ${text(verdicts(table))}</p>
 ${scoreTable(config, table)}
 ${leftOut.join('\n')}
 ${failures.length === 0 ? '' : `<h3>Failed runs</h3><ul class="failures">${failures.join('')}</ul>`}
@@ -79,6 +90,7 @@ function scoreTable(config: CompareConfig, table: TableSummary): string {
     'method',
     ...metrics,
     `− ${config.reference}`,
+    ...lossTitles(table, config),
     'trained numbers',
     'off budget',
     'rate',
@@ -90,7 +102,8 @@ function scoreTable(config: CompareConfig, table: TableSummary): string {
       const cell = text(scoreText(one.scores[name], one.runs.length));
       return i === 0 && one.method === table.best && isClear(table) ? `<strong>${cell}</strong>` : cell;
     });
-    const cells = [...scores, intervalText(one.difference), ...factsOf(config, one).map(text)];
+    const loss = lossCells(table, one, (cell) => `<strong>${cell}</strong>`);
+    const cells = [...scores, intervalText(one.difference), ...loss, ...factsOf(config, one).map(text)];
     return `<tr><th scope="row">${text(one.method)}</th>${cells
       .map((cell, i) => `<td data-title="${text(titles[i + 1]!)}">${cell}</td>`)
       .join('')}</tr>`;
@@ -99,6 +112,10 @@ function scoreTable(config: CompareConfig, table: TableSummary): string {
 <tbody>
 ${rows.join('\n')}
 </tbody></table>`;
+}
+
+function heldOutText({ byLoss, heldOut }: TableSummary): string {
+  return byLoss === undefined ? '' : ` Validation loss is of ${formatCount(heldOut)} training examples, held out.`;
 }
 
 /** The matrices of every method that has one: their mean, then one for each seed. */

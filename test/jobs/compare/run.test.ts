@@ -208,6 +208,26 @@ describe('compare', () => {
     }
   });
 
+  it('reports the loss of held-out training examples beside the scores of dev', async () => {
+    const methods = ['head', 'lora'];
+    const settings = { epochs: 2, batchSize: 8, maxLength: 16 };
+    const change = { methods, settings, learningRates: [1e-2], validationLoss: true, validationShare: 0.25 };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stdout, stderr } = await run('losses');
+    expect(code, stderr).toBe(0);
+    for (const { validation, predicted } of await records('losses', 'results.jsonl')) {
+      // A quarter of each class of 18; a tenth of 40 rows is the dev split.
+      expect(validation.examples).toHaveLength(10);
+      expect(predicted).toHaveLength(4);
+      const sum = validation.examples.reduce((total: number, [value]: [number]) => total + value, 0);
+      expect(sum / 10).toBeCloseTo(validation.loss, 5);
+    }
+    expect(stdout).toContain('validation loss');
+    const markdown = await readFile(folder.path('losses', 'results.md'), 'utf8');
+    expect(markdown).toMatch(/validation loss [+−]0\.\d{4} \([+−]/);
+    expect(await readFile(folder.path('losses', 'results.csv'), 'utf8')).toContain(',validation_loss,');
+  });
+
   it('compares answers in passages by what each adds to the metric', async () => {
     const rows = Array.from({ length: 12 }, (_, i) => {
       const good = ['man', 'film', 'book'][i % 3]!;
