@@ -51,8 +51,10 @@ const compareSchema = z.strictObject({
   validationLoss: z.boolean().default(false),
   /** Share of the training examples held out to choose the learning rate on, and for `validationLoss`. */
   validationShare: z.number().gt(0).lt(1).default(0.1),
-  /** Seed of the trials, and of what is held out. */
-  trialSeed: z.int().nonnegative().default(1),
+  /** Seeds of the trials of a rate. The first chooses, too, what is held out of all runs. Default: 1. */
+  trialSeeds: z.array(z.int().nonnegative()).min(1).optional(),
+  /** One of them. */
+  trialSeed: z.int().nonnegative().optional(),
   /** Name of the method that the others are compared with; default: the last. */
   reference: z.string().optional(),
   /** Settings of all runs, as for train. */
@@ -86,7 +88,8 @@ export interface CompareConfig {
   readonly scoreOn: 'dev' | 'validation';
   readonly validationLoss: boolean;
   readonly validationShare: number;
-  readonly trialSeed: number;
+  /** One or more. */
+  readonly trialSeeds: readonly number[];
   readonly reference: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -113,7 +116,7 @@ const taken = [
 export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   const parsed = compareSchema.safeParse(raw);
   if (!parsed.success) throw usageError(`${file}: ${firstFault(parsed.error, compareSchema, raw, 'a comparison')}.`);
-  const { title, models, seeds, budget, budgets: several, learningRates, ...rest } = parsed.data;
+  const { title, models, seeds, budget, budgets: several, learningRates, trialSeed, ...rest } = parsed.data;
   const budgets = budgetsOf(budget, several, file);
   refuseTaken(rest.settings, `${file}: settings`);
   const tasks = rest.tasks.map((entry, i): ComparedTask => {
@@ -128,6 +131,11 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   refuseTwins(methods, 'method', file);
   if (new Set(seeds).size < seeds.length) throw usageError(`${file}: seeds: a seed is named twice.`);
   if (new Set(budgets).size < budgets.length) throw usageError(`${file}: budgets: a budget is named twice.`);
+  if (trialSeed !== undefined && rest.trialSeeds !== undefined) {
+    throw usageError(`${file}: trialSeed is one, and trialSeeds are several. Leave one out.`);
+  }
+  const trialSeeds = rest.trialSeeds ?? [trialSeed ?? 1];
+  if (new Set(trialSeeds).size < trialSeeds.length) throw usageError(`${file}: trialSeeds: a seed is named twice.`);
   const [first, ...others] = methods;
   const uneven = others.find((one) => one.learningRates.length !== first!.learningRates.length);
   if (uneven !== undefined) {
@@ -154,6 +162,7 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     methods,
     seeds,
     budgets,
+    trialSeeds,
     reference,
   };
   for (const task of tasks) {
@@ -233,10 +242,10 @@ export function heldOut({
   scoreOn,
   validationLoss,
   validationShare,
-  trialSeed,
+  trialSeeds,
 }: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'budget'> {
   if (scoreOn === 'dev' && !validationLoss) return {};
-  const held = { validationShare, validationSeed: trialSeed };
+  const held = { validationShare, validationSeed: trialSeeds[0]! };
   if (!validationLoss) return held;
   return { ...held, validationLoss, ...(scoreOn === 'dev' ? { scoreOn } : {}) };
 }

@@ -55,12 +55,14 @@ export function isSameCell(one: Cell, other: Cell): boolean {
   return model === other.model && task === other.task && method === other.method && budget === other.budget;
 }
 
-/** The trials of a cell's learning rates; none where there is nothing to choose. */
+/** The trials of a cell's learning rates, each with every trial seed; none where there is nothing to choose. */
 export function trialsOf(config: CompareConfig, cell: Cell, data: ComparedData, code: string): Job[] {
   const { learningRates } = cell.method;
   if (learningRates.length === 1) return [];
-  const { trialSeed: seed, validationShare } = config;
-  return learningRates.map((lr) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code));
+  const { trialSeeds, validationShare } = config;
+  return learningRates.flatMap((lr) =>
+    trialSeeds.map((seed) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code)),
+  );
 }
 
 export function runOf(

@@ -26,6 +26,8 @@ const recordSchema = z.looseObject({
   error: z.string().optional(),
   /** Of the dev split; for a trial of the held-out training examples. */
   scores: z.record(z.string(), score).optional(),
+  /** Of a trial: the first metric of the best answer that is the same for all examples, where it is known. */
+  constant: z.number().optional(),
   /** Mean loss of the held-out training examples, and what each adds to it: its loss times its weight, and its weight. */
   validation: z.looseObject({ loss: z.number(), examples: z.array(z.tuple([z.number(), z.number()])) }).optional(),
   /** Trained numbers: all, the adapter's, those of it that are left at the end, the backbone's, the head's. */

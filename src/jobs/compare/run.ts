@@ -215,12 +215,12 @@ function nameOf({ task, method, budget }: Cell, { budgets }: CompareConfig): str
 }
 
 function labelOf({ kind, cell, seed, lr }: Job, config: CompareConfig): string {
-  const what = kind === 'trial' ? `rate ${lr}` : `seed ${seed}`;
+  const what = kind === 'trial' ? `rate ${lr}, seed ${seed}` : `seed ${seed}`;
   return `${nameOf(cell, config)}, ${what}`;
 }
 
 function lineOf({ kind, seed, lr, status, scores, error, seconds, steps }: CompareRecord, name: string): string {
-  const what = kind === 'trial' ? `trial of rate ${lr}` : `seed ${seed}, rate ${lr}`;
+  const what = kind === 'trial' ? `trial of rate ${lr}, seed ${seed}` : `seed ${seed}, rate ${lr}`;
   if (status === 'failed') return `${name}, ${what}: failed: ${error}`;
   const [metric, score] = Object.entries(scores!)[0]!;
   const left = steps?.skipped === undefined ? '' : `, ${steps.skipped} steps left out`;

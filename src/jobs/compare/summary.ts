@@ -1,4 +1,5 @@
 import { isBetter, type MetricName, metrics as metricTable } from '../../metrics/names.js';
+import { hasFallen } from './rates.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison, ReportedTask } from './run.js';
 import {
@@ -25,6 +26,8 @@ export interface MethodSummary {
   readonly runs: readonly CompareRecord[];
   readonly failed: readonly CompareRecord[];
   readonly lr: number | undefined;
+  /** A trial of this rate fell, and so did one of every other. */
+  readonly hasFallenRate: boolean;
   readonly scores: Readonly<Partial<Record<MetricName, MeanScore>>>;
   /** Trained numbers, head apart, that are left at the end; mean over seeds. */
   readonly size: number | undefined;
@@ -87,7 +90,7 @@ export function summarise(comparison: Comparison): TableSummary[] {
 }
 
 function tableOf(
-  { config, runs, leftOut }: Comparison,
+  { config, runs, trials, leftOut }: Comparison,
   model: string,
   facts: ReportedTask,
   budget: number,
@@ -97,8 +100,8 @@ function tableOf(
     ({ cell }) => cell.model === model && cell.task.name === facts.name && cell.budget === budget,
   );
   // What has no budget of its own stands in the tables of all.
-  const ofMethod = (method: string) =>
-    runs.filter(
+  const ofMethod = (method: string, records = runs) =>
+    records.filter(
       (run) =>
         run.model === model &&
         run.task === facts.name &&
@@ -116,6 +119,7 @@ function tableOf(
       runs: done,
       failed: all.filter(({ status }) => status === 'failed'),
       lr: done[0]?.lr,
+      hasFallenRate: ofMethod(method.name, trials).some((trial) => trial.lr === done[0]?.lr && hasFallen(trial)),
       scores: Object.fromEntries(metrics.map((name) => [name, meanScore(done, name)])),
       size,
       offBudget: size === undefined ? undefined : size / budget - 1,

@@ -8,9 +8,9 @@ import {
   failuresOf,
   intervalText,
   introduction,
-  leftOutLines,
   lossCells,
   lossTitles,
+  notesOf,
   scoreText,
   verdicts,
 } from './results.js';
@@ -70,12 +70,12 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
     ],
   ] as const;
   const failures = failuresOf(methods).map((line) => `<li>${text(line)}</li>`);
-  const leftOut = leftOutLines(table, config).map((line) => `<p>${text(line)}</p>`);
+  const lines = notesOf(table, config).map((line) => `<p>${text(line)}</p>`);
   return `<section id="${idOf(table)}">
 <h2>${text(headingOf(table, config))}</h2>
 <p>${formatCount(examples)} examples scored; decided by ${metrics[0]}.${heldOutText(table)} ${text(verdicts(table))}</p>
 ${scoreTable(config, table)}
-${leftOut.join('\n')}
+${lines.join('\n')}
 ${failures.length === 0 ? '' : `<h3>Failed runs</h3><ul class="failures">${failures.join('')}</ul>`}
 <div class="figures">
 ${figures.map(([title, svg]) => figure(title, svg)).join('\n')}

@@ -62,14 +62,25 @@ export function resultsMarkdown(config: CompareConfig, tables: readonly TableSum
 
 /** What holds for all tables, in sentences. */
 export function introduction(
-  { budgets, tolerance, seeds, methods, scoreOn, validationShare, validationLoss, reference }: CompareConfig,
+  {
+    budgets,
+    tolerance,
+    seeds,
+    methods,
+    scoreOn,
+    validationShare,
+    validationLoss,
+    trialSeeds,
+    reference,
+  }: CompareConfig,
   missing: number,
 ): string {
   const trials = methods[0]!.learningRates.length;
+  const tried = trialSeeds.length === 1 ? '' : `, by the mean over ${trialSeeds.length} seeds`;
   const chosen =
     trials === 1
       ? 'The learning rate is fixed for each method.'
-      : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out; the dev split was scored once by each run.`;
+      : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out${tried}; the dev split was scored once by each run.`;
   const scored =
     scoreOn === 'dev'
       ? 'on the dev split'
@@ -98,12 +109,19 @@ export function budgetPart({ budget }: TableSummary, { budgets }: CompareConfig)
   return budgets.length === 1 ? '' : `, ${formatCount(budget)} numbers`;
 }
 
-/** Which methods cannot be as small as the budget of a table, a sentence each. */
-export function leftOutLines({ leftOut }: TableSummary, { reference }: CompareConfig): string[] {
-  return leftOut.map(({ method, reason }) => {
-    const effect = method === reference ? ' Nothing is compared with it here.' : '';
-    return `${method} is left out: ${reason}${effect}`;
-  });
+/** Which methods cannot be as small as the budget of a table, and which have no rate to be sure of, a sentence each. */
+export function notesOf({ leftOut, methods }: TableSummary, { reference }: CompareConfig): string[] {
+  const fallen = methods.filter(({ hasFallenRate }) => hasFallenRate);
+  return [
+    ...leftOut.map(({ method, reason }) => {
+      const effect = method === reference ? ' Nothing is compared with it here.' : '';
+      return `${method} is left out: ${reason}${effect}`;
+    }),
+    ...fallen.map(
+      ({ method, lr }) =>
+        `${method}: a trial of rate ${lr} was no better than one answer for all examples, as one of every other rate was.`,
+    ),
+  ];
 }
 
 function tableMarkdown(config: CompareConfig, table: TableSummary): string {
@@ -130,18 +148,13 @@ function tableMarkdown(config: CompareConfig, table: TableSummary): string {
     ...factsOf(config, one),
   ]);
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const notes = notesOf(table, config).map((text) => `- ${text}`);
   const failures = failuresOf(methods).map((text) => `- ${text}`);
   return [
     `## ${task}, ${model}${budgetPart(table, config)} (${formatCount(examples)} examples scored)`,
     [line(titles), line(titles.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n'),
     verdicts(table),
-    ...(table.leftOut.length === 0
-      ? []
-      : [
-          leftOutLines(table, config)
-            .map((text) => `- ${text}`)
-            .join('\n'),
-        ]),
+    ...(notes.length === 0 ? [] : [notes.join('\n')]),
     ...(failures.length === 0 ? [] : [failures.join('\n')]),
   ].join('\n\n');
 }

@@ -1,15 +1,6 @@
 import type { Screen } from '../heatMap.js';
 import { formatFacts, formatTable } from '../table.js';
-import {
-  budgetPart,
-  factsOf,
-  failuresOf,
-  intervalText,
-  leftOutLines,
-  lossCells,
-  scoreText,
-  verdicts,
-} from './results.js';
+import { budgetPart, factsOf, failuresOf, intervalText, lossCells, notesOf, scoreText, verdicts } from './results.js';
 import type { ComparisonSummary } from './write.js';
 
 /** What a finished `compare` prints: a table for each task, then the facts. */
@@ -34,7 +25,7 @@ export function comparisonView(summary: ComparisonSummary, output: string, scree
     ]);
     const columns = [{ title: 'method' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
     const heading = `${config.models.length === 1 ? task : `${task}, ${model}`}${budgetPart(table, config)}`;
-    const notes = [verdicts(table), ...leftOutLines(table, config), ...failuresOf(methods)];
+    const notes = [verdicts(table), ...notesOf(table, config), ...failuresOf(methods)];
     return [heading, formatTable(columns, rows, screen), ...notes].join('\n');
   });
   const counts = [`${runs - failed} done`, `${failed} failed`, `${missing} missing`];

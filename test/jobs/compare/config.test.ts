@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseCompareConfig, runConfig } from '../../../src/jobs/compare/config.js';
+import { heldOut, parseCompareConfig, runConfig } from '../../../src/jobs/compare/config.js';
 import { type ComparedData, cellsOf, runOf, trialsOf } from '../../../src/jobs/compare/jobs.js';
 import { flatConfig } from '../../../src/settings/config.js';
 import { classification } from '../../../src/tasks/kinds/classification.js';
@@ -61,6 +61,21 @@ describe('a comparison', () => {
     expect(one.filter((key) => other.includes(key))).toHaveLength(5);
   });
 
+  it('tries every rate with every trial seed, and keeps the keys of one seed', () => {
+    const trialsFor = (change: object) => {
+      const config = parse(change);
+      return trialsOf(config, cellsOf(config)[1]!, data, 'code');
+    };
+    const one = trialsFor({});
+    expect(trialsFor({ trialSeed: 1 })).toEqual(one);
+    const two = trialsFor({ trialSeeds: [1, 5] });
+    expect(two.map(({ lr, seed }) => [lr, seed])).toEqual(one.flatMap(({ lr }) => [1, 5].map((seed) => [lr, seed])));
+    expect(two.filter(({ seed }) => seed === 1).map(({ key }) => key)).toEqual(one.map(({ key }) => key));
+    expect(new Set(two.map(({ key }) => key)).size).toBe(6);
+    // The first chooses what is held out of the runs.
+    expect(heldOut(parse({ trialSeeds: [3, 1], validationLoss: true })).validationSeed).toBe(3);
+  });
+
   it('lets a task and a method have settings of their own, the method winning', () => {
     const config = parse({
       settings: { epochs: 5, batchSize: 4 },
@@ -76,6 +91,12 @@ describe('a comparison', () => {
     ['an unknown key', { buget: 3 }, 'a comparison has the unknown key "buget"; nearest: budget'],
     ['a missing budget', { budget: undefined }, 'budget is missing; it takes a whole number above 0.'],
     ['a budget and budgets', { budgets: [1000] }, 'budget is one, and budgets are several. Leave one out.'],
+    [
+      'a trial seed and trial seeds',
+      { trialSeed: 1, trialSeeds: [1, 2] },
+      'trialSeed is one, and trialSeeds are several.',
+    ],
+    ['a trial seed twice', { trialSeeds: [2, 2] }, 'trialSeeds: a seed is named twice.'],
     ['a budget twice', { budget: undefined, budgets: [10, 10] }, 'budgets: a budget is named twice.'],
     ['an unknown setting', { settings: { epoch: 3 } }, 'settings: "epoch" is not a setting; nearest: epochs'],
     ['an unknown method', { methods: ['loar'] }, 'methods[0]: '],

@@ -3,6 +3,7 @@ import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdOut } from '../../../src/data/stratify.js';
 import { parseCompareConfig } from '../../../src/jobs/compare/config.js';
+import { chosenRate } from '../../../src/jobs/compare/rates.js';
 import { compare } from '../../../src/jobs/compare/run.js';
 import { silent } from '../../../src/reporter.js';
 import { openTask } from '../../../src/tasks/openTask.js';
@@ -24,6 +25,7 @@ const comparison = (change: object = {}) => ({
   budget: 1400,
   seeds: [1, 2],
   learningRates: [1e-3, 1e-2],
+  trialSeeds: [1, 2],
   methods: [{ name: 'head only', method: 'head' }, { name: 'AdaLoRA', method: 'adalora' }, { method: 'diffora' }],
   settings: { epochs: 2, batchSize: 8, maxLength: 16, searchSteps: 3 },
   ...change,
@@ -47,7 +49,9 @@ describe('compare', () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('6 done, 0 failed, 0 missing');
     const all = await records('whole');
-    expect(all.filter(({ kind }) => kind === 'trial')).toHaveLength(6);
+    expect(all.filter(({ kind }) => kind === 'trial')).toHaveLength(12);
+    // Both classes are as many: one answer for all is right half the time.
+    for (const { kind, constant } of all) expect(constant).toBe(kind === 'trial' ? 0.5 : undefined);
     const runs = await records('whole', 'results.jsonl');
     expect(runs.map(({ method, seed }) => [method, seed])).toEqual([
       ['head only', 1],
@@ -59,8 +63,9 @@ describe('compare', () => {
     ]);
     for (const { method, lr, parameters, predicted, ...rest } of runs) {
       const trials = all.filter((one) => one.kind === 'trial' && one.method === method);
-      const best = Math.max(...trials.map(({ scores }) => scores.accuracy));
-      expect(trials.find(({ scores }) => scores.accuracy === best).lr).toBe(lr);
+      const rates = [1e-3, 1e-2].map((rate) => ({ lr: rate, trials: trials.filter((one) => one.lr === rate) }));
+      expect(rates.map(({ trials: { length } }) => length)).toEqual([2, 2]);
+      expect(lr).toBe(chosenRate(rates));
       // The smallest step is a rank of the smallest module: 32 + 32 numbers; AdaLoRA's is a rank of all modules.
       if (method === 'DiffoRA') expect(Math.abs(parameters.kept - 1400)).toBeLessThan(64);
       expect(predicted).toHaveLength(4);
@@ -91,8 +96,8 @@ describe('compare', () => {
   it('does not repeat what is done', async () => {
     const before = await readFile(folder.path('whole', 'results.md'), 'utf8');
     const { stdout, stderr } = await run('whole');
-    expect(stderr).toContain('12 of 12 runs and trials are done already');
-    expect(stdout).toContain('0 runs and trials trained, 12 found done');
+    expect(stderr).toContain('18 of 18 runs and trials are done already');
+    expect(stdout).toContain('0 runs and trials trained, 18 found done');
     expect(await readFile(folder.path('whole', 'results.md'), 'utf8')).toBe(before);
   });
 
