@@ -4,7 +4,7 @@ import { type KnownRows, knownRows } from '../data/knownRows.js';
 import type { Split } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
-import { noteNewHead, type OpenedModel, withHead } from '../models/loading/openedModel.js';
+import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/openedModel.js';
 import type { Model } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
@@ -79,10 +79,12 @@ export async function workspaceOf(
   const whole = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
-  const opened = adapter === undefined ? { ...whole, model: searchedModel(whole.model, config) } : whole;
+  const { train, dev, validation } = usedOf(trainSplit, devSplit, config);
+  const start = task.kind.outputBias?.(train.examples);
+  const model = start === undefined ? whole.model : withOutputBias(whole.model, start);
+  const opened = { ...whole, model: adapter === undefined ? searchedModel(model, config) : model };
   const given =
     dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
-  const { train, dev, validation } = usedOf(trainSplit, devSplit, config);
   warnOfLost(task, train, reporter);
   const counts = [countsOf(task, 'train', train), countsOf(task, 'dev', dev)];
   if (validation !== undefined && validation !== dev) counts.push(countsOf(task, 'validation', validation));
