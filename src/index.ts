@@ -31,6 +31,7 @@ export type { FloatType } from './checkpoint/floatTypes.js';
 export type { ResolvedModel } from './checkpoint/resolve.js';
 export type { Checkpoint, StoredTensor, TensorDType } from './checkpoint/types.js';
 export type { Answer, Example, Split, SplitName } from './data/types.js';
+export type { WeightedLoss } from './engine/exampleLosses.js';
 export type { TrainStep } from './engine/training.js';
 export { DiffoError, type ExitCode } from './errors.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
@@ -58,6 +59,7 @@ export type { RunRecord } from './jobs/runFolder.js';
 export type { RunOptions } from './jobs/savedRun.js';
 export { select as selectToFolder } from './jobs/select.js';
 export { type FinishedRun, train as trainToFolder } from './jobs/train.js';
+export type { ValidationLoss } from './jobs/trainedRun.js';
 export type { Adapter, PredictionInput } from './library/adapter.js';
 export { loadAdapter } from './library/loadAdapter.js';
 export { type LoadTaskOptions, loadTask } from './library/loadTask.js';

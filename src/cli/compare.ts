@@ -20,9 +20,9 @@ interface Flags extends CommonFlags {
 export function compareCommand(terminal: Terminal): CommanderCommand {
   const command = new Command('compare')
     .description(
-      'Compare methods on tasks over seeds at one budget of trainable parameters. Stopped and started again, it goes on where it was. Writes results.jsonl, results.csv, results.md and report.html.',
+      'Compare methods on tasks over seeds at one or more budgets of trainable parameters. Stopped and started again, it goes on where it was. Writes results.jsonl, results.csv, results.md and report.html.',
     )
-    .argument('<config>', 'YAML or JSON: tasks, methods, seeds, budget, learningRates (docs/compare.md)')
+    .argument('<config>', 'YAML or JSON: tasks, methods, seeds, budget or budgets, learningRates (docs/compare.md)')
     .requiredOption('--output <folder>', 'folder of the comparison')
     .option('--data-dir <folder>', 'folder with a sub-folder for each known task (default: DIFFORA_DATA, else the hub)')
     .addOption(new Option('--jobs <count>', 'runs at a time, each a process').default(1).argParser(count('--jobs')))

@@ -58,13 +58,17 @@ export async function adapterParameters(plan: AdapterPlan, model: Model, seed: n
   return parametersOf(plan, model, (name) => values.get(name)!);
 }
 
-/** A head, freshly initialised: normal weights, zero biases. A head that the checkpoint has starts from its values. */
+/**
+ * A head, freshly initialised: normal weights, zero biases, or where it is to start. A head that the checkpoint has starts
+ * from its values.
+ */
 export async function headParameters(head: readonly HeadTensor[], seed: number): Promise<Parameter[]> {
   return Promise.all(
-    head.map(async ({ name, shape, deviation, stored }) => {
+    head.map(async ({ name, shape, deviation, start, stored }) => {
       const stream = randomStream(seed, 'head', name);
       const length = elementCount(shape);
-      const fresh = () => Float32Array.from({ length }, () => (deviation === 0 ? 0 : deviation * stream.normal()));
+      const drawn = () => Float32Array.from({ length }, () => (deviation === 0 ? 0 : deviation * stream.normal()));
+      const fresh = () => (start === undefined ? drawn() : Float32Array.from(start));
       return parameter(name, shape, stored === undefined ? fresh() : await readTensor(stored));
     }),
   );

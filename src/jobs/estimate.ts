@@ -17,7 +17,7 @@ import { matchTargets } from '../selection/targets.js';
 import { choosingMethodOf, dropoutRateOf, type TrainConfig } from '../settings/config.js';
 import { trainingSteps } from './fineTune.js';
 import { planOnTargets, planRun } from './plan.js';
-import { allowanceOf } from './selectModules.js';
+import { allowanceOf, refuseTooFew } from './selectModules.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 /** Tokenizer, records and the rest of a run beside its step, without the examples: measured, see docs/results.md. */
@@ -50,16 +50,19 @@ export async function estimateRun(config: TrainConfig, reporter: Reporter, signa
  * counted with adapters on all of them.
  */
 export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstimate {
-  const { opened, task, train, dev } = workspace;
+  const { opened, task, train, dev, dam } = workspace;
   const { method, optimisation } = config;
   const { model } = opened;
   const { longest, stepsPerEpoch, stepOf } = graphsOf(workspace, config);
   const selection = choosingIn(workspace, config);
-  const planned = () => (selection === undefined ? planRun(model, method, undefined) : planOnTargets(model, method));
+  const { share } = config.selection;
+  const given = dam && { gamma: dam.gamma, share };
+  const planned = () => (selection === undefined ? planRun(model, method, given) : planOnTargets(model, method));
   const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planned();
   const training = stepOf(plan, optimisation.accumulate);
   let selecting = 0;
   if (selection !== undefined) allowanceOf(model, config);
+  if (workspace.adapter === undefined) refuseTooFew(model, config, dam);
   if (selection !== undefined && selection.graphs > 0) {
     const { rank, alpha, loraDropout } = method;
     const everywhere = { own: matchTargets(model, method.targets), shared: [] };

@@ -1,14 +1,16 @@
+import { lowestRank, trainedSize } from '../adapters/fit.js';
 import { type AdapterPlan, isNamed, type Where } from '../adapters/plan.js';
 import { withSavedModules } from '../adapters/savedModules.js';
 import { adapterParameters, headParameters, type Parameter } from '../engine/parameters.js';
 import type { AdaptableModule, Model } from '../models/model.js';
-import { type Dam, type Sharing, splitByGamma } from '../selection/dam.js';
+import { type Sharing, splitByGamma } from '../selection/dam.js';
+import type { Gamma } from '../selection/discretise.js';
 import { matchTargets } from '../selection/targets.js';
 import { adapterMethodOf, type MethodConfig } from '../settings/config.js';
 
 /** What was chosen of the modules that may be adapted. */
 export interface Choice {
-  readonly gamma: Dam['gamma'];
+  readonly gamma: Gamma;
   /** What the modules get that are not kept. */
   readonly share: Sharing;
   /** Ranks by module path, where the budget is held by them. */
@@ -28,6 +30,12 @@ export function planRun(model: Model, settings: MethodConfig, choice: Choice | u
 /** A plan on all targets at the rank that is set: what is wrong with it is known before modules are chosen. */
 export function planOnTargets(model: Model, settings: MethodConfig): AdapterPlan {
   return planRun(model, { ...settings, parameters: undefined }, undefined);
+}
+
+/** Trainable numbers, head apart, of a choice at rank 1: the least that `parameters` may be with it. */
+export function leastSize(model: Model, settings: MethodConfig, choice: Choice): number {
+  const { plan } = adapterMethodOf(settings);
+  return trainedSize(plan({ ...settings, ...lowestRank }, whereOf(model, settings.targets, choice), model), model);
 }
 
 function whereOf(model: Model, targets: readonly string[], choice: Choice | undefined): Where {

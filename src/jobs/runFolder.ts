@@ -29,6 +29,8 @@ export interface RunRecord {
   /** Of adapter/adapter_model.safetensors. */
   readonly adapter?: { readonly sha256: string };
   readonly scores?: { readonly dev: Scores };
+  /** Mean loss of the held-out training examples, where it was asked for. */
+  readonly validation?: { readonly loss: number; readonly examples: number };
   /** `skipped`: those of both that were left out; `best`: the step after which the adapter that is written was. */
   readonly steps: {
     readonly search: number;
@@ -91,6 +93,9 @@ export async function writeRun(
     parameters,
     adapter: { sha256: await adapterHash(adapter) },
     scores: { dev: run.scores },
+    ...(run.validation === undefined
+      ? {}
+      : { validation: { loss: run.validation.loss, examples: run.validation.examples.length } }),
     steps: {
       search: run.dam?.search?.steps ?? 0,
       train: run.steps.length,

@@ -8,7 +8,7 @@ import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js';
-import { type Allowance, discretise, refuseTooSmall } from '../selection/discretise.js';
+import { type Allowance, discretise, type ParameterLimit, refuseTooSmall } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
 import { selectionMethods } from '../selection/registry.js';
@@ -24,6 +24,7 @@ import {
   type TrainConfig,
 } from '../settings/config.js';
 import type { Task } from '../tasks/task.js';
+import { leastSize, planRun } from './plan.js';
 import type { RunContext } from './runContext.js';
 
 export interface Selection {
@@ -76,6 +77,7 @@ export async function selectModules(
     values: selected.values,
     keep,
     ...(budget === undefined ? {} : { budget }),
+    ...(config.method.parameters === undefined ? {} : { parameters: config.method.parameters }),
     scope,
     share,
     seed,
@@ -164,11 +166,40 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
  */
 export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Allowance {
   const { scope, keep, budget, share } = config.selection;
-  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method) };
+  const { parameters } = config.method;
+  const limit = parameters === undefined ? undefined : limitOf(model, config, parameters);
+  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method), limit };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
-  // What has no scope keeps all modules and lowers their ranks.
-  if (Object.hasOwn(choosingMethodOf(config)?.settings ?? {}, 'scope')) refuseTooSmall(allowance);
+  if (keepsSome(config)) refuseTooSmall(allowance);
   return allowance;
+}
+
+/** False where all modules are kept and their ranks lowered, or a list says which. */
+function keepsSome(config: Pick<TrainConfig, 'method' | 'selection'>): boolean {
+  return Object.hasOwn(choosingMethodOf(config)?.settings ?? {}, 'scope');
+}
+
+function limitOf(
+  model: Model,
+  { method, selection: { share } }: Pick<TrainConfig, 'method' | 'selection'>,
+  parameters: number,
+): ParameterLimit {
+  return { parameters, leastOf: (gamma) => leastSize(model, method, { gamma, share }) };
+}
+
+/**
+ * Holds `parameters` to the least that a run can be, before anything is trained.
+ * @param dam the matrix that decides, where it is known
+ * @throws TooSmallError that names the least
+ */
+export function refuseTooFew(
+  model: Model,
+  config: Pick<TrainConfig, 'method' | 'selection'>,
+  dam: Dam | undefined,
+): void {
+  if (config.method.parameters === undefined) return;
+  if (dam === undefined && keepsSome(config)) allowanceOf(model, config);
+  else planRun(model, config.method, dam && { gamma: dam.gamma, share: config.selection.share });
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { methodOf, placeAdapter } from '../artifacts/adapterFolder.js';
 import { secondsSince } from '../artifacts/runRecord.js';
+import { exampleLosses, meanLoss, type WeightedLoss } from '../engine/exampleLosses.js';
+import type { Objective } from '../engine/objective.js';
 import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
 import type { Scores } from '../metrics/scores.js';
@@ -15,12 +17,20 @@ import {
   type TrainConfig,
 } from '../settings/config.js';
 import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
+import type { EncodedSplit } from '../tasks/splits.js';
 import { fineTune, trainingSteps } from './fineTune.js';
 import { planOnTargets, planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
 import { type Selection, savedSelection, selectModules } from './selectModules.js';
 import { type EvaluationOptions, type MetricsLine, trainingWatch } from './watch.js';
 import type { Workspace } from './workspace.js';
+
+/** The loss that a run has lowered, of examples that it was not trained on. */
+export interface ValidationLoss {
+  readonly loss: number;
+  /** What each example adds to it, in their order. */
+  readonly examples: readonly WeightedLoss[];
+}
 
 /** What a training run leaves in memory. */
 export interface TrainedRun extends Omit<Scored, 'note' | 'warnings'> {
@@ -38,6 +48,8 @@ export interface TrainedRun extends Omit<Scored, 'note' | 'warnings'> {
   readonly bestStep: number | undefined;
   /** Of the dev split, as are `predicted` and `statistics`. */
   readonly scores: Scores;
+  /** Of the held-out training examples, where it was asked for. */
+  readonly validation?: ValidationLoss | undefined;
   readonly seconds: { readonly select: number; readonly train: number; readonly evaluate: number };
 }
 
@@ -53,6 +65,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const objective = task.kind.objective(changes);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const encoded = await workspace.scorer();
+  const heldOut = await workspace.validation?.();
   const started = performance.now();
   let selection: Selection | undefined;
   if (workspace.dam !== undefined) {
@@ -119,7 +132,11 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
     const evaluationStarted = performance.now();
     const scored = await score(reporter);
     const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
-    log?.scalars(devScalars(scored.scores), (bestStep ?? steps.length - 1) + 1);
+    const validation =
+      heldOut &&
+      (await validationLossOf(heldOut, { opened, plan, parameters }, objective, { threads, reporter, signal }));
+    const losses = validation === undefined ? {} : { 'validation/loss': validation.loss };
+    log?.scalars({ ...devScalars(scored.scores), ...losses }, (bestStep ?? steps.length - 1) + 1);
     const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
     return {
       config,
@@ -131,11 +148,25 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
       metrics: watch.lines,
       bestStep,
       ...scored,
+      validation,
       seconds,
     };
   } finally {
     await scorer.release();
   }
+}
+
+async function validationLossOf(
+  { encoded }: EncodedSplit,
+  { opened, plan, parameters }: Adapted,
+  objective: Objective,
+  { threads, reporter, signal }: Pick<RunContext, 'reporter' | 'signal'> & { readonly threads: number },
+): Promise<ValidationLoss> {
+  const phase = reporter.phase('validation loss', encoded.length);
+  const onDone = (done: number) => phase.update(done, { examples: done });
+  const examples = await exampleLosses(opened.model, plan, parameters, encoded, { objective, threads, signal, onDone });
+  phase.end();
+  return { loss: meanLoss(examples), examples };
 }
 
 /** A scorer that is compiled at the first scoring, and stays so: a graph reads the parameters as they are at each run. */

@@ -4,7 +4,8 @@ import { type KnownRows, knownRows } from '../data/knownRows.js';
 import type { Split } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
-import { noteNewHead, type OpenedModel, withHead } from '../models/loading/openedModel.js';
+import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/openedModel.js';
+import type { Model } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
@@ -38,6 +39,8 @@ export interface Workspace {
   readonly dev: UsedSplit;
   /** Scores `dev`, which is encoded at the first call. */
   readonly scorer: () => Promise<Scorer>;
+  /** Held-out training examples of which the loss is reported, where it is; encoded at the first call. */
+  readonly validation?: (() => Promise<EncodedSplit>) | undefined;
   /** Longest sequence in tokens. */
   readonly maxLength: number;
   /** What an adapter of it is trained on, that of the adapter included which it goes on from. */
@@ -76,17 +79,21 @@ export async function workspaceOf(
   const whole = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
-  const restricted = adapter === undefined && hasMatrix(config) && config.selection.select !== 'list';
-  const opened = restricted ? { ...whole, model: restrictColumns(whole.model, method.targets) } : whole;
+  const { train, dev, validation } = usedOf(trainSplit, devSplit, config);
+  const start = task.kind.outputBias?.(train.examples);
+  const model = start === undefined ? whole.model : withOutputBias(whole.model, start);
+  const opened = { ...whole, model: adapter === undefined ? searchedModel(model, config) : model };
   const given =
     dam === undefined ? await readConfiguredDam(opened.model, config.selection) : damFor(opened.model, dam, 'dam');
-  const { train, dev } = usedOf(trainSplit, devSplit, config);
   warnOfLost(task, train, reporter);
-  reporter.info(`Examples of ${task.name}: ${countsOf(task, 'train', train)}; ${countsOf(task, 'dev', dev)}`);
+  const counts = [countsOf(task, 'train', train), countsOf(task, 'dev', dev)];
+  if (validation !== undefined && validation !== dev) counts.push(countsOf(task, 'validation', validation));
+  reporter.info(`Examples of ${task.name}: ${counts.join('; ')}`);
   const trainedRows = knownRows(train.examples).and(adapter?.trainedRows);
   const maxLength = await sequenceLength(opened, data.maxLength, task, train, { reporter, signal });
   const encoding = { maxLength, stride: data.stride, signal };
   let scorer: Promise<Scorer> | undefined;
+  let encodedValidation: Promise<EncodedSplit> | undefined;
   return {
     opened,
     task,
@@ -100,6 +107,12 @@ export async function workspaceOf(
       }
       return scorer;
     },
+    validation:
+      validation &&
+      (() => {
+        encodedValidation ??= encodeUsed(opened, task, validation, encoding, reporter);
+        return encodedValidation;
+      }),
     maxLength,
     trainedRows,
     adapter,
@@ -107,17 +120,27 @@ export async function workspaceOf(
   };
 }
 
-/** What is trained on, and what is scored: the dev split, or a share that is held out. */
+/** The model as a run sees it whose matrix is of some modules alone. */
+export function searchedModel(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Model {
+  const isRestricted = hasMatrix(config) && config.selection.select !== 'list';
+  return isRestricted ? restrictColumns(model, config.method.targets) : model;
+}
+
+/** What is trained on, what is scored (the dev split, or a share that is held out), and what the loss is reported of. */
 export function usedOf(
   train: Split,
   dev: Split,
   { data, run }: Pick<TrainConfig, 'data' | 'run'>,
-): { train: UsedSplit; dev: UsedSplit } {
-  const { maxTrainSamples, maxEvalSamples, validationShare, validationSeed } = data;
+): { train: UsedSplit; dev: UsedSplit; validation?: UsedSplit | undefined } {
+  const { maxTrainSamples, maxEvalSamples, validationShare, validationSeed, validationLoss, scoreOn } = data;
   const drawing = { seed: run.seed, maxTrainSamples, maxEvalSamples };
-  return validationShare === undefined
-    ? { train: useSplit(train, drawing), dev: useSplit(dev, drawing) }
-    : holdOutSplit(train, { ...drawing, validationShare, validationSeed });
+  if (validationShare === undefined) return { train: useSplit(train, drawing), dev: useSplit(dev, drawing) };
+  const { train: kept, heldOut } = holdOutSplit(train, { ...drawing, validationShare, validationSeed });
+  return {
+    train: kept,
+    dev: scoreOn === 'dev' ? useSplit(dev, drawing) : heldOut,
+    validation: validationLoss === true ? heldOut : undefined,
+  };
 }
 
 /** @throws DiffoError (usage) when the adapter is for another model or has another number of outputs */

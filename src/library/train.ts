@@ -12,7 +12,7 @@ import { openLoaded, type TrainSettings } from './settings.js';
 /** An adapter that has been trained, with what its training gave. */
 export interface TrainedAdapter
   extends Adapter,
-    Pick<TrainedRun, 'dam' | 'steps' | 'metrics' | 'bestStep' | 'scores' | 'seconds'> {
+    Pick<TrainedRun, 'dam' | 'steps' | 'metrics' | 'bestStep' | 'scores' | 'validation' | 'seconds'> {
   /** Numbers that were trained, head included. */
   readonly trainable: number;
   /**
@@ -47,7 +47,7 @@ export async function train(
 ): Promise<TrainedAdapter> {
   const { workspace, config, context } = await openLoaded(model, task, settings, options);
   const run = await trainIn(workspace, config, context);
-  const { plan, parameters, dam, steps, metrics, bestStep, scores, seconds } = run;
+  const { plan, parameters, dam, steps, metrics, bestStep, scores, validation, seconds } = run;
   // Not the workspace, nor its task: the examples would stay in memory for as long as the adapter does.
   const { opened, maxLength, trainedRows } = workspace;
   const learnedTask = taskFileOf({ ...workspace.task, ...run.found }, maxLength);
@@ -69,7 +69,7 @@ export async function train(
     );
   return {
     ...adapterOf(learned, config.run.threads),
-    ...{ dam, steps, metrics, bestStep, scores, seconds },
+    ...{ dam, steps, metrics, bestStep, scores, validation, seconds },
     trainable: countParameters(parameters),
     save,
   };

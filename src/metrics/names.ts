@@ -10,6 +10,8 @@ interface Metric {
   readonly ofRows?: (predicted: ArrayLike<number>, expected: ArrayLike<number>, numLabels: number) => number;
   /** What it is where one side is of one value alone, or there are fewer than two rows. */
   readonly ofConstants?: 'not defined' | '0 by convention';
+  /** An answer of nothing has no value of its own, where others have 0. */
+  readonly hasNoFloor?: true;
   /** From sums, over examples, of what each adds to it. Left out: the first over the second, or over the examples where there is one alone. */
   readonly ofSums?: (sums: readonly number[], examples: number) => number;
 }
@@ -44,8 +46,8 @@ const table = {
   bleu: { better: 'higher', ofSums: bleuScore },
   nist: { better: 'higher', ofSums: nistScore },
   rouge_l: { better: 'higher' },
-  log_likelihood: { better: 'higher', ofSums: ([sum, tokens]) => sum! / tokens! },
-  perplexity: { better: 'lower', ofSums: ([sum, tokens]) => Math.exp(-sum! / tokens!) },
+  log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
+  perplexity: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => Math.exp(-sum! / tokens!) },
 } as const satisfies Readonly<Record<string, Metric>>;
 
 /** Name of a metric. */

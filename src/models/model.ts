@@ -47,6 +47,8 @@ export interface HeadTensor {
   readonly shape: readonly number[];
   /** Standard deviation of its normal initialisation; 0 means zeros. */
   readonly deviation: number;
+  /** Where it starts instead, if the data say so. */
+  readonly start?: readonly number[] | undefined;
   /** The checkpoint's own values, when it has a head of the right shape. */
   readonly stored: StoredTensor | undefined;
 }

@@ -95,7 +95,9 @@ function adapterView(adapter: AdapterInspection, screen: Screen): string {
 
 function damView({ file, dam }: DamInspection, screen: Screen): string {
   const { search } = dam;
-  const limit = dam.budget === undefined ? `ratio ${dam.keep}` : `at most ${formatCount(dam.budget)} parameters`;
+  const within = dam.parameters === undefined ? '' : ` within ${formatCount(dam.parameters)} parameters`;
+  const limit =
+    dam.budget === undefined ? `ratio ${dam.keep}${within}` : `at most ${formatCount(dam.budget)} parameters`;
   const facts: Facts = [
     ['matrix', file],
     ['made for', `${dam.model} on ${dam.task}`],

@@ -46,6 +46,11 @@ export function formatScore(score: number): string {
   return score.toFixed(3);
 }
 
+/** A loss: four decimals. */
+export function formatLoss(loss: number): string {
+  return loss.toFixed(4);
+}
+
 /** A share of one as per cent: two significant digits, so that 0.0054 does not become 1 %. */
 export function formatShare(share: number): string {
   const percent = 100 * share;

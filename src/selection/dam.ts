@@ -53,6 +53,8 @@ export const damSchema = z.strictObject({
   keep: ratio,
   /** Most trainable numbers, in the place of the ratio. */
   budget: z.int().optional(),
+  /** Trainable numbers that the kept modules had to fit in at rank 1, beside the ratio. */
+  parameters: z.int().optional(),
   scope: z.enum(scopes),
   share: z.enum(sharings),
   seed: z.int(),

@@ -1,8 +1,12 @@
+import { TooSmallError } from '../adapters/tooSmall.js';
 import { usageError } from '../errors.js';
 
 /** Each row keeps its own K entries, the matrix keeps them wherever they are largest, or all rows keep the same columns. */
 export const scopes = ['row', 'global', 'column'] as const;
 export type Scope = (typeof scopes)[number];
+
+/** Γ: 1 where a module is kept, [layers][modules]. */
+export type Gamma = readonly (readonly (0 | 1)[])[];
 
 /** How much may be kept. */
 export interface Allowance {
@@ -13,6 +17,15 @@ export interface Allowance {
   readonly budget?: number | undefined;
   /** Trainable numbers of a module, [layers][modules]; for `budget`. */
   readonly sizes: readonly (readonly number[])[];
+  /** Where ranks are solved for: beside the share, what is kept has to fit at the lowest of them. */
+  readonly limit?: ParameterLimit | undefined;
+}
+
+/** The trainable numbers that a run may have, head apart. */
+export interface ParameterLimit {
+  readonly parameters: number;
+  /** What a run has that keeps Γ, at rank 1: pairs that the rest shares and trained biases included. */
+  leastOf(gamma: Gamma): number;
 }
 
 /** Entries of the matrix that are kept or left together: one, or with scope `column` a whole column. */
@@ -26,7 +39,8 @@ export function keptPerRow(ratio: number, columns: number): number {
 
 /**
  * Γ: 1 for the largest entries, 0 for the rest. Ties go to the lower column, then to the lower row. With a budget the
- * largest are taken as long as they fit; scope `row` then goes round the rows, each giving its next largest.
+ * largest are taken as long as they fit, and so with a limit; scope `row` goes round the rows, each giving its next
+ * largest.
  * @throws DiffoError (usage) as {@link refuseTooSmall}
  */
 export function discretise(values: readonly (readonly number[])[], allowance: Allowance): (0 | 1)[][] {
@@ -35,7 +49,7 @@ export function discretise(values: readonly (readonly number[])[], allowance: Al
     .map((unit) => ({ unit, value: value(unit) }))
     .sort((a, b) => b.value - a.value || before(a.unit, b.unit))
     .map(({ unit }) => unit);
-  const inOrder = allowance.budget !== undefined && allowance.scope === 'row' ? roundTheRows(descending) : descending;
+  const inOrder = allowance.scope === 'row' ? roundTheRows(descending) : descending;
   const keeper = startKeeping(values, allowance);
   for (const unit of inOrder) if (keeper.fits(unit)) keeper.keep(unit);
   return keeper.finish();
@@ -59,19 +73,22 @@ export interface Keeper {
 }
 
 export function startKeeping(matrix: readonly (readonly unknown[])[], allowance: Allowance): Keeper {
-  const { scope, keep, budget, sizes } = allowance;
+  const { scope, keep, budget, sizes, limit } = allowance;
   const columns = matrix[0]?.length ?? 0;
   const perRow = keptPerRow(keep, columns);
   const gamma = matrix.map((row): (0 | 1)[] => row.map(() => 0));
   const count = (row: readonly number[]) => row.reduce((sum, one) => sum + one, 0);
   const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
   let spent = 0;
+  const isWithinShare = (unit: Unit) => {
+    if (budget !== undefined) return spent + sizeOf(unit) <= budget;
+    if (scope === 'global') return gamma.reduce((sum, row) => sum + count(row), 0) < perRow * matrix.length;
+    return unit.every(([layer]) => count(gamma[layer]!) < perRow);
+  };
   return {
     fits(unit) {
       if (unit.some(([layer, column]) => gamma[layer]![column] === 1)) return false;
-      if (budget !== undefined) return spent + sizeOf(unit) <= budget;
-      if (scope === 'global') return gamma.reduce((sum, row) => sum + count(row), 0) < perRow * matrix.length;
-      return unit.every(([layer]) => count(gamma[layer]!) < perRow);
+      return isWithinShare(unit) && (limit === undefined || limit.leastOf(withUnit(gamma, unit)) <= limit.parameters);
     },
     keep(unit) {
       spent += budget === undefined ? 0 : sizeOf(unit);
@@ -84,16 +101,31 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
   };
 }
 
-/** @throws DiffoError (usage) for a budget that holds not even the smallest of what is kept or left together */
-export function refuseTooSmall({ scope, budget, sizes }: Pick<Allowance, 'scope' | 'budget' | 'sizes'>): void {
+/** @throws DiffoError (usage) for a budget or a limit that holds not even the smallest of what is kept or left together */
+export function refuseTooSmall({ scope, budget, sizes, limit }: Omit<Allowance, 'keep'>): void {
+  const what = scope === 'column' ? 'column of modules' : 'module';
+  const all = units(sizes, scope);
+  if (limit !== undefined) {
+    const none = sizes.map((row) => row.map((): 0 => 0));
+    const smallest = Math.min(...all.map((unit) => limit.leastOf(withUnit(none, unit))));
+    if (limit.parameters >= smallest) return;
+    throw new TooSmallError(
+      `--parameters ${limit.parameters} holds no module: the smallest ${what} takes ${smallest} trainable numbers at rank 1. Give ${smallest} or more.`,
+    );
+  }
   if (budget === undefined) return;
   const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
-  const smallest = Math.min(...units(sizes, scope).map(sizeOf));
+  const smallest = Math.min(...all.map(sizeOf));
   if (budget >= smallest) return;
-  const what = scope === 'column' ? 'column of modules' : 'module';
   throw usageError(
     `--budget ${budget} holds no module: the smallest ${what} has ${smallest} trainable numbers. Raise --budget, or lower --rank.`,
   );
+}
+
+function withUnit(gamma: Gamma, unit: Unit): (0 | 1)[][] {
+  const changed = gamma.map((row) => [...row]);
+  for (const [layer, column] of unit) changed[layer]![column] = 1;
+  return changed;
 }
 
 /** The lower column comes first, then the lower row. */

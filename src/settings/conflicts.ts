@@ -19,6 +19,9 @@ function conflictOfSelect(asked: AskedSettings): string | undefined {
 
 function conflictIn(asked: AskedSettings): string | undefined {
   const { method, select, dam, adapter, start, parameters, budget, ranks, alphas } = asked;
+  if (asked.scoreOn === 'dev' && asked.validationLoss !== true) {
+    return 'scoreOn dev leaves what validationShare holds out unread. Give validationLoss, or leave one of the two out.';
+  }
   const { places, title, fit } = adapterMethodOf(asked);
   const ofModules = ranks === undefined ? 'alphas' : 'ranks';
   const hasOfModules = ranks !== undefined || alphas !== undefined;

@@ -35,6 +35,11 @@ export const dataSettings = {
     .lt(1)
     .optional()
     .describe('score on this share of the training data, held out, and not on dev'),
+  scoreOn: z
+    .enum(['dev', 'validation'])
+    .optional()
+    .describe('which examples are scored where a share is held out (default: those)'),
+  validationLoss: z.boolean().optional().describe('report the mean loss of the held-out share beside the scores'),
   validationSeed: z.int().nonnegative().optional().describe('chooses which examples those are (default: the seed)'),
   maxEvalSamples: z
     .int()

@@ -76,6 +76,8 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   pairColumn: ({ task }) => idlePlace('pairColumn', task),
   labelColumn: ({ task }) => idlePlace('labelColumn', task),
   validationSeed: ({ validationShare }) => needs('validationSeed', 'validationShare', validationShare),
+  scoreOn: ({ validationShare }) => needs('scoreOn', 'validationShare', validationShare),
+  validationLoss: ({ validationShare }) => needs('validationLoss', 'validationShare', validationShare),
   anyBase: ({ adapter }) => needs('anyBase', 'adapter', adapter),
   keep: ({ budget }) => replaced('keep', 'budget', budget),
   searchEpochs: ({ searchSteps }) => replaced('searchEpochs', 'searchSteps', searchSteps),
@@ -136,9 +138,9 @@ export function isReadBySelect(key: TrainKey): boolean {
 
 /** The ways to choose modules that read a setting, where nothing is trained afterwards. */
 function selectReaders(key: TrainKey): string[] {
-  // What the search trained is for the training alone; ranks that differ count in a budget.
+  // What the search trained is for the training alone; ranks that differ count in a budget; parameters limit what is kept.
   if (key === 'start') return [];
-  const read = key === 'ranks' ? 'budget' : key;
+  const read = key === 'ranks' ? 'budget' : key === 'parameters' ? 'scope' : key;
   return selectionNames.filter((name) => {
     const { settings, reads } = selectionMethods[name];
     return Object.hasOwn(settings, read) || reads.some((one) => one === read);

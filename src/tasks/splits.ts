@@ -53,17 +53,17 @@ const forTraining = (examples: readonly Example[], { maxTrainSamples, seed }: Dr
 export const forScoring = (examples: readonly Example[], { maxEvalSamples }: Pick<Drawing, 'maxEvalSamples'>) =>
   subsample(examples, maxEvalSamples ?? examples.length, 0);
 
-/** A part of the training split in the place of the dev split, which is left alone. What is trained on is drawn from the rest. */
+/** A part of the training split apart, to be scored. What is trained on is drawn from the rest. */
 export function holdOutSplit(
   split: Split,
   config: Drawing & { readonly validationShare?: number | undefined; readonly validationSeed?: number | undefined },
-): { train: UsedSplit; dev: UsedSplit } {
+): { train: UsedSplit; heldOut: UsedSplit } {
   const { validationShare: share, validationSeed: seed = config.seed } = config;
   const { kept, heldOut } = holdOut(split.examples, share!, seed);
   const source = `${split.source} (share ${share} held out, seed ${seed})`;
   return {
     train: { split, examples: forTraining(kept, config) },
-    dev: { split: { ...split, source }, examples: forScoring(heldOut, config) },
+    heldOut: { split: { ...split, source }, examples: forScoring(heldOut, config) },
   };
 }
 

@@ -80,6 +80,8 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     maxEvalSamples: 4,
     validationShare: 0.2,
     validationSeed: 5,
+    scoreOn: 'dev',
+    validationLoss: true,
     evalSteps: 2,
     earlyStopping: 3,
     keepBest: false,

@@ -22,8 +22,20 @@ describe('results.md', () => {
     const [cola, rte] = markdown.split('## ').slice(1);
     expect(cola).toMatch(/\| DiffoRA \| \*\*0\.9\d\d ± /);
     expect(cola).toContain('DiffoRA is ahead of LoRA');
-    expect(rte).not.toContain('**');
+    expect(rte).not.toMatch(/\*\*0\.\d{3} /);
     expect(rte).toContain('cannot be told apart');
+  });
+
+  it('has the loss of held-out examples, the lower the better, which tells apart what scores do not', () => {
+    const rte = markdown.split('## ')[2]!;
+    expect(rte).toContain('| validation loss | loss − DiffoRA |');
+    // One hundredth less on every example: the interval is that.
+    expect(rte).toMatch(/\| LoRA [^\n]* \+0\.0100 \(\+0\.0100 to \+0\.0100\) \|/);
+    expect(rte).toContain(
+      'DiffoRA is ahead of LoRA \\| <b>all</b>: validation loss −0.0100 (−0.0100 to −0.0100).'.replace('\\', ''),
+    );
+    expect(rte).toMatch(/\| DiffoRA \| 0\.\d{3} ± .* \| \*\*0\.\d{4} ± 0\.\d{4}\*\* \|/);
+    expect(markdown).toContain('is the mean loss of 10 % of the training examples, held out of every run.');
   });
 
   it('marks what is off the budget, and shows failed and missing runs', () => {
@@ -74,6 +86,8 @@ describe('report.html', () => {
       'Differences to',
       'Score against',
       'Learning curves',
+      'Validation loss by seed',
+      'Validation loss: differences to',
       'Time of',
       'Peak memory',
     ]) {

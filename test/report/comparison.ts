@@ -11,7 +11,7 @@ const modules = ['attention.self.query', 'attention.self.value', 'intermediate.d
 export function madeUpComparison(): Comparison {
   const methods = ['head', { name: 'LoRA | <b>all</b>', method: 'lora' }, 'diffora'];
   const config = parseCompareConfig(
-    { title: 'Made up', tasks: ['cola', 'rte'], methods, budget: 1000 },
+    { title: 'Made up', tasks: ['cola', 'rte'], methods, budget: 1000, validationLoss: true },
     'made-up.yaml',
   );
   const errors: Record<string, number[]> = { cola: [0.4, 0.3, 0.05], rte: [0.4, 0.2, 0.2] };
@@ -33,6 +33,8 @@ export function madeUpComparison(): Comparison {
           },
           ...{ method, seed, lr: 1e-3, status: 'done', code: 'code', data: {}, threads: 1, adapterBytes: 4000 },
           scores: { accuracy, f1: accuracy },
+          // Of the last two methods the last has the lower loss on every example, and on rte too.
+          validation: validationOf(seed, m),
           parameters: { trainable: 1500, adapter: 990, kept: m === 0 ? 0 : 990, replaced: 0, head: 510 },
           seconds: { total: 60 + m },
           peakMemoryBytes: 4e8,
@@ -49,7 +51,7 @@ export function madeUpComparison(): Comparison {
     ),
   );
   const failed: CompareRecord = { ...runs[0]!, status: 'failed', error: 'out of luck, "quoted"' };
-  const { scores: _, parameters: __, predicted: ___, ...bare } = failed;
+  const { scores: _, parameters: __, predicted: ___, validation: ____, ...bare } = failed;
   const facts = config.tasks.map(({ name }) => {
     return {
       name,
@@ -58,7 +60,22 @@ export function madeUpComparison(): Comparison {
       task: { ...task, name, columns: { text: 'text', label: 'label' }, splits: [], load: unread },
     };
   });
-  return { config, tasks: facts, runs: [bare, ...runs.slice(1)], trials: [], missing: 1, trained: 18, found: 0 };
+  return {
+    config,
+    tasks: facts,
+    runs: [bare, ...runs.slice(1)],
+    leftOut: [],
+    trials: [],
+    missing: 1,
+    trained: 18,
+    found: 0,
+  };
+}
+
+function validationOf(seed: number, method: number) {
+  const stream = randomStream(seed, 'losses');
+  const examples = Array.from({ length: 40 }, (): [number, number] => [stream.uniform() - method / 100, 1]);
+  return { loss: examples.reduce((sum, [one]) => sum + one, 0) / examples.length, examples };
 }
 
 function unread(): never {

@@ -33,6 +33,8 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   maxTrainSamples: 30,
   validationShare: 0.2,
   validationSeed: 5,
+  scoreOn: 'dev',
+  validationLoss: true,
   maxEvalSamples: 4,
   metrics: ['accuracy'],
   maxLength: 16,
@@ -113,6 +115,8 @@ const alternatives: Partial<TrainConfigInput> = { method: 'pissa', select: 'rand
 /** What has to stand beside a setting for it to be read. */
 const beside: Readonly<Partial<Record<TrainKey, Partial<TrainConfigInput>>>> = {
   validationSeed: { validationShare: 0.2 },
+  scoreOn: { validationShare: 0.2, validationLoss: true },
+  validationLoss: { validationShare: 0.2 },
   earlyStopping: { evalSteps: 2 },
   keepBest: { evalSteps: 2 },
   keepCheckpoints: { saveSteps: 2 },
@@ -166,7 +170,8 @@ function choiceOf(config: TrainConfig): unknown {
   const settings = Object.entries(selectionSettingsOf(config, 24)).filter(([name]) => names.includes(name));
   const declared = (name: string, value: unknown) => (Object.hasOwn(method.settings, name) ? value : undefined);
   const sizes = budget === undefined ? undefined : moduleSizes(model, config.method);
-  const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope)];
+  const limit = Object.hasOwn(method.settings, 'scope') ? config.method.parameters : undefined;
+  const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope), limit];
   const head = method.reads.includes('head') ? config.method.head : undefined;
   return [config.selection.select, settings, kept, declared('share', share), declared('start', start), sizes, head];
 }
@@ -186,7 +191,7 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
   const goesOn = adapter === undefined ? await planned(method) : [adapter, anyBase, method.method];
   const loss = [optimisation.labelSmoothing, optimisation.classWeights];
   const ofHead = [optimisation.headLr, optimisation.headWeightDecay, adapter === undefined ? head : undefined];
-  const scored = [data.maxEvalSamples, data.metrics, data.nullScoreDiffThreshold];
+  const scored = [data.maxEvalSamples, data.metrics, data.nullScoreDiffThreshold, data.scoreOn, data.validationLoss];
   const trained = [steps, [1, 10, 1000].map(steps.steps), goesOn, loss, ofHead, evaluated, scored];
   const placed = [selection.dam, selection.dam === undefined ? undefined : selection.share];
   return JSON.stringify([everywhere, trained, placed, run.log, run.logDir]);
@@ -264,6 +269,8 @@ describe('a setting that nothing will read', () => {
     [{ textColumn: 'a' }, 'textColumn is read by data files alone; cola is a known task with columns of its own.'],
     [{ task: 'a.yaml', textColumn: 'a' }, 'a.yaml is a task file, which names its columns itself. Leave it out.'],
     [{ task: 'a.csv', dataDir: 'a' }, 'dataDir is read by known tasks alone; a.csv is a file. Leave it out.'],
+    [{ scoreOn: 'dev' }, 'scoreOn is read with validationShare alone.'],
+    [{ validationLoss: true }, 'validationLoss is read with validationShare alone.'],
     [{ keepCheckpoints: 3 }, 'keepCheckpoints is read with saveSteps alone. Give saveSteps, or leave it out.'],
     [{ logDir: 'a', log: ['wandb'] }, 'Give log tensorboard or csv, or leave it out.'],
     [{ method: 'houlsby', parameters: 9000, reduction: 8 }, 'parameters solves for reduction. Leave one out.'],

@@ -20,7 +20,7 @@ describe('what is used of a split', () => {
   it('held out of the training examples is never trained on, whatever the seed draws', () => {
     const config = { validationShare: 0.25, validationSeed: 7, maxTrainSamples: 12 };
     const parts = [1, 2].map((seed) => holdOutSplit(split('train'), { ...config, seed }));
-    const [one, other] = parts.map(({ dev }) => dev.examples.map(({ id }) => id));
+    const [one, other] = parts.map(({ heldOut }) => heldOut.examples.map(({ id }) => id));
     expect(one).toEqual(other);
     // A quarter of 30, rounded, and a quarter of 10.
     expect(one).toHaveLength(8 + 3);
@@ -28,7 +28,7 @@ describe('what is used of a split', () => {
       expect(train.examples).toHaveLength(12);
       expect(train.examples.some(({ id }) => one!.includes(id))).toBe(false);
     }
-    const seeds = [1, 2].map((seed) => holdOutSplit(split('train'), { validationShare: 0.25, seed }).dev.examples);
+    const seeds = [1, 2].map((seed) => holdOutSplit(split('train'), { validationShare: 0.25, seed }).heldOut.examples);
     expect(seeds[0]).not.toEqual(seeds[1]);
   });
 

@@ -7,7 +7,6 @@ import type { Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';
 import { type BudgetSchedule, checkSchedule, rankAllocation } from '../adaloraBudget.js';
 import type { PeftContents } from '../contents.js';
-import { tooSmall } from '../fit.js';
 import { type LoraSettings, loraDefaults, loraSettings, usualLora } from '../loraSettings.js';
 import type { MethodOf } from '../method.js';
 import { loraSettingsOf, loraType } from '../peft/loraType.js';
@@ -21,6 +20,7 @@ import {
   type TensorValues,
   type Where,
 } from '../plan.js';
+import { tooSmall } from '../tooSmall.js';
 import { type LoraVariant, loraA, loraB, loraFields, loraPlan, withProduct } from './lora.js';
 
 export interface AdaLoraSettings extends LoraSettings {
@@ -123,7 +123,8 @@ function fitAverageRank(
 ): Pick<AdaLoraSettings, 'rank' | 'alpha' | 'adaloraInitRank'> {
   const perRank = own.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures + 1, 0);
   const rank = Math.round(budget / perRank);
-  if (rank < 1) throw tooSmall(budget, perRank, `rank 1 on ${own.length} modules`);
+  if (rank < 1)
+    throw tooSmall(budget, perRank, `rank 1 on ${own.length} modules`, 'or adapt fewer modules (--targets)');
   return { rank, alpha: (alpha * rank) / former, adaloraInitRank: rankAtStart(rank) };
 }
 

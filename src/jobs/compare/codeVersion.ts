@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { extname, join, relative, sep } from 'node:path';
+import { extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Folders that decide nothing about what a run gives. */
@@ -12,8 +12,10 @@ export function codeVersion(): string {
   const ending = extname(import.meta.url);
   const hash = createHash('sha256');
   for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (extname(file) !== ending || file.endsWith('.d.ts') || idle.includes(file.split(sep)[0]!)) continue;
-    hash.update(relative(root, join(root, file)).split(sep).join('/')).update(readFileSync(join(root, file)));
+    const path = file.split(sep).join('/');
+    const isIdle = idle.some((folder) => path.startsWith(`${folder}/`));
+    if (extname(file) !== ending || file.endsWith('.d.ts') || isIdle) continue;
+    hash.update(path).update(readFileSync(join(root, file)));
   }
   return hash.digest('hex').slice(0, 12);
 }

@@ -35,17 +35,26 @@ const compareSchema = z.strictObject({
   methods: z.array(z.union([z.string(), settings])).min(1),
   seeds: z.array(z.int().nonnegative()).min(1).default([1, 2, 3]),
   /** Trainable numbers of every method's adapters, head apart. */
-  budget: z.int().positive(),
+  budget: z.int().positive().optional(),
+  /** In the place of one budget: several, each with cells and tables of its own. */
+  budgets: z.array(z.int().positive()).min(1).optional(),
   /** Share by which a method may miss the budget before it is marked. */
   tolerance: z.number().positive().default(0.02),
   /** Learning rates tried for every method that has no list of its own. One: nothing is tried. */
   learningRates: rates.default([2e-4, 5e-4, 1e-3]),
   /** `validation`: runs are scored on held-out training examples, the same for all, and the dev split is left alone. */
   scoreOn: z.enum(['dev', 'validation']).default('dev'),
-  /** Share of the training examples held out to choose the learning rate on. */
+  /**
+   * Report the loss of held-out training examples, the same for all runs, beside the metrics: it tells runs apart that give the
+   * same answers.
+   */
+  validationLoss: z.boolean().default(false),
+  /** Share of the training examples held out to choose the learning rate on, and for `validationLoss`. */
   validationShare: z.number().gt(0).lt(1).default(0.1),
-  /** Seed of the trials, and of what is held out. */
-  trialSeed: z.int().nonnegative().default(1),
+  /** Seeds of the trials of a rate. The first chooses, too, what is held out of all runs. Default: 1. */
+  trialSeeds: z.array(z.int().nonnegative()).min(1).optional(),
+  /** One of them. */
+  trialSeed: z.int().nonnegative().optional(),
   /** Name of the method that the others are compared with; default: the last. */
   reference: z.string().optional(),
   /** Settings of all runs, as for train. */
@@ -73,17 +82,31 @@ export interface CompareConfig {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly ComparedMethod[];
   readonly seeds: readonly number[];
-  readonly budget: number;
+  /** One or more. */
+  readonly budgets: readonly number[];
   readonly tolerance: number;
   readonly scoreOn: 'dev' | 'validation';
+  readonly validationLoss: boolean;
   readonly validationShare: number;
-  readonly trialSeed: number;
+  /** One or more. */
+  readonly trialSeeds: readonly number[];
   readonly reference: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
 /** Settings that the comparison itself lays down. */
-const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validationSeed', 'model', 'task'] as const;
+const taken = [
+  'seed',
+  'lr',
+  'parameters',
+  'budget',
+  'validationShare',
+  'validationSeed',
+  'scoreOn',
+  'validationLoss',
+  'model',
+  'task',
+] as const;
 
 /**
  * Checks a comparison and every run that it asks for.
@@ -93,7 +116,8 @@ const taken = ['seed', 'lr', 'parameters', 'budget', 'validationShare', 'validat
 export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   const parsed = compareSchema.safeParse(raw);
   if (!parsed.success) throw usageError(`${file}: ${firstFault(parsed.error, compareSchema, raw, 'a comparison')}.`);
-  const { title, models, seeds, budget, learningRates, ...rest } = parsed.data;
+  const { title, models, seeds, budget, budgets: several, learningRates, trialSeed, ...rest } = parsed.data;
+  const budgets = budgetsOf(budget, several, file);
   refuseTaken(rest.settings, `${file}: settings`);
   const tasks = rest.tasks.map((entry, i): ComparedTask => {
     const where = `${file}: tasks[${i}]`;
@@ -106,6 +130,12 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   refuseTwins(tasks, 'task', file);
   refuseTwins(methods, 'method', file);
   if (new Set(seeds).size < seeds.length) throw usageError(`${file}: seeds: a seed is named twice.`);
+  if (new Set(budgets).size < budgets.length) throw usageError(`${file}: budgets: a budget is named twice.`);
+  if (trialSeed !== undefined && rest.trialSeeds !== undefined) {
+    throw usageError(`${file}: trialSeed is one, and trialSeeds are several. Leave one out.`);
+  }
+  const trialSeeds = rest.trialSeeds ?? [trialSeed ?? 1];
+  if (new Set(trialSeeds).size < trialSeeds.length) throw usageError(`${file}: trialSeeds: a seed is named twice.`);
   const [first, ...others] = methods;
   const uneven = others.find((one) => one.learningRates.length !== first!.learningRates.length);
   if (uneven !== undefined) {
@@ -131,7 +161,8 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     tasks,
     methods,
     seeds,
-    budget,
+    budgets,
+    trialSeeds,
     reference,
   };
   for (const task of tasks) {
@@ -139,6 +170,15 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   }
   refuseUnread(config, file);
   return config;
+}
+
+function budgetsOf(budget: number | undefined, budgets: readonly number[] | undefined, file: string) {
+  if (budget !== undefined && budgets !== undefined) {
+    throw usageError(`${file}: budget is one, and budgets are several. Leave one out.`);
+  }
+  if (budgets !== undefined) return budgets;
+  if (budget !== undefined) return [budget];
+  throw usageError(`${file}: budget is missing; it takes a whole number above 0. A list of them stands under budgets.`);
 }
 
 /**
@@ -191,11 +231,23 @@ export interface RunOf {
   readonly lr: number;
   readonly validationShare?: number;
   readonly validationSeed?: number;
+  readonly scoreOn?: 'dev' | 'validation';
+  readonly validationLoss?: boolean;
+  /** Trainable numbers of a method whose size can follow; default: the first budget. */
+  readonly budget?: number | undefined;
 }
 
-/** What is held out of every run; nothing where the dev split is scored. */
-export function heldOut({ scoreOn, validationShare, trialSeed }: CompareConfig): Omit<RunOf, 'seed' | 'lr'> {
-  return scoreOn === 'dev' ? {} : { validationShare, validationSeed: trialSeed };
+/** What is held out of every run; nothing where the dev split is scored and no loss reported. */
+export function heldOut({
+  scoreOn,
+  validationLoss,
+  validationShare,
+  trialSeeds,
+}: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'budget'> {
+  if (scoreOn === 'dev' && !validationLoss) return {};
+  const held = { validationShare, validationSeed: trialSeeds[0]! };
+  if (!validationLoss) return held;
+  return { ...held, validationLoss, ...(scoreOn === 'dev' ? { scoreOn } : {}) };
 }
 
 /** What one run of the comparison trains. @param without settings that the task does not read */
@@ -218,7 +270,7 @@ function settingsOfRun(
   model: string,
   task: ComparedTask,
   method: ComparedMethod,
-  of: RunOf,
+  { budget = config.budgets[0], ...of }: RunOf,
 ): Readonly<Record<string, unknown>> {
   return {
     ...config.settings,
@@ -226,7 +278,7 @@ function settingsOfRun(
     ...method.settings,
     model,
     task: task.name,
-    ...(method.fits ? { parameters: config.budget } : {}),
+    ...(method.fits ? { parameters: budget } : {}),
     ...of,
   };
 }

@@ -1,6 +1,6 @@
-import { isBetter, metricNames } from '../../metrics/names.js';
 import type { CompareConfig } from './config.js';
 import { type Cell, type ComparedData, cellsOf, type Job, runOf, trialsOf } from './jobs.js';
+import { chosenRate } from './rates.js';
 import type { RecordStore } from './recordStore.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison } from './run.js';
@@ -18,8 +18,9 @@ export class Grid {
     private readonly dataOf: (task: string) => ComparedData,
     private readonly code: string,
     private readonly records: RecordStore,
+    isLeftOut: (cell: Cell) => boolean = () => false,
   ) {
-    this.cells = cellsOf(config);
+    this.cells = cellsOf(config).filter((cell) => !isLeftOut(cell));
     for (const cell of this.cells) this.trials.set(cell, trialsOf(config, cell, dataOf(cell.task.name), code));
   }
 
@@ -69,7 +70,13 @@ export class Grid {
 
   collect(): Pick<Comparison, 'runs' | 'trials' | 'missing'> {
     const recordsOf = (jobs: readonly (Job | undefined)[]) =>
-      jobs.flatMap((job) => (job === undefined ? [] : (this.records.get(job) ?? [])));
+      jobs.flatMap((job): CompareRecord[] => {
+        const record = job && this.records.get(job);
+        if (record === undefined) return [];
+        // Records of before there could be several do not name their budget.
+        const { budget } = job!.cell;
+        return [budget === undefined ? record : { ...record, budget }];
+      });
     const runs = recordsOf(this.runs());
     const trials = recordsOf([...this.trials.values()].flat());
     return { runs, trials, missing: this.cells.length * this.config.seeds.length - runs.length };
@@ -92,18 +99,18 @@ export class Grid {
       : runOf(this.config, cell, { seed, lr }, this.dataOf(cell.task.name), this.code);
   }
 
-  /** The rate with the best first metric on the held-out training examples; the earlier of equals. */
+  /** Undefined as long as a trial is open. */
   private chosenRate(cell: Cell): number | undefined {
     const trials = this.trials.get(cell)!;
-    if (trials.length === 0) return cell.method.learningRates[0]!;
+    const { learningRates } = cell.method;
+    if (trials.length === 0) return learningRates[0]!;
     if (!trials.every((job) => this.isDone(job) || this.ended.has(job.key))) return undefined;
-    const scores = trials.map((job) => Object.entries(this.records.get(job)?.scores ?? {})[0]);
-    let best = 0;
-    for (const [i, [name, score] = []] of scores.entries()) {
-      const metric = metricNames.find((one) => one === name);
-      if (metric !== undefined && isBetter(metric, score ?? Number.NaN, scores[best]?.[1] ?? Number.NaN)) best = i;
-    }
-    return trials[best]!.lr;
+    return chosenRate(
+      learningRates.map((lr) => ({
+        lr,
+        trials: trials.filter((job) => job.lr === lr).map((job) => this.records.get(job)),
+      })),
+    );
   }
 
   private isDone(job: Job): boolean {

@@ -12,11 +12,13 @@ import {
   runConfig,
 } from './config.js';
 
-/** One model on one task with one method: what gets a learning rate, and then a run for each seed. */
+/** One model on one task with one method at one budget: what gets a learning rate, and then a run for each seed. */
 export interface Cell {
   readonly model: string;
   readonly task: ComparedTask;
   readonly method: ComparedMethod;
+  /** Left out of a method that has the size it has: it stands in the tables of all budgets. */
+  readonly budget?: number | undefined;
 }
 
 export interface ComparedData {
@@ -37,17 +39,30 @@ export interface Job {
   readonly key: string;
 }
 
-/** Every cell in the order of the tables: models, tasks, methods. */
-export function cellsOf({ models, tasks, methods }: CompareConfig): Cell[] {
-  return models.flatMap((model) => tasks.flatMap((task) => methods.map((method) => ({ model, task, method }))));
+/** Every cell in the order of the tables: models, tasks, budgets, methods. */
+export function cellsOf({ models, tasks, budgets, methods }: CompareConfig): Cell[] {
+  const ofBudget = (model: string, task: ComparedTask, budget: number) =>
+    methods.flatMap((method): Cell[] => {
+      if (method.fits) return [{ model, task, method, budget }];
+      return budget === budgets[0] ? [{ model, task, method }] : [];
+    });
+  return models.flatMap((model) => tasks.flatMap((task) => budgets.flatMap((budget) => ofBudget(model, task, budget))));
 }
 
-/** The trials of a cell's learning rates; none where there is nothing to choose. */
+/** True for two cells of the same runs. */
+export function isSameCell(one: Cell, other: Cell): boolean {
+  const { model, task, method, budget } = one;
+  return model === other.model && task === other.task && method === other.method && budget === other.budget;
+}
+
+/** The trials of a cell's learning rates, each with every trial seed; none where there is nothing to choose. */
 export function trialsOf(config: CompareConfig, cell: Cell, data: ComparedData, code: string): Job[] {
   const { learningRates } = cell.method;
   if (learningRates.length === 1) return [];
-  const { trialSeed: seed, validationShare } = config;
-  return learningRates.map((lr) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code));
+  const { trialSeeds, validationShare } = config;
+  return learningRates.flatMap((lr) =>
+    trialSeeds.map((seed) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code)),
+  );
 }
 
 export function runOf(
@@ -69,7 +84,8 @@ function makeJob(
   code: string,
 ): Job {
   const without = settingsUnreadBy(data.task);
-  const config = runConfig(compare, cell.model, cell.task, cell.method, of, { without });
+  const { model, task, method, budget } = cell;
+  const config = runConfig(compare, model, task, method, { ...of, budget }, { without });
   return { kind, cell, seed: of.seed, lr: of.lr, config, key: keyOf(kind, config, data, code) };
 }
 
@@ -86,7 +102,9 @@ function sorted(value: object): [string, unknown][] {
 }
 
 /** A folder name for a run, readable and safe. */
-export function runName({ cell, seed }: Job): string {
-  const parts = [cell.model.split('/').at(-1)!, cell.task.name.split('/').at(-1)!, cell.method.name, `seed ${seed}`];
+export function runName({ cell, seed }: Job, { budgets }: Pick<CompareConfig, 'budgets'>): string {
+  const { model, task, method, budget } = cell;
+  const size = budget === undefined || budgets.length === 1 ? [] : [String(budget)];
+  const parts = [model.split('/').at(-1)!, task.name.split('/').at(-1)!, ...size, method.name, `seed ${seed}`];
   return parts.map((part) => part.replace(/[^A-Za-z0-9.]+/g, '-').toLowerCase()).join('_');
 }

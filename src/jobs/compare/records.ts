@@ -18,12 +18,18 @@ const recordSchema = z.looseObject({
   model: z.string(),
   task: z.string(),
   method: z.string(),
+  /** Trainable numbers that it was to have; left out of a method that has the size it has. */
+  budget: z.int().optional(),
   seed: z.int(),
   lr: z.number(),
   status: z.enum(['done', 'failed']),
   error: z.string().optional(),
   /** Of the dev split; for a trial of the held-out training examples. */
   scores: z.record(z.string(), score).optional(),
+  /** Of a trial: the first metric of the best answer that is the same for all examples, where it is known. */
+  constant: z.number().optional(),
+  /** Mean loss of the held-out training examples, and what each adds to it: its loss times its weight, and its weight. */
+  validation: z.looseObject({ loss: z.number(), examples: z.array(z.tuple([z.number(), z.number()])) }).optional(),
   /** Trained numbers: all, the adapter's, those of it that are left at the end, the backbone's, the head's. */
   parameters: z
     .looseObject({ trainable: z.int(), adapter: z.int(), kept: z.int(), replaced: z.int(), head: z.int() })

@@ -16,7 +16,8 @@ import { usedOf } from '../workspace.js';
 import { codeVersion } from './codeVersion.js';
 import { type CompareConfig, type ComparedTask, heldOut, refuseIdle, runConfig } from './config.js';
 import { Grid } from './grid.js';
-import { type ComparedData, type Job, runName } from './jobs.js';
+import { type Cell, type ComparedData, isSameCell, type Job, runName } from './jobs.js';
+import { type LeftOut, leftOutOf } from './leftOut.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
 import { RecordStore } from './recordStore.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
@@ -51,6 +52,8 @@ export interface Comparison {
   readonly config: CompareConfig;
   readonly tasks: readonly ReportedTask[];
   readonly runs: readonly CompareRecord[];
+  /** Methods that cannot be as small as a budget: they have no runs. */
+  readonly leftOut: readonly LeftOut[];
   readonly trials: readonly CompareRecord[];
   /** Runs of the grid that have no record yet. */
   readonly missing: number;
@@ -78,8 +81,12 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   await removeUnfinished(folder);
   const file = join(output, 'records.jsonl');
   const code = codeVersion();
-  const records = new RecordStore(await readRecords(file, reporter.warn), options.anyCode === true);
-  const grid = new Grid(config, (task) => opened.get(task)!.data, code, records);
+  const usualBudget = config.budgets.length === 1 ? config.budgets[0] : undefined;
+  const records = new RecordStore(await readRecords(file, reporter.warn), options.anyCode === true, usualBudget);
+  const leftOut = await leftOutOf(config, (task) => opened.get(task)!.data.task, reporter, options.signal);
+  for (const { cell, reason } of leftOut) reporter.info(`${nameOf(cell, config)} is left out: ${reason}`);
+  const isLeftOut = (cell: Cell) => leftOut.some((one) => isSameCell(one.cell, cell));
+  const grid = new Grid(config, (task) => opened.get(task)!.data, code, records, isLeftOut);
 
   let trained = 0;
   const found = grid.countDone();
@@ -101,10 +108,10 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         }
         await held.check();
         const current = job;
-        const name = labelOf(current);
+        const name = labelOf(current, config);
         running.set(current, { name });
         show();
-        const output = current.kind === 'run' ? join(folder, runName(current)) : undefined;
+        const output = current.kind === 'run' ? join(folder, runName(current, config)) : undefined;
         const outcome = await runInProcess(
           { config: placed(current.config, threads, options.dataDir), output },
           {
@@ -122,7 +129,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         trained++;
         grid.finish(current, record);
         show();
-        reporter.info(lineOf(record));
+        reporter.info(lineOf(record, nameOf(current.cell, config)));
       }
     };
     try {
@@ -145,7 +152,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     const { data, scored } = opened.get(name)!;
     return { name, task: data.task, ...factsOf(scored) };
   });
-  return { config, tasks, runs, trials, missing, trained, found };
+  return { config, tasks, runs, leftOut, trials, missing, trained, found };
 }
 
 interface OpenedData {
@@ -192,6 +199,7 @@ function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, da
     model: cell.model,
     task: cell.task.name,
     method: cell.method.name,
+    ...(cell.budget === undefined ? {} : { budget: cell.budget }),
     seed,
     lr,
     status: outcome.status,
@@ -202,15 +210,19 @@ function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, da
   return record;
 }
 
-function labelOf({ kind, cell, seed, lr }: Job): string {
-  const what = kind === 'trial' ? `rate ${lr}` : `seed ${seed}`;
-  return `${cell.task.name}, ${cell.method.name}, ${what}`;
+function nameOf({ task, method, budget }: Cell, { budgets }: CompareConfig): string {
+  return [task.name, method.name, ...(budget === undefined || budgets.length === 1 ? [] : [budget])].join(', ');
 }
 
-function lineOf({ kind, task, method, seed, lr, status, scores, error, seconds, steps }: CompareRecord): string {
-  const what = kind === 'trial' ? `trial of rate ${lr}` : `seed ${seed}, rate ${lr}`;
-  if (status === 'failed') return `${task}, ${method}, ${what}: failed: ${error}`;
-  const [name, score] = Object.entries(scores!)[0]!;
+function labelOf({ kind, cell, seed, lr }: Job, config: CompareConfig): string {
+  const what = kind === 'trial' ? `rate ${lr}, seed ${seed}` : `seed ${seed}`;
+  return `${nameOf(cell, config)}, ${what}`;
+}
+
+function lineOf({ kind, seed, lr, status, scores, error, seconds, steps }: CompareRecord, name: string): string {
+  const what = kind === 'trial' ? `trial of rate ${lr}, seed ${seed}` : `seed ${seed}, rate ${lr}`;
+  if (status === 'failed') return `${name}, ${what}: failed: ${error}`;
+  const [metric, score] = Object.entries(scores!)[0]!;
   const left = steps?.skipped === undefined ? '' : `, ${steps.skipped} steps left out`;
-  return `${task}, ${method}, ${what}: ${name} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s${left}`;
+  return `${name}, ${what}: ${metric} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s${left}`;
 }

@@ -1,3 +1,4 @@
+import type { WeightedLoss } from '../../engine/exampleLosses.js';
 import type { MetricName } from '../../metrics/names.js';
 import { rowScore } from '../../metrics/ofRows.js';
 import { scoreOfSums } from '../../metrics/text/sums.js';
@@ -53,6 +54,13 @@ export function sumScore(name: MetricName): ScoreRows<readonly number[]> {
     return scoreOfSums(name, sums, rows.length);
   };
 }
+
+/** A mean loss. Of each example: its loss times its weight in the mean, and its weight. */
+export const lossScore: ScoreRows<WeightedLoss> = (losses, rows) => {
+  let [sum, weight] = [0, 0];
+  for (const row of rows) [sum, weight] = [sum + losses[row]![0], weight + losses[row]![1]];
+  return sum / weight;
+};
 
 const resamples = 2000;
 

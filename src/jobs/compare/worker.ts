@@ -2,12 +2,14 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parameterRecord, peakMemory, secondsSince, versions } from '../../artifacts/runRecord.js';
 import { DiffoError } from '../../errors.js';
+import { constantScore } from '../../metrics/constantScore.js';
 import type { RunningWork } from '../../progress.js';
 import { type Reporter, silent } from '../../reporter.js';
 import type { TrainConfig } from '../../settings/config.js';
+import { outputsOf } from '../../tasks/splits.js';
 import { train } from '../train.js';
 import { type TrainedRun, trainIn } from '../trainedRun.js';
-import { openWorkspace } from '../workspace.js';
+import { openWorkspace, type Workspace } from '../workspace.js';
 import type { CompareRecord } from './records.js';
 
 /** What a process is told to do: a run into a folder, or without one a trial of which only the score is kept. */
@@ -20,6 +22,8 @@ export interface WorkerJob {
 export type WorkerResult = Pick<
   CompareRecord,
   | 'scores'
+  | 'validation'
+  | 'constant'
   | 'parameters'
   | 'ranks'
   | 'steps'
@@ -55,12 +59,27 @@ async function work({ config, output }: WorkerJob, reporter: Reporter): Promise<
   const workspace = await openWorkspace(config, reporter);
   const run = await trainIn(workspace, config, { reporter });
   const parameters = parameterRecord(workspace.opened.model, run.plan, run.parameters);
-  return { ...common(run), parameters, seconds: { ...run.seconds, total: secondsSince(started) } };
+  const constant = constantOf(workspace);
+  return {
+    ...common(run),
+    ...(constant === undefined ? {} : { constant }),
+    parameters,
+    seconds: { ...run.seconds, total: secondsSince(started) },
+  };
 }
 
-function common({ config, scores, dam, plan }: TrainedRun): WorkerResult {
+/** What one answer for all of the scored examples would get. */
+function constantOf({ task, dev }: Workspace): number | undefined {
+  const labels = dev.examples.flatMap(({ label }) => (label === undefined ? [] : [label]));
+  const expected = labels.length === dev.examples.length ? labels : undefined;
+  return constantScore(task.metrics[0]!, expected, outputsOf(task));
+}
+
+function common({ config, scores, validation, dam, plan }: TrainedRun): WorkerResult {
+  const ofEach = validation?.examples.map(([sum, weight]): [number, number] => [short(sum), short(weight)]);
   return {
     scores,
+    ...(validation === undefined ? {} : { validation: { loss: validation.loss, examples: ofEach! } }),
     threads: config.run.threads,
     ranks: Object.fromEntries(plan.placements.map(({ module, rank }) => [module.path, rank])),
     versions: versions(),
@@ -69,8 +88,9 @@ function common({ config, scores, dam, plan }: TrainedRun): WorkerResult {
   };
 }
 
+const short = (value: number) => Number(value.toPrecision(6));
+
 function outcomesOf({ predicted, statistics }: TrainedRun): Pick<WorkerResult, 'predicted' | 'statistics'> {
-  const short = (value: number) => Number(value.toPrecision(6));
   if (predicted !== undefined) return { predicted: Array.from(predicted, short) };
   return { statistics: statistics!.map((one) => one.map(short)) };
 }

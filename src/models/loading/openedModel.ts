@@ -2,7 +2,7 @@ import type { ResolvedModel } from '../../checkpoint/resolve.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
 import type { Reporter } from '../../reporter.js';
 import type { Tokenizer } from '../../tokenize/index.js';
-import type { Model, ModelOptions } from '../model.js';
+import type { HeadTensor, Model, ModelOptions } from '../model.js';
 import { openModel } from '../registry.js';
 import { type LoadedModel, loadModel } from './loadModel.js';
 import { withinTokenTypes } from './withinTokenTypes.js';
@@ -39,6 +39,15 @@ export function withHead(
     );
   }
   return { model, tokenizer: withinTokenTypes(tokenizer, model), resolved };
+}
+
+/**
+ * The model with a new head whose outputs start from other values than 0: the bias that is as long as they are. A head
+ * without one, as of decoders, or with the checkpoint's own values stays as it is.
+ */
+export function withOutputBias(model: Model, start: readonly number[]): Model {
+  const isBias = ({ shape, deviation }: HeadTensor) => deviation === 0 && `${shape}` === `${[start.length]}`;
+  return { ...model, head: model.head.map((one) => (isBias(one) ? { ...one, start } : one)) };
 }
 
 /** Says which part of the head is made new because the checkpoint has none that fits. */

@@ -2,7 +2,18 @@ import type { CompareConfig } from '../../jobs/compare/config.js';
 import { isClear, type TableSummary } from '../../jobs/compare/summary.js';
 import { formatCount } from '../units.js';
 import * as plots from './plots.js';
-import { factsOf, failuresOf, intervalText, introduction, scoreText, verdict } from './results.js';
+import {
+  budgetPart,
+  factsOf,
+  failuresOf,
+  intervalText,
+  introduction,
+  lossCells,
+  lossTitles,
+  notesOf,
+  scoreText,
+  verdicts,
+} from './results.js';
 
 /** Widths of the heat maps in CSS pixels. */
 const mapWidth = 172;
@@ -41,6 +52,15 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
   const figures = [
     ['Scores by seed, and their mean', plots.seedDots(table, color)],
     [`Differences to ${config.reference}, 95 % intervals`, plots.differences(table, config.reference, color)],
+    ...(table.byLoss === undefined
+      ? []
+      : [
+          ['Validation loss by seed, lower is better', plots.lossDots(table, color)] as const,
+          [
+            `Validation loss: differences to ${config.reference}, 95 % intervals`,
+            plots.lossDifferences(table, config.reference, color),
+          ] as const,
+        ]),
     ['Score against trained numbers', plots.scoreAgainstSize(table, color)],
     ['Learning curves, mean over seeds', plots.learningCurves(table, color)],
     ['Time of a run', plots.bars(methods, 'seconds', ({ seconds }) => seconds, color)],
@@ -50,10 +70,12 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
     ],
   ] as const;
   const failures = failuresOf(methods).map((line) => `<li>${text(line)}</li>`);
+  const lines = notesOf(table, config).map((line) => `<p>${text(line)}</p>`);
   return `<section id="${idOf(table)}">
 <h2>${text(headingOf(table, config))}</h2>
-<p>${formatCount(examples)} examples scored; decided by ${metrics[0]}. ${text(verdict(table))}</p>
+<p>${formatCount(examples)} examples scored; decided by ${metrics[0]}.${heldOutText(table)} ${text(verdicts(table))}</p>
 ${scoreTable(config, table)}
+${lines.join('\n')}
 ${failures.length === 0 ? '' : `<h3>Failed runs</h3><ul class="failures">${failures.join('')}</ul>`}
 <div class="figures">
 ${figures.map(([title, svg]) => figure(title, svg)).join('\n')}
@@ -68,6 +90,7 @@ function scoreTable(config: CompareConfig, table: TableSummary): string {
     'method',
     ...metrics,
     `− ${config.reference}`,
+    ...lossTitles(table, config),
     'trained numbers',
     'off budget',
     'rate',
@@ -79,7 +102,8 @@ function scoreTable(config: CompareConfig, table: TableSummary): string {
       const cell = text(scoreText(one.scores[name], one.runs.length));
       return i === 0 && one.method === table.best && isClear(table) ? `<strong>${cell}</strong>` : cell;
     });
-    const cells = [...scores, intervalText(one.difference), ...factsOf(config, one).map(text)];
+    const loss = lossCells(table, one, (cell) => `<strong>${cell}</strong>`);
+    const cells = [...scores, intervalText(one.difference), ...loss, ...factsOf(config, one).map(text)];
     return `<tr><th scope="row">${text(one.method)}</th>${cells
       .map((cell, i) => `<td data-title="${text(titles[i + 1]!)}">${cell}</td>`)
       .join('')}</tr>`;
@@ -88,6 +112,10 @@ function scoreTable(config: CompareConfig, table: TableSummary): string {
 <tbody>
 ${rows.join('\n')}
 </tbody></table>`;
+}
+
+function heldOutText({ byLoss, heldOut }: TableSummary): string {
+  return byLoss === undefined ? '' : ` Validation loss is of ${formatCount(heldOut)} training examples, held out.`;
 }
 
 /** The matrices of every method that has one: their mean, then one for each seed. */
@@ -112,12 +140,13 @@ function figure(title: string, svg: string): string {
   return `<figure><figcaption>${text(title)}</figcaption>${svg}</figure>`;
 }
 
-function headingOf({ task, model }: TableSummary, { models }: CompareConfig): string {
-  const name = task.split('/').at(-1)!;
-  return models.length === 1 ? name : `${name}, ${model.split('/').at(-1)}`;
+function headingOf(table: TableSummary, config: CompareConfig): string {
+  const name = table.task.split('/').at(-1)!;
+  const ofModel = config.models.length === 1 ? name : `${name}, ${table.model.split('/').at(-1)}`;
+  return `${ofModel}${budgetPart(table, config)}`;
 }
 
-const idOf = ({ task, model }: TableSummary) => `${task}-${model}`.replace(/[^A-Za-z0-9]+/g, '-');
+const idOf = ({ task, model, budget }: TableSummary) => `${task}-${model}-${budget}`.replace(/[^A-Za-z0-9]+/g, '-');
 
 function text(value: string): string {
   return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

@@ -1,10 +1,10 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { CompareRecord } from '../../jobs/compare/records.js';
-import { mean } from '../../jobs/compare/statistics.js';
+import { type Interval, mean } from '../../jobs/compare/statistics.js';
 import type { MethodSummary, TableSummary } from '../../jobs/compare/summary.js';
 import { shortModuleNames } from '../moduleNames.js';
-import { formatScore } from '../units.js';
+import { formatLoss, formatScore } from '../units.js';
 
 /** Width of a figure in CSS pixels: one fits a phone, several stand side by side on a desk. */
 const width = 360;
@@ -14,6 +14,7 @@ const longestName = 150;
 const rowHeight = 22;
 /** Three decimals at most, in d3's language. */
 const scoreFormat = '.3~f';
+const lossFormat = '.4~f';
 
 /** Plot draws into any document; this one is no browser's. */
 const { document } = parseHTML('<!doctype html><html><body></body></html>');
@@ -30,13 +31,47 @@ export function colorsOf(methods: readonly string[]): Color {
 /** Each seed's score a dot, the mean a line: [methods] down, the first metric across. */
 export function seedDots({ methods, metrics }: TableSummary, color: Color): string {
   const metric = metrics[0]!;
+  return dotsBySeed(methods, color, {
+    label: metric,
+    tickFormat: scoreFormat,
+    format: formatScore,
+    ofRun: ({ scores }) => scores?.[metric],
+    ofMethod: ({ scores }) => scores[metric]?.mean,
+  });
+}
+
+/** The same of the loss of held-out training examples. */
+export function lossDots({ methods }: TableSummary, color: Color): string {
+  return dotsBySeed(methods, color, {
+    label: 'validation loss',
+    tickFormat: lossFormat,
+    format: formatLoss,
+    ofRun: ({ validation }) => validation?.loss,
+    ofMethod: ({ validationLoss }) => validationLoss?.mean,
+  });
+}
+
+/** A quantity that every run has. */
+interface Quantity {
+  readonly label: string;
+  readonly tickFormat: string;
+  readonly format: (value: number) => string;
+  readonly ofRun: (run: CompareRecord) => number | null | undefined;
+  readonly ofMethod: (method: MethodSummary) => number | undefined;
+}
+
+function dotsBySeed(
+  methods: readonly MethodSummary[],
+  color: Color,
+  { label, tickFormat, format, ofRun, ofMethod }: Quantity,
+): string {
   const dots = methods.flatMap(({ method, runs }) =>
-    runs.map(({ seed, scores }) => ({ method, seed, score: scores?.[metric] ?? Number.NaN })),
+    runs.map((run) => ({ method, seed: run.seed, score: ofRun(run) ?? Number.NaN })),
   );
-  const means = methods.map(({ method, scores }) => ({ method, score: scores[metric]?.mean ?? Number.NaN }));
+  const means = methods.map((one) => ({ method: one.method, score: ofMethod(one) ?? Number.NaN }));
   return draw({
     ...rows(methods),
-    x: { label: `${metric} →`, grid: true, nice: true, ticks: 5, tickFormat: scoreFormat },
+    x: { label: `${label} →`, grid: true, nice: true, ticks: 5, tickFormat },
     marks: [
       Plot.tickX(finite(means), { x: 'score', y: 'method', stroke: ({ method }) => color(method), strokeWidth: 2 }),
       Plot.dot(finite(dots), {
@@ -45,7 +80,7 @@ export function seedDots({ methods, metrics }: TableSummary, color: Color): stri
         fill: ({ method }) => color(method),
         fillOpacity: 0.7,
         r: 3.5,
-        title: ({ method, seed, score }) => `${method}, seed ${seed}: ${formatScore(score)}`,
+        title: ({ method, seed, score }) => `${method}, seed ${seed}: ${format(score)}`,
       }),
     ],
   });
@@ -83,10 +118,31 @@ export function differences({ methods, metrics }: TableSummary, reference: strin
   const known = methods.flatMap(({ method, difference }) =>
     difference === undefined ? [] : [{ method, ...difference }],
   );
+  return intervals(methods, reference, color, known, {
+    label: metrics[0]!,
+    tickFormat: scoreFormat,
+    format: formatScore,
+  });
+}
+
+/** The same of the loss of held-out training examples. */
+export function lossDifferences({ methods }: TableSummary, reference: string, color: Color): string {
+  const known = methods.flatMap(({ method, lossDifference: of }) => (of === undefined ? [] : [{ method, ...of }]));
+  const loss = { label: 'validation loss', tickFormat: lossFormat, format: formatLoss };
+  return intervals(methods, reference, color, known, loss);
+}
+
+function intervals(
+  methods: readonly MethodSummary[],
+  reference: string,
+  color: Color,
+  known: readonly (Interval & { readonly method: string })[],
+  { label, tickFormat, format }: Pick<Quantity, 'label' | 'tickFormat' | 'format'>,
+): string {
   const shown = known.filter(({ low, high }) => Number.isFinite(low) && Number.isFinite(high));
   return draw({
     ...rows(methods.filter(({ method }) => method !== reference)),
-    x: { label: `${metrics[0]}: method − ${reference} →`, grid: true, nice: true, ticks: 5, tickFormat: scoreFormat },
+    x: { label: `${label}: method − ${reference} →`, grid: true, nice: true, ticks: 5, tickFormat },
     marks: [
       Plot.ruleX([0], { strokeOpacity: 0.6 }),
       Plot.link(shown, {
@@ -103,7 +159,7 @@ export function differences({ methods, metrics }: TableSummary, reference: strin
         fill: ({ method }) => color(method),
         r: 4,
         title: ({ method, mean: center, low, high }) =>
-          `${method}: ${formatScore(center)} (95 %: ${formatScore(low)} to ${formatScore(high)})`,
+          `${method}: ${format(center)} (95 %: ${format(low)} to ${format(high)})`,
       }),
     ],
   });

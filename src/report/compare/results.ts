@@ -1,8 +1,15 @@
 import type { CompareConfig } from '../../jobs/compare/config.js';
 import type { CompareRecord } from '../../jobs/compare/records.js';
 import type { Interval } from '../../jobs/compare/statistics.js';
-import { isClear, type MeanScore, type MethodSummary, type TableSummary } from '../../jobs/compare/summary.js';
-import { formatBytes, formatCount, formatScore, formatSeconds } from '../units.js';
+import {
+  isClear,
+  isClearByLoss,
+  type MeanScore,
+  type MethodSummary,
+  type Ranking,
+  type TableSummary,
+} from '../../jobs/compare/summary.js';
+import { formatBytes, formatCount, formatLoss, formatScore, formatSeconds } from '../units.js';
 
 /** results.csv: one line a run, every metric in a column of its own. RFC 4180. */
 export function resultsCsv(runs: readonly CompareRecord[]): string {
@@ -11,10 +18,12 @@ export function resultsCsv(runs: readonly CompareRecord[]): string {
     ['model', (run) => run.model],
     ['task', (run) => run.task],
     ['method', (run) => run.method],
+    ['budget', (run) => run.budget],
     ['seed', (run) => run.seed],
     ['learning_rate', (run) => run.lr],
     ['status', (run) => run.status],
     ...metrics.map((name) => [name, (run: CompareRecord) => run.scores?.[name]] as const),
+    ['validation_loss', (run) => run.validation?.loss],
     ['trained_parameters', (run) => run.parameters?.trainable],
     ['adapter_parameters', (run) => run.parameters?.adapter],
     ['adapter_parameters_kept', (run) => run.parameters?.kept],
@@ -53,24 +62,66 @@ export function resultsMarkdown(config: CompareConfig, tables: readonly TableSum
 
 /** What holds for all tables, in sentences. */
 export function introduction(
-  { budget, tolerance, seeds, methods, scoreOn, validationShare, reference }: CompareConfig,
+  {
+    budgets,
+    tolerance,
+    seeds,
+    methods,
+    scoreOn,
+    validationShare,
+    validationLoss,
+    trialSeeds,
+    reference,
+  }: CompareConfig,
   missing: number,
 ): string {
   const trials = methods[0]!.learningRates.length;
+  const tried = trialSeeds.length === 1 ? '' : `, by the mean over ${trialSeeds.length} seeds`;
   const chosen =
     trials === 1
       ? 'The learning rate is fixed for each method.'
-      : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out; the dev split was scored once by each run.`;
+      : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out${tried}; the dev split was scored once by each run.`;
   const scored =
     scoreOn === 'dev'
       ? 'on the dev split'
       : `on ${100 * validationShare} % of the training examples, held out (dev was not read)`;
+  const held =
+    scoreOn === 'dev'
+      ? `${100 * validationShare} % of the training examples, held out of every run`
+      : 'the same examples';
+  const loss = validationLoss ? `Validation loss, the lower the better, is the mean loss of ${held}. ` : '';
   const unfinished = missing === 0 ? '' : ` **${missing === 1 ? '1 run is' : `${missing} runs are`} still missing.**`;
   return (
     `Mean ± standard deviation over ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`}, ${scored}. ` +
-    `Budget: ${formatCount(budget)} trained numbers, head apart; a method that misses it by more than ${100 * tolerance} % is marked with *. ${chosen} ` +
+    `${budgetsText(budgets)}; a method that misses it by more than ${100 * tolerance} % is marked with *. ${chosen} ${loss}` +
     `Differences to ${reference} are paired by seed and example, with 95 % bootstrap intervals over both. The best score is bold only where the interval of its difference to the runner-up leaves 0 out.${unfinished}`
   );
+}
+
+function budgetsText(budgets: readonly number[]): string {
+  const [last, ...others] = budgets.map(formatCount).reverse();
+  if (others.length === 0) return `Budget: ${last} trained numbers, head apart`;
+  return `Budgets: ${others.reverse().join(', ')} and ${last} trained numbers, head apart, each with tables of its own`;
+}
+
+/** `, 20,736 numbers`, where there are several budgets. */
+export function budgetPart({ budget }: TableSummary, { budgets }: CompareConfig): string {
+  return budgets.length === 1 ? '' : `, ${formatCount(budget)} numbers`;
+}
+
+/** Which methods cannot be as small as the budget of a table, and which have no rate to be sure of, a sentence each. */
+export function notesOf({ leftOut, methods }: TableSummary, { reference }: CompareConfig): string[] {
+  const fallen = methods.filter(({ hasFallenRate }) => hasFallenRate);
+  return [
+    ...leftOut.map(({ method, reason }) => {
+      const effect = method === reference ? ' Nothing is compared with it here.' : '';
+      return `${method} is left out: ${reason}${effect}`;
+    }),
+    ...fallen.map(
+      ({ method, lr }) =>
+        `${method}: a trial of rate ${lr} was no better than one answer for all examples, as one of every other rate was.`,
+    ),
+  ];
 }
 
 function tableMarkdown(config: CompareConfig, table: TableSummary): string {
@@ -79,6 +130,7 @@ function tableMarkdown(config: CompareConfig, table: TableSummary): string {
     'method',
     ...metrics,
     `${metrics[0]} − ${config.reference}`,
+    ...lossTitles(table, config),
     'trained numbers',
     'off budget',
     'rate',
@@ -92,16 +144,32 @@ function tableMarkdown(config: CompareConfig, table: TableSummary): string {
       return i === 0 && one.method === table.best && isClear(table) ? `**${text}**` : text;
     }),
     one.method === config.reference ? '' : intervalText(one.difference),
+    ...lossCells(table, one, (text) => `**${text}**`),
     ...factsOf(config, one),
   ]);
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const notes = notesOf(table, config).map((text) => `- ${text}`);
   const failures = failuresOf(methods).map((text) => `- ${text}`);
   return [
-    `## ${task}, ${model} (${formatCount(examples)} examples scored)`,
+    `## ${task}, ${model}${budgetPart(table, config)} (${formatCount(examples)} examples scored)`,
     [line(titles), line(titles.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n'),
-    verdict(table),
+    verdicts(table),
+    ...(notes.length === 0 ? [] : [notes.join('\n')]),
     ...(failures.length === 0 ? [] : [failures.join('\n')]),
   ].join('\n\n');
+}
+
+/** Titles of the columns about validation loss; none where it was not reported. */
+export function lossTitles({ byLoss }: TableSummary, { reference }: CompareConfig): string[] {
+  return byLoss === undefined ? [] : ['validation loss', `loss − ${reference}`];
+}
+
+/** @param strong marks the best, where it is told from the next */
+export function lossCells(table: TableSummary, one: MethodSummary, strong = (text: string) => text): string[] {
+  if (table.byLoss === undefined) return [];
+  const text = scoreText(one.validationLoss, one.runs.length, formatLoss);
+  const isBest = one.method === table.byLoss.best && isClearByLoss(table);
+  return [isBest ? strong(text) : text, intervalText(one.lossDifference, formatLoss)];
 }
 
 /** Cells that every form of the table has: size, distance from the budget, rate, time, memory. */
@@ -117,30 +185,31 @@ export function factsOf({ tolerance }: CompareConfig, one: MethodSummary): strin
   ];
 }
 
-export function scoreText(score: MeanScore | undefined, runs: number): string {
+export function scoreText(score: MeanScore | undefined, runs: number, format = formatScore): string {
   if (score === undefined || runs === 0) return 'no run';
   if (!Number.isFinite(score.mean)) return 'undefined';
-  return score.deviation === undefined
-    ? formatScore(score.mean)
-    : `${formatScore(score.mean)} ± ${formatScore(score.deviation)}`;
+  return score.deviation === undefined ? format(score.mean) : `${format(score.mean)} ± ${format(score.deviation)}`;
 }
 
-export function intervalText(interval: Interval | undefined): string {
+export function intervalText(interval: Interval | undefined, format = formatScore): string {
   if (interval === undefined) return '';
+  const signed = (value: number) => `${value < 0 ? '−' : '+'}${format(Math.abs(value))}`;
   const { mean, low, high } = interval;
   return `${signed(mean)} (${signed(low)} to ${signed(high)})`;
 }
 
-function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${formatScore(Math.abs(value))}`;
+/** Whether the best can be told from the runner-up, in a sentence; by validation loss in a second. */
+export function verdicts(table: TableSummary): string {
+  const { metrics, byLoss } = table;
+  const ofScore = verdict(table, isClear(table), (lead) => `${metrics[0]} ${intervalText(lead)}`);
+  if (byLoss === undefined) return ofScore;
+  return `${ofScore} ${verdict(byLoss, isClearByLoss(table), (lead) => `validation loss ${intervalText(lead, formatLoss)}`)}`;
 }
 
-/** Whether the best can be told from the runner-up, in a sentence. */
-export function verdict(table: TableSummary): string {
-  const { best, runnerUp, lead, metrics } = table;
+function verdict({ best, runnerUp, lead }: Ranking, isAhead: boolean, inWords: (lead: Interval) => string): string {
   if (best === undefined || runnerUp === undefined || lead === undefined) return 'Too few runs to compare.';
-  const by = `${metrics[0]} ${intervalText(lead)}`;
-  return isClear(table)
+  const by = inWords(lead);
+  return isAhead
     ? `${best} is ahead of ${runnerUp}: ${by}.`
     : `${best} and ${runnerUp}, the two best, cannot be told apart: ${by}.`;
 }

@@ -1,6 +1,6 @@
 import type { Screen } from '../heatMap.js';
 import { formatFacts, formatTable } from '../table.js';
-import { factsOf, failuresOf, intervalText, scoreText, verdict } from './results.js';
+import { budgetPart, factsOf, failuresOf, intervalText, lossCells, notesOf, scoreText, verdicts } from './results.js';
 import type { ComparisonSummary } from './write.js';
 
 /** What a finished `compare` prints: a table for each task, then the facts. */
@@ -8,16 +8,25 @@ export function comparisonView(summary: ComparisonSummary, output: string, scree
   const { config, tables, runs, failed, missing, trained, found } = summary;
   const parts = tables.map((table) => {
     const { metrics, methods, task, model } = table;
-    const titles = [...metrics, `− ${config.reference}`, 'numbers', 'off budget'];
+    const titles = [
+      ...metrics,
+      `− ${config.reference}`,
+      ...(table.byLoss === undefined ? [] : ['loss']),
+      'numbers',
+      'off budget',
+    ];
     const rows = methods.map((one) => [
       one.method,
       ...metrics.map((name) => scoreText(one.scores[name], one.runs.length)),
       intervalText(one.difference),
+      // The differences are in the files: a narrow terminal has no room for a second interval.
+      ...lossCells(table, one).slice(0, 1),
       ...factsOf(config, one).slice(0, 2),
     ]);
     const columns = [{ title: 'method' }, ...titles.map((title) => ({ title, align: 'right' as const }))];
-    const heading = config.models.length === 1 ? task : `${task}, ${model}`;
-    return [heading, formatTable(columns, rows, screen), verdict(table), ...failuresOf(methods)].join('\n');
+    const heading = `${config.models.length === 1 ? task : `${task}, ${model}`}${budgetPart(table, config)}`;
+    const notes = [verdicts(table), ...notesOf(table, config), ...failuresOf(methods)];
+    return [heading, formatTable(columns, rows, screen), ...notes].join('\n');
   });
   const counts = [`${runs - failed} done`, `${failed} failed`, `${missing} missing`];
   return [

@@ -142,9 +142,11 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
 }
 
 /** Rows of the flat matrix, or with scope `global` the whole, and how many entries of each will be kept. */
-export function groupsOf(layers: number, columns: number, { scope, keep, budget, sizes }: Allowance): Group[] {
+export function groupsOf(layers: number, columns: number, { scope, keep, budget, sizes, limit }: Allowance): Group[] {
   const total = sizes.flat().reduce((sum, size) => sum + size, 0);
-  const ratio = budget === undefined ? keep : Math.min(1, budget / total);
+  const everything = sizes.map((row) => row.map((): 1 => 1));
+  const fitting = limit === undefined ? 1 : limit.parameters / limit.leastOf(everything);
+  const ratio = budget === undefined ? Math.min(keep, fitting) : Math.min(1, budget / total);
   const perRow = Math.min(columns, keptPerRow(ratio, columns));
   const range = (from: number, length: number) => Array.from({ length }, (_, i) => from + i);
   if (scope === 'global') return [{ entries: range(0, layers * columns), kept: perRow * layers }];

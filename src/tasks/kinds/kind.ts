@@ -224,6 +224,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly taskType: TaskType;
   /** Outputs of the head; 0: as many as the model has words. @internal */
   outputs(task: Pick<Task, 'labels'>): number;
+  /** What the outputs of a new head start from, by the examples to learn from; left out: 0. @internal */
+  outputBias?(examples: readonly Example[]): readonly number[];
   /** What is learned. @throws DiffoError (usage) for changes of the loss that the kind does not have @internal */
   objective(changes?: LossContext): Objective;
   /** Those of {@link kindSettings} that it reads; left out: none. @internal */

@@ -46,6 +46,8 @@ export const regression = defineKind<LabelPrediction>({
 
   taskType: 'SEQ_CLS',
   outputs: () => 1,
+  /** The mean: the first steps would else go into the way there, at a rate that is for all else. */
+  outputBias: (examples) => [examples.reduce((sum, { label = 0 }) => sum + label, 0) / examples.length],
   settings: headSettings,
   objective(changes) {
     refuseLossChanges(changes);

@@ -3,6 +3,7 @@ import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdOut } from '../../../src/data/stratify.js';
 import { parseCompareConfig } from '../../../src/jobs/compare/config.js';
+import { chosenRate } from '../../../src/jobs/compare/rates.js';
 import { compare } from '../../../src/jobs/compare/run.js';
 import { silent } from '../../../src/reporter.js';
 import { openTask } from '../../../src/tasks/openTask.js';
@@ -24,6 +25,7 @@ const comparison = (change: object = {}) => ({
   budget: 1400,
   seeds: [1, 2],
   learningRates: [1e-3, 1e-2],
+  trialSeeds: [1, 2],
   methods: [{ name: 'head only', method: 'head' }, { name: 'AdaLoRA', method: 'adalora' }, { method: 'diffora' }],
   settings: { epochs: 2, batchSize: 8, maxLength: 16, searchSteps: 3 },
   ...change,
@@ -47,7 +49,9 @@ describe('compare', () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('6 done, 0 failed, 0 missing');
     const all = await records('whole');
-    expect(all.filter(({ kind }) => kind === 'trial')).toHaveLength(6);
+    expect(all.filter(({ kind }) => kind === 'trial')).toHaveLength(12);
+    // Both classes are as many: one answer for all is right half the time.
+    for (const { kind, constant } of all) expect(constant).toBe(kind === 'trial' ? 0.5 : undefined);
     const runs = await records('whole', 'results.jsonl');
     expect(runs.map(({ method, seed }) => [method, seed])).toEqual([
       ['head only', 1],
@@ -59,8 +63,9 @@ describe('compare', () => {
     ]);
     for (const { method, lr, parameters, predicted, ...rest } of runs) {
       const trials = all.filter((one) => one.kind === 'trial' && one.method === method);
-      const best = Math.max(...trials.map(({ scores }) => scores.accuracy));
-      expect(trials.find(({ scores }) => scores.accuracy === best).lr).toBe(lr);
+      const rates = [1e-3, 1e-2].map((rate) => ({ lr: rate, trials: trials.filter((one) => one.lr === rate) }));
+      expect(rates.map(({ trials: { length } }) => length)).toEqual([2, 2]);
+      expect(lr).toBe(chosenRate(rates));
       // The smallest step is a rank of the smallest module: 32 + 32 numbers; AdaLoRA's is a rank of all modules.
       if (method === 'DiffoRA') expect(Math.abs(parameters.kept - 1400)).toBeLessThan(64);
       expect(predicted).toHaveLength(4);
@@ -91,8 +96,8 @@ describe('compare', () => {
   it('does not repeat what is done', async () => {
     const before = await readFile(folder.path('whole', 'results.md'), 'utf8');
     const { stdout, stderr } = await run('whole');
-    expect(stderr).toContain('12 of 12 runs and trials are done already');
-    expect(stdout).toContain('0 runs and trials trained, 12 found done');
+    expect(stderr).toContain('18 of 18 runs and trials are done already');
+    expect(stdout).toContain('0 runs and trials trained, 18 found done');
     expect(await readFile(folder.path('whole', 'results.md'), 'utf8')).toBe(before);
   });
 
@@ -146,6 +151,46 @@ describe('compare', () => {
     expect(progress.at(-1)).toMatchObject({ phase: 'compare', done: 2, total: 2 });
   });
 
+  it('has tables for each budget, and leaves out by name what cannot be so small', async () => {
+    // Rank 1 on all modules of the tiny model has 1,344 numbers: 3 layers of 4 · (32 + 32) and 2 · (32 + 64).
+    const methods = [
+      { name: 'head only', method: 'head' },
+      'lora',
+      { name: 'random', method: 'lora', select: 'random' },
+    ];
+    const settings = { epochs: 2, batchSize: 8, maxLength: 16 };
+    const rates = { learningRates: [1e-2], seeds: [1] };
+    const change = { methods, settings, ...rates, budget: undefined, budgets: [1344, 672] };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stdout, stderr } = await run('budgets');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('4 done, 0 failed, 0 missing');
+    const runs = await records('budgets', 'results.jsonl');
+    expect(runs.map(({ method, budget, parameters }) => [method, budget, parameters.kept])).toEqual([
+      ['head only', undefined, 0],
+      ['LoRA', 1344, 1344],
+      ['random', 1344, expect.any(Number)],
+      ['random', 672, expect.any(Number)],
+    ]);
+    for (const { method, budget, parameters } of runs) {
+      if (method === 'random') expect(budget - parameters.kept).toBeGreaterThanOrEqual(0);
+      if (method === 'random') expect(budget - parameters.kept).toBeLessThan(96);
+    }
+    expect(await readdir(folder.path('budgets', 'runs'))).toHaveLength(4);
+    const [, large, small] = (await readFile(folder.path('budgets', 'results.md'), 'utf8')).split('## ');
+    expect(large).toMatch(/, 1,344 numbers \(4 examples scored\)/);
+    expect(large).toContain('| LoRA |');
+    expect(small).not.toContain('| LoRA |');
+    expect(small).toContain('| head only |');
+    expect(small).toContain('- LoRA is left out: --parameters 672 is less than the 1344 trainable numbers of rank 1');
+    // What has the size that it has is trained once for all budgets, and nothing is repeated.
+    expect((await run('budgets')).stdout).toContain('0 runs and trials trained, 4 found done');
+    // One budget of them alone finds the same runs.
+    const single = { ...change, budget: 672, budgets: undefined };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(single)));
+    expect((await run('budgets')).stdout).toContain('0 runs and trials trained, 2 found done');
+  });
+
   it('scores held-out training examples, the same for every seed, where dev is to be left alone', async () => {
     const methods = [{ name: 'head only', method: 'head' }, { method: 'diffora' }];
     const change = { methods, learningRates: [1e-2], scoreOn: 'validation', validationShare: 0.25 };
@@ -166,6 +211,26 @@ describe('compare', () => {
       const right = heldOut.filter(({ label }, i) => label === predicted[i]);
       expect(scores.accuracy).toBe(right.length / heldOut.length);
     }
+  });
+
+  it('reports the loss of held-out training examples beside the scores of dev', async () => {
+    const methods = ['head', 'lora'];
+    const settings = { epochs: 2, batchSize: 8, maxLength: 16 };
+    const change = { methods, settings, learningRates: [1e-2], validationLoss: true, validationShare: 0.25 };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison(change)));
+    const { code, stdout, stderr } = await run('losses');
+    expect(code, stderr).toBe(0);
+    for (const { validation, predicted } of await records('losses', 'results.jsonl')) {
+      // A quarter of each class of 18; a tenth of 40 rows is the dev split.
+      expect(validation.examples).toHaveLength(10);
+      expect(predicted).toHaveLength(4);
+      const sum = validation.examples.reduce((total: number, [value]: [number]) => total + value, 0);
+      expect(sum / 10).toBeCloseTo(validation.loss, 5);
+    }
+    expect(stdout).toContain('validation loss');
+    const markdown = await readFile(folder.path('losses', 'results.md'), 'utf8');
+    expect(markdown).toMatch(/validation loss [+−]0\.\d{4} \([+−]/);
+    expect(await readFile(folder.path('losses', 'results.csv'), 'utf8')).toContain(',validation_loss,');
   });
 
   it('compares answers in passages by what each adds to the metric', async () => {
