@@ -46,7 +46,7 @@ export async function selectModules(
   if (first.length === 0 || second.length === 0) {
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
-  const { scope, keep, budget, share } = config.selection;
+  const { keep, budget, share } = config.selection;
   const allowance = allowanceOf(model, config);
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
@@ -74,7 +74,7 @@ export async function selectModules(
     values: selected.values,
     keep,
     ...(budget === undefined ? {} : { budget }),
-    scope,
+    scope: allowance.scope,
     share,
     seed,
     ...(selected.search === undefined ? {} : { search: selected.search }),
@@ -160,11 +160,13 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
  * @throws DiffoError (usage) for a budget that cannot be kept: to be known before a search, not after it
  */
 export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Allowance {
-  const { scope, keep, budget, share } = config.selection;
+  const { keep, budget, share } = config.selection;
+  const choosing = choosingMethodOf(config);
+  const scope = choosing?.scope ?? config.selection.scope;
   const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method) };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
   // What has no scope keeps all modules and lowers their ranks.
-  if (Object.hasOwn(choosingMethodOf(config)?.settings ?? {}, 'scope')) refuseTooSmall(allowance);
+  if (choosing?.scope !== undefined || Object.hasOwn(choosing?.settings ?? {}, 'scope')) refuseTooSmall(allowance);
   return allowance;
 }
 

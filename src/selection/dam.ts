@@ -4,7 +4,7 @@ import { readJsonAs } from '../files/json.js';
 import type { AdaptableModule } from '../models/model.js';
 import { damOptimizers } from './damOptimizer.js';
 import { damStarts } from './damStart.js';
-import { scopes } from './discretise.js';
+import { allScopes } from './discretise.js';
 import { type GridModel, gridOf } from './grid.js';
 import { relaxations } from './relax.js';
 
@@ -53,7 +53,7 @@ export const damSchema = z.strictObject({
   keep: ratio,
   /** Most trainable numbers, in the place of the ratio. */
   budget: z.int().optional(),
-  scope: z.enum(scopes),
+  scope: z.enum(allScopes),
   share: z.enum(sharings),
   seed: z.int(),
   /** DiffoRA: how the matrix was learned. */

@@ -4,10 +4,12 @@ import { diffora } from './methods/diffora.js';
 import { gradientNorm } from './methods/gradientNorm.js';
 import { gramGreedy } from './methods/gramGreedy.js';
 import { inverted } from './methods/inverted.js';
+import { layerGradientNorm } from './methods/layerGradientNorm.js';
 import { leaveOneOut } from './methods/leaveOneOut.js';
 import { list } from './methods/list.js';
 import { outputNorm } from './methods/outputNorm.js';
 import { random } from './methods/random.js';
+import { topLayers } from './methods/topLayers.js';
 import { uniform } from './methods/uniform.js';
 
 /** Every way to decide where adapters go: a file and a line here. */
@@ -16,7 +18,9 @@ const methods = {
   uniform,
   random,
   inverted,
+  'top-layers': topLayers,
   'gradient-norm': gradientNorm,
+  'layer-gradient-norm': layerGradientNorm,
   'output-norm': outputNorm,
   gram: gramGreedy,
   'leave-one-out': leaveOneOut,
