@@ -98,8 +98,8 @@ describe('a selection', () => {
     }
   });
 
-  it('keeps exactly one module of the whole matrix with a small share of it', async () => {
-    for (const select of ['gradient-norm']) {
+  it('keeps exactly one module of the whole matrix, as DomLoRA does, with a small share of it', async () => {
+    for (const select of ['page', 'gradient-norm']) {
       const output = `one-${select}`;
       const flags = ['--method', 'lora', '--select', select, '--scope', 'global', '--keep', '0.01', '--rank', '4'];
       const run = await train(output, ...flags);
