@@ -98,7 +98,7 @@ export async function inspectGram({
   };
 }
 
-/** As many entries kept, elsewhere: within each row, over the whole matrix, or other columns, as the scope says. */
+/** As many entries kept, elsewhere: within each row, over the whole matrix, or other columns or rows, as the scope says. */
 function shuffled({ gamma, scope }: Pick<Dam, 'gamma' | 'scope'>, seed: number, draw: number): number[][] {
   const stream = randomStream(seed, 'gram', draw);
   const columns = gamma[0]!.length;
@@ -109,6 +109,7 @@ function shuffled({ gamma, scope }: Pick<Dam, 'gamma' | 'scope'>, seed: number, 
     const order = Array.from(permutation(columns, stream));
     return gamma.map((row) => order.map((from) => row[from]!));
   }
+  if (scope === 'layer') return Array.from(permutation(gamma.length, stream), (from) => [...gamma[from]!]);
   const flat = gamma.flat();
   const order = permutation(flat.length, stream);
   return gamma.map((row, layer) => row.map((_, column) => flat[order[layer * columns + column]!]!));

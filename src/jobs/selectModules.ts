@@ -48,7 +48,7 @@ export async function selectModules(
   if (halves.train.length === 0 || halves.validation.length === 0) {
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
-  const { scope, keep, budget, share } = config.selection;
+  const { keep, budget, share } = config.selection;
   const allowance = allowanceOf(model, config);
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
@@ -78,7 +78,7 @@ export async function selectModules(
     keep,
     ...(budget === undefined ? {} : { budget }),
     ...(config.method.parameters === undefined ? {} : { parameters: config.method.parameters }),
-    scope,
+    scope: allowance.scope,
     share,
     seed,
     ...(selected.search === undefined ? {} : { search: selected.search }),
@@ -165,8 +165,9 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
  * @throws DiffoError (usage) for a budget that cannot be kept: to be known before a search, not after it
  */
 export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Allowance {
-  const { scope, keep, budget, share } = config.selection;
+  const { keep, budget, share } = config.selection;
   const { parameters } = config.method;
+  const scope = choosingMethodOf(config)?.scope ?? config.selection.scope;
   const limit = parameters === undefined ? undefined : limitOf(model, config, parameters);
   const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method), limit };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
@@ -176,7 +177,8 @@ export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | '
 
 /** False where all modules are kept and their ranks lowered, or a list says which. */
 function keepsSome(config: Pick<TrainConfig, 'method' | 'selection'>): boolean {
-  return Object.hasOwn(choosingMethodOf(config)?.settings ?? {}, 'scope');
+  const choosing = choosingMethodOf(config);
+  return choosing?.scope !== undefined || Object.hasOwn(choosing?.settings ?? {}, 'scope');
 }
 
 function limitOf(

@@ -4,7 +4,7 @@ import { readJsonAs } from '../files/json.js';
 import type { AdaptableModule } from '../models/model.js';
 import { damOptimizers } from './damOptimizer.js';
 import { damStarts } from './damStart.js';
-import { scopes } from './discretise.js';
+import { allScopes } from './discretise.js';
 import { type GridModel, gridOf } from './grid.js';
 import { relaxations } from './relax.js';
 
@@ -55,7 +55,7 @@ export const damSchema = z.strictObject({
   budget: z.int().optional(),
   /** Trainable numbers that the kept modules had to fit in at rank 1, beside the ratio. */
   parameters: z.int().optional(),
-  scope: z.enum(scopes),
+  scope: z.enum(allScopes),
   share: z.enum(sharings),
   seed: z.int(),
   /** DiffoRA: how the matrix was learned. */

@@ -3,7 +3,9 @@ import { usageError } from '../errors.js';
 
 /** Each row keeps its own K entries, the matrix keeps them wherever they are largest, or all rows keep the same columns. */
 export const scopes = ['row', 'global', 'column'] as const;
-export type Scope = (typeof scopes)[number];
+/** These, and that of ways to choose that keep whole rows whatever is asked. */
+export const allScopes = [...scopes, 'layer'] as const;
+export type Scope = (typeof allScopes)[number];
 
 /** Γ: 1 where a module is kept, [layers][modules]. */
 export type Gamma = readonly (readonly (0 | 1)[])[];
@@ -28,13 +30,21 @@ export interface ParameterLimit {
   leastOf(gamma: Gamma): number;
 }
 
-/** Entries of the matrix that are kept or left together: one, or with scope `column` a whole column. */
+/** Entries of the matrix that are kept or left together: one, with scope `column` a whole column, with `layer` a whole row. */
 export type Unit = readonly (readonly [layer: number, column: number])[];
 
 /** Entries that a row of N keeps at ratio ρ: K = max(1, round(ρ·N)), halves rounded up. */
 export function keptPerRow(ratio: number, columns: number): number {
   if (!(ratio > 0 && ratio <= 1)) throw usageError(`--keep ${ratio} is not a ratio in (0, 1].`);
   return Math.max(1, Math.round(ratio * columns));
+}
+
+/**
+ * Entries that a matrix of L rows of N keeps at ratio ρ with scope `global`: as many as L rows keep, L·K. Where ρ·N is below
+ * a half, a row keeps one only because it must keep something; a whole matrix must not: max(1, round(ρ·L·N)), down to one.
+ */
+export function keptInAll(ratio: number, rows: number, columns: number): number {
+  return ratio * columns < 0.5 ? keptPerRow(ratio, rows * columns) : rows * keptPerRow(ratio, columns);
 }
 
 /**
@@ -57,6 +67,7 @@ export function discretise(values: readonly (readonly number[])[], allowance: Al
 
 /** Every unit of a matrix, in the order of ties. */
 export function units(matrix: readonly (readonly unknown[])[], scope: Scope): Unit[] {
+  if (scope === 'layer') return matrix.map((row, layer) => row.map((_, column) => [layer, column] as const));
   const columns = matrix[0]?.length ?? 0;
   const ofColumn = (column: number) => matrix.map((_, layer) => [layer, column] as const);
   return Array.from({ length: columns }, (_, column) =>
@@ -74,16 +85,22 @@ export interface Keeper {
 
 export function startKeeping(matrix: readonly (readonly unknown[])[], allowance: Allowance): Keeper {
   const { scope, keep, budget, sizes, limit } = allowance;
-  const columns = matrix[0]?.length ?? 0;
-  const perRow = keptPerRow(keep, columns);
+  const [rows, columns] = [matrix.length, matrix[0]?.length ?? 0];
+  const most = {
+    row: keptPerRow(keep, columns),
+    column: keptPerRow(keep, columns),
+    layer: keptPerRow(keep, rows),
+    global: keptInAll(keep, rows, columns),
+  }[scope];
   const gamma = matrix.map((row): (0 | 1)[] => row.map(() => 0));
   const count = (row: readonly number[]) => row.reduce((sum, one) => sum + one, 0);
   const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
   let spent = 0;
   const isWithinShare = (unit: Unit) => {
     if (budget !== undefined) return spent + sizeOf(unit) <= budget;
-    if (scope === 'global') return gamma.reduce((sum, row) => sum + count(row), 0) < perRow * matrix.length;
-    return unit.every(([layer]) => count(gamma[layer]!) < perRow);
+    if (scope === 'global') return gamma.reduce((sum, row) => sum + count(row), 0) < most;
+    if (scope === 'layer') return gamma.filter((row) => row.includes(1)).length < most;
+    return unit.every(([layer]) => count(gamma[layer]!) < most);
   };
   return {
     fits(unit) {
@@ -103,7 +120,7 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
 
 /** @throws DiffoError (usage) for a budget or a limit that holds not even the smallest of what is kept or left together */
 export function refuseTooSmall({ scope, budget, sizes, limit }: Omit<Allowance, 'keep'>): void {
-  const what = scope === 'column' ? 'column of modules' : 'module';
+  const what = { row: 'module', global: 'module', column: 'column of modules', layer: 'layer of modules' }[scope];
   const all = units(sizes, scope);
   if (limit !== undefined) {
     const none = sizes.map((row) => row.map((): 0 => 0));

@@ -8,7 +8,7 @@ import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
 import type { DamOptimizerName } from './damOptimizer.js';
 import type { DamStart } from './damStart.js';
-import type { Allowance } from './discretise.js';
+import type { Allowance, Scope } from './discretise.js';
 import type { Relaxation } from './relax.js';
 import type { Halves } from './search.js';
 import type { SharedSetting } from './settings.js';
@@ -95,6 +95,8 @@ export interface SelectionMethod {
   readonly reads: readonly SharedSetting[];
   /** What modules that are not kept do, unless it is said otherwise. */
   readonly share?: Dam['share'];
+  /** What it keeps or leaves together, where that is its own and no setting says it. */
+  readonly scope?: Scope;
   /** @internal */
   select(context: SelectionContext): Promise<Selected>;
 }

@@ -1,13 +1,18 @@
 import { joinShapes } from '../shapes.js';
 import type { SelectionMethod } from './method.js';
 import { diffora } from './methods/diffora.js';
+import { fisher } from './methods/fisher.js';
 import { gradientNorm } from './methods/gradientNorm.js';
 import { gramGreedy } from './methods/gramGreedy.js';
 import { inverted } from './methods/inverted.js';
+import { layerGradientNorm } from './methods/layerGradientNorm.js';
 import { leaveOneOut } from './methods/leaveOneOut.js';
 import { list } from './methods/list.js';
 import { outputNorm } from './methods/outputNorm.js';
+import { page } from './methods/page.js';
+import { plop } from './methods/plop.js';
 import { random } from './methods/random.js';
+import { topLayers } from './methods/topLayers.js';
 import { uniform } from './methods/uniform.js';
 
 /** Every way to decide where adapters go: a file and a line here. */
@@ -16,7 +21,12 @@ const methods = {
   uniform,
   random,
   inverted,
+  'top-layers': topLayers,
   'gradient-norm': gradientNorm,
+  'layer-gradient-norm': layerGradientNorm,
+  page,
+  fisher,
+  plop,
   'output-norm': outputNorm,
   gram: gramGreedy,
   'leave-one-out': leaveOneOut,

@@ -64,7 +64,11 @@ describe.each(selectionNames)('train --select %s', (select) => {
     const dam = await jsonOf(output, 'dam.json');
     expect(dam.select).toBe(select);
     const kept = dam.gamma.map((row: number[]) => row.reduce((sum, mark) => sum + mark, 0));
-    expect(kept).toEqual({ uniform: [6, 6, 6], list: [2, 1, 1] }[select as string] ?? [2, 2, 2]);
+    const whole = selectionMethods[select].scope === 'layer';
+    // A layer of three, or two modules of six.
+    if (whole) expect(kept.toSorted()).toEqual([0, 0, 6]);
+    else expect(kept).toEqual({ uniform: [6, 6, 6], list: [2, 1, 1] }[select as string] ?? [2, 2, 2]);
+    expect(dam.scope).toBe(whole ? 'layer' : 'row');
     const { parameters } = await jsonOf(output, 'run.json');
     // LoRA-drop's other modules share.
     expect(parameters.adaptedModules).toBe(
@@ -91,6 +95,20 @@ describe('a selection', () => {
       const { parameters } = await jsonOf(`budget-${select}`, 'run.json');
       expect(parameters.adapter).toBeLessThanOrEqual(2000);
       expect(parameters.adapter).toBeGreaterThan(400);
+    }
+  });
+
+  it('keeps exactly one module of the whole matrix, as DomLoRA does, with a small share of it', async () => {
+    for (const select of ['page', 'gradient-norm']) {
+      const output = `one-${select}`;
+      const flags = ['--method', 'lora', '--select', select, '--scope', 'global', '--keep', '0.01', '--rank', '4'];
+      const run = await train(output, ...flags);
+      expect(run.code, run.stderr).toBe(0);
+      const { gamma, values } = await jsonOf(output, 'dam.json');
+      const largest = Math.max(...values.flat());
+      expect(gamma).toEqual(values.map((row: number[]) => row.map((value) => (value === largest ? 1 : 0))));
+      const { parameters } = await jsonOf(output, 'run.json');
+      expect(parameters.adaptedModules).toBe(1);
     }
   });
 
@@ -176,6 +194,7 @@ describe('what does not go together', () => {
     [['--method', 'diffora', '--budget', '127'], 'the smallest module has 128 trainable numbers'],
     [['--method', 'diffora', '--budget', '127', '--dry-run'], 'the smallest module has 128 trainable numbers'],
     [['--method', 'diffora', '--scope', 'column', '--budget', '383'], 'the smallest column of modules has 384'],
+    [['--method', 'lora', '--select', 'layer-gradient-norm', '--budget', '383'], 'the smallest layer of modules has'],
     [['--method', 'lora', '--select', 'uniform', '--keep', '0.1', '--rank', '2'], 'less than rank 1 on all modules'],
   ])('%j is refused before any training', async (flags, telling) => {
     const { code, stderr, stdout } = await train('refused', ...flags);

@@ -124,6 +124,8 @@ describe('a run of which some steps are not finite', () => {
   it.each([
     ['--select', 'gradient-norm'],
     ['--select', 'gram'],
+    ['--select', 'fisher'],
+    ['--select', 'plop'],
     ['--dam-init', 'gradient-norm'],
   ])('is refused where modules are chosen by what is not finite (%s %s)', async (flag, value) => {
     const all = folder.path('all.yaml');

@@ -91,6 +91,10 @@ describe('N steps are k steps, a break and N − k steps, to the bit', () => {
     ['output-norm', [['joint run', 4]]],
     ['gradient-norm', [['train', 2]]],
     ['gram', [['Gram matrices', 2]]],
+    ['layer-gradient-norm', [['gradients', 2]]],
+    ['page', [['gradients', 2]]],
+    ['fisher', [['train', 2]]],
+    ['plop', [['features', 2]]],
   ])('in the selection %s', async (select, stops) => {
     await expectSameBytes({ method: 'lora', select, start: select === 'leave-one-out' ? 'search' : 'fresh' }, stops);
   });

@@ -62,6 +62,8 @@ const places: readonly (readonly [what: string, stop: Stop, settings: TrainSetti
   ['a joint run', ['joint run', 2], { method: 'lora', select: 'leave-one-out', searchSteps: 5 }],
   ['leaving modules out', ['ablations', 2], { method: 'lora', select: 'leave-one-out', searchSteps: 2 }],
   ['gradient norms', ['gradients', 1], { method: 'lora', select: 'gradient-norm' }],
+  ['gradient energies', ['gradients', 2], { method: 'lora', select: 'fisher' }],
+  ['features', ['features', 2], { method: 'lora', select: 'plop' }],
   ['Gram matrices', ['Gram matrices', 2], { method: 'lora', select: 'gram' }],
   ['output norms', ['outputs', 1], { method: 'lora', select: 'output-norm', searchSteps: 2 }],
   ['training', ['train', 3], { method: 'lora' }],

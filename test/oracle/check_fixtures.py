@@ -12,6 +12,7 @@ from peft import PeftModel
 from transformers import BertForSequenceClassification, BertModel
 from transformers.utils import logging
 
+import placement
 from double_backward import networks
 from fixture_files import normal, read_fixture, seeded
 from gates import COLUMNS, RELAXATIONS, GatedBert
@@ -200,11 +201,29 @@ def check_gates(folder: Path, checks: Checks) -> None:
         checks.near(f"gates {case['name']} mixed second derivative", mixed, central(slope, logits, u))
 
 
+def check_placement(folder: Path, checks: Checks) -> None:
+    description, tensors = read_fixture(folder, "placement")
+    model = base_model().double().eval()
+    inputs = placement.batch_of([placement.example_of(ids) for ids in description["examples"]])
+    labels, directions = torch.tensor(description["labels"]), seeded(4)
+    for one in description["gradients"]:
+        weight = model.bert.encoder.layer[one["layer"]].get_submodule(one["module"]).weight
+        at, u = weight.data.clone(), normal(directions, weight.shape)
+
+        def loss(value: torch.Tensor) -> torch.Tensor:
+            weight.data = value
+            return model(**inputs, labels=labels).loss
+
+        slope = central(loss, at, u)
+        weight.data = at
+        checks.near(f"placement {one['gradient']}", (tensors[one["gradient"]] * u).sum(), slope)
+
+
 def main(folder: Path) -> None:
     logging.set_verbosity_error()
     torch.set_num_threads(1)
     checks = Checks()
-    for check in (check_primitives, check_double_backward, check_bert, check_adamw, check_gates):
+    for check in (check_primitives, check_double_backward, check_bert, check_adamw, check_gates, check_placement):
         check(folder, checks)
     print(f"{checks.passed} passed, {checks.failed} failed")
     if checks.failed:

@@ -22,6 +22,7 @@ import merged_types
 import method_steps
 import odd_checkpoints
 import own_heads
+import placement
 import primitives
 import tiny_bert
 
@@ -32,6 +33,7 @@ MAKERS = {
     "bert": bert_cases.make,
     "adamw": adamw.make,
     "gates": gates.make,
+    "placement": placement.make,
     "methods": method_steps.make,
     "families": families.make,
     "checkpoints": checkpoint_files.make,

@@ -17,7 +17,7 @@ import { type BrokenRun, brokenRuns, commonFlags, runs } from './runs.js';
 const help = `Makes small runs on real data and compares their bytes with those that are kept.
 
   npm run pins:check [-- NAME…]   makes all runs (or these) and compares; exit code 1 where one differs
-  npm run pins:write              makes all runs and keeps their hashes in test/pins/pins.json`;
+  npm run pins:write [-- NAME…]   makes all runs (or these) and keeps their hashes in test/pins/pins.json`;
 
 /** What decides the last bits beside the program: the kernels that ONNX Runtime takes on this processor. */
 type Machine = Readonly<Record<string, string>>;
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
   });
   const wrong = positionals.find((name) => !names.includes(name));
-  if (values.write === values.check || (values.write && positionals.length > 0) || wrong !== undefined) {
+  if (values.write === values.check || wrong !== undefined) {
     console.error(wrong === undefined ? help : `${wrong} is no run; there are ${names.join(', ')}.`);
     return 2;
   }
@@ -58,7 +58,8 @@ async function main(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'diffora-pins-'));
   try {
     await linkData(join(folder, 'data'));
-    return await (values.write ? write(folder) : check(folder, positionals.length > 0 ? positionals : names));
+    const wanted = positionals.length > 0 ? positionals : names;
+    return await (values.write ? write(folder, wanted) : check(folder, wanted));
   } finally {
     await rm(join(folder, 'data'), { recursive: true });
     // Runs that differ stay, to be looked into.
@@ -66,9 +67,17 @@ async function main(): Promise<number> {
   }
 }
 
-async function write(folder: string): Promise<number> {
+async function write(folder: string, wanted: readonly string[]): Promise<number> {
+  const machine = await thisMachine();
   const found: Record<string, Hashes> = {};
-  const failed = await makeAll(folder, names, (name, hashes) => {
+  if (wanted.length < names.length) {
+    const kept = await readPins();
+    if (JSON.stringify(kept.machine) !== JSON.stringify(machine)) {
+      throw new Error('The other pins are of another machine. Write all of them.');
+    }
+    Object.assign(found, kept.runs);
+  }
+  const failed = await makeAll(folder, wanted, (name, hashes) => {
     found[name] = hashes;
     return ['made', ''];
   });
@@ -77,16 +86,16 @@ async function write(folder: string): Promise<number> {
     const different = differences(found[like], found[name]);
     if (different.length > 0) throw new Error(`${name} is not ${like}: ${different.join(', ')}. Nothing was written.`);
   }
-  const pins: Pins = {
-    machine: await thisMachine(),
-    runs: Object.fromEntries(names.map((name) => [name, found[name]!])),
-  };
+  const runsFound = names.flatMap((name) => (found[name] === undefined ? [] : [[name, found[name]] as const]));
+  const pins: Pins = { machine, runs: Object.fromEntries(runsFound) };
   await writeFile(pinsFile, `${JSON.stringify(pins, null, 2)}\n`);
   return 0;
 }
 
+const readPins = async () => JSON.parse(await readFile(pinsFile, 'utf8')) as Pins;
+
 async function check(folder: string, wanted: readonly string[]): Promise<number> {
-  const pins = JSON.parse(await readFile(pinsFile, 'utf8')) as Pins;
+  const pins = await readPins();
   const [here, there] = [await thisMachine(), pins.machine].map((machine) => JSON.stringify(machine));
   if (here !== there) {
     console.log(`The pins are of another machine, so the last bits may differ.\n  theirs ${there}\n  this   ${here}`);

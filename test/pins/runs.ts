@@ -39,6 +39,11 @@ export const runs = {
   inverted: '--task stsb --method lora --select inverted --gradient-checkpointing --accumulate 2 --search-steps 4',
   'output-norm': '--task cola --method lora --select output-norm --keep 0.3 --search-steps 4',
   'leave-one-out': '--task mrpc --method dora --select leave-one-out --search-steps 4 --max-steps 4',
+  'top-layers': '--task rte --method dora --select top-layers --max-steps 4',
+  'layer-gradient-norm': '--task sst2 --method lora --select layer-gradient-norm --keep 0.34 --max-steps 4',
+  page: '--task cola --method lora --select page --scope global --keep 0.01',
+  fisher: '--task stsb --method rslora --select fisher --budget 60000',
+  plop: '--task mrpc --method lora --select plop --scope column --keep 0.5',
   list: '--task rte --method lora --select list --targets query,value,layer.0.output.dense --ranks value=2 --alphas query=4',
   parameters:
     '--task cola --method lora --parameters 60000 --label-smoothing 0.1 --no-keep-best --eval-steps 2 --early-stopping 1',

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Allowance, discretise, keptPerRow, type Scope, scopes, units } from '../../src/selection/discretise.js';
+import {
+  type Allowance,
+  allScopes,
+  discretise,
+  keptInAll,
+  keptPerRow,
+  type Scope,
+  units,
+} from '../../src/selection/discretise.js';
 
 /** An allowance of a share; sizes do not matter. */
 const within = (keep: number, scope: Scope): Allowance => ({ keep, scope, sizes: [] });
@@ -58,6 +66,31 @@ const matrices = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, m
 const shares = fc.double({ min: 0.01, max: 1, noNaN: true });
 const sizesOf = (matrix: readonly (readonly number[])[]) => matrix.map((row, l) => row.map((_, c) => 10 + l + 7 * c));
 
+describe('a share that is less than half a module a row', () => {
+  const measure = Array.from({ length: 12 }, (_, layer) =>
+    Array.from({ length: 6 }, (_, c) => (layer * 5 + c * 7) % 72),
+  );
+
+  it('keeps ρ · L · N modules of the whole matrix, down to the largest alone', () => {
+    const keptAt = (keep: number) =>
+      discretise(measure, within(keep, 'global')).flatMap((row, l) =>
+        row.flatMap((mark, c) => (mark === 1 ? [measure[l]![c]!] : [])),
+      );
+    const largest = measure.flat().sort((a, b) => b - a);
+    expect(keptAt(0.001)).toEqual([largest[0]]);
+    // 0.05 · 72 = 3.6
+    expect(keptAt(0.05).sort((a, b) => b - a)).toEqual(largest.slice(0, 4));
+    expect(keptAt(0.09)).toHaveLength(12);
+  });
+
+  it('keeps one module a row, or one column', () => {
+    expect(
+      discretise(measure, within(0.001, 'row')).every((row) => row.filter((mark) => mark === 1).length === 1),
+    ).toBe(true);
+    expect(new Set(discretise(measure, within(0.001, 'column')).map(String)).size).toBe(1);
+  });
+});
+
 describe('properties of discretisation', () => {
   it('rows keep exactly K, and no entry that is left is larger than one that is kept, or as large and further left', () => {
     fc.assert(
@@ -77,33 +110,52 @@ describe('properties of discretisation', () => {
     );
   });
 
-  it('the whole matrix keeps exactly K times its rows; columns are kept in all rows or in none', () => {
+  it('the whole matrix keeps exactly K times its rows, or fewer where K is 1 only because a row must keep something', () => {
+    fc.assert(
+      fc.property(matrices, shares, (matrix, keep) => {
+        const columns = matrix[0]!.length;
+        const kept = discretise(matrix, within(keep, 'global')).flat();
+        const count = kept.filter((mark) => mark === 1).length;
+        expect(count).toBe(keptInAll(keep, matrix.length, columns));
+        if (keep * columns >= 0.5) expect(count).toBe(matrix.length * keptPerRow(keep, columns));
+        else expect(count).toBe(Math.max(1, Math.round(keep * columns * matrix.length)));
+      }),
+    );
+  });
+
+  it('columns are kept in all rows or in none, rows in all columns or in none', () => {
     fc.assert(
       fc.property(matrices, shares, (matrix, keep) => {
         const perRow = keptPerRow(keep, matrix[0]!.length);
-        const all = discretise(matrix, within(keep, 'global')).flat();
-        expect(all.filter((mark) => mark === 1)).toHaveLength(perRow * matrix.length);
         const columns = discretise(matrix, within(keep, 'column'));
         expect(columns.every((row) => String(row) === String(columns[0]))).toBe(true);
         expect(columns[0]!.filter((mark) => mark === 1)).toHaveLength(perRow);
+        const rows = discretise(matrix, within(keep, 'layer'));
+        expect(rows.every((row) => new Set(row).size === 1)).toBe(true);
+        expect(rows.filter((row) => row[0] === 1)).toHaveLength(keptPerRow(keep, matrix.length));
       }),
     );
   });
 
   it('a budget is kept to, and nothing that is left would still fit', () => {
     fc.assert(
-      fc.property(matrices, fc.constantFrom(...scopes), fc.integer({ min: 200, max: 900 }), (matrix, scope, budget) => {
-        const sizes = sizesOf(matrix);
-        const gamma = discretise(matrix, { scope, keep: 0.5, budget, sizes });
-        const spent = gamma.flatMap((row, l) => row.map((mark, c) => mark * sizes[l]![c]!));
-        const total = spent.reduce((sum, one) => sum + one, 0);
-        expect(total).toBeLessThanOrEqual(budget);
-        for (const unit of units(matrix, scope)) {
-          const size = unit.reduce((sum, [l, c]) => sum + sizes[l]![c]!, 0);
-          const isKept = unit.every(([l, c]) => gamma[l]![c] === 1);
-          expect(isKept || total + size > budget).toBe(true);
-        }
-      }),
+      fc.property(
+        matrices,
+        fc.constantFrom(...allScopes),
+        fc.integer({ min: 300, max: 900 }),
+        (matrix, scope, budget) => {
+          const sizes = sizesOf(matrix);
+          const gamma = discretise(matrix, { scope, keep: 0.5, budget, sizes });
+          const spent = gamma.flatMap((row, l) => row.map((mark, c) => mark * sizes[l]![c]!));
+          const total = spent.reduce((sum, one) => sum + one, 0);
+          expect(total).toBeLessThanOrEqual(budget);
+          for (const unit of units(matrix, scope)) {
+            const size = unit.reduce((sum, [l, c]) => sum + sizes[l]![c]!, 0);
+            const isKept = unit.every(([l, c]) => gamma[l]![c] === 1);
+            expect(isKept || total + size > budget).toBe(true);
+          }
+        },
+      ),
     );
   });
 

@@ -3,7 +3,7 @@ import { agreement } from '../agreement.js';
 import { searchOrders } from '../dam.js';
 import { damOptimizers } from '../damOptimizer.js';
 import { damStarts } from '../damStart.js';
-import { type Allowance, discretise, keptPerRow } from '../discretise.js';
+import { type Allowance, discretise, keptInAll, keptPerRow } from '../discretise.js';
 import { freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
 import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
@@ -147,9 +147,9 @@ export function groupsOf(layers: number, columns: number, { scope, keep, budget,
   const everything = sizes.map((row) => row.map((): 1 => 1));
   const fitting = limit === undefined ? 1 : limit.parameters / limit.leastOf(everything);
   const ratio = budget === undefined ? Math.min(keep, fitting) : Math.min(1, budget / total);
-  const perRow = Math.min(columns, keptPerRow(ratio, columns));
   const range = (from: number, length: number) => Array.from({ length }, (_, i) => from + i);
-  if (scope === 'global') return [{ entries: range(0, layers * columns), kept: perRow * layers }];
+  if (scope === 'global') return [{ entries: range(0, layers * columns), kept: keptInAll(ratio, layers, columns) }];
+  const perRow = keptPerRow(ratio, columns);
   return Array.from({ length: layers }, (_, layer) => ({ entries: range(layer * columns, columns), kept: perRow }));
 }
 

@@ -21,9 +21,12 @@ export function outputsAre({ config, folder }: Pick<Checkpoint, 'config' | 'fold
   );
 }
 
-/** Names of the classes in the order of the logits, as `id2label` has them; undefined where there is none. */
+/**
+ * Names of the classes in the order of the logits, as `id2label` has them; undefined where there is none. Where
+ * `num_labels` says another number, transformers goes by that and forgets the names.
+ */
 export function namedLabels({ config, folder }: Pick<Checkpoint, 'config' | 'folder'>): string[] | undefined {
-  const { id2label } = config;
+  const { id2label, num_labels: count } = config;
   if (id2label === undefined || id2label === null) return undefined;
   const names = isJsonObject(id2label) ? Object.entries(id2label).sort(([a], [b]) => Number(a) - Number(b)) : [];
   if (names.length === 0 || names.some(([id], i) => Number(id) !== i)) {
@@ -31,6 +34,7 @@ export function namedLabels({ config, folder }: Pick<Checkpoint, 'config' | 'fol
       `${folder}/config.json: id2label has to name the outputs "0", "1", … without a gap. Correct it, or fetch the file again.`,
     );
   }
+  if (typeof count === 'number' && count !== names.length) return numberedLabels(count);
   return names.map(([, name]) => String(name));
 }
 
