@@ -2,7 +2,7 @@ import { foldedNodes, peakOfResults, type Sizes, tensorBytes } from '../graph/li
 import { optimize } from '../graph/passes/index.js';
 import { nodeOf, nodesInOrder, type Tensor } from '../graph/tensor.js';
 import type { Model } from '../models/model.js';
-import { type GradientStepOptions, gradientGraph } from './gradientStep.js';
+import { type GradientStepOptions, type GraphOptions, gradientGraph } from './gradientStep.js';
 
 /** Node.js, ONNX Runtime, this program, its garbage and the operators' own arrays: measured, see docs/results.md. */
 const runtimeBytes = 150 * 2 ** 20;
@@ -29,10 +29,11 @@ export interface StepMemory {
  */
 export function estimateStepMemory(
   model: Model,
-  options: Omit<GradientStepOptions, 'threads'> & {
-    /** Labelled tokens of a batch of language modelling; default: all. */
-    readonly rows?: number | undefined;
-  },
+  options: GraphOptions &
+    Pick<GradientStepOptions, 'largestBatch'> & {
+      /** Labelled tokens of a batch of language modelling; default: all. */
+      readonly rows?: number | undefined;
+    },
 ): StepMemory {
   const { outputs, sites } = gradientGraph(model, options);
   const { batch, seq } = options.largestBatch;
