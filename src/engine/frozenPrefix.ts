@@ -43,6 +43,24 @@ export function startingAt(start: number): (state: Tensor, layer: number) => Ten
       : state;
 }
 
+/** What enters a layer of a model with adapters, float32 [batch*seq, hidden], from the inputs of a batch. */
+export function enteringState(
+  model: Model,
+  { plan, parameters }: { readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] },
+  layer: number,
+): Tensor {
+  return enteringStates(model, plan, parameterInputs(parameters)).states[layer]!;
+}
+
+function enteringStates(model: Model, plan: AdapterPlan, parameters: ReadonlyMap<string, Tensor>) {
+  const states: Tensor[] = [];
+  const enterLayer = (state: Tensor) => {
+    states.push(state);
+    return state;
+  };
+  return { states, logits: modelLogits(model, { plan, parameters, enterLayer }) };
+}
+
 /**
  * The layers that depend on nothing that is trained: neither on adapters, nor on tensors of the base model, whatever method
  * trains them. Read off the graph.
@@ -52,15 +70,7 @@ export function frozenLayers(
   { plan, parameters }: { readonly plan: AdapterPlan; readonly parameters: readonly Parameter[] },
 ): FrozenLayers {
   const inputs = parameterInputs(parameters);
-  const states: Tensor[] = [];
-  const logits = modelLogits(model, {
-    plan,
-    parameters: inputs,
-    enterLayer(state) {
-      states.push(state);
-      return state;
-    },
-  });
+  const { states, logits } = enteringStates(model, plan, inputs);
   const trained = new Map(
     parameters.flatMap(({ name, frozen }) => (frozen === true ? [] : [[inputs.get(name)!, name] as const])),
   );

@@ -18,7 +18,7 @@ function conflictOfSelect(asked: AskedSettings): string | undefined {
 }
 
 function conflictIn(asked: AskedSettings): string | undefined {
-  const { method, select, dam, adapter, start, parameters, budget, ranks, alphas } = asked;
+  const { method, select, dam, adapter, start, parameters, budget, ranks, alphas, cachePrefix, dropout } = asked;
   const { places, title, fit } = adapterMethodOf(asked);
   const ofModules = ranks === undefined ? 'alphas' : 'ranks';
   const hasOfModules = ranks !== undefined || alphas !== undefined;
@@ -45,6 +45,9 @@ function conflictIn(asked: AskedSettings): string | undefined {
   }
   if (select === 'uniform' && hasOfModules) {
     return `${ofModules} stand module by module, and select uniform solves for the ranks of all. Leave one out.`;
+  }
+  if (cachePrefix !== 'none' && dropout !== 0) {
+    return 'cachePrefix keeps what frozen layers give, and dropout changes that at every step. Give dropout 0, or leave cachePrefix out.';
   }
   if (start !== 'search') return undefined;
   if (parameters !== undefined || hasOfModules) {

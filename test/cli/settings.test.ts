@@ -92,6 +92,15 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
   ratio: () => ({ ...common, method: 'diffora', keep: 0.4, searchEpochs: 2 }),
   ranks: () => ({ ...common, method: 'lora', rank: 2, ranks: { query: 3 }, alphas: { query: 6 } }),
   fitted: () => ({ ...common, method: 'lora', rank: 2, parameters: 4000, saveModules: ['LayerNorm'] }),
+  upper: () => ({
+    ...common,
+    method: 'lora',
+    rank: 2,
+    targets: ['layer.2.output.dense'],
+    cachePrefix: 'disk',
+    cachePrefixLimit: 2,
+    cachePrefixType: 'bfloat16',
+  }),
   loraplus: () => ({ ...common, method: 'loraplus', loraPlusRatio: 4 }),
   pissa: () => ({ ...common, method: 'pissa', pissaIterations: 3 }),
   adalora: () => ({

@@ -83,6 +83,9 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   batchSize: 4,
   accumulate: 2,
   gradientCheckpointing: true,
+  cachePrefix: 'memory',
+  cachePrefixLimit: 2,
+  cachePrefixType: 'bfloat16',
   lr: 4e-3,
   headLr: 2e-3,
   labelSmoothing: 0.1,
@@ -115,6 +118,8 @@ const beside: Readonly<Partial<Record<TrainKey, Partial<TrainConfigInput>>>> = {
   earlyStopping: { evalSteps: 2 },
   keepBest: { evalSteps: 2 },
   keepCheckpoints: { saveSteps: 2 },
+  cachePrefixLimit: { cachePrefix: 'memory' },
+  cachePrefixType: { cachePrefix: 'memory' },
   logDir: { log: ['csv'] },
 };
 
@@ -186,7 +191,8 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
   const loss = [optimisation.labelSmoothing, optimisation.classWeights];
   const ofHead = [optimisation.headLr, optimisation.headWeightDecay, adapter === undefined ? head : undefined];
   const scored = [data.maxEvalSamples, data.metrics, data.nullScoreDiffThreshold];
-  const trained = [steps, [1, 10, 1000].map(steps.steps), goesOn, loss, ofHead, evaluated, scored];
+  const kept = [optimisation.cachePrefix, optimisation.cachePrefixLimit, optimisation.cachePrefixType];
+  const trained = [kept, steps, [1, 10, 1000].map(steps.steps), goesOn, loss, ofHead, evaluated, scored];
   const placed = [selection.dam, selection.dam === undefined ? undefined : selection.share];
   return JSON.stringify([everywhere, trained, placed, run.log, run.logDir]);
 }
