@@ -13,6 +13,8 @@ export interface Allowance {
   readonly budget?: number | undefined;
   /** Trainable numbers of a module, [layers][modules]; for `budget`. */
   readonly sizes: readonly (readonly number[])[];
+  /** Which entries are kept, where it is not simply the largest: those that are worth their price. */
+  readonly choose?: ((values: readonly (readonly number[])[]) => (0 | 1)[][]) | undefined;
 }
 
 /** Entries of the matrix that are kept or left together: one, or with scope `column` a whole column. */
@@ -30,6 +32,7 @@ export function keptPerRow(ratio: number, columns: number): number {
  * @throws DiffoError (usage) as {@link refuseTooSmall}
  */
 export function discretise(values: readonly (readonly number[])[], allowance: Allowance): (0 | 1)[][] {
+  if (allowance.choose !== undefined) return allowance.choose(values);
   const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + values[layer]![column]!, 0);
   const descending = units(values, allowance.scope)
     .map((unit) => ({ unit, value: value(unit) }))
@@ -54,6 +57,8 @@ export function units(matrix: readonly (readonly unknown[])[], scope: Scope): Un
 export interface Keeper {
   fits(unit: Unit): boolean;
   keep(unit: Unit): void;
+  /** Γ so far. */
+  readonly gamma: (0 | 1)[][];
   /** Γ. @throws DiffoError (usage) as {@link refuseTooSmall} */
   finish(): (0 | 1)[][];
 }
@@ -67,6 +72,7 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
   const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
   let spent = 0;
   return {
+    gamma,
     fits(unit) {
       if (unit.some(([layer, column]) => gamma[layer]![column] === 1)) return false;
       if (budget !== undefined) return spent + sizeOf(unit) <= budget;
@@ -97,7 +103,7 @@ export function refuseTooSmall({ scope, budget, sizes }: Pick<Allowance, 'scope'
 }
 
 /** The lower column comes first, then the lower row. */
-function before(a: Unit, b: Unit): number {
+export function before(a: Unit, b: Unit): number {
   const [[rowA, columnA], [rowB, columnB]] = [a[0]!, b[0]!];
   return columnA - columnB || rowA - rowB;
 }

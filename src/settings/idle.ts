@@ -79,6 +79,7 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   anyBase: ({ adapter }) => needs('anyBase', 'adapter', adapter),
   keep: ({ budget }) => replaced('keep', 'budget', budget),
   searchEpochs: ({ searchSteps }) => replaced('searchEpochs', 'searchSteps', searchSteps),
+  priceWeight: ({ price }) => needs('priceWeight', 'price', price),
   earlyStopping: ({ evalSteps }) => withoutEvaluations('earlyStopping counts', evalSteps),
   keepBest: ({ evalSteps }) => withoutEvaluations('keepBest compares', evalSteps),
   cachePrefix: idlePrefix,

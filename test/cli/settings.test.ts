@@ -101,6 +101,8 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     cachePrefixLimit: 2,
     cachePrefixType: 'bfloat16',
   }),
+  priced: () => ({ ...common, rank: 2, scope: 'global', keep: 0.3, searchSteps: 2, price: 'memory', priceWeight: 0.3 }),
+  cheap: () => ({ ...common, method: 'lora', rank: 2, select: 'random', scope: 'global', keep: 0.2, maxStepTime: 0.8 }),
   loraplus: () => ({ ...common, method: 'loraplus', loraPlusRatio: 4 }),
   pissa: () => ({ ...common, method: 'pissa', pissaIterations: 3 }),
   adalora: () => ({

@@ -67,6 +67,9 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keep: 0.4,
   budget: 4000,
   scope: 'global',
+  price: 'memory',
+  priceWeight: 0.3,
+  maxStepTime: 0.7,
   share: 'column',
   start: 'search',
   relax: 'sigmoid',
@@ -118,6 +121,9 @@ const beside: Readonly<Partial<Record<TrainKey, Partial<TrainConfigInput>>>> = {
   earlyStopping: { evalSteps: 2 },
   keepBest: { evalSteps: 2 },
   keepCheckpoints: { saveSteps: 2 },
+  price: { scope: 'global' },
+  priceWeight: { scope: 'global', price: 'time' },
+  maxStepTime: { scope: 'global' },
   cachePrefixLimit: { cachePrefix: 'memory' },
   cachePrefixType: { cachePrefix: 'memory' },
   logDir: { log: ['csv'] },
@@ -171,6 +177,8 @@ function choiceOf(config: TrainConfig): unknown {
   const declared = (name: string, value: unknown) => (Object.hasOwn(method.settings, name) ? value : undefined);
   const sizes = budget === undefined ? undefined : moduleSizes(model, config.method);
   const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope)];
+  const { price, priceWeight, maxStepTime } = config.selection;
+  kept.push(declared('price', price), declared('priceWeight', priceWeight), declared('maxStepTime', maxStepTime));
   const head = method.reads.includes('head') ? config.method.head : undefined;
   return [config.selection.select, settings, kept, declared('share', share), declared('start', start), sizes, head];
 }
