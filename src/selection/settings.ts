@@ -31,7 +31,7 @@ export const priceSettings = {
   priceWeight: z
     .number()
     .nonnegative()
-    .default(0.1)
+    .default(0.01)
     .describe('weight λ of the price, that of LoRA on all modules being 1'),
 };
 

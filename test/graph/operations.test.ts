@@ -23,9 +23,12 @@ describe('the operations of a graph', () => {
     expect(operationsOf([ops.matmul(x, narrow)], sizes)).toBe(16 * (64 * 256 + 256 * 2 + 64 * 2));
   });
 
-  it('are 16 for each element that is written one by one, or read into a sum', () => {
-    expect(operationsOf([ops.tanh(ops.reshape(x, ['256*batch']))], sizes)).toBe(16 * 64 * 256);
-    expect(operationsOf([total(x)], sizes)).toBe(16 * 64 * 256);
+  it('are 16 for each element that is read or written where it is taken one by one', () => {
+    expect(operationsOf([ops.tanh(ops.reshape(x, ['256*batch']))], sizes)).toBe(16 * 2 * 64 * 256);
+    expect(operationsOf([ops.mul(x, input('y', 'float32', ['batch', 256]))], sizes)).toBe(16 * 3 * 64 * 256);
+    expect(operationsOf([total(x)], sizes)).toBe(16 * (64 * 256 + 1));
+    // A stretch of a large tensor.
+    expect(operationsOf([ops.slice(x, { axis: 1, start: 0, length: 2 })], sizes)).toBe(16 * 2 * 64 * 2);
   });
 
   it('treble a product where both of its operands are differentiated, and double it for one', () => {
