@@ -9,6 +9,8 @@ export interface MethodOf<S> {
   readonly source: string;
   /** What decides which modules it acts on: `targets` and a matrix, `targets` alone, or the method itself. */
   readonly places: 'selected' | 'targets' | 'itself';
+  /** It trains something in every layer, whatever the settings say. */
+  readonly trainsEveryLayer?: true;
   /** The settings that it reads, each with its range, its default and a description. */
   readonly settings: Readonly<Record<string, z.ZodType>>;
   /** Defaults that hang on the rank. */

@@ -29,6 +29,8 @@ export interface Batch {
   readonly labels: BatchLabels | undefined;
   /** Positions of the rows in their split. [batch] */
   readonly indices: readonly number[];
+  /** The rows before they were padded. [batch] */
+  readonly examples?: readonly EncodedExample[];
 }
 
 /** Labels of a batch, as an objective lays them out. */

@@ -65,6 +65,7 @@ export function collate(
     tokenTypeIds,
     labels: objective?.labels(examples, sequenceLength),
     indices: examples.map(({ index }) => index),
+    examples,
   };
 }
 

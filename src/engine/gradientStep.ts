@@ -2,8 +2,10 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host, zerosLike } from '../runtime/deviceTensor.js';
+import { openTogether, releaseAll } from '../runtime/release.js';
 import type { Batch } from './batch.js';
 import { dropoutSites } from './dropout.js';
+import { type FrozenPrefix, startingAt } from './frozenPrefix.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds } from './modelGraph.js';
 import { type Objective, objectiveRows } from './objective.js';
 import type { Parameter } from './parameters.js';
@@ -24,6 +26,8 @@ export interface GradientStepOptions {
   readonly dropoutRate?: number | undefined;
   /** Keep the residual stream alone and compute each layer's activations again in the backward pass. Default false. */
   readonly gradientCheckpointing?: boolean | undefined;
+  /** The layers below those that are trained, whose results are kept; left out, every step computes them. */
+  readonly prefix?: FrozenPrefix | undefined;
   readonly threads: number;
   /** Largest batch that will be met. */
   readonly largestBatch: { readonly batch: number; readonly seq: number };
@@ -40,52 +44,63 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
-  const { wrt, threads, largestBatch } = options;
+  const { wrt, threads, largestBatch, prefix } = options;
   const { graph, outputs, sites } = stepOf(options);
-  const program = await openProgram(model, {
-    ...graph,
-    threads,
-    outputs(adapted) {
-      const built = outputs(adapted);
-      sites?.reserve(largestBatch);
-      return built;
-    },
-  });
+  const { program, states } = await openTogether(async (keep) => ({
+    states: prefix && (await keep(prefix.open())),
+    program: await keep(
+      openProgram(model, {
+        ...graph,
+        threads,
+        outputs(adapted) {
+          const built = outputs(adapted);
+          sites?.reserve(largestBatch);
+          return built;
+        },
+      }),
+    ),
+  }));
   const loss = host.zeros([]);
   const gradients = wrt.map(({ tensor }) => zerosLike(tensor));
   const into = { loss, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
   return {
     gradients: gradients.map((one) => one.host()),
     async run(batch, step) {
-      await program.run({ ...batchFeeds(batch, true), ...sites?.feeds(step) }, into);
+      await program.run({ ...batchFeeds(batch, true), ...sites?.feeds(step), ...(await states?.feeds(batch)) }, into);
       return loss.data[0]!;
     },
-    release: () => program.release(),
+    release: () => releaseAll(states === undefined ? [program] : [program, states]),
   };
 }
 
 /** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */
-export function gradientGraph(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
+export function gradientGraph(model: Model, options: GraphOptions) {
   const { graph, outputs, sites } = stepOf(options);
   return { outputs: outputs(adaptedGraph(model, graph)), sites };
 }
 
 /** Whether a step draws anything: without a site of dropout it gives the same for a batch whatever its number. */
-export function hasDropout(model: Model, options: Omit<GradientStepOptions, 'threads' | 'largestBatch' | 'wrt'>) {
+export function hasDropout(model: Model, options: Omit<GraphOptions, 'wrt'>) {
   const { graph, sites } = stepOf({ ...options, wrt: [] });
   adaptedGraph(model, graph).logits(objectiveRows(options.objective));
   return sites !== undefined && sites.count > 0;
 }
 
+/** What decides the graph of a step. */
+export type GraphOptions = Omit<GradientStepOptions, 'threads' | 'largestBatch' | 'prefix'> & {
+  readonly prefix?: Pick<FrozenPrefix, 'layer'> | undefined;
+};
+
 /** What the graph of a step is built with, its outputs, and the sites of dropout that are filled while they are built. */
-export function stepOf(options: Omit<GradientStepOptions, 'threads' | 'largestBatch'>) {
-  const { wrt, objective, dropoutSeed, dropoutRate, plan, parameters, gates, gradientCheckpointing } = options;
+export function stepOf(options: GraphOptions) {
+  const { wrt, objective, dropoutSeed, dropoutRate, plan, parameters, gates, gradientCheckpointing, prefix } = options;
   const sites = dropoutSeed === undefined ? undefined : dropoutSites(dropoutSeed);
   const graph: AdaptedGraphOptions = {
     plan,
     parameters,
     gates,
     gradientCheckpointing,
+    enterLayer: prefix && startingAt(prefix.layer),
     ...(sites === undefined
       ? {}
       : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),

@@ -2,7 +2,9 @@ import { foldedNodes, peakOfResults, type Sizes, tensorBytes } from '../graph/li
 import { optimize } from '../graph/passes/index.js';
 import { nodeOf, nodesInOrder, type Tensor } from '../graph/tensor.js';
 import type { Model } from '../models/model.js';
-import { type GradientStepOptions, gradientGraph } from './gradientStep.js';
+import { enteringState } from './frozenPrefix.js';
+import { type GradientStepOptions, type GraphOptions, gradientGraph } from './gradientStep.js';
+import type { AdaptedGraphOptions } from './modelGraph.js';
 
 /** Node.js, ONNX Runtime, this program, its garbage and the operators' own arrays: measured, see docs/results.md. */
 const runtimeBytes = 150 * 2 ** 20;
@@ -29,10 +31,11 @@ export interface StepMemory {
  */
 export function estimateStepMemory(
   model: Model,
-  options: Omit<GradientStepOptions, 'threads'> & {
-    /** Labelled tokens of a batch of language modelling; default: all. */
-    readonly rows?: number | undefined;
-  },
+  options: GraphOptions &
+    Pick<GradientStepOptions, 'largestBatch'> & {
+      /** Labelled tokens of a batch of language modelling; default: all. */
+      readonly rows?: number | undefined;
+    },
 ): StepMemory {
   const { outputs, sites } = gradientGraph(model, options);
   const { batch, seq } = options.largestBatch;
@@ -53,6 +56,20 @@ export function estimateStepMemory(
   const total = runtimeBytes + weights + parameters + activations;
   const hasDropout = sites !== undefined && sites.count > 0;
   return { runtime: runtimeBytes, weights, parameters, activations, total, hasDropout };
+}
+
+/** Bytes of what computes, for one example of `seq` tokens, what enters a layer: weights and results of operators. */
+export function estimatePrefixMemory(
+  model: Model,
+  {
+    layer,
+    seq,
+    ...options
+  }: Pick<AdaptedGraphOptions, 'plan' | 'parameters'> & { readonly layer: number; readonly seq: number },
+): number {
+  const graph = optimize([enteringState(model, options, layer)]);
+  const sizes: Sizes = { batch: 1, seq };
+  return weightsRead(graph, sizes) + arenaFactor * peakOfResults(graph, sizes);
 }
 
 /** Bytes of weights, folded or widened when the session opens, that nodes read. */

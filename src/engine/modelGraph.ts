@@ -17,6 +17,8 @@ export interface ModelGraphOptions {
   /** The same within adapters, whose rates are their own. */
   readonly adapterDropout?: (x: Tensor, rate: number) => Tensor;
   readonly observe?: AdapterGraph['observe'];
+  /** What enters a layer [batch*seq, hidden], or what is to stand in its place; left out, it enters as it is. */
+  readonly enterLayer?: ((state: Tensor, layer: number) => Tensor) | undefined;
   /** Mark the start of every layer, so that the backward pass computes a layer's activations anew. */
   readonly gradientCheckpointing?: boolean | undefined;
 }
@@ -91,8 +93,11 @@ export function buildHooks(model: Model, options: ModelGraphOptions): BuildHooks
       const y = call.bias === undefined ? call.product : ops.add(call.product, call.bias);
       return plan.adapt?.(call, y, adapters) ?? y;
     },
-    startLayer: (state) =>
-      options.gradientCheckpointing === true ? ops.boundary(state, { index: layer++, of: 'value' }) : state,
+    startLayer(state) {
+      const index = layer++;
+      const entered = options.enterLayer?.(state, index) ?? state;
+      return options.gradientCheckpointing === true ? ops.boundary(entered, { index, of: 'value' }) : entered;
+    },
     endSubLayer: (path, y, close) => plan.endSubLayer?.(path, y, close, adapters) ?? close(y),
     dropout: dropout ?? ((x) => x),
   };

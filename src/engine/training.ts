@@ -3,6 +3,7 @@ import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
 import type { EncodedExample } from './batch.js';
 import { BatchStream } from './batchStream.js';
+import type { FrozenPrefix } from './frozenPrefix.js';
 import { type LoopCompany, runLoop } from './loop.js';
 import type { Objective } from './objective.js';
 import { type Parameter, trainedOf } from './parameters.js';
@@ -34,6 +35,8 @@ export interface TrainingOptions extends LoopCompany {
   readonly parts?: number;
   /** See GradientStepOptions. */
   readonly gradientCheckpointing?: boolean | undefined;
+  /** See GradientStepOptions. */
+  readonly prefix?: FrozenPrefix | undefined;
   readonly seed: number;
   /** Peak learning rate. */
   readonly learningRate: number;
@@ -85,6 +88,7 @@ export async function trainParameters(
     dropoutSeed: seed,
     dropoutRate: options.dropoutRate,
     gradientCheckpointing: options.gradientCheckpointing,
+    prefix: options.prefix,
     threads: options.threads,
   });
   await runLoop({

@@ -39,7 +39,7 @@ export function pullback(outputs: readonly Tensor[], cotangents: readonly Tensor
 }
 
 /** Nodes of `order` that depend on one of `roots`. */
-function dependents(order: readonly Node[], roots: ReadonlySet<Tensor>): Set<Node> {
+export function dependents(order: readonly Node[], roots: ReadonlySet<Tensor>): Set<Node> {
   const result = new Set<Node>();
   for (const node of order) {
     const hit = node.inputs.some((operand) => roots.has(operand) || result.has(nodeOf(operand)!));

@@ -6,8 +6,9 @@ import { elementCount } from '../checkpoint/dtype.js';
 import type { Example } from '../data/types.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { BatchStream } from '../engine/batchStream.js';
+import { frozenLayers } from '../engine/frozenPrefix.js';
 import { IGNORED_LABEL } from '../engine/labels.js';
-import { estimateStepMemory } from '../engine/memory.js';
+import { estimatePrefixMemory, estimateStepMemory } from '../engine/memory.js';
 import { countParameters, parameter, parametersOf, trainedOf } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
 import { backboneTensor } from '../models/weights.js';
@@ -16,6 +17,7 @@ import type { SelectionMethod } from '../selection/method.js';
 import { matchTargets } from '../selection/targets.js';
 import { choosingMethodOf, dropoutRateOf, type TrainConfig } from '../settings/config.js';
 import { trainingSteps } from './fineTune.js';
+import { prefixBytes } from './keptPrefix.js';
 import { planOnTargets, planRun } from './plan.js';
 import { allowanceOf, refuseTooFew } from './selectModules.js';
 import { openWorkspace, type Workspace } from './workspace.js';
@@ -59,7 +61,8 @@ export function estimateIn(workspace: Workspace, config: TrainConfig): RunEstima
   const given = dam && { gamma: dam.gamma, share };
   const planned = () => (selection === undefined ? planRun(model, method, given) : planOnTargets(model, method));
   const plan = workspace.adapter ? placeAdapter(workspace.adapter, model).plan : planned();
-  const training = stepOf(plan, optimisation.accumulate);
+  const keepsPrefix = optimisation.cachePrefix !== 'none' && selection === undefined;
+  const training = stepOf(plan, optimisation.accumulate, keepsPrefix);
   let selecting = 0;
   if (selection !== undefined) allowanceOf(model, config);
   if (workspace.adapter === undefined) refuseTooFew(model, config, dam);
@@ -145,12 +148,15 @@ function graphsOf(
   });
   const head = model.head.map(({ name, shape }) => parameter(name, shape, emptyOf(shape)));
   const labelled = train.encoded.reduce((most, { tokenLabels }) => Math.max(most, countLabelled(tokenLabels)), 0);
-  const stepOf = (plan: AdapterPlan, parts: number) => {
+  /** @param keepsPrefix what enters the lowest trained layer is kept: a step starts there */
+  const stepOf = (plan: AdapterPlan, parts: number, keepsPrefix = false) => {
     const own = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));
     const shapeOf = (name: string) => own.get(name) ?? backboneTensor(model, name).shape;
     const parameters = [...parametersOf(plan, model, (name) => emptyOf(shapeOf(name))), ...head];
     const batch = Math.ceil(largest.batch / parts);
-    const memory = estimateStepMemory(model, {
+    const frozen = keepsPrefix ? frozenLayers(model, { plan, parameters }) : undefined;
+    const prefix = frozen === undefined || frozen.layers === 0 ? undefined : { layer: frozen.layers };
+    const step = estimateStepMemory(model, {
       objective,
       plan,
       parameters,
@@ -158,9 +164,16 @@ function graphsOf(
       dropoutSeed: run.seed,
       dropoutRate: dropoutRateOf(optimisation),
       gradientCheckpointing: optimisation.gradientCheckpointing,
+      prefix,
       largestBatch: { batch, seq: largest.seq },
       rows: labelled === 0 ? undefined : batch * labelled,
     });
+    if (prefix === undefined) return { memory: step, trainable: countParameters(parameters) };
+    const limit = optimisation.cachePrefixLimit * 1e9;
+    const inMemory = optimisation.cachePrefix === 'memory';
+    const kept = inMemory ? Math.min(limit, prefixBytes(train.encoded, frozen!, optimisation)) : 0;
+    const below = estimatePrefixMemory(model, { plan, parameters, layer: prefix.layer, seq: largest.seq });
+    const memory = { ...step, total: step.total + kept + below };
     return { memory, trainable: countParameters(parameters) };
   };
   return { longest: largest.seq, stepsPerEpoch, stepOf };

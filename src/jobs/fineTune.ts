@@ -1,5 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
+import type { FrozenPrefix } from '../engine/frozenPrefix.js';
 import type { Watch } from '../engine/loop.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
@@ -20,6 +21,7 @@ export interface FineTuneOptions {
   readonly warn?: ((message: string) => void) | undefined;
   readonly watch?: Watch | undefined;
   readonly stage?: Stage | undefined;
+  readonly prefix?: FrozenPrefix | undefined;
 }
 
 /** Trains the parameters of a plan and its head in place, as a configuration says. */
@@ -28,7 +30,7 @@ export function fineTune(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { optimisation, learningRate, run, objective, signal, onStep, warn, watch, stage }: FineTuneOptions,
+  { optimisation, learningRate, run, objective, signal, onStep, warn, watch, stage, prefix }: FineTuneOptions,
 ): Promise<void> {
   return trainParameters(model, plan, parameters, examples, {
     ...trainingOptionsOf(optimisation, learningRate, run),
@@ -38,6 +40,7 @@ export function fineTune(
     warn,
     watch,
     stage,
+    prefix,
   });
 }
 

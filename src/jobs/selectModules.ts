@@ -4,6 +4,7 @@ import type { Codec } from '../artifacts/checkpoints/journal.js';
 import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { divergenceCure, NotFiniteError } from '../engine/notFinite.js';
+import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
@@ -11,6 +12,8 @@ import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js'
 import { type Allowance, discretise, type ParameterLimit, refuseTooSmall } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
+import { meanSizes } from '../selection/price.js';
+import { asksForPrice, type Pricing, pricingOf } from '../selection/pricing.js';
 import { selectionMethods } from '../selection/registry.js';
 import type { Halves } from '../selection/search.js';
 import {
@@ -49,15 +52,22 @@ export async function selectModules(
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
   const { keep, budget, share } = config.selection;
-  const allowance = allowanceOf(model, config);
+  const objective = task.kind.objective();
+  const plainAllowance = allowanceOf(model, config);
+  const pricing = pricingIn(model, objective, halves.train, plainAllowance, config);
+  const allowance = {
+    ...plainAllowance,
+    ...(pricing && { choose: (values: readonly (readonly number[])[]) => pricing.choose(values).gamma }),
+  };
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
     model,
-    objective: task.kind.objective(),
+    objective,
     halves,
     halvesBy: (other) => halvesOf(train, other),
     settings: selectionSettingsOf(config, halves.train.length),
     allowance,
+    price: pricing?.ofGates,
     signal,
     warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
@@ -68,12 +78,13 @@ export async function selectModules(
       `--select ${name} measures values that are not finite, and chooses nothing by them. ${divergenceCure}`,
     );
   }
+  const priced = pricing?.choose(selected.values);
   const dam: Dam = {
     format: 'diffora-dam/2',
     select: name,
     layers: model.layers,
     modules: [...model.modules],
-    gamma: selected.gamma ?? discretise(selected.values, allowance),
+    gamma: priced?.gamma ?? selected.gamma ?? discretise(selected.values, allowance),
     values: selected.values,
     keep,
     ...(budget === undefined ? {} : { budget }),
@@ -81,11 +92,33 @@ export async function selectModules(
     scope: allowance.scope,
     share,
     seed,
+    ...(pricing === undefined ? {} : { price: pricing.recordOf(priced!) }),
     ...(selected.search === undefined ? {} : { search: selected.search }),
     model: config.data.model,
     task: task.name,
   };
+  if (dam.price !== undefined) {
+    const { of, share, weight } = dam.price;
+    const counted = `${(100 * share).toFixed(0)} % of the ${of} of LoRA on all modules`;
+    reporter.info(
+      `With the modules that are kept a step takes ${counted}, counted (weight ${Number(weight.toPrecision(3))}).`,
+    );
+  }
   return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
+}
+
+/** How modules are weighed against what they cost, where a configuration asks for that. */
+function pricingIn(
+  model: Model,
+  objective: Objective,
+  examples: readonly EncodedExample[],
+  allowance: Allowance,
+  { method, selection, optimisation }: TrainConfig,
+): Pricing | undefined {
+  if (!asksForPrice(selection)) return undefined;
+  const { batchSize, gradientCheckpointing } = optimisation;
+  const step = { objective, rank: method.rank, gradientCheckpointing, sizes: meanSizes(examples, batchSize) };
+  return pricingOf(model, step, allowance, selection);
 }
 
 const savedSchema = z.object({ dam: damSchema, ranks: z.record(z.string(), z.number()).optional() });

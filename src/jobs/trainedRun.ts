@@ -19,6 +19,7 @@ import {
 import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import type { EncodedSplit } from '../tasks/splits.js';
 import { fineTune, trainingSteps } from './fineTune.js';
+import { keptPrefix, refusePaddedLoss } from './keptPrefix.js';
 import { planOnTargets, planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
 import { type Selection, savedSelection, selectModules } from './selectModules.js';
@@ -63,6 +64,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const { labelSmoothing, classWeights } = optimisation;
   const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
   const objective = task.kind.objective(changes);
+  refusePaddedLoss(optimisation, objective);
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const encoded = await workspace.scorer();
   const heldOut = await workspace.validation?.();
@@ -92,6 +94,15 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const { headLr, headWeightDecay } = optimisation;
   const learningRate = learningRateOf(config);
   const parameters = withHeadTraining(alike, model.head, { lr: learningRate, headLr, headWeightDecay });
+  const prefix = keptPrefix(model, {
+    plan,
+    parameters,
+    examples: train.encoded,
+    settings: optimisation,
+    threads: run.threads,
+    wasChosen: selection !== undefined,
+    reporter,
+  });
   const trainingStarted = performance.now();
   const totalSteps = trainingSteps(optimisation, Math.ceil(train.encoded.length / optimisation.batchSize));
   const { threads } = run;
@@ -111,6 +122,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
       signal,
       watch,
       stage,
+      prefix,
       warn: reporter.warn,
       onStep: (step, { examples, tokens }) => {
         watch.record(step);

@@ -53,6 +53,7 @@ function runView({ folder, run, dam, adapter, bytes }: RunInspection, screen: Sc
     if (run.scores !== undefined) facts.push(['dev', formatScores(run.scores.dev)]);
     facts.push(['time', formatSeconds(run.seconds.total ?? 0)], ['peak memory', formatBytes(run.peakMemoryBytes)]);
   }
+  if (dam?.price !== undefined) facts.push(['price', priceFact(dam.price)]);
   const parts = [formatFacts(facts, screen)];
   if (dam !== undefined) parts.unshift(heatMap(dam, screen));
   if (adapter !== undefined) parts.push(adapterView(adapter, screen));
@@ -104,8 +105,15 @@ function damView({ file, dam }: DamInspection, screen: Screen): string {
     ['selected by', `${dam.select}, seed ${dam.seed}`],
     ['kept', `${limit}, scope ${dam.scope}, share ${dam.share}`],
   ];
+  if (dam.price !== undefined) facts.push(['price', priceFact(dam.price)]);
   if (search !== undefined) facts.push(...searchFacts(search));
   return `${heatMap(dam, screen)}\n\n${formatFacts(facts, screen)}`;
+}
+
+/** `time, weight 0.1; a step takes 0.53 of LoRA on all modules, counted` */
+function priceFact({ of, weight, share, limit }: NonNullable<Dam['price']>): string {
+  const solved = limit === undefined ? '' : ` (solved for at most ${limit})`;
+  return `${of}, weight ${Number(weight.toPrecision(3))}${solved}; a step takes ${share.toFixed(2)} of LoRA on all modules, counted`;
 }
 
 function searchFacts(search: NonNullable<Dam['search']>): Facts {

@@ -6,6 +6,7 @@ import { damOptimizers } from './damOptimizer.js';
 import { damStarts } from './damStart.js';
 import { allScopes } from './discretise.js';
 import { type GridModel, gridOf } from './grid.js';
+import { prices } from './price.js';
 import { relaxations } from './relax.js';
 
 /** What becomes of modules that are not kept: nothing, or one pair for each column. */
@@ -58,6 +59,18 @@ export const damSchema = z.strictObject({
   scope: z.enum(allScopes),
   share: z.enum(sharings),
   seed: z.int(),
+  /** Where modules were weighed against what they cost. */
+  price: z
+    .strictObject({
+      of: z.enum(prices),
+      /** λ: that of the settings, or the one that was solved for. */
+      weight: ratio,
+      /** What a step costs with these modules, counted from its graph, as a share of LoRA on all modules. */
+      share: ratio,
+      /** What it might cost at most, where λ was solved for. */
+      limit: ratio.optional(),
+    })
+    .optional(),
   /** DiffoRA: how the matrix was learned. */
   search: z
     .strictObject({

@@ -21,6 +21,8 @@ export interface Allowance {
   readonly sizes: readonly (readonly number[])[];
   /** Where ranks are solved for: beside the share, what is kept has to fit at the lowest of them. */
   readonly limit?: ParameterLimit | undefined;
+  /** Which entries are kept, where it is not simply the largest: those that are worth their price. */
+  readonly choose?: ((values: readonly (readonly number[])[]) => (0 | 1)[][]) | undefined;
 }
 
 /** The trainable numbers that a run may have, head apart. */
@@ -54,6 +56,7 @@ export function keptInAll(ratio: number, rows: number, columns: number): number 
  * @throws DiffoError (usage) as {@link refuseTooSmall}
  */
 export function discretise(values: readonly (readonly number[])[], allowance: Allowance): (0 | 1)[][] {
+  if (allowance.choose !== undefined) return allowance.choose(values);
   const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + values[layer]![column]!, 0);
   const descending = units(values, allowance.scope)
     .map((unit) => ({ unit, value: value(unit) }))
@@ -79,6 +82,8 @@ export function units(matrix: readonly (readonly unknown[])[], scope: Scope): Un
 export interface Keeper {
   fits(unit: Unit): boolean;
   keep(unit: Unit): void;
+  /** Γ so far. */
+  readonly gamma: (0 | 1)[][];
   /** Γ. @throws DiffoError (usage) as {@link refuseTooSmall} */
   finish(): (0 | 1)[][];
 }
@@ -103,6 +108,7 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
     return unit.every(([layer]) => count(gamma[layer]!) < most);
   };
   return {
+    gamma,
     fits(unit) {
       if (unit.some(([layer, column]) => gamma[layer]![column] === 1)) return false;
       return isWithinShare(unit) && (limit === undefined || limit.leastOf(withUnit(gamma, unit)) <= limit.parameters);
@@ -146,7 +152,7 @@ function withUnit(gamma: Gamma, unit: Unit): (0 | 1)[][] {
 }
 
 /** The lower column comes first, then the lower row. */
-function before(a: Unit, b: Unit): number {
+export function before(a: Unit, b: Unit): number {
   const [[rowA, columnA], [rowB, columnB]] = [a[0]!, b[0]!];
   return columnA - columnB || rowA - rowB;
 }

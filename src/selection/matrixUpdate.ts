@@ -10,6 +10,7 @@ import { doublesState, together } from '../state.js';
 import type { SearchOrder } from './dam.js';
 import { type DamOptimizerName, damOptimizer } from './damOptimizer.js';
 import type { Gates } from './moduleGates.js';
+import { addPriceGradient, type GatePrice } from './price.js';
 import { entropyGradient, type Group, gumbelNoise, type Relaxation, relax } from './relax.js';
 import { type GateGradient, openUnrolledGradient } from './unrolled.js';
 
@@ -37,6 +38,8 @@ export interface MatrixUpdateOptions
   readonly damLearningRate: number;
   /** Weight of the matrix's entropy in the loss of the logits at the last step; rises from 0. */
   readonly entropyWeight: number;
+  /** What stands in the loss of the logits beside that of the batch; left out, nothing is priced. */
+  readonly price?: GatePrice | undefined;
   /** Steps of the search. */
   readonly steps: number;
   /** Of the noise of `gumbel`. */
@@ -81,6 +84,7 @@ export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update
           if (outcome.kind === 'notFinite') return { ...outcome, found: `validation ${outcome.found}` };
           const weight = (options.entropyWeight * (step + 1)) / steps;
           const byGates = Float64Array.from(gateGradient.gradient);
+          if (options.price !== undefined) addPriceGradient(byGates, now.gates, options.price);
           const byLogits = now.pullback(byGates);
           if (weight > 0) addEntropy(byGates, byLogits, weight);
           optimizer.step(logits, byGates, byLogits);

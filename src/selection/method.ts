@@ -9,6 +9,7 @@ import type { Dam, SearchOrder } from './dam.js';
 import type { DamOptimizerName } from './damOptimizer.js';
 import type { DamStart } from './damStart.js';
 import type { Allowance, Scope } from './discretise.js';
+import type { GatePrice } from './price.js';
 import type { Relaxation } from './relax.js';
 import type { Halves } from './search.js';
 import type { SharedSetting } from './settings.js';
@@ -60,6 +61,8 @@ export interface SelectionContext {
   readonly halvesBy: (seed: number) => Halves;
   readonly settings: SelectionSettings;
   readonly allowance: Allowance;
+  /** What adapters cost, where a search is to weigh that. */
+  readonly price?: GatePrice | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly warn?: ((message: string) => void) | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */

@@ -19,6 +19,7 @@ import { type DamStart, gradientNorms, logitsFrom } from './damStart.js';
 import { gridOf } from './grid.js';
 import { matrixUpdate } from './matrixUpdate.js';
 import { openGates } from './moduleGates.js';
+import type { GatePrice } from './price.js';
 import { type Group, type Relaxation, relax, relaxedEntropy } from './relax.js';
 import { searchTeam } from './searchTeam.js';
 
@@ -32,6 +33,8 @@ export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   readonly start: DamStart;
   /** Weight of the matrix's entropy in the loss of the logits at the last step; rises from 0. */
   readonly entropyWeight: number;
+  /** See MatrixUpdateOptions. */
+  readonly price?: GatePrice | undefined;
   readonly rank: number;
   readonly alpha: number;
   /** Dropout on x before A, while A, B and the head learn. */
@@ -138,6 +141,7 @@ export async function searchDam(
     optimizer: options.optimizer,
     damLearningRate: options.damLearningRate,
     entropyWeight: options.entropyWeight,
+    price: options.price,
     steps,
     seed,
   });

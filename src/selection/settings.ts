@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { sharings } from './dam.js';
 import { scopes } from './discretise.js';
+import { prices } from './price.js';
 
 /** How much is kept; a method takes those of these settings that it reads. */
 export const allowanceSettings = {
@@ -10,6 +11,28 @@ export const allowanceSettings = {
     .enum(scopes)
     .default('row')
     .describe('keep the share in each row, over the whole matrix, or the same columns in every row'),
+};
+
+/** The time that a step may take; for methods whose largest values are kept. */
+export const stepTimeSettings = {
+  maxStepTime: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe(
+      'share of the time of a step of LoRA on all modules that one may take, counted; solves for --price-weight',
+    ),
+};
+
+/** What modules cost, in the loss of a search and in the choice. */
+export const priceSettings = {
+  price: z.enum(prices).optional().describe('weigh modules against the time or the memory that they cost'),
+  priceWeight: z
+    .number()
+    .nonnegative()
+    .default(0.01)
+    .describe('weight λ of the price, that of LoRA on all modules being 1'),
 };
 
 /** What becomes of the modules that are not kept. */

@@ -1,6 +1,6 @@
 import { usageError } from '../errors.js';
 import type { RunCommand } from './idle.js';
-import { type AskedSettings, adapterMethodName, adapterMethodOf, searchedMethod } from './schema.js';
+import { type AskedSettings, adapterMethodName, adapterMethodOf, searchedMethod, selectionMethodOf } from './schema.js';
 
 /**
  * Settings that exclude each other, in the order in which they are looked for.
@@ -18,7 +18,7 @@ function conflictOfSelect(asked: AskedSettings): string | undefined {
 }
 
 function conflictIn(asked: AskedSettings): string | undefined {
-  const { method, select, dam, adapter, start, parameters, budget, ranks, alphas } = asked;
+  const { method, select, dam, adapter, start, parameters, budget, ranks, alphas, cachePrefix, dropout } = asked;
   if (asked.scoreOn === 'dev' && asked.validationLoss !== true) {
     return 'scoreOn dev leaves what validationShare holds out unread. Give validationLoss, or leave one of the two out.';
   }
@@ -49,6 +49,11 @@ function conflictIn(asked: AskedSettings): string | undefined {
   if (select === 'uniform' && hasOfModules) {
     return `${ofModules} stand module by module, and select uniform solves for the ranks of all. Leave one out.`;
   }
+  const priced = pricingConflict(asked);
+  if (priced !== undefined) return priced;
+  if (cachePrefix !== 'none' && dropout !== 0) {
+    return 'cachePrefix keeps what frozen layers give, and dropout changes that at every step. Give dropout 0, or leave cachePrefix out.';
+  }
   if (start !== 'search') return undefined;
   if (parameters !== undefined || hasOfModules) {
     const what = parameters === undefined ? ofModules : 'parameters';
@@ -56,6 +61,23 @@ function conflictIn(asked: AskedSettings): string | undefined {
   }
   if (adapterMethodName(asked) !== searchedMethod) {
     return `start search takes over plain LoRA pairs of a search; method ${method} has none.`;
+  }
+  return undefined;
+}
+
+/** What modules cost is a question of how deep they lie, so that a choice must be free to leave out whole layers. */
+function pricingConflict(asked: AskedSettings): string | undefined {
+  const { price, maxStepTime, scope, share = selectionMethodOf(asked)?.share } = asked;
+  const what = price === undefined ? 'maxStepTime' : 'price';
+  if (price === undefined && maxStepTime === undefined) return undefined;
+  if (price !== undefined && maxStepTime !== undefined) {
+    return 'maxStepTime solves for the weight of a price of time, and price takes the weight as it is. Leave one out.';
+  }
+  if (scope !== 'global') {
+    return `${what} spares the layers below the lowest that is adapted, and scope ${scope} adapts every layer. Take scope global.`;
+  }
+  if (share === 'column') {
+    return `${what} spares the layers below the lowest that is adapted, and share column adapts every layer. Take share none.`;
   }
   return undefined;
 }

@@ -81,8 +81,12 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   anyBase: ({ adapter }) => needs('anyBase', 'adapter', adapter),
   keep: ({ budget }) => replaced('keep', 'budget', budget),
   searchEpochs: ({ searchSteps }) => replaced('searchEpochs', 'searchSteps', searchSteps),
+  priceWeight: ({ price }) => needs('priceWeight', 'price', price),
   earlyStopping: ({ evalSteps }) => withoutEvaluations('earlyStopping counts', evalSteps),
   keepBest: ({ evalSteps }) => withoutEvaluations('keepBest compares', evalSteps),
+  cachePrefix: idlePrefix,
+  cachePrefixLimit: (run) => idleWithPrefix('cachePrefixLimit', run),
+  cachePrefixType: (run) => idleWithPrefix('cachePrefixType', run),
   keepCheckpoints: ({ saveSteps }) => needs('keepCheckpoints', 'saveSteps', saveSteps),
   logDir: ({ log }) => {
     if (log.some((name) => logTargets[name].isFile)) return undefined;
@@ -107,6 +111,33 @@ function withoutEvaluations(what: string, evalSteps: unknown): string | undefine
   return evalSteps === undefined
     ? `${what} evaluations, and there are none. Give evalSteps, the steps between two of them.`
     : undefined;
+}
+
+/** Where every layer is trained, there is nothing below that could be kept. */
+function idlePrefix(run: AskedSettings): string | undefined {
+  if (run.cachePrefix === 'none' || run.adapter !== undefined) return undefined;
+  const { trainsEveryLayer } = adapterMethodOf(run);
+  if (trainsEveryLayer === true) {
+    const readers = adapterMethodNames.filter((name) => adapterMethods[name].trainsEveryLayer !== true);
+    return readByOthers('cachePrefix', 'method', readers, `method ${run.method}, which trains every layer`);
+  }
+  if (run.dam !== undefined) return run.share === 'column' ? adaptsEveryLayer('share column') : undefined;
+  const selection = selectionMethodOf(run);
+  if (selection === undefined) return undefined;
+  const share = run.share ?? selection.share;
+  if (share === 'column' && Object.hasOwn(selection.settings, 'share')) return adaptsEveryLayer('share column');
+  const name = selectionNameOf(run);
+  if (name === 'list') return undefined;
+  if (!Object.hasOwn(selection.settings, 'scope')) return adaptsEveryLayer(`select ${name}`);
+  return run.scope === 'global' ? undefined : adaptsEveryLayer(`scope ${run.scope}`);
+}
+
+function adaptsEveryLayer(what: string): string {
+  return `cachePrefix keeps what lies below the lowest adapted layer, and ${what} adapts every layer. Leave it out, or take scope global.`;
+}
+
+function idleWithPrefix(key: TrainKey, { cachePrefix }: AskedSettings): string | undefined {
+  return needs(key, 'cachePrefix', cachePrefix === 'none' ? undefined : cachePrefix);
 }
 
 /** Settings that every selection alone reads, whatever its way. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { usualSkippedSteps } from '../engine/notFinite.js';
+import { stateTypes } from '../engine/prefixStates.js';
 import { schedules } from '../engine/schedule.js';
 
 /** Steps, rates, the loss, and evaluations on the way. */
@@ -16,6 +17,12 @@ export const optimisationSettings = {
     .boolean()
     .default(false)
     .describe('compute activations again in the backward pass: less memory, slower, same gradients'),
+  cachePrefix: z
+    .enum(['none', 'memory', 'disk'])
+    .default('none')
+    .describe('compute what the layers below the lowest trained one give once for each example, and keep it'),
+  cachePrefixLimit: z.number().positive().default(1).describe('GB that this may take; the rest is computed every time'),
+  cachePrefixType: z.enum(stateTypes).default('float32').describe('type in which it is kept'),
   lr: z.number().positive().optional().describe('peak learning rate (default: by method, 5e-4 for lora)'),
   labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of a target that is spread over all classes'),
   classWeights: z

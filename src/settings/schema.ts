@@ -63,6 +63,7 @@ export const freeSettings = [
   'maxSkippedSteps',
   'anyBase',
   'memoryLimit',
+  'cachePrefixLimit',
 ] as const satisfies readonly TrainKey[];
 
 /** Threads of work whose settings say nothing of them. */

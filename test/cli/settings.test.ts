@@ -95,6 +95,17 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
   ratio: () => ({ ...common, method: 'diffora', keep: 0.4, searchEpochs: 2 }),
   ranks: () => ({ ...common, method: 'lora', rank: 2, ranks: { query: 3 }, alphas: { query: 6 } }),
   fitted: () => ({ ...common, method: 'lora', rank: 2, parameters: 4000, saveModules: ['LayerNorm'] }),
+  upper: () => ({
+    ...common,
+    method: 'lora',
+    rank: 2,
+    targets: ['layer.2.output.dense'],
+    cachePrefix: 'disk',
+    cachePrefixLimit: 2,
+    cachePrefixType: 'bfloat16',
+  }),
+  priced: () => ({ ...common, rank: 2, scope: 'global', keep: 0.3, searchSteps: 2, price: 'memory', priceWeight: 0.3 }),
+  cheap: () => ({ ...common, method: 'lora', rank: 2, select: 'random', scope: 'global', keep: 0.2, maxStepTime: 0.8 }),
   loraplus: () => ({ ...common, method: 'loraplus', loraPlusRatio: 4 }),
   pissa: () => ({ ...common, method: 'pissa', pissaIterations: 3 }),
   adalora: () => ({

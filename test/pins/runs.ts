@@ -36,6 +36,9 @@ export const runs = {
   gumbel: '--task rte --method diffora --relax gumbel --share column --search-seeds 2 --search-steps 3',
   budget:
     '--task sst2 --method diffora --relax budget --budget 150000 --dam-optimizer gradient --dam-init gradient-norm --entropy-weight 0.1 --search-steps 4',
+  team: '--task rte --method diffora --search-team 2 --search-steps 3 --max-steps 3',
+  priced:
+    '--task cola --method diffora --scope global --keep 0.3 --price time --price-weight 10 --search-steps 4 --cache-prefix memory',
   inverted: '--task stsb --method lora --select inverted --gradient-checkpointing --accumulate 2 --search-steps 4',
   'output-norm': '--task cola --method lora --select output-norm --keep 0.3 --search-steps 4',
   'leave-one-out': '--task mrpc --method dora --select leave-one-out --search-steps 4 --max-steps 4',

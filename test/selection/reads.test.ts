@@ -45,7 +45,16 @@ describe.each(selectionNames)('selection by %s', (name) => {
     });
     const { settings, reads } = selectionMethods[name];
     // Targets are read by the list, and of the others where the model is opened; the allowance where modules are kept.
-    const beside = [...elsewhere, 'keep', 'budget', 'scope', ...(name === 'list' ? [] : ['targets'])];
+    const beside = [
+      ...elsewhere,
+      'keep',
+      'budget',
+      'scope',
+      'price',
+      'priceWeight',
+      'maxStepTime',
+      ...(name === 'list' ? [] : ['targets']),
+    ];
     const declared = [...Object.keys(settings), ...reads].filter((one) => !beside.includes(one));
     const expected = new Set(declared.map((one) => names[one] ?? one));
     for (const one of ['seed', 'threads']) read.delete(one);

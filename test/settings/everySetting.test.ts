@@ -69,6 +69,9 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keep: 0.4,
   budget: 4000,
   scope: 'global',
+  price: 'memory',
+  priceWeight: 0.3,
+  maxStepTime: 0.7,
   share: 'column',
   start: 'search',
   relax: 'sigmoid',
@@ -86,6 +89,9 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   batchSize: 4,
   accumulate: 2,
   gradientCheckpointing: true,
+  cachePrefix: 'memory',
+  cachePrefixLimit: 2,
+  cachePrefixType: 'bfloat16',
   lr: 4e-3,
   headLr: 2e-3,
   labelSmoothing: 0.1,
@@ -120,6 +126,11 @@ const beside: Readonly<Partial<Record<TrainKey, Partial<TrainConfigInput>>>> = {
   earlyStopping: { evalSteps: 2 },
   keepBest: { evalSteps: 2 },
   keepCheckpoints: { saveSteps: 2 },
+  price: { scope: 'global' },
+  priceWeight: { scope: 'global', price: 'time' },
+  maxStepTime: { scope: 'global' },
+  cachePrefixLimit: { cachePrefix: 'memory' },
+  cachePrefixType: { cachePrefix: 'memory' },
   logDir: { log: ['csv'] },
 };
 
@@ -172,6 +183,8 @@ function choiceOf(config: TrainConfig): unknown {
   const sizes = budget === undefined ? undefined : moduleSizes(model, config.method);
   const limit = Object.hasOwn(method.settings, 'scope') ? config.method.parameters : undefined;
   const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope), limit];
+  const { price, priceWeight, maxStepTime } = config.selection;
+  kept.push(declared('price', price), declared('priceWeight', priceWeight), declared('maxStepTime', maxStepTime));
   const head = method.reads.includes('head') ? config.method.head : undefined;
   return [config.selection.select, settings, kept, declared('share', share), declared('start', start), sizes, head];
 }
@@ -192,7 +205,8 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
   const loss = [optimisation.labelSmoothing, optimisation.classWeights];
   const ofHead = [optimisation.headLr, optimisation.headWeightDecay, adapter === undefined ? head : undefined];
   const scored = [data.maxEvalSamples, data.metrics, data.nullScoreDiffThreshold, data.scoreOn, data.validationLoss];
-  const trained = [steps, [1, 10, 1000].map(steps.steps), goesOn, loss, ofHead, evaluated, scored];
+  const kept = [optimisation.cachePrefix, optimisation.cachePrefixLimit, optimisation.cachePrefixType];
+  const trained = [kept, steps, [1, 10, 1000].map(steps.steps), goesOn, loss, ofHead, evaluated, scored];
   const placed = [selection.dam, selection.dam === undefined ? undefined : selection.share];
   return JSON.stringify([everywhere, trained, placed, run.log, run.logDir]);
 }

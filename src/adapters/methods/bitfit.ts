@@ -20,6 +20,7 @@ export const bitfit = {
   title: 'BitFit',
   source: 'arXiv 2106.10199',
   places: 'itself',
+  trainsEveryLayer: true,
   settings: {},
   usual: { lr: 1e-3 },
   plan: (_settings, _where, model) => bitfitPlan(model),

@@ -14,6 +14,7 @@ export const full = {
   title: 'full fine-tuning',
   source: 'arXiv 1810.04805',
   places: 'itself',
+  trainsEveryLayer: true,
   settings: {},
   usual: { lr: 5e-5 },
   plan: (_settings, _where, model) => fullPlan(model),

@@ -25,6 +25,7 @@ export const houlsby = {
   title: 'Houlsby adapters',
   source: 'arXiv 1902.00751',
   places: 'itself',
+  trainsEveryLayer: true,
   settings: bottleneckSettings,
   usual: { lr: 5e-4 },
   plan: (settings, _where, model) => houlsbyPlan(settings, model),

@@ -104,6 +104,7 @@ export const ia3 = {
   title: 'IA³',
   source: 'arXiv 2205.05638',
   places: 'itself',
+  trainsEveryLayer: true,
   settings: {},
   usual: { lr: 3e-3 },
   plan: (_settings, _where, model) => ia3Plan(usualScaled(model)),

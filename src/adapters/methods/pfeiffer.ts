@@ -25,6 +25,7 @@ export const pfeiffer = {
   title: 'Pfeiffer adapters',
   source: 'arXiv 2005.00247',
   places: 'itself',
+  trainsEveryLayer: true,
   settings: bottleneckSettings,
   usual: { lr: 5e-4 },
   plan: (settings, _where, model) => pfeifferPlan(settings, model),

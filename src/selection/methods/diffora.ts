@@ -7,10 +7,19 @@ import { type Allowance, discretise, keptInAll, keptPerRow } from '../discretise
 import { freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
 import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
-import { allowanceSettings, searchReads, sharingSettings, trainingSettings } from '../settings.js';
+import {
+  allowanceSettings,
+  priceSettings,
+  searchReads,
+  sharingSettings,
+  stepTimeSettings,
+  trainingSettings,
+} from '../settings.js';
 
 /** Settings of the search. */
-const searchSettings = {
+export const searchSettings = {
+  ...allowanceSettings,
+  ...sharingSettings,
   ...trainingSettings,
   searchSeeds: z
     .int()
@@ -46,7 +55,7 @@ export const diffora = {
   title: 'DiffoRA',
   graphs: 2,
   source: 'arXiv 2502.08905',
-  settings: { ...allowanceSettings, ...sharingSettings, ...searchSettings },
+  settings: { ...searchSettings, ...priceSettings, ...stepTimeSettings },
   reads: ['targets', ...searchReads],
   async select(context) {
     const { settings, halves, allowance } = context;
@@ -118,6 +127,7 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
     optimizer: settings.damOptimizer,
     start: settings.damInit,
     entropyWeight: settings.entropyWeight,
+    price: context.price,
     rank: settings.rank,
     alpha: settings.alpha,
     loraDropout: settings.loraDropout,

@@ -1,12 +1,12 @@
 import type { SelectionMethod } from '../method.js';
-import { diffora } from './diffora.js';
+import { diffora, searchSettings } from './diffora.js';
 
 /** A control: what DiffoRA would leave out. */
 export const inverted = {
   title: 'inverted DiffoRA',
   graphs: 2,
   source: 'control',
-  settings: diffora.settings,
+  settings: searchSettings,
   reads: diffora.reads,
   async select(context) {
     const selected = await diffora.select(context);

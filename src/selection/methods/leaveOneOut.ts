@@ -4,7 +4,7 @@ import { gridOf } from '../grid.js';
 import { jointRun } from '../jointRun.js';
 import type { SelectionMethod } from '../method.js';
 import { openGates } from '../moduleGates.js';
-import { allowanceSettings, jointRunReads, sharingSettings, trainingSettings } from '../settings.js';
+import { allowanceSettings, jointRunReads, sharingSettings, stepTimeSettings, trainingSettings } from '../settings.js';
 
 /** Batches of the validation half over which losses are compared. */
 const validationBatches = 8;
@@ -14,7 +14,7 @@ export const leaveOneOut = {
   title: 'leave one out',
   graphs: 1,
   source: 'DESIGN 2.2',
-  settings: { ...allowanceSettings, ...sharingSettings, ...trainingSettings },
+  settings: { ...allowanceSettings, ...stepTimeSettings, ...sharingSettings, ...trainingSettings },
   reads: ['targets', ...jointRunReads],
   async select(context) {
     const { model, objective, halves, settings, signal } = context;
