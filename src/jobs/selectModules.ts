@@ -9,7 +9,7 @@ import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js';
-import { type Allowance, discretise, type ParameterLimit, refuseTooSmall } from '../selection/discretise.js';
+import { type Allowance, discretise, type ParameterLimit, refuseTooSmall, worthOf } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
 import type { SelectionSettings } from '../selection/method.js';
 import { meanSizes } from '../selection/price.js';
@@ -78,7 +78,7 @@ export async function selectModules(
       `--select ${name} measures values that are not finite, and chooses nothing by them. ${divergenceCure}`,
     );
   }
-  const priced = pricing?.choose(selected.values);
+  const priced = pricing?.choose(worthOf(selected.values, allowance));
   const dam: Dam = {
     format: 'diffora-dam/2',
     select: name,
@@ -89,6 +89,7 @@ export async function selectModules(
     keep,
     ...(budget === undefined ? {} : { budget }),
     ...(config.method.parameters === undefined ? {} : { parameters: config.method.parameters }),
+    ...(allowance.measurePer === 'parameter' ? { measurePer: allowance.measurePer } : {}),
     scope: allowance.scope,
     share,
     seed,
@@ -198,11 +199,11 @@ export function moduleSizes(model: Model, settings: MethodConfig): number[][] {
  * @throws DiffoError (usage) for a budget that cannot be kept: to be known before a search, not after it
  */
 export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | 'selection'>): Allowance {
-  const { keep, budget, share } = config.selection;
+  const { keep, budget, measurePer, share } = config.selection;
   const { parameters } = config.method;
   const scope = choosingMethodOf(config)?.scope ?? config.selection.scope;
   const limit = parameters === undefined ? undefined : limitOf(model, config, parameters);
-  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method), limit };
+  const allowance = { scope, keep, budget, measurePer, sizes: moduleSizes(model, config.method), limit };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
   if (keepsSome(config)) refuseTooSmall(allowance);
   return allowance;

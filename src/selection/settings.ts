@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { sharings } from './dam.js';
-import { scopes } from './discretise.js';
+import { measuresPer, scopes } from './discretise.js';
 import { prices } from './price.js';
 
 /** How much is kept; a method takes those of these settings that it reads. */
@@ -11,6 +11,14 @@ export const allowanceSettings = {
     .enum(scopes)
     .default('row')
     .describe('keep the share in each row, over the whole matrix, or the same columns in every row'),
+};
+
+/** What a measure is held against; for methods whose measures are of one sign, 0 being the least. */
+export const measureSettings = {
+  measurePer: z
+    .enum(measuresPer)
+    .default('module')
+    .describe('keep the modules with the largest measure, or with the largest for each trainable number'),
 };
 
 /** The time that a step may take; for methods whose largest values are kept. */

@@ -50,6 +50,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     select: 'diffora',
     budget: 1000,
     scope: 'global',
+    measurePer: 'parameter',
     share: 'column',
     start: 'search',
     relax: 'sigmoid',

@@ -50,6 +50,7 @@ describe.each(selectionNames)('selection by %s', (name) => {
       'keep',
       'budget',
       'scope',
+      'measurePer',
       'price',
       'priceWeight',
       'maxStepTime',

@@ -69,6 +69,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keep: 0.4,
   budget: 4000,
   scope: 'global',
+  measurePer: 'parameter',
   price: 'memory',
   priceWeight: 0.3,
   maxStepTime: 0.7,
@@ -176,13 +177,19 @@ function choiceOf(config: TrainConfig): unknown {
   const method = choosingMethodOf(config);
   if (method === undefined || config.method.adapter !== undefined || config.selection.dam !== undefined)
     return undefined;
-  const { keep, budget, scope, share, start } = config.selection;
+  const { keep, budget, scope, measurePer, share, start } = config.selection;
   const names = [...Object.keys(method.settings), ...method.reads].map((name) => gets[name] ?? name);
   const settings = Object.entries(selectionSettingsOf(config, 24)).filter(([name]) => names.includes(name));
   const declared = (name: string, value: unknown) => (Object.hasOwn(method.settings, name) ? value : undefined);
   const sizes = budget === undefined ? undefined : moduleSizes(model, config.method);
   const limit = Object.hasOwn(method.settings, 'scope') ? config.method.parameters : undefined;
-  const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope), limit];
+  const kept = [
+    declared('keep', keep),
+    declared('budget', budget),
+    declared('scope', scope),
+    declared('measurePer', measurePer),
+    limit,
+  ];
   const { price, priceWeight, maxStepTime } = config.selection;
   kept.push(declared('price', price), declared('priceWeight', priceWeight), declared('maxStepTime', maxStepTime));
   const head = method.reads.includes('head') ? config.method.head : undefined;

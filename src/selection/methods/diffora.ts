@@ -9,6 +9,7 @@ import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
 import {
   allowanceSettings,
+  measureSettings,
   priceSettings,
   searchReads,
   sharingSettings,
@@ -55,7 +56,7 @@ export const diffora = {
   title: 'DiffoRA',
   graphs: 2,
   source: 'arXiv 2502.08905',
-  settings: { ...searchSettings, ...priceSettings, ...stepTimeSettings },
+  settings: { ...searchSettings, ...measureSettings, ...priceSettings, ...stepTimeSettings },
   reads: ['targets', ...searchReads],
   async select(context) {
     const { settings, halves, allowance } = context;
