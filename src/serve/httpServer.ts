@@ -34,12 +34,18 @@ export function httpServer({ models, metrics, admission, apiKey, maxBody }: Http
   app.setNotFoundHandler(({ method, url }) => {
     throw new ApiError(404, `There is no ${method} ${url.split('?')[0]} here.`, { code: 'unknown_url' });
   });
+  let isClosing = false;
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
   app.addHook('onRequest', async (request, { raw }) => {
     const [began, route] = [performance.now(), request.routeOptions.url ?? 'none'];
     raw.once('close', () => {
       const status = raw.writableFinished ? raw.statusCode : clientGone;
       metrics.requests.add({ route, status: String(status) });
       metrics.seconds.observe({ route }, (performance.now() - began) / 1000);
+      // A connection that is kept for more would keep the server from ending, for as long as clients keep them.
+      if (isClosing) setImmediate(() => app.server.closeIdleConnections());
     });
     if (apiKey !== undefined && route !== '/healthz') checkApiKey(apiKey, request.headers.authorization);
   });
