@@ -16,8 +16,10 @@ export interface Prometheus {
   counter(name: string, help: string): Counter;
   /** @param bounds upper bounds of its buckets, ascending */
   histogram(name: string, help: string, bounds: readonly number[]): Histogram;
-  /** @param read is asked whenever the numbers are */
+  /** A number that goes up and down. @param read is asked whenever the numbers are */
   gauge(name: string, help: string, read: () => number): void;
+  /** A number that only rises and is counted elsewhere. */
+  total(name: string, help: string, read: () => number): void;
   text(): string;
 }
 
@@ -71,6 +73,7 @@ export function prometheus(): Prometheus {
       };
     },
     gauge: (name, help, read) => family(name, help, 'gauge', () => [[name, {}, read()]]),
+    total: (name, help, read) => family(name, help, 'counter', () => [[name, {}, read()]]),
     text: () => families.map((one) => one()).join(''),
   };
 }

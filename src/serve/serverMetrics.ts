@@ -20,6 +20,11 @@ export function serverMetrics(underWay: () => number): ServerMetrics {
   const all: Prometheus = prometheus();
   all.gauge('diffora_requests_under_way', 'Requests that wait or are worked on.', underWay);
   all.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
+  const processor = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  };
+  all.total('process_cpu_seconds_total', 'Processor time, of the whole process.', processor);
   return {
     requests: all.counter('diffora_requests_total', 'Requests, by route and status.'),
     seconds: all.histogram('diffora_request_seconds', 'Time from a request to the end of its answer.', seconds),

@@ -108,6 +108,7 @@ it('numbers are written in the text form of Prometheus', () => {
   const histogram = all.histogram('seconds', 'Time.', [0.1, 1]);
   for (const value of [0.1, 0.5, 7]) histogram.observe({}, value);
   all.gauge('size', 'Size.', () => 5);
+  all.total('time', 'Time.', () => 1.5);
   expect(all.text()).toBe(
     [
       '# HELP requests_total Requests.',
@@ -123,6 +124,9 @@ it('numbers are written in the text form of Prometheus', () => {
       '# HELP size Size.',
       '# TYPE size gauge',
       'size 5',
+      '# HELP time Time.',
+      '# TYPE time counter',
+      'time 1.5',
       '',
     ].join('\n'),
   );
