@@ -15,7 +15,9 @@ export const serveShape = {
 };
 const serveSchema = z.strictObject(serveShape);
 
+/** Settings of a server as they are given: all have a default, but for the key. */
 export type ServeSettingsInput = z.input<typeof serveSchema>;
+/** Settings of a server. */
 export type ServeSettings = z.output<typeof serveSchema>;
 
 /** @throws DiffoError (usage) that names the first setting that is wrong */
