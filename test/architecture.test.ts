@@ -24,6 +24,7 @@ const order = [
   'settings',
   'artifacts',
   'jobs',
+  'serve',
   'report',
   'library',
   'cli',

@@ -12,6 +12,7 @@ import { inspectCommand } from './inspect.js';
 import { mergeCommand } from './merge.js';
 import { predictCommand } from './predict.js';
 import { selectCommand } from './select.js';
+import { serveCommand } from './serve.js';
 import type { Terminal } from './terminal.js';
 import { trainCommand } from './train.js';
 
@@ -23,6 +24,7 @@ const commands = [
   evalCommand,
   predictCommand,
   generateCommand,
+  serveCommand,
   inspectCommand,
   mergeCommand,
   compareCommand,

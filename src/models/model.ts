@@ -110,6 +110,16 @@ export interface CachedInputs {
   readonly past: readonly LayerCache[];
 }
 
+/** A step of several texts at once: one token each, after as many as the text's row of the cache holds. */
+export interface StepInputs {
+  /** int64 [batch]: the new tokens. */
+  readonly inputIds: Tensor;
+  /** int64 [batch]: tokens of each text before it. They are the first of its row in the cache; what stands behind them is not seen. */
+  readonly lengths: Tensor;
+  /** One a layer, [batch, heads, past, headSize]. */
+  readonly past: readonly LayerCache[];
+}
+
 /** A decoder with a key-value cache. */
 export interface CachedDecoder {
   readonly layers: number;
@@ -118,6 +128,8 @@ export interface CachedDecoder {
   readonly headSize: number;
   /** Logits of the token after the last new one [batch, vocab], and the caches with the new tokens appended. */
   next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
+  /** Logits of the token after each new one [batch, vocab], and the keys and values of these alone [batch, heads, 1, headSize]. */
+  step(inputs: StepInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly added: readonly LayerCache[] };
 }
 
 /** A module of a head, saved and trained as a whole. */
@@ -160,6 +172,8 @@ export interface Architecture {
   /** How many token types (segments) it tells apart; undefined where it reads none. */
   readonly tokenTypes?: number;
   readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
+  /** See {@link Model.states}. */
+  states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   readonly cached?: CachedDecoder;
 }
 
@@ -205,6 +219,8 @@ export interface Model {
    * token [rows, vocab], rows being batch*seq where none are named.
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** What the last layer gives for every token, its norm applied: [batch*seq, hidden]. */
+  states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** Decoders only. */
   readonly cached: CachedDecoder | undefined;
 }

@@ -70,6 +70,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
+    states: (inputs, hooks) => architecture.states(inputs, hooks),
     cached: outputsOf === 'nextToken' ? cached : undefined,
   };
 }
