@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { mergedTensors } from '../adapters/mergedTensors.js';
 import { type RoundingLoss, RoundingTally } from '../adapters/roundingLoss.js';
 import { mergedKey, refuseNotFinite, titleOf } from '../artifacts/adapterFolder.js';
+import { headedConfig } from '../artifacts/headedConfig.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
 import { type FloatType, floatTypeOf, roundedTo, storedTypes } from '../checkpoint/floatTypes.js';
 import { readTensor } from '../checkpoint/safetensors.js';
@@ -151,9 +152,9 @@ function mergedConfig(
   task: Awaited<ReturnType<typeof openAdapted>>['loaded']['task'],
   dtype: FloatType,
 ) {
-  const { _name_or_path: _, ...config } = model.checkpoint.config;
+  const config = headedConfig(model, task);
   // Versions of transformers before 5 read the older name alone, later ones both.
   const keys = ['dtype', 'torch_dtype'].filter((key) => key in config);
   const types = Object.fromEntries((keys.length === 0 ? ['dtype'] : keys).map((key) => [key, dtype]));
-  return { ...config, ...types, architectures: [model.architecture], ...task.kind.headConfig(task) };
+  return { ...config, ...types };
 }

@@ -1,6 +1,8 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
 import type { ConfigKeys } from './keys/configKeys.js';
+import type { HostTensor } from '../runtime/deviceTensor.js';
+import type { Bindings, SessionOptions } from '../runtime/session.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
 /** A linear module that can carry a low-rank adapter. */
@@ -125,6 +127,13 @@ export interface CachedDecoder {
   next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
 }
 
+/** A compiled model of the batch inputs. */
+export interface LogitsProgram {
+  /** @returns logits as {@link Model.logits} gives them */
+  run(feeds: Bindings): Promise<{ readonly logits: HostTensor<Float32Array> }>;
+  release(): Promise<void>;
+}
+
 /** What an encoder gives of itself: sentence embeddings are made of it. */
 export interface States {
   /** transformers' class name. */
@@ -214,6 +223,8 @@ export interface Model {
    * token [rows, vocab], rows being batch*seq where none are named.
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** What computes the logits in the place of a graph: an exported file, to be scored. */
+  readonly program?: (options: SessionOptions) => Promise<LogitsProgram>;
   /** Encoders only. */
   readonly states: States | undefined;
   /** Decoders only. */

@@ -31,9 +31,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const specialTokens = await readOptional(join(folder, 'special_tokens_map.json'));
   const modelConfig = await readOptional(join(folder, 'config.json'));
   const settings = { ...specialTokens, ...config };
-  const description = existsSync(path)
-    ? await readJsonObject(path)
-    : { ...(await convertedTokenizer(folder, settings, modelConfig)) };
+  const description = await tokenizerDescription(folder);
   const { library, template } = build(path, description, config);
   const vocabulary = library.get_vocab(true);
   const vocabSize = vocabulary.size;
@@ -106,6 +104,19 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     highestId: [...vocabulary.values()].reduce((highest, id) => Math.max(highest, id), -1),
     files: TOKENIZER_FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
   };
+}
+
+/**
+ * tokenizer.json of a folder, parsed, or what it would be where the folder has the files that it is made of alone.
+ * @throws DiffoError as {@link loadTokenizer}
+ */
+export async function tokenizerDescription(folder: string): Promise<Record<string, unknown>> {
+  const path = join(folder, 'tokenizer.json');
+  if (existsSync(path)) return readJsonObject(path);
+  const config = await readOptional(join(folder, 'tokenizer_config.json'));
+  const specialTokens = await readOptional(join(folder, 'special_tokens_map.json'));
+  const modelConfig = await readOptional(join(folder, 'config.json'));
+  return { ...(await convertedTokenizer(folder, { ...specialTokens, ...config }, modelConfig)) };
 }
 
 /** Words come again; a tokenizer need not be asked twice within a text. */
