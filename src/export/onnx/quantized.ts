@@ -33,7 +33,7 @@ export function quantizedGraph(graph: WeightlessGraph, wide: ReadonlySet<string>
   const tables = new Map<string, string>();
   for (const [name, readers] of readersOf(graph)) {
     const weight = weights.get(name)!;
-    const rest = readers.filter((node) => !products.has(node));
+    const rest = readers.filter((node) => products.get(node)?.weight !== name);
     if (rest.length === 0) continue;
     const isTable = weight.shape.length === 2 && rest.every((node) => takesRows(node, name)) && !wide.has(name);
     if (isTable) tables.set(name, halved(rewriting, weight));
