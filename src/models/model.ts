@@ -1,8 +1,8 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
-import type { ConfigKeys } from './keys/configKeys.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
 import type { Bindings, SessionOptions } from '../runtime/session.js';
+import type { ConfigKeys } from './keys/configKeys.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
 /** A linear module that can carry a low-rank adapter. */

@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { float16Table } from '../../src/checkpoint/dtype.js';
-import { float16Bits } from '../../src/checkpoint/float16Bits.js';
 import { quantizeBlocks } from '../../src/export/onnx/q4.js';
 import { quantizeChannels } from '../../src/export/onnx/q8.js';
 import { randomStream } from '../../src/random.js';
@@ -9,28 +7,6 @@ const normal = (length: number) => {
   const stream = randomStream(0, 'weights');
   return Float32Array.from({ length }, () => stream.normal());
 };
-
-describe('half precision', () => {
-  it('keeps every number of binary16 as it is', () => {
-    const finite = Array.from(float16Table(), (value, half) => ({ value, half })).filter(({ value }) =>
-      Number.isFinite(value),
-    );
-    const bits = float16Bits(Float32Array.from(finite, ({ value }) => value));
-    expect(Array.from(bits)).toEqual(finite.map(({ half }) => half));
-  });
-
-  it('rounds to the nearest, ties to even, and beyond 65,504 to infinity', () => {
-    const table = float16Table();
-    const rounded = (value: number) => table[float16Bits(Float32Array.of(value))[0]!];
-    expect(rounded(1 + 2 ** -11)).toBe(1);
-    expect(rounded(1 + 3 * 2 ** -11)).toBe(1 + 2 ** -9);
-    expect(rounded(65_519)).toBe(65_504);
-    expect(rounded(65_520)).toBe(Number.POSITIVE_INFINITY);
-    expect(rounded(2 ** -25)).toBe(0);
-    expect(rounded(1.5 * 2 ** -25)).toBe(2 ** -24);
-    expect(rounded(Number.NaN)).toBeNaN();
-  });
-});
 
 describe('8 bits', () => {
   it('turns rows into columns, none further off than half of its own step', () => {

@@ -1,9 +1,9 @@
-import { float16Bits } from '../../checkpoint/float16Bits.js';
+import { bytesAs } from '../../checkpoint/floatTypes.js';
 import { DiffoError } from '../../errors.js';
 import type { OnnxNode } from '../../graph/onnx/encode.js';
 import { onnxTypes } from '../../graph/primitives/cast.js';
 import type { Weight } from './graph.js';
-import { bytesOf, type Rewriting, sizeOf } from './rewriting.js';
+import { type Rewriting, sizeOf } from './rewriting.js';
 
 /** Largest number of binary16. */
 const largest = 65_504;
@@ -14,7 +14,7 @@ export function halved(rewriting: Rewriting, weight: Weight): string {
   const read = async () => {
     const values = await weight.read();
     const beyond = values.find((value) => Math.abs(value) > largest);
-    if (beyond === undefined) return bytesOf(float16Bits(values));
+    if (beyond === undefined) return bytesAs(values, 'float16');
     throw new DiffoError(`${name} has the value ${beyond}, which float16 does not reach. Export --dtype fp32.`);
   };
   return rewriting.initializer({

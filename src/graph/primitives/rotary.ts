@@ -9,15 +9,13 @@ export interface RotaryAttrs {
 
 /**
  * Rotary position embedding (arXiv 2104.09864): x [batch, heads, seq, size] whose halves (x₁, x₂) become
- * (x₁ cos − x₂ sin, x₂ cos + x₁ sin); cos and sin are [seq, size/2], or [batch, 1, seq, size/2] where every sequence
- * stands at positions of its own.
+ * (x₁ cos − x₂ sin, x₂ cos + x₁ sin); cos and sin are [seq, size/2].
  */
 export const rotary: Primitive<RotaryAttrs> = {
   storage: 'fresh',
   shape: ([x, cos, sin]) => {
-    const [batch, , seq, size] = x!.shape;
-    const common = [seq!, (size as number) / 2];
-    const wanted = cos!.shape.length === 4 ? [batch!, 1, ...common] : common;
+    const [, , seq, size] = x!.shape;
+    const wanted = [seq!, (size as number) / 2];
     if (x!.shape.length !== 4 || !sameShape(cos!.shape, wanted) || !sameShape(sin!.shape, wanted)) {
       throw new Error(`rotary of ${showShape(x!.shape)} with ${showShape(cos!.shape)} and ${showShape(sin!.shape)}`);
     }
@@ -36,9 +34,9 @@ export const rotary: Primitive<RotaryAttrs> = {
       ops.sumTo(inverse ? ops.neg(ofSin) : ofSin, sin!.shape),
     ];
   },
-  emit: ({ inputs: [x, cos, sin], inputTypes, outputs, attrs: { inverse } }, onnx) => {
+  emit: ({ inputs: [x, cos, sin], outputs, attrs: { inverse } }, onnx) => {
     const turned = inverse ? onnx.node('Neg', [sin!])[0]! : sin!;
-    if (onnx.standard || inputTypes[1]!.shape.length === 4) {
+    if (onnx.standard) {
       const last = { attributes: { axis: { int: -1 } } };
       const [x1, x2] = onnx.node('Split', [x!], { ...last, count: 2 }) as [string, string];
       const product = (half: string, factor: string) => onnx.node('Mul', [half, factor])[0]!;
