@@ -1,5 +1,7 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
+import type { HostTensor } from '../runtime/deviceTensor.js';
+import type { Bindings, SessionOptions } from '../runtime/session.js';
 import type { ConfigKeys } from './keys/configKeys.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
@@ -102,12 +104,24 @@ export interface LayerCache {
 export interface CachedInputs {
   /** int64 [batch, seq]: the new tokens. */
   readonly inputIds: Tensor;
-  /** int64 [seq]: their positions. */
+  /** int64 [seq]: their positions; [batch, seq] where each sequence has its own, as padding on the left asks for. */
   readonly positions: Tensor;
   /** int64 [total], total = past + seq: the positions of everything that is in the cache after the step. */
   readonly keyPositions: Tensor;
   /** One a layer, of length `past`, which may be 0. */
   readonly past: readonly LayerCache[];
+  /** Sequences of a batch that are padded, on whichever side. */
+  readonly padding?: CachePadding;
+  /** The new tokens whose next-token logits are wanted: the last of each sequence [batch, vocab], or all [batch*seq, vocab]. */
+  readonly logitsOf?: 'last' | 'all';
+}
+
+/** What a batch of padded sequences is masked by: places in the cache, which are not positions. */
+export interface CachePadding {
+  /** float32 [seq]: places of the new tokens, counted from 0; `keyPositions` are those of the whole cache. */
+  readonly places: Tensor;
+  /** int64 [batch, total]: 0 where padding is. */
+  readonly attentionMask: Tensor;
 }
 
 /** A decoder with a key-value cache. */
@@ -116,8 +130,23 @@ export interface CachedDecoder {
   /** Key-value heads. */
   readonly heads: number;
   readonly headSize: number;
-  /** Logits of the token after the last new one [batch, vocab], and the caches with the new tokens appended. */
+  /** Logits as `logitsOf` says, by default of the last [batch, vocab], and the caches with the new tokens appended. */
   next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
+}
+
+/** A compiled model of the batch inputs. */
+export interface LogitsProgram {
+  /** @returns logits as {@link Model.logits} gives them */
+  run(feeds: Bindings): Promise<{ readonly logits: HostTensor<Float32Array> }>;
+  release(): Promise<void>;
+}
+
+/** What an encoder gives of itself: sentence embeddings are made of it. */
+export interface States {
+  /** transformers' class name. */
+  readonly architecture: string;
+  /** [batch*seq, hidden] */
+  build(inputs: BatchInputs, hooks: BuildHooks): Tensor;
 }
 
 /** A module of a head, saved and trained as a whole. */
@@ -160,6 +189,8 @@ export interface Architecture {
   /** How many token types (segments) it tells apart; undefined where it reads none. */
   readonly tokenTypes?: number;
   readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
+  /** Hidden states after the last layer, without a head: encoders only. */
+  readonly states?: States;
   readonly cached?: CachedDecoder;
 }
 
@@ -205,6 +236,10 @@ export interface Model {
    * token [rows, vocab], rows being batch*seq where none are named.
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** What computes the logits in the place of a graph: an exported file, to be scored. */
+  readonly program?: (options: SessionOptions) => Promise<LogitsProgram>;
+  /** Encoders only. */
+  readonly states: States | undefined;
   /** Decoders only. */
   readonly cached: CachedDecoder | undefined;
 }

@@ -70,6 +70,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
+    states: architecture.states,
     cached: outputsOf === 'nextToken' ? cached : undefined,
   };
 }

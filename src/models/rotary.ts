@@ -51,7 +51,7 @@ export interface Rotary {
   /** True where the frequencies follow from the length of a text (dynamic, LongRoPE). */
   readonly dependsOnLength: boolean;
   /**
-   * @param positions int64 [seq]
+   * @param positions int64 [seq], or [batch, seq] where each sequence has its own
    * @param lengths of the whole texts, float32: a number for all, or [batch] where they differ and matter. transformers
    *   takes the longest of a batch, so that what it says of a text depends on those beside it; here it does not
    */
@@ -129,7 +129,11 @@ export function rotaryOf(config: Config, headSize: number, checkpoint: Pick<Chec
     maxLength: frequencies.maxLength ?? maxPositions,
     dependsOnLength: typeof inverse === 'function',
     tables(positions, lengths) {
-      const column = ops.reshape(ops.cast(positions, 'float32'), [positions.shape[0]!, 1]);
+      const { shape } = positions;
+      const column = ops.reshape(
+        ops.cast(positions, 'float32'),
+        shape.length === 1 ? [...shape, 1] : [shape[0]!, 1, shape[1]!, 1],
+      );
       const perRow = lengths.shape.length === 1 ? ops.reshape(lengths, [lengths.shape[0]!, 1, 1, 1]) : lengths;
       const angles = ops.mul(column, typeof inverse === 'function' ? inverse(perRow) : inverse);
       return { cos: ops.scale(ops.cos(angles), attentionFactor), sin: ops.scale(ops.sin(angles), attentionFactor) };
