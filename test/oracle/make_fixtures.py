@@ -17,6 +17,7 @@ import double_backward
 import families
 import gates
 import gguf_cases
+import gguf_export
 import merged_types
 import method_steps
 import own_heads
@@ -38,6 +39,7 @@ MAKERS = {
     "decay-groups": decay_groups.make,
     "config-keys": config_keys.make,
     "own-heads": own_heads.make,
+    "gguf-export": gguf_export.make,
 }
 SIZE_LIMIT = 6_000_000
 

@@ -78,11 +78,9 @@ export function ropeOf(config: Readonly<Record<string, unknown>>, headSize: numb
   return { keys: { dimension_count: uint32(headSize), freq_base: float32(theta), ...keys }, divisors, length };
 }
 
-/** YaRN with the constants that llama.cpp has built in (ggml_rope_yarn_corr_dims, rope_yarn). */
+/** YaRN: llama.cpp multiplies cos and sin by 1 + 0.1 log(factor) itself (rope_yarn of ggml), so that the rest alone is said. */
 function yarn(setting: Setting): Partial<Rope> {
   const { maxPositions, original, beta_fast: fast, beta_slow: slow, mscale, mscale_all_dim: mscaleAll } = setting;
-  if ((fast ?? 32) !== 32 || (slow ?? 1) !== 1)
-    refuse('its YaRN has a beta_fast or beta_slow that is not the usual 32 and 1');
   if (setting.truncate === false) refuse('its YaRN has truncate false, which llama.cpp has not');
   const factor = setting.factor ?? maxPositions / original;
   const scaleOf = (by: number) => (factor <= 1 ? 1 : 0.1 * by * Math.log(factor) + 1);
@@ -93,6 +91,8 @@ function yarn(setting: Setting): Partial<Rope> {
       'scaling.type': text('yarn'),
       'scaling.factor': float32(factor),
       'scaling.original_context_length': uint32(original),
+      ...(fast == null ? {} : { 'scaling.yarn_beta_fast': float32(fast) }),
+      ...(slow == null ? {} : { 'scaling.yarn_beta_slow': float32(slow) }),
       ...attentionKey(attention),
     },
   };
