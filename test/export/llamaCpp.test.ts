@@ -39,7 +39,7 @@ describe.skipIf(!hasLlamaCpp)('llama.cpp with an exported GGUF', async () => {
     }
     const found = await runLlamaCpp(jobs);
     for (const [index, { name }] of jobs.entries()) results.set(name, found[index]!);
-  }, 120_000);
+  }, 400_000);
   afterAll(() => rm(scratch, { recursive: true }));
 
   const all = cases.flatMap((one) =>
