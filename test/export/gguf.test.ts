@@ -48,7 +48,7 @@ async function valuesOf({ file, tensors }: GgufFile, name: string): Promise<Floa
 }
 
 describe('blocks of GGUF', async () => {
-  const blocks = await readOracle<{ values: string; types: Record<string, string> }>('gguf/blocks');
+  const blocks = await readOracle<{ values: string; types: Record<string, string> }>('gguf-export/blocks');
   const { values, types } = blocks.description;
   it.each(Object.entries(types))('%s: are written as the Python package writes them, byte by byte', (type, key) => {
     const data = blocks.at(values).data as Float32Array;
@@ -169,7 +169,7 @@ describe('an exported GGUF', () => {
 describe('an adapter alone', () => {
   it('has the alpha that llama.cpp divides by the rank, and in B what differs from pair to pair', async () => {
     const model = await modelOf('llama', place());
-    const adapter = oraclePath('gguf', 'lora-llama');
+    const adapter = oraclePath('gguf-export', 'lora-llama');
     const gguf = await exported({ model, adapter, anyBase: true, adapterAlone: true });
     expect(gguf.metadata.get('general.type')).toBe('adapter');
     expect(gguf.metadata.get('adapter.type')).toBe('lora');

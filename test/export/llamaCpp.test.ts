@@ -16,7 +16,7 @@ interface Case {
 }
 
 describe.skipIf(!hasLlamaCpp)('llama.cpp with an exported GGUF', async () => {
-  const oracle = await readOracle<{ rows: number[][]; cases: Case[] }>('gguf/texts');
+  const oracle = await readOracle<{ rows: number[][]; cases: Case[] }>('gguf-export/texts');
   const { rows, cases } = oracle.description;
   const results = new Map<string, LlamaResult>();
   let scratch: string;
@@ -29,7 +29,7 @@ describe.skipIf(!hasLlamaCpp)('llama.cpp with an exported GGUF', async () => {
     };
     for (const { name, family, config, adapter: folder } of cases) {
       const model = await modelOf(family, join(scratch, name), { config });
-      const adapter = folder && oraclePath('gguf', folder);
+      const adapter = folder && oraclePath('gguf-export', folder);
       const file = await exported({ model, adapter, anyBase: true }, join(scratch, `${name}-out`));
       jobs.push({ name, model: file, rows });
       if (adapter === undefined) continue;

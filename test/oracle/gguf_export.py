@@ -1,4 +1,4 @@
-"""What an exported GGUF has to give (`gguf/`).
+"""What an exported GGUF has to give (`gguf-export/`).
 
 `blocks`: values and their bytes by the Python package gguf. `texts`: the probabilities of every token after every token
 of two rows, by transformers, of models of `families/` as they are and with other settings in config.json, and with LoRA
@@ -45,7 +45,7 @@ CASES = {
 
 
 def make(folder: Path) -> None:
-    target = folder / "gguf"
+    target = folder / "gguf-export"
     target.mkdir(parents=True, exist_ok=True)
     blocks(target)
     texts(folder / "families", target)
