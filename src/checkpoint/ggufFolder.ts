@@ -34,11 +34,12 @@ export async function ggufFolder(path: string, signal?: AbortSignal): Promise<st
   const gguf = await readGguf(path);
   const folder = join(ownCacheFolder(process.env), 'gguf', `${conversion}-${await sha256Of(gguf.file, signal)}`);
   if (await isComplete(folder)) return folder;
-  await withOutputFolder(folder, (target) => convert(gguf, target, signal), { existing: 'replace' });
+  await withOutputFolder(folder, (target) => convertGguf(gguf, target, signal), { existing: 'replace' });
   return folder;
 }
 
-async function convert(gguf: GgufFile, target: string, signal: AbortSignal | undefined): Promise<void> {
+/** Writes what {@link ggufFolder} has of a file into an empty folder. */
+export async function convertGguf(gguf: GgufFile, target: string, signal: AbortSignal | undefined): Promise<void> {
   const ropeFactors = gguf.tensors.find(({ name }) => name === ropeFactorsName);
   const config = ggufConfig(gguf, ropeFactors === undefined ? undefined : await readValues(gguf, ropeFactors));
   const tensors = gguf.tensors

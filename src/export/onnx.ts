@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { noAdapters } from '../adapters/plan.js';
 import { makeFolders } from '../files/atomic.js';
+import { silent } from '../reporter.js';
 import type { ExportedFile, ExportFormat } from './format.js';
 import { writeConfig, writeGenerationConfig } from './onnx/configs.js';
 import { writeModel } from './onnx/file.js';
@@ -21,8 +23,9 @@ export const onnx: ExportFormat = {
   description: 'transformers.js, in Node and browsers',
   dtypes: Object.keys(precisions),
   usual: ['fp32', 'q8'],
+  markers: ['onnx'],
 
-  refuse({ opened: { model }, outputs }) {
+  async refuse({ opened: { model }, outputs }) {
     if (outputs === 'states' || model.outputsOf !== 'nextToken') {
       if (model.states !== undefined) return undefined;
       const what = outputs === 'states' ? 'without a head' : `with a ${model.taskType} head`;
@@ -47,18 +50,20 @@ export const onnx: ExportFormat = {
     ];
   },
 
-  async write(source, folder, { dtypes, signal, onFile }) {
+  async write(source, folder, { dtypes, reporter = silent, signal }) {
     const graph = inferenceGraph(source);
     const head = new Set(source.opened.model.head.map(({ name }) => name));
     await makeFolders(join(folder, 'onnx'));
     const files: (ExportedFile & { readonly external: boolean })[] = [];
+    const phase = reporter.phase('export', dtypes.length);
     for (const dtype of dtypes) {
       const { suffix, apply } = precisions[dtype as keyof typeof precisions];
       const name = `model${suffix}.onnx`;
       const written = await writeModel(join(folder, 'onnx', name), apply(graph, head), { signal });
       files.push({ dtype, file: `onnx/${name}`, ...written });
-      onFile?.(files.length);
+      phase.update(files.length, {});
     }
+    phase.end();
     const beside = files.filter(({ external }) => external).map(({ file }) => file.slice('onnx/'.length));
     await writeConfig(source, folder, beside);
     await writeTokenizer(
@@ -70,5 +75,6 @@ export const onnx: ExportFormat = {
     return files.map(({ external: _, ...file }) => file);
   },
 
-  withFile,
+  useFile: ({ opened }, file, use) =>
+    use({ opened: { ...opened, model: withFile(opened.model, file) }, plan: noAdapters, parameters: [] }),
 };

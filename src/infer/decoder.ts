@@ -4,7 +4,7 @@ import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input } from '../graph/index.js';
-import type { Model } from '../models/model.js';
+import { decoderNames, type Model } from '../models/model.js';
 import { type DeviceTensor, host } from '../runtime/deviceTensor.js';
 
 /** Keys and values of every layer up to a position, as the runtime returned them. */
@@ -39,32 +39,34 @@ export async function openDecoder(
   }
   const { layers, heads, headSize } = cached;
   const cacheShape = ['batch', heads, 'past', headSize];
-  const cacheNames = Array.from({ length: layers }, (_, layer) => [`key ${layer}`, `value ${layer}`] as const);
+  const cacheNames = Array.from({ length: layers }, (_, layer) => decoderNames(layer));
   const past = cacheNames.map(([key, value]) => ({
     key: input(key, 'float32', cacheShape),
     value: input(value, 'float32', cacheShape),
   }));
-  const program = await openProgram<'logits' | `next ${string}`>(model, {
-    plan,
-    parameters,
-    threads,
-    outputs({ hooks }) {
-      const built = cached.next(
-        {
-          inputIds: input('input_ids', 'int64', ['batch', 'seq']),
-          positions: input('positions', 'int64', ['seq']),
-          keyPositions: input('key_positions', 'int64', ['total']),
-          past,
-        },
-        hooks,
-      );
-      const presents = built.present.flatMap(({ key, value }, layer) => [
-        [`next ${cacheNames[layer]![0]}`, key] as const,
-        [`next ${cacheNames[layer]![1]}`, value] as const,
-      ]);
-      return { logits: built.logits, ...Object.fromEntries(presents) };
-    },
-  });
+  const built = () =>
+    openProgram<'logits' | `next ${string}`>(model, {
+      plan,
+      parameters,
+      threads,
+      outputs({ hooks }) {
+        const step = cached.next(
+          {
+            inputIds: input('input_ids', 'int64', ['batch', 'seq']),
+            positions: input('positions', 'int64', ['seq']),
+            keyPositions: input('key_positions', 'int64', ['total']),
+            past,
+          },
+          hooks,
+        );
+        const presents = step.present.flatMap(({ key, value }, layer) => [
+          [`next ${cacheNames[layer]![0]}`, key] as const,
+          [`next ${cacheNames[layer]![1]}`, value] as const,
+        ]);
+        return { logits: step.logits, ...Object.fromEntries(presents) };
+      },
+    });
+  const program = await (model.file?.next?.({ threads }) ?? built());
   const empty = host.zeros([1, heads, 0, headSize]);
   return {
     emptyState: { length: 0, caches: Object.fromEntries(cacheNames.flat().map((name) => [name, empty])) },

@@ -67,7 +67,7 @@ export async function openPredictor(
   const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
   const outputs = (graph: AdaptedGraph) => ({ logits: graph.logits(rows) });
-  const program = await (model.program?.({ threads }) ?? openProgram(model, { plan, parameters, threads, outputs }));
+  const program = await (model.file?.logits({ threads }) ?? openProgram(model, { plan, parameters, threads, outputs }));
   return {
     async each(examples, { batchSize = 32, signal, onBatch }) {
       const results = new Map<EncodedExample, Float32Array>();

@@ -1,38 +1,32 @@
 import { join } from 'node:path';
-import { noAdapters } from '../adapters/plan.js';
-import { mergedKey } from '../artifacts/adapterFolder.js';
-import { headedConfig } from '../artifacts/headedConfig.js';
-import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
+import { unfoldable } from '../adapters/foldedWeights.js';
+import type { AdapterOptions, Learned } from '../artifacts/openAdapted.js';
 import { DiffoError, quoted, usageError } from '../errors.js';
 import type { ExportedFile, ExportFormat } from '../export/format.js';
 import { type ExportFormatName, exportFormats } from '../export/formats.js';
+import { openLearned, openOwn } from '../export/openSource.js';
 import type { ExportSource } from '../export/source.js';
 import { withOutputFolder } from '../files/atomic.js';
 import type { Scores } from '../metrics/scores.js';
-import { loadModel } from '../models/loading/loadModel.js';
-import { withHead } from '../models/loading/openedModel.js';
-import type { ModelOptions } from '../models/model.js';
-import { type ProgressOptions, silent } from '../reporter.js';
-import { usualThreads } from '../settings/config.js';
-import { labelNames } from '../tasks/kinds/savedLabels.js';
+import { silent } from '../reporter.js';
 import { TASKS } from '../tasks/known/registry.js';
 import { openTask } from '../tasks/openTask.js';
-import { ownHeadIn } from '../tasks/ownHeads.js';
+import type { Task } from '../tasks/task.js';
 import { taskReports } from '../tasks/taskReports.js';
 import { scoreTask } from './evaluate.js';
 
 /** What `diffora export` writes, and from what. */
-export interface ExportOptions extends ProgressOptions {
+export interface ExportOptions extends Omit<AdapterOptions, 'adapter'> {
   /** An adapter folder or a run folder. */
   readonly adapter?: string | undefined;
-  /** A model; with `adapter`: its base, where it is not the one that the adapter names. */
-  readonly model?: AdapterOptions['model'];
-  readonly anyBase?: boolean | undefined;
   readonly format: ExportFormatName;
+  /** Folder to be made. */
   readonly output: string;
   readonly overwrite?: boolean | undefined;
-  /** Widths of weights; default: the usual ones of the format. */
+  /** Widths of weights, a file each; default: the usual ones of the format. */
   readonly dtypes?: readonly string[] | undefined;
+  /** The adapter alone, to be loaded beside its base: GGUF. */
+  readonly adapterAlone?: boolean | undefined;
   /** Adapters: a task to score every file on; default: the one that was learned, where that is a known one. */
   readonly task?: string | undefined;
   readonly dataDir?: string | undefined;
@@ -40,7 +34,6 @@ export interface ExportOptions extends ProgressOptions {
   readonly maxEvalSamples?: number | undefined;
   /** False: nothing is scored. */
   readonly scores?: boolean | undefined;
-  readonly threads?: number | undefined;
 }
 
 /** A written file, with its scores on the task's dev rows where they were taken. */
@@ -67,115 +60,94 @@ export interface Exported {
  * @throws DiffoError (usage) for a format or a dtype that there is not; DiffoError for a model that the format has no place for
  */
 export async function exportModel(options: ExportOptions): Promise<Exported> {
-  const { output, overwrite = false, reporter = silent, signal } = options;
-  const format = formatOf(options.format);
-  const dtypes = dtypesOf(format, options.dtypes);
-  const learned = options.adapter === undefined ? undefined : await openLearned(options, options.adapter);
-  const source = learned === undefined ? await modelSource(options) : adapterSource(learned);
-  const reason = format.refuse(source);
-  if (reason !== undefined) throw new DiffoError(`${source.name}: ${reason}`);
-  const task = learned && (await taskToScore(learned, options));
-  const existing = overwrite ? 'replace' : 'refuse';
+  const { output, overwrite = false, adapterAlone = false, reporter, signal } = options;
+  const { format, dtypes } = chosenFormat(options);
+  const { learned, source } = await openSource(options);
+  const request = { dtypes, adapterAlone, reporter, signal };
+  const reason = refuseUnfoldable(source, adapterAlone) ?? (await format.refuse(source, request));
+  if (reason !== undefined) throw new DiffoError(`${source.name} cannot be exported as ${format.name}: ${reason}`);
+  const task = learned && !adapterAlone ? await taskToScore(learned, options) : undefined;
   return withOutputFolder(
     output,
     async (folder) => {
-      const phase = reporter.phase('export', dtypes.length);
-      const onFile = (done: number) => phase.update(done, {});
-      const files = await format.write(source, folder, { dtypes, signal, onFile });
-      phase.end();
-      const scored = learned && task && (await scoreFiles(learned, task, files, { ...options, format, folder }));
-      const notes = format.notes(source);
+      const files = await format.write(source, folder, request);
+      const scored = learned && task && (await scoreFiles({ learned, source, task, format, folder, files }, options));
+      const notes = adapterAlone ? [] : format.notes(source);
       return { output, format: options.format, files, notes, ...scored };
     },
-    { existing },
+    { existing: overwrite ? 'replace' : 'refuse' },
   );
 }
 
-function formatOf(name: string): ExportFormat {
-  if (Object.hasOwn(exportFormats, name)) return exportFormats[name as ExportFormatName];
-  throw usageError(`--format ${name}: there is no such format; there are: ${Object.keys(exportFormats).join(', ')}.`);
-}
-
-function dtypesOf({ name, dtypes, usual }: ExportFormat, asked: readonly string[] = usual): readonly string[] {
-  const unknown = asked.filter((dtype) => !dtypes.includes(dtype));
-  if (unknown.length > 0) {
-    throw usageError(`--dtype ${unknown.join(',')}: ${name} has no such dtype; it has: ${dtypes.join(', ')}.`);
+/** The format and its dtypes, by their names. @throws DiffoError (usage) for a name that is none */
+export function chosenFormat({
+  format: name,
+  dtypes: asked,
+  adapterAlone = false,
+}: Pick<ExportOptions, 'format' | 'dtypes' | 'adapterAlone'>) {
+  if (!Object.hasOwn(exportFormats, name)) {
+    throw usageError(`--format ${name}: there is no such format; there are: ${Object.keys(exportFormats).join(', ')}.`);
   }
-  if (asked.length === 0) throw usageError(`--dtype names nothing. Take some of ${quoted(dtypes)}.`);
-  return [...new Set(asked)];
+  const format: ExportFormat = exportFormats[name];
+  const { adapterDtypes } = format;
+  if (adapterAlone && adapterDtypes === undefined) throw usageError(`--lora does not go with --format ${name}.`);
+  const known = adapterAlone ? adapterDtypes! : format.dtypes;
+  const dtypes = asked ?? (adapterAlone ? known.slice(0, 1) : format.usual);
+  const unknown = dtypes.filter((dtype) => !known.includes(dtype));
+  if (unknown.length > 0) {
+    const what = adapterAlone ? `an adapter in ${name}` : name;
+    throw usageError(`--dtype ${unknown.join(',')}: ${what} has no such dtype; it has: ${known.join(', ')}.`);
+  }
+  if (dtypes.length === 0) throw usageError(`--dtype names nothing. Take some of ${quoted(known)}.`);
+  return { format, dtypes: [...new Set(dtypes)] };
 }
 
-type Opened = Awaited<ReturnType<typeof openAdapted>>;
-
-async function openLearned(options: ExportOptions, adapter: string): Promise<Opened> {
-  const opened = await openAdapted({ ...options, adapter });
-  const { checkpoint } = opened.opened.model;
-  if (checkpoint.metadata[mergedKey] === undefined) return opened;
-  throw new DiffoError(
-    `${checkpoint.name} already has an adapter folded in. Export it alone with --model, or the adapter on its plain base model ${opened.loaded.baseModel}.`,
-  );
-}
-
-function adapterSource({ name, opened, plan, parameters, task }: Opened): ExportSource {
-  return { name, opened, plan, parameters, task, outputs: 'logits', config: headedConfig(opened.model, task) };
-}
-
-/** A checkpoint with the head that it was saved with; an encoder without one gives its hidden states. */
-async function modelSource({ model, task, reporter = silent, signal }: ExportOptions): Promise<ExportSource> {
-  if (model === undefined) throw usageError('Name what is to be exported, with --adapter or --model.');
+async function openSource(options: ExportOptions): Promise<{ learned?: Learned; source: ExportSource }> {
+  const { adapter, model, task, adapterAlone } = options;
+  if (adapter !== undefined) return openLearned({ ...options, adapter });
+  if (model === undefined) {
+    throw usageError('Name what is to be exported: --adapter with a folder, or --model with a model.');
+  }
+  if (adapterAlone === true) throw usageError('--lora goes with --adapter.');
   if (task !== undefined) throw usageError('--task scores an adapter; without --adapter there is none.');
-  const loaded = typeof model === 'object' ? model : await loadModel(model, { reporter, signal });
-  const { checkpoint } = loaded;
-  const head = ownHeadIn(checkpoint)?.head;
-  const options: ModelOptions =
-    head === undefined
-      ? { taskType: 'TOKEN_CLS', numLabels: 1 }
-      : { taskType: head.taskType, numLabels: labelNames(checkpoint).length, head: 'none' };
-  const opened = withHead(loaded, options, reporter);
-  const { _name_or_path: _, ...config } = checkpoint.config;
-  const outputs = head === undefined ? 'states' : 'logits';
-  const { states, architecture } = opened.model;
-  if (head === undefined)
-    reporter.info(`${loaded.name} has no head that diffora runs: its hidden states are exported.`);
-  return {
-    name: loaded.name,
-    opened,
-    plan: noAdapters,
-    parameters: [],
-    outputs,
-    config: { ...config, architectures: [head === undefined ? (states?.architecture ?? architecture) : architecture] },
-  };
+  return { source: await openOwn(model, options) };
 }
 
-async function taskToScore({ task }: Opened, options: ExportOptions) {
+function refuseUnfoldable({ plan, opened }: ExportSource, adapterAlone: boolean): string | undefined {
+  const path = adapterAlone ? undefined : unfoldable(plan, opened.model);
+  if (path === undefined) return undefined;
+  return `its adapter has a bias ("lora_bias") on ${path}, which has none that could take it up. Predict with --adapter.`;
+}
+
+async function taskToScore({ task }: Learned, options: ExportOptions): Promise<Task | undefined> {
   const { scores = true, dataDir, reporter = silent, signal } = options;
   const name = options.task ?? task.name;
   if (!scores || (options.task === undefined && !TASKS.has(name))) return undefined;
   return openTask(name, { dataDir, ...taskReports(reporter, signal) });
 }
 
+interface Written {
+  readonly learned: Learned;
+  readonly source: ExportSource;
+  readonly task: Task;
+  readonly format: ExportFormat;
+  readonly folder: string;
+  readonly files: readonly ExportedFile[];
+}
+
+/** What every file gives on the task's dev rows, and the adapter itself. */
 async function scoreFiles(
-  learned: Opened,
-  task: Awaited<ReturnType<typeof openTask>>,
-  files: readonly ExportedFile[],
-  {
-    format,
-    folder,
-    reporter = silent,
-    threads = usualThreads,
-    ...options
-  }: Omit<ExportOptions, 'format'> & { format: ExportFormat; folder: string },
+  { learned, source, task, format, folder, files }: Written,
+  { reporter, threads, signal, maxEvalSamples }: ExportOptions,
 ): Promise<Pick<Exported, 'files' | 'scores' | 'examples'>> {
-  const { opened } = learned;
-  const scoring = { reporter, threads, signal: options.signal, maxEvalSamples: options.maxEvalSamples };
-  const places = files.map(({ file }) => format.withFile?.(opened.model, join(folder, file)));
-  if (places.some((model) => model === undefined)) return { files };
-  const { scores, examples } = await scoreTask(learned, task, scoring);
+  const options = { reporter, threads, signal, maxEvalSamples };
+  const { scores, examples } = await scoreTask(learned, task, options);
   const scored: ScoredFile[] = [];
-  for (const [i, file] of files.entries()) {
-    const model = places[i]!;
-    const result = await scoreTask({ ...learned, opened: { ...opened, model } }, task, scoring);
-    scored.push({ ...file, scores: result.scores });
+  for (const file of files) {
+    const score = (adapted: Pick<Learned, 'opened' | 'plan' | 'parameters'>) =>
+      scoreTask({ ...learned, ...adapted }, task, options);
+    const found = await format.useFile(source, join(folder, file.file), score, { signal });
+    scored.push({ ...file, scores: found.scores });
   }
   return { files: scored, scores, examples };
 }

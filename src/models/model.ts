@@ -134,12 +134,22 @@ export interface CachedDecoder {
   next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
 }
 
-/** A compiled model of the batch inputs. */
-export interface LogitsProgram {
-  /** @returns logits as {@link Model.logits} gives them */
-  run(feeds: Bindings): Promise<{ readonly logits: HostTensor<Float32Array> }>;
+/** What computes a model in the place of its graph: an exported file, to be scored. */
+export interface ModelFile {
+  /** Logits as {@link Model.logits} gives them, from the inputs of a batch. */
+  logits(options: SessionOptions): Promise<FileProgram<'logits'>>;
+  /** Decoders only: a step with a cache, from and under the names of {@link decoderNames}. */
+  next?(options: SessionOptions): Promise<FileProgram<'logits' | `next ${string}`>>;
+}
+
+/** A compiled file. */
+export interface FileProgram<Name extends string> {
+  run(feeds: Bindings): Promise<Record<Name, HostTensor<Float32Array>>>;
   release(): Promise<void>;
 }
+
+/** Inputs of a decoder's step that hold the cache of a layer; the outputs that go on from them begin with `next `. */
+export const decoderNames = (layer: number) => [`key ${layer}`, `value ${layer}`] as const;
 
 /** What an encoder gives of itself: sentence embeddings are made of it. */
 export interface States {
@@ -236,8 +246,8 @@ export interface Model {
    * token [rows, vocab], rows being batch*seq where none are named.
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
-  /** What computes the logits in the place of a graph: an exported file, to be scored. */
-  readonly program?: (options: SessionOptions) => Promise<LogitsProgram>;
+  /** What computes it in the place of a graph. */
+  readonly file?: ModelFile;
   /** Encoders only. */
   readonly states: States | undefined;
   /** Decoders only. */

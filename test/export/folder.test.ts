@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bottleneckPlan } from '../../src/adapters/bottleneck.js';
@@ -18,6 +18,7 @@ import { randomStream } from '../../src/random.js';
 import { diffora, letterModel, temporaryFolder } from '../cli/run.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 import { familySource, readFamily, sourceOf } from './familySources.js';
+import { headedModel } from './headedModel.js';
 
 const folder = await temporaryFolder();
 afterAll(() => folder.remove());
@@ -86,7 +87,7 @@ describe('an exported folder', () => {
     const path = folder.path('bottlenecks.onnx');
     await writeModel(path, fp32.apply(inferenceGraph(sourceOf(opened.model, plan, all)), new Set()));
     const own = await predictEach(opened.model, plan, all, examples, { threads: 1 });
-    const got = await predictEach(withFile(opened.model, path)!, plan, all, examples, { threads: 1 });
+    const got = await predictEach(withFile(opened.model, path), plan, all, examples, { threads: 1 });
     for (const [i, row] of got.entries()) expectClose(`example ${i}`, row, own[i]!, { relative: 1e-5, floor: 1e-5 });
   });
 });
@@ -105,7 +106,7 @@ describe('widths of weights', () => {
       await writeModel(path, precision.apply(inferenceGraph(source), head));
       const { model } = source.opened;
       const own = await predictEach(model, source.plan, source.parameters, examples, { threads: 1 });
-      const got = await predictEach(withFile(model, path)!, source.plan, [], examples, { threads: 1 });
+      const got = await predictEach(withFile(model, path), source.plan, [], examples, { threads: 1 });
       const scale = Math.max(...own.flatMap((row) => Array.from(row, Math.abs)));
       for (const [i, row] of got.entries()) {
         expectClose(`${family} ${i}`, row, own[i]!, { relative: 0, floor: distance * scale });
@@ -122,7 +123,7 @@ describe('widths of weights', () => {
     expect(written.external).toBe(true);
     expect(existsSync(`${path}_data`)).toBe(true);
     const own = await predictEach(model, source.plan, source.parameters, examples, { threads: 1 });
-    const got = await predictEach(withFile(model, path)!, source.plan, [], examples, { threads: 1 });
+    const got = await predictEach(withFile(model, path), source.plan, [], examples, { threads: 1 });
     for (const [i, row] of got.entries()) expectClose(`example ${i}`, row, own[i]!, { relative: 1e-5, floor: 1e-5 });
   });
 
@@ -156,13 +157,12 @@ describe('diffora export', () => {
   });
 
   it('refuses a head that the client has no class for, and says what would work', async () => {
-    const model = await letterModel('gpt2', folder.path('gpt2'));
-    const path = join(model, 'config.json');
-    const config = JSON.parse(await readFile(path, 'utf8'));
-    await writeFile(path, JSON.stringify({ ...config, architectures: undefined }));
+    const model = await headedModel(folder.path('gpt2'), 'gpt2', 'SEQ_CLS');
     const outcome = await diffora('export', '--model', model, '--format', 'onnx', '--output', folder.path('no'));
     expect(outcome.code).toBe(1);
-    expect(outcome.stderr).toMatch(/transformers.js runs no GPT-2 model without a head, only for generation. Merge it/);
+    expect(outcome.stderr).toMatch(
+      /transformers.js runs no GPT-2 model with a SEQ_CLS head, only for generation. Merge it/,
+    );
   });
 
   it('tells each file with its size', async () => {

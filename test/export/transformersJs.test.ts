@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noAdapters } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { readTensor } from '../../src/checkpoint/safetensors.js';
-import { type WritableTensor, writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
 import { predictEach } from '../../src/infer/predictLogits.js';
 import { exportModel } from '../../src/jobs/export.js';
 import { generateText } from '../../src/jobs/generate.js';
@@ -15,7 +13,7 @@ import { letterModel, temporaryFolder } from '../cli/run.js';
 import { expectClose } from '../fixtures.js';
 import { parametersOf } from '../models/tinyBert.js';
 import { type ClientTensor, clientFolder, type TransformersJs, transformersJs } from './clients.js';
-import { readFamily } from './familySources.js';
+import { headedModel } from './headedModel.js';
 
 const here = clientFolder('transformers.js') !== undefined;
 const folder = await temporaryFolder();
@@ -25,32 +23,12 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
+let count = 0;
 const encoders = ['bert', 'roberta', 'distilbert', 'deberta-v3', 'deberta-types'];
 /** The oracle has no such heads of the others. */
 const withTokenHeads = ['bert', 'roberta', 'distilbert', 'deberta-v3'];
 const texts = ['a few letters', 'more of them', 'one'];
 const tolerance = { relative: 0, floor: 1e-4 };
-
-/** A checkpoint of the family oracle with a saved head and a tokenizer of letters. */
-async function headedModel(name: string, taskType: TaskType): Promise<string> {
-  const model = await letterModel(name, folder.path(`${name}-${taskType}`));
-  const oracle = await readFamily(name);
-  const task = oracle.description.tasks.find((one) => one.taskType === taskType)!;
-  const { tensors, metadata } = await openCheckpoint(model);
-  const kept: WritableTensor[] = [];
-  const head = parametersOf(oracle.all(task.head));
-  const names = new Set(head.map((one) => one.name));
-  for (const tensor of tensors.values()) {
-    if (!names.has(tensor.name)) kept.push({ name: tensor.name, shape: tensor.shape, data: await readTensor(tensor) });
-  }
-  for (const { name: tensor, shape, values } of head) kept.push({ name: tensor, shape, data: values });
-  await writeSafetensors(join(model, 'model.safetensors'), kept, metadata);
-  const path = join(model, 'config.json');
-  const config = JSON.parse(await readFile(path, 'utf8'));
-  const labels = Object.fromEntries(Array.from({ length: task.numLabels }, (_, i) => [String(i), `CLASS_${i}`]));
-  await writeFile(path, JSON.stringify({ ...config, architectures: [task.architecture], id2label: labels }));
-  return model;
-}
 
 /** Our logits for texts, or for pairs of texts, in the order of the client's batch without its padding. */
 async function ownLogits(model: string, taskType: TaskType, pairs: readonly (readonly [string, string?])[]) {
@@ -75,7 +53,7 @@ function unpadded({ data, dims }: ClientTensor, lengths: readonly number[]): Flo
 
 describe.skipIf(!here)('transformers.js', () => {
   it.each(encoders)('%s: classifies texts as diffora does', async (name) => {
-    const model = await headedModel(name, 'SEQ_CLS');
+    const model = await headedModel(folder.path(`${name}-headed-${count++}`), name, 'SEQ_CLS');
     const output = folder.path(`onnx-${name}-classes`);
     await exportModel({ model, format: 'onnx', output, dtypes: ['fp32'] });
     const classify = await client.pipeline('text-classification', output, { dtype: 'fp32' });
@@ -98,7 +76,7 @@ describe.skipIf(!here)('transformers.js', () => {
   });
 
   it.each(withTokenHeads)('%s: tags tokens as diffora does', async (name) => {
-    const model = await headedModel(name, 'TOKEN_CLS');
+    const model = await headedModel(folder.path(`${name}-headed-${count++}`), name, 'TOKEN_CLS');
     const output = folder.path(`onnx-${name}-tokens`);
     await exportModel({ model, format: 'onnx', output, dtypes: ['fp32'] });
     const tag = await client.pipeline('token-classification', output, { dtype: 'fp32' });
@@ -115,7 +93,7 @@ describe.skipIf(!here)('transformers.js', () => {
   });
 
   it.each(withTokenHeads)('%s: finds answers as diffora does, token types of pairs included', async (name) => {
-    const model = await headedModel(name, 'QUESTION_ANS');
+    const model = await headedModel(folder.path(`${name}-headed-${count++}`), name, 'QUESTION_ANS');
     const output = folder.path(`onnx-${name}-answers`);
     await exportModel({ model, format: 'onnx', output, dtypes: ['fp32'] });
     const answer = await client.pipeline('question-answering', output, { dtype: 'fp32' });

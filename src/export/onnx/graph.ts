@@ -1,11 +1,10 @@
-import { foldedWeights } from '../../adapters/foldedWeights.js';
 import { noAdapters } from '../../adapters/plan.js';
 import { buildHooks } from '../../engine/modelGraph.js';
 import { type Dim, input, ops, type Tensor } from '../../graph/index.js';
 import { standardGraph } from '../../graph/onnx/emit.js';
 import type { OnnxModel } from '../../graph/onnx/encode.js';
 import type { BatchInputs, BuildHooks, CachedDecoder } from '../../models/model.js';
-import type { ExportSource } from '../source.js';
+import { type ExportSource, foldedSource } from '../source.js';
 
 /** A weight of a file, by the name that transformers gives it. */
 export interface Weight {
@@ -28,8 +27,7 @@ export function inferenceGraph(source: ExportSource): WeightlessGraph {
   const { opened, plan, parameters } = source;
   const { model } = opened;
   const bottleneck = plan.endSubLayer !== undefined;
-  const values = new Map(parameters.map((one) => [one.name, one.values]));
-  const folded = foldedWeights(plan, model, values);
+  const folded = foldedSource(source);
   const shapes = new Map([...folded.shapes, ...parameters.map(({ name, shape }) => [name, shape] as const)]);
   const weights = new Map([...shapes].map(([name, shape]) => [name, input(name, 'float32', shape)]));
   const hooks = buildHooks(model, { plan: bottleneck ? plan : noAdapters, parameters: weights });
