@@ -34,12 +34,17 @@ export const onnx: ExportFormat = {
     return model.cached === undefined ? `${model.family} has no cache to generate with.` : undefined;
   },
 
-  notes({ opened: { model }, task }) {
-    const isRegression = model.taskType === 'SEQ_CLS' && model.numLabels === 1;
-    const isPair = model.taskType === 'SEQ_CLS' && task?.columns.pair !== undefined;
+  notes({ opened: { model }, task, config }) {
+    const { problem_type: type } = config;
+    const isSequence = model.taskType === 'SEQ_CLS';
+    const isOne = model.numLabels === 1 && type !== 'multi_label_classification';
+    const isScored = isSequence && (type === 'regression' || isOne);
+    const isPair = isSequence && task?.columns.pair !== undefined;
     return [
-      ...(isRegression
-        ? ["The pipeline 'text-classification' makes 1 of any single score: call the model and read its logits."]
+      ...(isScored
+        ? [
+            "The pipeline 'text-classification' makes probabilities of scores, 1 of a single one: call the model and read its logits.",
+          ]
         : []),
       ...(isPair
         ? ['The texts are pairs, which no pipeline takes: call tokenizer(text, { text_pair }) and the model.']

@@ -1,4 +1,4 @@
-import { transposed } from '../../adapters/baseWeight.js';
+import { transposed } from '../../checkpoint/transposed.js';
 import { type ExportSource, foldedSource } from '../source.js';
 import type { Described, GgufArchitecture, Place } from './architectures/architecture.js';
 import { headRows } from './architectures/headRows.js';

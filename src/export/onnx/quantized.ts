@@ -1,4 +1,4 @@
-import { transposed } from '../../adapters/baseWeight.js';
+import { transposed } from '../../checkpoint/transposed.js';
 import type { OnnxModel } from '../../graph/onnx/encode.js';
 import { halved, widenedRows } from './float16.js';
 import type { Weight, WeightlessGraph } from './graph.js';

@@ -32,20 +32,3 @@ export interface Place {
   /** Never in fewer bits than float32. */
   readonly exact?: true;
 }
-
-/** Parts of a name in a table: what stands in no layer, and what in each. */
-export interface Names {
-  readonly layers: RegExp;
-  readonly outside: Readonly<Record<string, string>>;
-  readonly inside: Readonly<Record<string, string>>;
-}
-
-/** llama.cpp's name of a tensor (gguf-py/gguf/constants.py). */
-export function ggufName(name: string, { layers, outside, inside }: Names): string | undefined {
-  const dot = name.lastIndexOf('.');
-  const [path, kind] = [name.slice(0, dot), name.slice(dot + 1)];
-  const match = layers.exec(path);
-  const found = match === null ? outside[path] : inside[match[2]!];
-  if (found === undefined) return undefined;
-  return match === null ? `${found}.${kind}` : `blk.${match[1]}.${found}.${kind}`;
-}

@@ -1,25 +1,8 @@
 import * as z from 'zod';
+import { ggufName, gpt2Names } from '../../../checkpoint/ggufNames.js';
 import { refuse } from '../refusal.js';
 import { float32, uint32 } from '../values.js';
-import { type GgufArchitecture, ggufName, type Names } from './architecture.js';
-
-const names: Names = {
-  layers: /^transformer\.h\.(\d+)\.(.+)$/,
-  outside: {
-    'transformer.wte': 'token_embd',
-    'transformer.wpe': 'position_embd',
-    'transformer.ln_f': 'output_norm',
-    lm_head: 'output',
-  },
-  inside: {
-    ln_1: 'attn_norm',
-    ln_2: 'ffn_norm',
-    'attn.c_attn': 'attn_qkv',
-    'attn.c_proj': 'attn_output',
-    'mlp.c_fc': 'ffn_up',
-    'mlp.c_proj': 'ffn_down',
-  },
-};
+import type { GgufArchitecture } from './architecture.js';
 
 const configSchema = z.object({
   activation_function: z.string().default('gelu_new'),
@@ -59,7 +42,7 @@ export const gpt2: GgufArchitecture = {
     };
   },
   place(name) {
-    const found = ggufName(name, names);
+    const found = ggufName(name, gpt2Names);
     if (found === undefined) return undefined;
     return { name: found, ...(found === 'position_embd.weight' ? { exact: true } : {}) };
   },

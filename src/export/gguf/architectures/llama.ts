@@ -1,25 +1,10 @@
 import * as z from 'zod';
+import { ggufName, llamaNames } from '../../../checkpoint/ggufNames.js';
 import type { Model } from '../../../models/model.js';
 import { refuse } from '../refusal.js';
 import { float32, type GgufMetadata, uint32 } from '../values.js';
-import { type Described, type GgufArchitecture, ggufName, type Names } from './architecture.js';
+import type { Described, GgufArchitecture } from './architecture.js';
 import { ropeOf } from './rope.js';
-
-const names: Names = {
-  layers: /^model\.layers\.(\d+)\.(.+)$/,
-  outside: { 'model.embed_tokens': 'token_embd', 'model.norm': 'output_norm', lm_head: 'output' },
-  inside: {
-    input_layernorm: 'attn_norm',
-    post_attention_layernorm: 'ffn_norm',
-    'self_attn.q_proj': 'attn_q',
-    'self_attn.k_proj': 'attn_k',
-    'self_attn.v_proj': 'attn_v',
-    'self_attn.o_proj': 'attn_output',
-    'mlp.gate_proj': 'ffn_gate',
-    'mlp.up_proj': 'ffn_up',
-    'mlp.down_proj': 'ffn_down',
-  },
-};
 
 const configSchema = z.object({
   hidden_act: z.string().default('silu'),
@@ -32,7 +17,7 @@ export const llama: GgufArchitecture = {
   modelTypes: ['llama', 'mistral'],
   describe: (model, warn) => describe(model, 'llama', warn),
   place(name, model) {
-    const found = ggufName(name, names);
+    const found = ggufName(name, llamaNames);
     const { heads, keyValueHeads } = sizesOf(model);
     const turned = { 'self_attn.q_proj': heads, 'self_attn.k_proj': keyValueHeads };
     const module = Object.entries(turned).find(([one]) => name.includes(`.${one}.`));
@@ -50,7 +35,7 @@ export const qwen2: GgufArchitecture = {
     return describe(model, 'qwen2', warn);
   },
   place(name) {
-    const found = ggufName(name, names);
+    const found = ggufName(name, llamaNames);
     return found === undefined ? undefined : { name: found };
   },
 };
