@@ -143,9 +143,11 @@ async function scoreFiles(
   const options = { reporter, threads, signal, maxEvalSamples };
   const { scores, examples } = await scoreTask(learned, task, options);
   const scored: ScoredFile[] = [];
+  // What is to be said of the rows has been said.
+  const silently = { ...options, reporter: { ...(reporter ?? silent), warn: () => {} } };
   for (const file of files) {
     const score = (adapted: Pick<Learned, 'opened' | 'plan' | 'parameters'>) =>
-      scoreTask({ ...learned, ...adapted }, task, options);
+      scoreTask({ ...learned, ...adapted }, task, silently);
     const found = await format.useFile(source, join(folder, file.file), score, { signal });
     scored.push({ ...file, scores: found.scores });
   }
