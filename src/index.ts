@@ -34,12 +34,15 @@ export type { Answer, Example, Split, SplitName } from './data/types.js';
 export type { WeightedLoss } from './engine/exampleLosses.js';
 export type { TrainStep } from './engine/training.js';
 export { DiffoError, type ExitCode } from './errors.js';
+export type { ExportedFile } from './export/format.js';
+export type { ExportFormatName } from './export/formats.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
 export * as graph from './graph/index.js';
 export { type ChatMessage, renderChat } from './infer/chat.js';
 export type { FinishReason } from './infer/generate.js';
 export type { SamplingOptions } from './infer/sample.js';
 export { type EvaluateOptions, type Evaluation, evaluateAdapter, type ScoringOptions } from './jobs/evaluate.js';
+export { type Exported, type ExportOptions, exportModel, type ScoredFile } from './jobs/export.js';
 export { type GeneratedText, type GenerateTextOptions, generateText } from './jobs/generate.js';
 export { type GramInspection, type GramOptions, inspectGram } from './jobs/gram.js';
 export {

@@ -23,6 +23,7 @@ const order = [
   'logs',
   'settings',
   'artifacts',
+  'export',
   'jobs',
   'serve',
   'report',

@@ -13,6 +13,8 @@ const allowed: Readonly<Record<string, readonly AdapterMethodName[]>> = {
   'jobs/demo.ts': ['head', 'lora'],
   // The hub's tag of adapters that PEFT loads.
   'adapters/card.ts': ['lora'],
+  // llama.cpp's type of adapters.
+  'export/gguf.ts': ['lora'],
 };
 
 /** Words that mean much else, and a method only where they follow that word. */

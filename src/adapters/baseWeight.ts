@@ -1,4 +1,5 @@
 import { readTensor } from '../checkpoint/safetensors.js';
+import { transposed } from '../checkpoint/transposed.js';
 import type { AdaptableModule, Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 
@@ -12,13 +13,4 @@ export async function baseWeight(model: Model, module: AdaptableModule): Promise
 export async function baseBias(model: Model, { path }: AdaptableModule): Promise<Float32Array | undefined> {
   const name = `${path}.bias`;
   return model.backbone.has(name) ? readTensor(backboneTensor(model, name)) : undefined;
-}
-
-/** [rows, columns] → [columns, rows] */
-export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column]!;
-  }
-  return turned;
 }

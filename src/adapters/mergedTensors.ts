@@ -1,6 +1,7 @@
+import { transposed } from '../checkpoint/transposed.js';
 import { DiffoError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { baseBias, baseWeight, transposed } from './baseWeight.js';
+import { baseBias, baseWeight } from './baseWeight.js';
 import type { AdapterPlan, Placement, TensorValues } from './plan.js';
 
 /**

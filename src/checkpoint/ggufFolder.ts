@@ -9,12 +9,14 @@ import { ownCacheFolder } from '../files/caches.js';
 import { fileError } from '../files/errors.js';
 import { ggufTokenizer } from '../tokenize/convert/index.js';
 import { type GgufFile, type GgufTensor, readGguf } from './gguf.js';
-import { type GgufConfig, ggufConfig, ggufTokenizerFields } from './ggufModel.js';
+import { type GgufModel, ggufModel, ggufTokenizerFields } from './ggufModel.js';
+import { huggingFaceName } from './ggufNames.js';
 import { dequantize } from './ggufQuants.js';
-import { hasPlace, huggingFaceName, permutedHeads, ropeFactorsName, takesBias, unpermuted } from './ggufTensors.js';
+import { ropeFactorsName, unpermuted } from './ggufTensors.js';
 import { readFully } from './safetensors.js';
 import { type ComputedTensor, type WritableTensor, writeSafetensors } from './safetensors-write.js';
 import { isComplete } from './snapshot.js';
+import { transposed } from './transposed.js';
 import type { TensorDType } from './types.js';
 
 /** Raise it when the conversion changes, so that folders of older versions are left alone. */
@@ -34,23 +36,24 @@ export async function ggufFolder(path: string, signal?: AbortSignal): Promise<st
   const gguf = await readGguf(path);
   const folder = join(ownCacheFolder(process.env), 'gguf', `${conversion}-${await sha256Of(gguf.file, signal)}`);
   if (await isComplete(folder)) return folder;
-  await withOutputFolder(folder, (target) => convert(gguf, target, signal), { existing: 'replace' });
+  await withOutputFolder(folder, (target) => convertGguf(gguf, target, signal), { existing: 'replace' });
   return folder;
 }
 
-async function convert(gguf: GgufFile, target: string, signal: AbortSignal | undefined): Promise<void> {
+/** Writes what {@link ggufFolder} has of a file into an empty folder. */
+export async function convertGguf(gguf: GgufFile, target: string, signal: AbortSignal | undefined): Promise<void> {
   const ropeFactors = gguf.tensors.find(({ name }) => name === ropeFactorsName);
-  const config = ggufConfig(gguf, ropeFactors === undefined ? undefined : await readValues(gguf, ropeFactors));
+  const model = ggufModel(gguf, ropeFactors === undefined ? undefined : await readValues(gguf, ropeFactors));
   const tensors = gguf.tensors
     .filter((tensor) => tensor !== ropeFactors)
-    .map((tensor) => converted(gguf, tensor, config));
-  tensors.push(...zeroBiases(tensors, config));
+    .map((tensor) => converted(gguf, tensor, model));
+  tensors.push(...zeroBiases(tensors, model));
   const { tokenizer, config: tokenizerConfig } = tokenizerOf(gguf);
   await writeSafetensors(join(target, 'model.safetensors'), tensors, { format: 'pt' }, signal);
   const write = (name: string, value: unknown) => writeFileAtomic(join(target, name), `${JSON.stringify(value)}\n`);
   await write('tokenizer.json', tokenizer);
   await write('tokenizer_config.json', tokenizerConfig);
-  await write('config.json', config);
+  await write('config.json', model.config);
 }
 
 function tokenizerOf(gguf: GgufFile) {
@@ -63,13 +66,19 @@ function tokenizerOf(gguf: GgufFile) {
   }
 }
 
-function converted(gguf: GgufFile, tensor: GgufTensor, config: GgufConfig): WritableTensor {
-  const name = huggingFaceName(tensor.name);
-  if (name === undefined || !hasPlace(name, config)) {
+function converted(gguf: GgufFile, tensor: GgufTensor, model: GgufModel): WritableTensor {
+  const { family, config } = model;
+  const name = huggingFaceName(tensor.name, family.names);
+  if (name === undefined || !hasPlace(name, model)) {
     throw new DiffoError(`${gguf.file} has a tensor "${tensor.name}", which ${config.model_type} has no place for.`);
   }
   const { shape, offset, length, type } = tensor;
-  const heads = permutedHeads(name, config);
+  const heads = family.permutedHeads?.(name, config);
+  if (family.isTransposed?.(name) === true) {
+    const [rows, columns] = shape as [number, number];
+    const compute = async () => transposed(await readValues(gguf, tensor), rows, columns);
+    return { name, shape: [columns, rows], compute } satisfies ComputedTensor;
+  }
   const dtype = kept[type];
   if (dtype !== undefined && heads === undefined) return { name, dtype, shape, file: gguf.file, offset, length };
   const compute = async () => {
@@ -79,14 +88,21 @@ function converted(gguf: GgufFile, tensor: GgufTensor, config: GgufConfig): Writ
   return { name, shape, compute } satisfies ComputedTensor;
 }
 
+/** True where the architecture has a place for a tensor, by transformers' name. */
+function hasPlace(name: string, { family, config, layers }: GgufModel): boolean {
+  const { layers: start } = family.names;
+  if (name.startsWith(start) && Number.parseInt(name.slice(start.length), 10) >= layers) return false;
+  return !name.endsWith('.bias') || family.takesBias(name.slice(0, -'.bias'.length), config);
+}
+
 /** LLaMA's biases that the file leaves out where it has others, as llama.cpp allows. */
-function zeroBiases(tensors: readonly WritableTensor[], config: GgufConfig): WritableTensor[] {
-  if (config.model_type !== 'llama') return [];
+function zeroBiases(tensors: readonly WritableTensor[], { family, config }: GgufModel): WritableTensor[] {
+  if (family.fillsBiases !== true) return [];
   const there = new Set(tensors.map(({ name }) => name));
   return tensors.flatMap(({ name: weight, shape: [rows] }) => {
     const module = weight.replace(/\.weight$/, '');
     const name = `${module}.bias`;
-    if (rows === undefined || !takesBias(module, config) || there.has(name)) return [];
+    if (rows === undefined || !family.takesBias(module, config) || there.has(name)) return [];
     return [{ name, shape: [rows], data: new Float32Array(rows) }];
   });
 }

@@ -1,21 +1,16 @@
 import { DiffoError } from '../errors.js';
 import type { GgufTokenizerFields } from '../tokenize/convert/index.js';
 import type { GgufFile, GgufValue } from './gguf.js';
+import { type GgufConfig, type GgufFamily, ggufFamilies } from './ggufFamilies.js';
 import { ggufRopeScaling, numberOf } from './ggufRope.js';
 import { refuseOthers, refuseSettings } from './ggufSettings.js';
 
-/** Architectures that can be read, with Hugging Face's model_type. */
-const modelTypes: Readonly<Record<string, string>> = { llama: 'llama', qwen2: 'qwen2' };
-
-/** config.json of a converted GGUF. */
-export interface GgufConfig extends Readonly<Record<string, unknown>> {
-  readonly model_type: string;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly num_key_value_heads: number;
-  /** LLaMA's. */
-  readonly attention_bias: boolean;
-  readonly mlp_bias?: true;
+/** What a file says of its model. */
+export interface GgufModel {
+  readonly family: GgufFamily;
+  readonly layers: number;
+  /** config.json */
+  readonly config: GgufConfig;
 }
 
 /**
@@ -23,13 +18,13 @@ export interface GgufConfig extends Readonly<Record<string, unknown>> {
  * @param ropeFactors divisors of the rotary frequencies, where the file has them
  * @throws DiffoError for an architecture that is not known, and for metadata that is missing or not known
  */
-export function ggufConfig(gguf: GgufFile, ropeFactors: Float32Array | undefined): GgufConfig {
+export function ggufModel(gguf: GgufFile, ropeFactors: Float32Array | undefined): GgufModel {
   const { metadata, tensors, file } = gguf;
   refuseOthers(gguf);
   const architecture = String(metadata.get('general.architecture'));
-  const modelType = Object.hasOwn(modelTypes, architecture) ? modelTypes[architecture] : undefined;
-  if (modelType === undefined) {
-    const known = Object.keys(modelTypes).join(', ');
+  const family = Object.hasOwn(ggufFamilies, architecture) ? ggufFamilies[architecture] : undefined;
+  if (family === undefined) {
+    const known = Object.keys(ggufFamilies).join(', ');
     throw new DiffoError(`${file} is of the architecture "${architecture}"; of GGUF files, diffora reads ${known}.`);
   }
   const setting = (key: string) => metadata.get(`${architecture}.${key}`);
@@ -47,39 +42,19 @@ export function ggufConfig(gguf: GgufFile, ropeFactors: Float32Array | undefined
   };
   const vocabulary = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
   if (vocabulary === undefined) throw new DiffoError(`${file} has no token embeddings. Download it again.`);
-  const [heads, width, context] = [need('attention.head_count'), need('embedding_length'), need('context_length')];
-  const headSize = find('attention.key_length') ?? width / heads;
-  refuseSettings(gguf, architecture, { headSize, vocabulary });
+  const headSize = find('attention.key_length') ?? need('embedding_length') / need('attention.head_count');
+  refuseSettings(gguf, architecture, { headSize, vocabulary, read: family.settings });
   const has = (pattern: RegExp) => tensors.some(({ name }) => pattern.test(name));
-  return {
-    architectures: [modelType === 'llama' ? 'LlamaForCausalLM' : 'Qwen2ForCausalLM'],
-    model_type: modelType,
-    vocab_size: vocabulary,
-    hidden_size: width,
-    intermediate_size: need('feed_forward_length'),
-    num_hidden_layers: need('block_count'),
-    num_attention_heads: heads,
-    num_key_value_heads: find('attention.head_count_kv') ?? heads,
-    ...(find('attention.key_length') === undefined ? {} : { head_dim: headSize }),
-    hidden_act: 'silu',
-    rms_norm_eps: need('attention.layer_norm_rms_epsilon'),
-    max_position_embeddings: context,
-    rope_theta: find('rope.freq_base') ?? 10_000,
-    rope_scaling: ggufRopeScaling({
-      file,
-      context,
-      setting: (key) => setting(`rope.${key}`),
-      factors: ropeFactors,
-    }),
-    tie_word_embeddings: !has(/^output\.weight$/),
-    attention_bias: modelType === 'llama' && has(/\.attn_(q|k|v|output)\.bias$/),
-    // Left out where it is false: adapters know their base by a hash of its config.json too.
-    ...(modelType === 'llama' && has(/\.ffn_(gate|up|down)\.bias$/) ? { mlp_bias: true } : {}),
+  const ropeScaling = (context: number) =>
+    ggufRopeScaling({ file, context, setting: (key) => setting(`rope.${key}`), factors: ropeFactors });
+  const config = {
+    ...family.config({ find, need, has, vocabulary, ropeScaling }),
     bos_token_id: numberOf(metadata.get('tokenizer.ggml.bos_token_id')),
     eos_token_id: endIds(metadata),
     pad_token_id: numberOf(metadata.get('tokenizer.ggml.padding_token_id')),
     torch_dtype: 'float32',
   };
+  return { family, layers: need('block_count'), config };
 }
 
 /** The tokens that end a text: llama.cpp ends one at the end of a turn or a message too, where the file names such a token. */

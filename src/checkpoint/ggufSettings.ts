@@ -1,6 +1,6 @@
 import { DiffoError } from '../errors.js';
 import type { GgufFile, GgufValue } from './gguf.js';
-import { numberOf, ropeKeys } from './ggufRope.js';
+import { numberOf } from './ggufRope.js';
 
 /** @throws DiffoError for a file that holds no whole model, said as what it is */
 export function refuseOthers({ metadata, file }: GgufFile): void {
@@ -17,7 +17,7 @@ export function refuseOthers({ metadata, file }: GgufFile): void {
   }
 }
 
-/** Settings that are read, and those that change nothing of what is computed. */
+/** Settings that are read of every family, and those that change nothing of what is computed. */
 const readSettings = new Set([
   'context_length',
   'embedding_length',
@@ -25,14 +25,6 @@ const readSettings = new Set([
   'feed_forward_length',
   'vocab_size',
   'attention.head_count',
-  'attention.head_count_kv',
-  'attention.key_length',
-  'attention.value_length',
-  'attention.layer_norm_rms_epsilon',
-  'rope.freq_base',
-  'rope.dimension_count',
-  ...ropeKeys.map((key) => `rope.${key}`),
-  'rope.scaling.finetuned',
   'tensor_data_layout',
   'pooling_type',
 ]);
@@ -41,7 +33,11 @@ const readSettings = new Set([
 export function refuseSettings(
   { metadata, file }: GgufFile,
   architecture: string,
-  { headSize, vocabulary }: { readonly headSize: number; readonly vocabulary: number },
+  {
+    headSize,
+    vocabulary,
+    read,
+  }: { readonly headSize: number; readonly vocabulary: number; readonly read: readonly string[] },
 ): void {
   /** The one value that settings beside these may have. */
   const only: Readonly<Record<string, GgufValue>> = {
@@ -56,7 +52,8 @@ export function refuseSettings(
     if (!key.startsWith(`${architecture}.`)) continue;
     const name = key.slice(architecture.length + 1);
     const wanted = Object.hasOwn(only, name) ? only[name] : undefined;
-    if (wanted === undefined ? readSettings.has(name) : (numberOf(value) ?? value) === wanted) continue;
+    const isRead = readSettings.has(name) || read.includes(name);
+    if (wanted === undefined ? isRead : (numberOf(value) ?? value) === wanted) continue;
     const said = Array.isArray(value) ? `a list of ${value.length}` : String(value);
     const instead = wanted === undefined ? '' : ` (it can be ${String(wanted)} here)`;
     throw new DiffoError(

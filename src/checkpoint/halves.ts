@@ -22,6 +22,15 @@ export function toFloat16(values: Float32Array): Uint16Array {
   return out;
 }
 
+const single = new Float32Array(1);
+const singleBits = bits(single);
+
+/** The same of one value. */
+export function halfOf(value: number): number {
+  single[0] = value;
+  return float16(singleBits[0]!);
+}
+
 function float16(x: number): number {
   const sign = (x >>> 16) & 0x8000;
   const magnitude = x & 0x7fffffff;

@@ -6,6 +6,7 @@ import { fitted } from '../wrapped.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
 import { generateCommand } from './generate.js';
 import { fittingHelp, helpItem } from './help.js';
 import { inspectCommand } from './inspect.js';
@@ -27,6 +28,7 @@ const commands = [
   serveCommand,
   inspectCommand,
   mergeCommand,
+  exportCommand,
   compareCommand,
 ];
 

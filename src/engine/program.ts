@@ -36,6 +36,7 @@ export async function openProgram<Name extends string>(
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
   const { threads, provider, parameters, lanes } = options;
+  if (model.file !== undefined) throw new Error('an exported file has no graph to build');
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
     if (dtype !== 'float32') throw new Error(`the output "${name}" of a program is ${dtype}, not float32`);

@@ -19,6 +19,8 @@ export interface Derivative<Attrs> {
 
 /** Writes nodes of an ONNX graph. Names are unique within the graph. */
 export interface Emitter {
+  /** Only operators of the ONNX standard: a file for other runtimes, which fuse what they can themselves. */
+  readonly standard: boolean;
   /** Adds a node; returns the names of its outputs (those given, or new ones). */
   node(opType: string, inputs: readonly string[], options?: EmitOptions): string[];
   /** Name of a one-dimensional int64 constant. */

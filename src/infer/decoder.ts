@@ -4,7 +4,7 @@ import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input } from '../graph/index.js';
-import type { Model } from '../models/model.js';
+import { decoderNames, type Model } from '../models/model.js';
 import { type DeviceTensor, host } from '../runtime/deviceTensor.js';
 
 /** Keys and values of every layer up to a position, as the runtime returned them. */
@@ -47,27 +47,29 @@ export async function openDecoder(model: Model, { plan, parameters, threads }: D
     key: input(key, 'float32', cacheShape),
     value: input(value, 'float32', cacheShape),
   }));
-  const program = await openProgram<'logits' | `next ${string}`>(model, {
-    plan,
-    parameters,
-    threads,
-    outputs({ hooks }) {
-      const built = cached.next(
-        {
-          inputIds: input('input_ids', 'int64', ['batch', 'seq']),
-          positions: input('positions', 'int64', ['seq']),
-          keyPositions: input('key_positions', 'int64', ['total']),
-          past,
-        },
-        hooks,
-      );
-      const presents = built.present.flatMap(({ key, value }, layer) => [
-        [`next ${cacheNames[layer]![0]}`, key] as const,
-        [`next ${cacheNames[layer]![1]}`, value] as const,
-      ]);
-      return { logits: built.logits, ...Object.fromEntries(presents) };
-    },
-  });
+  const built = () =>
+    openProgram<'logits' | `next ${string}`>(model, {
+      plan,
+      parameters,
+      threads,
+      outputs({ hooks }) {
+        const step = cached.next(
+          {
+            inputIds: input('input_ids', 'int64', ['batch', 'seq']),
+            positions: input('positions', 'int64', ['seq']),
+            keyPositions: input('key_positions', 'int64', ['total']),
+            past,
+          },
+          hooks,
+        );
+        const presents = step.present.flatMap(({ key, value }, layer) => [
+          [`next ${cacheNames[layer]![0]}`, key] as const,
+          [`next ${cacheNames[layer]![1]}`, value] as const,
+        ]);
+        return { logits: step.logits, ...Object.fromEntries(presents) };
+      },
+    });
+  const program = await (model.file?.next?.({ threads }) ?? built());
   const empty = host.zeros([1, heads, 0, headSize]);
   return {
     emptyState: { length: 0, caches: Object.fromEntries(cacheNames.flat().map((name) => [name, empty])) },
@@ -91,7 +93,7 @@ export async function openDecoder(model: Model, { plan, parameters, threads }: D
 
 /** Names of the keys and values of each layer, as graphs have them. */
 export function cacheNamesOf({ cached }: Pick<Model, 'cached'>): (readonly [key: string, value: string])[] {
-  return Array.from({ length: cached?.layers ?? 0 }, (_, layer) => [`key ${layer}`, `value ${layer}`] as const);
+  return Array.from({ length: cached?.layers ?? 0 }, (_, layer) => decoderNames(layer));
 }
 
 /** @param broken what is not finite, and where */

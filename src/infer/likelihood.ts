@@ -7,7 +7,8 @@ import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input, ops } from '../graph/index.js';
-import type { Model } from '../models/model.js';
+import type { FileProgram, Model } from '../models/model.js';
+import type { Value } from '../runtime/session.js';
 import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 
 /** A text whose tokens from `from` on are to be predicted, each from all before it. */
@@ -64,15 +65,8 @@ export async function openLikelihoods(
 ): Promise<LikelihoodReader> {
   if (model.outputsOf !== 'nextToken')
     throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
-  const program = await openProgram(model, {
-    plan,
-    parameters,
-    threads,
-    outputs({ logits }) {
-      const rows = input('rows', 'int64', ['rows']);
-      return { losses: ops.crossEntropy(logits(rows), input('labels', 'int64', ['rows'])) };
-    },
-  });
+  const file = await model.file?.logits({ threads });
+  const program = file === undefined ? await lossProgram(model, { plan, parameters }, threads) : lossesOf(file);
   return {
     async each(examples, { batchSize = 8, signal, onBatch }) {
       const scores: SequenceScore[] = new Array(examples.length);
@@ -98,6 +92,42 @@ export async function openLikelihoods(
     },
     release: () => program.release(),
   };
+}
+
+function lossProgram(model: Model, adapted: AdaptedGraph, threads: number) {
+  return openProgram(model, {
+    ...adapted,
+    threads,
+    outputs({ logits }) {
+      const rows = input('rows', 'int64', ['rows']);
+      return { losses: ops.crossEntropy(logits(rows), input('labels', 'int64', ['rows'])) };
+    },
+  });
+}
+
+/** Cross-entropy of a file's logits. */
+function lossesOf({ run, release }: FileProgram<'logits'>) {
+  return {
+    async run(feeds: Readonly<Record<string, Value>>) {
+      const { data: logits, shape } = (await run(feeds)).logits;
+      const [rows, vocabulary] = shape as [number, number];
+      const labels = feeds.labels!.data;
+      const losses = Float32Array.from({ length: rows }, (_, row) => {
+        const own = logits.subarray(row * vocabulary, (row + 1) * vocabulary);
+        return logSumExp(own) - own[Number(labels[row])]!;
+      });
+      return { losses: { data: losses } };
+    },
+    release,
+  };
+}
+
+function logSumExp(values: Float32Array): number {
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const value of values) highest = Math.max(highest, value);
+  let sum = 0;
+  for (const value of values) sum += Math.exp(value - highest);
+  return highest + Math.log(sum);
 }
 
 /** exp of the mean negative log-likelihood of all tokens together. */

@@ -1,7 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch, EncodedExample } from '../engine/batch.js';
 import { collate, evaluationBatches, tokensOf } from '../engine/batching.js';
-import { batchFeeds } from '../engine/modelGraph.js';
+import { type AdaptedGraph, batchFeeds } from '../engine/modelGraph.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
@@ -66,12 +66,8 @@ export async function openPredictor(
 ): Promise<Predictor> {
   const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
-  const program = await openProgram(model, {
-    plan,
-    parameters,
-    threads,
-    outputs: (graph) => ({ logits: graph.logits(rows) }),
-  });
+  const outputs = (graph: AdaptedGraph) => ({ logits: graph.logits(rows) });
+  const program = await (model.file?.logits({ threads }) ?? openProgram(model, { plan, parameters, threads, outputs }));
   return {
     async each(examples, { batchSize = 32, signal, onBatch }) {
       const results = new Map<EncodedExample, Float32Array>();

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { mergedTensors } from '../adapters/mergedTensors.js';
-import type { AdapterPlan } from '../adapters/plan.js';
 import { type RoundingLoss, RoundingTally } from '../adapters/roundingLoss.js';
+import { isOutputUntied, untied } from '../adapters/untiedOutput.js';
 import { mergedKey, refuseNotFinite, titleOf } from '../artifacts/adapterFolder.js';
+import { headedConfig } from '../artifacts/headedConfig.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
 import { type FloatType, floatTypeOf, roundedTo, storedTypes } from '../checkpoint/floatTypes.js';
 import { readTensor } from '../checkpoint/safetensors.js';
@@ -81,7 +82,7 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   const rounding = await roundingOf(updated, model, dtype, signal);
   if (rounding !== undefined) tellRounding(rounding, dtype, reporter);
   tellNarrowed(model, updated, dtype, reporter);
-  const isUntied = plan.untied === true || isOutputAdapted(model, plan);
+  const isUntied = isOutputUntied(plan, model);
   const base = [...model.backbone.keys(), ...(isUntied ? model.tied.keys() : [])];
   const tensors: WritableTensor[] = base.map((name) => {
     const stored = backboneTensor(model, name);
@@ -154,23 +155,15 @@ function inRange(name: string, values: Float32Array, dtype: FloatType): Float32A
   throw new DiffoError(`Weights of ${name} are too large for ${dtype}. Merge with --dtype float32.`);
 }
 
-/** What config.json says of an output over the vocabulary that has a tensor of its own. */
-const untied = { tie_word_embeddings: false };
-
-/** True where an adapter acts on a tied output, or on the embeddings that it is tied to, which PEFT never adapts alike. */
-function isOutputAdapted(model: Model, plan: AdapterPlan): boolean {
-  return [...model.tied].flat().some((name) => plan.placements.some(({ module }) => `${module.path}.weight` === name));
-}
-
 /** The base's config.json with the type of the weights and its head: class name, and what the kind of task says, such as names of classes. */
 function mergedConfig(
   { model }: Awaited<ReturnType<typeof openAdapted>>['opened'],
   task: Awaited<ReturnType<typeof openAdapted>>['loaded']['task'],
   dtype: FloatType,
 ) {
-  const { _name_or_path: _, ...config } = model.checkpoint.config;
+  const config = headedConfig(model, task);
   // Versions of transformers before 5 read the older name alone, later ones both.
   const keys = ['dtype', 'torch_dtype'].filter((key) => key in config);
   const types = Object.fromEntries((keys.length === 0 ? ['dtype'] : keys).map((key) => [key, dtype]));
-  return { ...config, ...types, architectures: [model.architecture], ...task.kind.headConfig(task) };
+  return { ...config, ...types };
 }

@@ -46,6 +46,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     padTokenId: fillerId(config.pad_token_id, config.vocab_size),
     tokenTypes: config.type_vocab_size,
     states: states('all'),
+    encoder: 'BertModel',
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

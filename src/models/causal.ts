@@ -1,11 +1,11 @@
-import { constant, ops, type Tensor } from '../graph/index.js';
+import { constant, type Dim, ops, type Tensor } from '../graph/index.js';
 import { masked, paddingBias } from './layers.js';
-import type { BatchInputs } from './model.js';
+import type { BatchInputs, CachePadding } from './model.js';
 
 /**
  * What is added to attention scores so that no token sees a later one: 0 or the most negative float, [seq, total].
  * Batches are padded on the right, where no token looks, so padding needs no mask of its own.
- * @param queries int64 [seq], @param keys int64 [total]: positions
+ * @param queries [seq], @param keys [total]: positions
  * @param window number of positions that a token sees, its own included; undefined for all
  */
 export function causalBias(queries: Tensor, keys: Tensor, window?: number): Tensor {
@@ -32,4 +32,11 @@ export function bidirectionalBias(inputs: BatchInputs, positions: Tensor, window
   const visible = ops.where(ops.greater(query, ops.add(key, size)), constant(masked), near);
   // Two hidden by both would be beyond what a float holds.
   return ops.where(ops.greater(constant(0), visible), visible, padding);
+}
+
+/** {@link causalBias} for sequences that are padded on whichever side: no token sees padding, [batch, 1, seq, total]. */
+export function paddedCausalBias({ places, attentionMask }: CachePadding, keys: Tensor, window?: number): Tensor {
+  const [batch, total] = attentionMask.shape as [Dim, Dim];
+  const isToken = ops.reshape(ops.cast(attentionMask, 'float32'), [batch, 1, 1, total]);
+  return ops.where(ops.greater(isToken, constant(0)), causalBias(places, keys, window), constant(masked));
 }

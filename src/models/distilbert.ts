@@ -89,6 +89,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     maxLength: config.max_position_embeddings,
     padTokenId: fillerId(config.pad_token_id, config.vocab_size),
     states: states('all'),
+    encoder: 'DistilBertModel',
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

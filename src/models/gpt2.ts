@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bidirectionalBias, causalBias } from './causal.js';
+import { bidirectionalBias, causalBias, paddedCausalBias } from './causal.js';
 import {
   activationNames,
   activations,
@@ -214,16 +214,17 @@ function hidingLater(inputs: BatchInputs, causal: Tensor, masksPadding: boolean)
 function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
   const { batch, seq } = sizesOf(inputs);
   const total = inputs.keyPositions.shape[0]!;
-  const bias = causalBias(inputs.positions, inputs.keyPositions);
-  const places = ops.gather(hooks.weight(`${prefix}.wpe.weight`), inputs.positions);
+  const { positions, keyPositions, padding } = inputs;
+  const bias = padding === undefined ? causalBias(positions, keyPositions) : paddedCausalBias(padding, keyPositions);
+  const places = ops.gather(hooks.weight(`${prefix}.wpe.weight`), positions);
   let state = embed(config, inputs.inputIds, places, hooks);
   const present = inputs.past.map((past, layer) => {
     const result = block(config, layer, { state, batch, seq, total, bias, past }, hooks);
     state = result.state;
     return result.cache;
   });
-  const last = ops.gather(state, finalRows(batch, seq));
-  const normal = layerNorm(`${prefix}.ln_f`, last, config.layer_norm_epsilon, hooks);
+  const wanted = inputs.logitsOf === 'all' ? state : ops.gather(state, finalRows(batch, seq));
+  const normal = layerNorm(`${prefix}.ln_f`, wanted, config.layer_norm_epsilon, hooks);
   return { logits: vocabularyLogits(normal, hooks), present };
 }
 
@@ -242,7 +243,7 @@ function stepLogits(config: Config, inputs: StepInputs, hooks: BuildHooks) {
   return { logits: vocabularyLogits(normal, hooks), added };
 }
 
-/** @param places position embeddings [seq, hidden], or of each text where all have one token [batch, hidden] */
+/** @param places position embeddings [seq, hidden] or [batch, seq, hidden], or of each text where all have one token [batch, hidden] */
 function embed(config: Config, inputIds: Tensor, places: Tensor, hooks: BuildHooks): Tensor {
   const words = ops.gather(hooks.weight(embeddings), inputIds);
   const embedded = ops.reshape(ops.add(words, places), [multiplyDims(inputIds.shape), config.n_embd]);

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bidirectionalBias, causalBias } from './causal.js';
+import { bidirectionalBias, causalBias, paddedCausalBias } from './causal.js';
 import {
   activationNames,
   activations,
@@ -277,7 +277,11 @@ function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tenso
 function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
   const { batch, seq } = sizesOf(inputs);
   const total = inputs.keyPositions.shape[0]!;
-  const bias = (window: number | undefined) => causalBias(inputs.positions, inputs.keyPositions, window);
+  const { padding, keyPositions } = inputs;
+  const bias = (window: number | undefined) =>
+    padding === undefined
+      ? causalBias(inputs.positions, keyPositions, window)
+      : paddedCausalBias(padding, keyPositions, window);
   const positions = { ...decoder.rotary.tables(inputs.positions, ops.size(total)), bias, total };
   let state = embed(decoder, inputs.inputIds, hooks);
   const present = inputs.past.map((past, layer) => {
@@ -285,8 +289,8 @@ function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
     state = result.state;
     return result.cache;
   });
-  const last = ops.gather(state, finalRows(batch, seq));
-  return { logits: vocabularyLogits(rmsNorm('model.norm', last, decoder, hooks), hooks), present };
+  const wanted = inputs.logitsOf === 'all' ? state : ops.gather(state, finalRows(batch, seq));
+  return { logits: vocabularyLogits(rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
 }
 
 function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {

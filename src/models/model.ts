@@ -1,5 +1,7 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
+import type { HostTensor } from '../runtime/deviceTensor.js';
+import type { Bindings, SessionOptions } from '../runtime/session.js';
 import type { ConfigKeys } from './keys/configKeys.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
@@ -102,12 +104,24 @@ export interface LayerCache {
 export interface CachedInputs {
   /** int64 [batch, seq]: the new tokens. */
   readonly inputIds: Tensor;
-  /** int64 [seq]: their positions. */
+  /** int64 [seq]: their positions; [batch, seq] where each sequence has its own, as padding on the left asks for. */
   readonly positions: Tensor;
   /** int64 [total], total = past + seq: the positions of everything that is in the cache after the step. */
   readonly keyPositions: Tensor;
   /** One a layer, of length `past`, which may be 0. */
   readonly past: readonly LayerCache[];
+  /** Sequences of a batch that are padded, on whichever side. */
+  readonly padding?: CachePadding;
+  /** The new tokens whose next-token logits are wanted: the last of each sequence [batch, vocab], or all [batch*seq, vocab]. */
+  readonly logitsOf?: 'last' | 'all';
+}
+
+/** What a batch of padded sequences is masked by: places in the cache, which are not positions. */
+export interface CachePadding {
+  /** float32 [seq]: places of the new tokens, counted from 0; `keyPositions` are those of the whole cache. */
+  readonly places: Tensor;
+  /** int64 [batch, total]: 0 where padding is. */
+  readonly attentionMask: Tensor;
 }
 
 /** A step of several texts at once: one token each, after as many as the text's row of the cache holds. */
@@ -126,11 +140,28 @@ export interface CachedDecoder {
   /** Key-value heads. */
   readonly heads: number;
   readonly headSize: number;
-  /** Logits of the token after the last new one [batch, vocab], and the caches with the new tokens appended. */
+  /** Logits as `logitsOf` says, by default of the last [batch, vocab], and the caches with the new tokens appended. */
   next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
   /** Logits of the token after each new one [batch, vocab], and the keys and values of these alone [batch, heads, 1, headSize]. */
   step(inputs: StepInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly added: readonly LayerCache[] };
 }
+
+/** What computes a model in the place of its graph: an exported file, to be scored. */
+export interface ModelFile {
+  /** Logits as {@link Model.logits} gives them, from the inputs of a batch. */
+  logits(options: SessionOptions): Promise<FileProgram<'logits'>>;
+  /** Decoders only: a step with a cache, from and under the names of {@link decoderNames}. */
+  next?(options: SessionOptions): Promise<FileProgram<'logits' | `next ${string}`>>;
+}
+
+/** A compiled file. */
+export interface FileProgram<Name extends string> {
+  run(feeds: Bindings): Promise<Record<Name, HostTensor<Float32Array>>>;
+  release(): Promise<void>;
+}
+
+/** Inputs of a decoder's step that hold the cache of a layer; the outputs that go on from them begin with `next `. */
+export const decoderNames = (layer: number) => [`key ${layer}`, `value ${layer}`] as const;
 
 /** A module of a head, saved and trained as a whole. */
 export interface HeadModule {
@@ -174,6 +205,8 @@ export interface Architecture {
   readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
   /** See {@link Model.states}. */
   states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** transformers' class name of the model without a head: encoders only. */
+  readonly encoder?: string;
   readonly cached?: CachedDecoder;
 }
 
@@ -221,6 +254,10 @@ export interface Model {
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** What the last layer gives for every token, its norm applied: [batch*seq, hidden]. */
   states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** See {@link Architecture.encoder}. */
+  readonly encoder: string | undefined;
+  /** What computes it in the place of a graph. */
+  readonly file?: ModelFile;
   /** Decoders only. */
   readonly cached: CachedDecoder | undefined;
 }

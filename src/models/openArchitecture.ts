@@ -71,6 +71,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
     states: (inputs, hooks) => architecture.states(inputs, hooks),
+    encoder: architecture.encoder,
     cached: outputsOf === 'nextToken' ? cached : undefined,
   };
 }

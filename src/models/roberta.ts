@@ -69,6 +69,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     padTokenId: fillerId(padTokenId, config.vocab_size),
     tokenTypes: config.type_vocab_size,
     states: states('all'),
+    encoder: `${name}Model`,
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(`${name}ForSequenceClassification`, config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

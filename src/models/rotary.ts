@@ -51,7 +51,7 @@ export interface Rotary {
   /** True where the frequencies follow from the length of a text (dynamic, LongRoPE). */
   readonly dependsOnLength: boolean;
   /**
-   * @param positions int64 [seq], or [batch, seq] where texts stand at positions of their own
+   * @param positions int64 [seq], or [batch, seq] where each sequence has its own
    * @param lengths of the whole texts, float32: a number for all, or [batch] where they differ and matter. transformers
    *   takes the longest of a batch, so that what it says of a text depends on those beside it; here it does not
    */

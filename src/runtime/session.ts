@@ -72,15 +72,39 @@ export async function compileGraph(graph: EmittedGraph, options: SessionOptions)
   } catch (error) {
     throw new DiffoError(`ONNX Runtime refused the graph: ${messageOf(error)}`, { cause: error });
   }
+  const inputNames = graph.inputs.map((value) => value.name);
   const outputNames = graph.outputs.map((output) => output.name);
+  return sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount });
+}
 
+/**
+ * Compiles a model file for the CPU, as any client of ONNX Runtime would.
+ * @throws DiffoError when the runtime refuses it
+ */
+export async function openModelFile(path: string, options: SessionOptions): Promise<Omit<Session, 'nodeCount'>> {
+  try {
+    const session = await ort.InferenceSession.create(path, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 4,
+    });
+    return sessionOf(session, { inputNames: session.inputNames, outputNames: session.outputNames });
+  } catch (error) {
+    throw new DiffoError(`ONNX Runtime refused ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
+  session: ort.InferenceSession,
+  facts: Facts,
+): Facts & Pick<Session, 'run' | 'release'> {
+  const { inputNames, outputNames } = facts;
   return {
-    inputNames: graph.inputs.map((value) => value.name),
-    outputNames,
-    nodeCount: graph.nodeCount,
+    ...facts,
     async run(feeds, into = {}) {
       const fed: Record<string, ort.Tensor> = {};
-      for (const { name } of graph.inputs) {
+      for (const name of inputNames) {
         const value = feeds[name];
         if (value === undefined) throw new Error(`the graph needs the input "${name}"`);
         fed[name] = toOrt(value);

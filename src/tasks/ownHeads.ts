@@ -37,8 +37,7 @@ export interface FoundHead {
  * @throws DiffoError for a checkpoint without a head that diffora can run
  */
 export function ownHeadOf(checkpoint: Pick<Checkpoint, 'config' | 'folder'>): FoundHead {
-  const own = Object.values(kinds).flatMap((kind) => (kind.ownHead === undefined ? [] : { head: kind.ownHead, kind }));
-  const found = [...own, { head: tokens, kind: usualKind }].find(({ head }) => head.fits(checkpoint));
+  const found = ownHeadIn(checkpoint);
   if (found !== undefined) return found;
   const { config, folder } = checkpoint;
   const architectures = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
@@ -46,4 +45,10 @@ export function ownHeadOf(checkpoint: Pick<Checkpoint, 'config' | 'folder'>): Fo
   throw new DiffoError(
     `${folder}/config.json ${known}: no head to predict with. Train one (diffora train), or give an adapter with --adapter.`,
   );
+}
+
+/** The same; undefined where there is none. */
+export function ownHeadIn(checkpoint: Pick<Checkpoint, 'config' | 'folder'>): FoundHead | undefined {
+  const own = Object.values(kinds).flatMap((kind) => (kind.ownHead === undefined ? [] : { head: kind.ownHead, kind }));
+  return [...own, { head: tokens, kind: usualKind }].find(({ head }) => head.fits(checkpoint));
 }

@@ -1,5 +1,5 @@
-/** The letters that stand for bytes in GPT-2's vocabulary (encoder.py, bytes_to_unicode). */
-const letterOfByte: readonly string[] = (() => {
+/** The letters that stand for bytes in GPT-2's vocabulary, by byte (encoder.py, bytes_to_unicode). */
+export const letterOfByte: readonly string[] = (() => {
   const printable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let others = 0;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + others++));

@@ -29,14 +29,7 @@ const LARGEST_ID = 1e7;
  * @throws DiffoError when tokenizer.json is missing, broken or of a kind that is not supported
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const path = join(folder, 'tokenizer.json');
-  const config = await readOptional(join(folder, 'tokenizer_config.json'));
-  const specialTokens = await readOptional(join(folder, 'special_tokens_map.json'));
-  const modelConfig = await readOptional(join(folder, 'config.json'));
-  const settings = { ...specialTokens, ...config };
-  const description = existsSync(path)
-    ? configured(await readJsonObject(path), settings)
-    : { ...(await convertedTokenizer(folder, settings, modelConfig)) };
+  const { path, description, config, specialTokens, settings, modelConfig } = await readTokenizer(folder);
   const { library, template } = build(path, description, config);
   const vocabulary = library.get_vocab(true);
   const vocabSize = vocabulary.size;
@@ -109,6 +102,33 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     highestId: [...vocabulary.values()].reduce((highest, id) => Math.max(highest, id), -1),
     files: TOKENIZER_FILES.map((name) => join(folder, name)).filter((file) => existsSync(file)),
   };
+}
+
+/** What the files of a tokenizer say, before it is one. */
+export interface TokenizerFiles {
+  /** Of tokenizer.json, whether it is there or made of other files. */
+  readonly path: string;
+  /** tokenizer.json, with what tokenizer_config.json says otherwise. */
+  readonly description: Readonly<Record<string, unknown>>;
+  /** tokenizer_config.json, special_tokens_map.json, and both as one, the first winning. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly specialTokens: Readonly<Record<string, unknown>>;
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** config.json */
+  readonly modelConfig: Readonly<Record<string, unknown>>;
+}
+
+/** Reads the tokenizer files of a folder. @throws DiffoError where there are none, or they are broken */
+export async function readTokenizer(folder: string): Promise<TokenizerFiles> {
+  const path = join(folder, 'tokenizer.json');
+  const config = await readOptional(join(folder, 'tokenizer_config.json'));
+  const specialTokens = await readOptional(join(folder, 'special_tokens_map.json'));
+  const modelConfig = await readOptional(join(folder, 'config.json'));
+  const settings = { ...specialTokens, ...config };
+  const description = existsSync(path)
+    ? configured(await readJsonObject(path), settings)
+    : { ...(await convertedTokenizer(folder, settings, modelConfig)) };
+  return { path, description, config, specialTokens, settings, modelConfig };
 }
 
 /** Words come again; a tokenizer need not be asked twice within a text. */

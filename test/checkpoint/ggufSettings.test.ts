@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GgufFile, GgufValue } from '../../src/checkpoint/gguf.js';
-import { ggufConfig } from '../../src/checkpoint/ggufModel.js';
+import { ggufModel } from '../../src/checkpoint/ggufModel.js';
 
 const usual: Readonly<Record<string, GgufValue>> = {
   'general.architecture': 'llama',
@@ -20,7 +20,7 @@ function configOf(more: Readonly<Record<string, GgufValue>>, factors?: Float32Ar
     metadata: new Map(Object.entries({ ...usual, ...more })),
     tensors: [embeddings],
   };
-  return ggufConfig(gguf, factors);
+  return ggufModel(gguf, factors).config;
 }
 
 describe('a setting of a GGUF file that would change the result is refused by name', () => {

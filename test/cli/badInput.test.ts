@@ -97,7 +97,7 @@ describe('usage', () => {
     expect(await diffora()).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Usage:') });
   });
 
-  it.each(['demo', 'train', 'select', 'eval', 'predict', 'inspect', 'merge'])(
+  it.each(['demo', 'train', 'select', 'eval', 'predict', 'inspect', 'merge', 'export'])(
     'has an example in %s --help',
     async (name) => {
       expect((await diffora(name, '--help')).stdout).toContain(`$ diffora ${name}`);

@@ -97,6 +97,7 @@ describe.skipIf(!canMount)('a full disk (skipped where no tmpfs may be mounted)'
       (disk) => ['train', ...quickRun(task), '--method', 'lora', '--output', join(disk, 'out')],
     ],
     ['merge', (disk) => ['merge', '--adapter', run, '--output', join(disk, 'out')]],
+    ['export', (disk) => ['export', '--adapter', run, '--format', 'onnx', '--output', join(disk, 'out')]],
     ['predict', (disk) => ['predict', '--adapter', run, '--input', many, '--output', join(disk, 'out')]],
   ])('leaves nothing of %s, which then ends well where there is space', async (_, command) => {
     let full = 0;

@@ -46,6 +46,7 @@ const writers: Readonly<Record<string, (into: string) => string[]>> = {
   'train --save-steps': (into) => ['train', ...quickRun(task), '--save-steps', '2', '--output', join(into, 'out')],
   select: (into) => ['select', ...quickSelect(task), '--output', join(into, 'out')],
   merge: (into) => ['merge', '--adapter', run, '--output', join(into, 'out')],
+  export: (into) => ['export', '--adapter', run, '--format', 'onnx', '--output', join(into, 'out')],
   predict: (into) => ['predict', '--adapter', run, '--input', task, '--output', join(into, 'out')],
   compare: (into) => ['compare', compareFile, '--output', join(into, 'out')],
 };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BYTES_PER_ELEMENT } from '../../src/checkpoint/dtype.js';
 import { readGguf } from '../../src/checkpoint/gguf.js';
-import { ggufConfig, ggufTokenizerFields } from '../../src/checkpoint/ggufModel.js';
+import { ggufModel, ggufTokenizerFields } from '../../src/checkpoint/ggufModel.js';
 import { readSafetensorsHeader, readTensor, readTensorBytes } from '../../src/checkpoint/safetensors.js';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
 import { readTorchFile } from '../../src/checkpoint/torchFile.js';
@@ -39,7 +39,7 @@ survivesBytes('a GGUF file', async () => {
   const file = await copied('tiny.gguf', 'model.gguf');
   const read = async () => {
     const gguf = await readGguf(file);
-    return [ggufConfig(gguf, undefined), ggufTokenizerFields(gguf)];
+    return [ggufModel(gguf, undefined), ggufTokenizerFields(gguf)];
   };
   return { path: file, read };
 });

@@ -18,6 +18,7 @@ import double_backward
 import families
 import gates
 import gguf_cases
+import gguf_export
 import merged_types
 import method_steps
 import odd_checkpoints
@@ -44,6 +45,7 @@ MAKERS = {
     "own-heads": own_heads.make,
     "config-cases": config_cases.make,
     "odd-checkpoints": odd_checkpoints.make,
+    "gguf-export": gguf_export.make,
 }
 SIZE_LIMIT = 8_000_000
 

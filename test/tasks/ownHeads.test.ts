@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,43 +9,9 @@ import type { EntitiesPrediction } from '../../src/tasks/kinds/entities.js';
 import type { LabelPrediction } from '../../src/tasks/kinds/kind.js';
 import type { LabelsPrediction } from '../../src/tasks/kinds/multiLabel.js';
 import { expectClose, oraclePath } from '../fixtures.js';
+import { headedCopy, readOwnHeads } from './ownHeadsOracle.js';
 
-interface Scored {
-  readonly label: string;
-  readonly score: number;
-}
-interface SequenceCase {
-  readonly checkpoint: string;
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly adapter: string | null;
-  readonly text: string;
-  readonly pair: string | null;
-  readonly logits: readonly number[];
-  /** Every label in the order of the outputs. */
-  readonly pipeline: readonly Scored[];
-}
-interface Found {
-  readonly entity_group: string;
-  readonly score: number;
-  readonly start: number;
-  readonly end: number;
-}
-/** What transformers' pipelines answered (test/oracle/own_heads.py). */
-interface Oracle {
-  readonly sequences: readonly SequenceCase[];
-  readonly entities: readonly { readonly text: string; readonly pipeline: readonly Found[] }[];
-  readonly spans: readonly {
-    readonly question: string;
-    readonly passage: string;
-    readonly answer: string;
-    readonly start: number;
-    readonly end: number;
-    readonly score: number;
-    readonly outsideIsLikelier: boolean;
-  }[];
-}
-
-const { sequences, entities, spans }: Oracle = JSON.parse(await readFile(oraclePath('own-heads.json'), 'utf8'));
+const { sequences, entities, spans } = await readOwnHeads();
 let folder: string;
 let copies = 0;
 beforeAll(async () => {
@@ -53,17 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A copy of a checkpoint with tiny-bert's tokenizer and other keys in its config.json. */
-async function checkpointWith(name: string, changes: Readonly<Record<string, unknown>> = {}): Promise<string> {
-  const model = join(folder, String(copies++));
-  await cp(oraclePath(name), model, { recursive: true });
-  for (const file of ['tokenizer.json', 'tokenizer_config.json']) {
-    await cp(oraclePath('tiny-bert', file), join(model, file));
-  }
-  const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'));
-  await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, ...changes }));
-  return model;
-}
+/** A copy of a checkpoint, its config.json changed. */
+const checkpointWith = (name: string, changes: Readonly<Record<string, unknown>> = {}) =>
+  headedCopy(join(folder, String(copies++)), name, changes);
 
 async function ownAnswer(model: string, input: { text: string; pair?: string | undefined }) {
   const [found] = await predictWithModel({ model, threads: 1, examples: (task) => readPredictInput(input, task) });

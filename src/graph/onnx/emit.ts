@@ -4,7 +4,7 @@ import { optimize } from '../passes/index.js';
 import type { EmitOptions, Emitter } from '../primitive.js';
 import { type Dim, factorsOf } from '../shape.js';
 import { nodesInOrder, type Tensor } from '../tensor.js';
-import { encodeModel, type OnnxInitializer, type OnnxNode, type OnnxValue } from './encode.js';
+import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxNode, type OnnxValue } from './encode.js';
 
 /** A graph as the runtime takes it. */
 export interface EmittedGraph {
@@ -19,13 +19,24 @@ export interface EmittedGraph {
 
 /** Optimises the graph that leads to the named outputs and emits it as one ONNX model. */
 export function emitGraph(named: Readonly<Record<string, Tensor>>): EmittedGraph {
+  const { weightsFolder, ...model } = writeGraph(named, false);
+  const { inputs, outputs, nodes } = model;
+  return { bytes: encodeModel(model), inputs, outputs, weightsFolder, nodeCount: nodes.length };
+}
+
+/** The same in operators of the ONNX standard alone, for files that other runtimes open; not serialised yet. */
+export function standardGraph(named: Readonly<Record<string, Tensor>>): OnnxModel {
+  const { weightsFolder: _, ...model } = writeGraph(named, true);
+  return model;
+}
+
+function writeGraph(named: Readonly<Record<string, Tensor>>, standard: boolean) {
   const names = Object.keys(named);
   const outputs = optimize(Object.values(named));
-  const writer = new GraphWriter(nodesInOrder(outputs), outputs);
+  const writer = new GraphWriter(nodesInOrder(outputs), outputs, standard);
   const values = outputs.map((tensor, i) => writer.output(names[i]!, tensor));
-  const { nodes, initializers, inputs } = writer;
-  const bytes = encodeModel({ nodes, initializers, inputs, outputs: values });
-  return { bytes, inputs, outputs: values, weightsFolder: writer.weightsFolder, nodeCount: nodes.length };
+  const { nodes, initializers, inputs, weightsFolder } = writer;
+  return { nodes, initializers, inputs, outputs: values, weightsFolder };
 }
 
 class GraphWriter implements Emitter {
@@ -37,7 +48,11 @@ class GraphWriter implements Emitter {
   private readonly reused = new Map<string, string>();
   private counter = 0;
 
-  constructor(order: ReturnType<typeof nodesInOrder>, outputs: readonly Tensor[]) {
+  constructor(
+    order: ReturnType<typeof nodesInOrder>,
+    outputs: readonly Tensor[],
+    readonly standard: boolean,
+  ) {
     const used = new Set<Tensor>(outputs);
     for (const node of order) for (const tensor of node.inputs) used.add(tensor);
     for (const tensor of used) if (tensor.origin.kind === 'input') this.nameOf(tensor);

@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor.js';
 export function unary(
   opType: string,
   derivative: (at: { x: Tensor; y: Tensor; dy: Tensor }, ops: Ops) => Tensor,
-  { domain = '', storage = 'inPlace' }: { domain?: '' | 'com.microsoft'; storage?: Storage } = {},
+  { storage = 'inPlace' }: { storage?: Storage } = {},
 ): Primitive<NoAttrs> {
   return {
     storage,
@@ -19,7 +19,7 @@ export function unary(
       derivative({ x: inputs[0]!, y: outputs[0]!, dy: cotangents[0]! }, ops),
     ],
     emit: ({ inputs, outputs }, onnx) => {
-      onnx.node(opType, inputs, { outputs, domain });
+      onnx.node(opType, inputs, { outputs });
     },
   };
 }

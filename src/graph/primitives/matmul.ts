@@ -44,6 +44,15 @@ export const matmul: Primitive<MatmulAttrs> = {
       onnx.node('Gemm', inputs, { outputs, attributes: flags });
     } else if (!transA && !transB && alpha === 1) {
       onnx.node('MatMul', inputs, { outputs });
+    } else if (onnx.standard) {
+      const swapped = (name: string, rank: number) => {
+        const perm = Array.from({ length: rank }, (_, axis) => axis);
+        perm.push(...perm.splice(-2).reverse());
+        return onnx.node('Transpose', [name], { attributes: { perm: { ints: perm } } })[0]!;
+      };
+      const turned = inputs.map((name, i) => ([transA, transB][i] ? swapped(name, inputTypes[i]!.shape.length) : name));
+      const [a, b] = turned as [string, string];
+      onnx.node('MatMul', [alpha === 1 ? a : onnx.node('Mul', [a, onnx.float(alpha)])[0]!, b], { outputs });
     } else {
       onnx.node('FusedMatMul', inputs, { outputs, attributes: flags, domain: 'com.microsoft' });
     }

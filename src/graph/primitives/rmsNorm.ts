@@ -31,6 +31,16 @@ export const rmsNorm: Primitive<{ readonly epsilon: number }> = {
     ];
   },
   emit: ({ inputs, outputs: [y, inverse], attrs: { epsilon } }, onnx) => {
+    if (onnx.standard) {
+      const [x, scale] = inputs as [string, string];
+      const square = onnx.node('Pow', [x, onnx.float(2)]);
+      const mean = onnx.node('ReduceMean', square, { attributes: { axes: { ints: [-1] }, keepdims: { int: 1 } } })[0]!;
+      const root = onnx.node('Sqrt', onnx.node('Add', [mean, onnx.float(epsilon)]))[0]!;
+      const name = inverse === undefined || inverse === '' ? {} : { outputs: [inverse] };
+      const factor = onnx.node('Div', [onnx.float(1), root], name)[0]!;
+      onnx.node('Mul', [onnx.node('Mul', [x, factor])[0]!, scale], { outputs: [y!] });
+      return;
+    }
     onnx.node('SimplifiedLayerNormalization', inputs, {
       outputs: [y!, inverse!],
       attributes: { axis: { int: -1 }, epsilon: { float: epsilon }, stash_type: { int: 1 } },

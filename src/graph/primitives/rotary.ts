@@ -36,6 +36,15 @@ export const rotary: Primitive<RotaryAttrs> = {
   },
   emit: ({ inputs: [x, cos, sin], outputs, attrs: { inverse } }, onnx) => {
     const turned = inverse ? onnx.node('Neg', [sin!])[0]! : sin!;
+    if (onnx.standard) {
+      const last = { attributes: { axis: { int: -1 } } };
+      const [x1, x2] = onnx.node('Split', [x!], { ...last, count: 2 }) as [string, string];
+      const product = (half: string, factor: string) => onnx.node('Mul', [half, factor])[0]!;
+      const first = onnx.node('Sub', [product(x1, cos!), product(x2, turned)])[0]!;
+      const second = onnx.node('Add', [product(x2, cos!), product(x1, turned)])[0]!;
+      onnx.node('Concat', [first, second], { ...last, outputs });
+      return;
+    }
     onnx.node('RotaryEmbedding', [x!, onnx.int64s([0]), cos!, turned], {
       outputs,
       domain: 'com.microsoft',

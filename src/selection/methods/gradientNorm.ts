@@ -1,6 +1,7 @@
-import { baseWeight, transposed } from '../../adapters/baseWeight.js';
+import { baseWeight } from '../../adapters/baseWeight.js';
 import { noAdapters } from '../../adapters/plan.js';
 import { truncatedSvd } from '../../adapters/truncatedSvd.js';
+import { transposed } from '../../checkpoint/transposed.js';
 import { BatchStream } from '../../engine/batchStream.js';
 import { openGradientStep } from '../../engine/gradientStep.js';
 import { meanGradient, meanGradientBatches } from '../../engine/meanGradient.js';

@@ -70,7 +70,8 @@ const families: readonly (readonly [names: string, split: GgufSplit])[] = [
   ['deepseek-v3 hunyuan-dense joyai-llm', split(deepseekV3)],
 ];
 
-const familyNames = families.map(([names]) => names.split(' ')[0]);
+/** The splits by their first names. */
+export const ggufSplitNames: readonly string[] = families.map(([names]) => names.split(' ')[0]!);
 const splits = new Map(families.flatMap(([names, one]) => names.split(' ').map((name) => [name, one] as const)));
 
 /**
@@ -82,8 +83,15 @@ export function ggufSplit(pre: string): GgufSplit {
   const found = splits.get(pre);
   if (found !== undefined) return found;
   throw new Error(
-    `its "tokenizer.ggml.pre" is "${pre}", and how that cuts texts is not known here; known are ${familyNames.join(', ')} and what is cut as these`,
+    `its "tokenizer.ggml.pre" is "${pre}", and how that cuts texts is not known here; known are ${ggufSplitNames.join(', ')} and what is cut as these`,
   );
+}
+
+/** The name by which llama.cpp cuts texts so; undefined where it has none. */
+export function ggufSplitName(patterns: readonly string[], ignoreMerges: boolean): string | undefined {
+  const isSame = (one: GgufSplit) =>
+    one.ignoreMerges === ignoreMerges && one.patterns.join('\n') === patterns.join('\n');
+  return families.find(([, one]) => isSame(one))?.[0].split(' ')[0];
 }
 
 const spaceOf = { s: '\\p{White_Space}', S: '\\P{White_Space}' };

@@ -1,0 +1,7 @@
+import type { ExportFormat } from './format.js';
+import { gguf } from './gguf.js';
+import { onnx } from './onnx.js';
+
+/** Every format that models are exported in, by name: a line each. */
+export const exportFormats = { onnx, gguf } as const satisfies Readonly<Record<string, ExportFormat>>;
+export type ExportFormatName = keyof typeof exportFormats;
