@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { noAdapters } from '../adapters/plan.js';
 import { makeFolders } from '../files/atomic.js';
 import { silent } from '../reporter.js';
+import { outputsAre } from '../tasks/kinds/savedLabels.js';
 import type { ExportedFile, ExportFormat } from './format.js';
 import { writeConfig, writeGenerationConfig } from './onnx/configs.js';
 import { writeModel } from './onnx/file.js';
@@ -35,10 +36,9 @@ export const onnx: ExportFormat = {
   },
 
   notes({ opened: { model }, task, config }) {
-    const { problem_type: type } = config;
     const isSequence = model.taskType === 'SEQ_CLS';
-    const isOne = model.numLabels === 1 && type !== 'multi_label_classification';
-    const isScored = isSequence && (type === 'regression' || isOne);
+    const outputs = outputsAre({ config, folder: model.checkpoint.folder });
+    const isScored = isSequence && (outputs === 'scores' || (model.numLabels === 1 && outputs !== 'anyLabels'));
     const isPair = isSequence && task?.columns.pair !== undefined;
     return [
       ...(isScored
