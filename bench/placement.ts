@@ -10,6 +10,7 @@
  * Every seed has its own order of the data, its own A and head; one tenth of the training examples (seed 1) is held out from all
  * of them. Chosen are modules on the rest, trained is on the rest, for two epochs at 1e-3, then the loss is measured on what was
  * held out and the first metric on dev. A line a training is added to FOLDER/TASK.jsonl; what stands there is not repeated.
+ * `gradient-norm-per-parameter` is `gradient-norm` with --measure-per parameter, and so for every other.
  * `choose` keeps what each selection measures in FOLDER/choices/ (or --choices DIR), which `train` does when it finds it missing; it runs on the CPU.
  */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -176,8 +177,12 @@ async function run(): Promise<void> {
     for (const seed of seeds) {
       for (const selection of flags.selections.split(',')) {
         if (done.has(keyOf({ task: flags.task, budget, selection, seed }))) continue;
-        const { values, modules } = await choose(selection, seed);
-        const allowance = allowanceFor(model, budget, searches[selection]?.scope);
+        const measure = selection.replace(perParameter, '');
+        const { values, modules } = await choose(measure, seed);
+        const allowance: Allowance = {
+          ...allowanceFor(model, budget, searches[measure]?.scope),
+          measurePer: measure === selection ? 'module' : 'parameter',
+        };
         const kept = modules ?? splitByGamma(model, discretise(values!, allowance)).kept;
         if (kept.reduce((sum, one) => sum + one.inFeatures + one.outFeatures, 0) <= budget)
           wanted.push({ selection, seed, kept });
@@ -194,6 +199,9 @@ async function run(): Promise<void> {
     }
   }
 }
+
+/** Stands behind the name of a selection whose measures are held against trainable numbers. */
+const perParameter = '-per-parameter';
 
 /** Forms of DiffoRA's search. `length`: in the place of 1, as a multiple of what the search may cost. */
 interface Search {

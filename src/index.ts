@@ -56,14 +56,14 @@ export {
 } from './jobs/inspect.js';
 export { type Merged, type MergeOptions, mergeAdapter } from './jobs/merge.js';
 export { type PredictAdapterOptions, type PredictionOptions, predictWithAdapter } from './jobs/predict.js';
-export { type PredictInput, readPredictInput } from './jobs/predictInput.js';
+export { type PredictInput, type PredictionInput, readPredictInput } from './jobs/predictInput.js';
 export { type PredictModelOptions, predictWithModel } from './jobs/predictModel.js';
 export type { RunRecord } from './jobs/runFolder.js';
 export type { RunOptions } from './jobs/savedRun.js';
 export { select as selectToFolder } from './jobs/select.js';
 export { type FinishedRun, train as trainToFolder } from './jobs/train.js';
 export type { ValidationLoss } from './jobs/trainedRun.js';
-export type { Adapter, PredictionInput } from './library/adapter.js';
+export type { Adapter } from './library/adapter.js';
 export { loadAdapter } from './library/loadAdapter.js';
 export { type LoadTaskOptions, loadTask } from './library/loadTask.js';
 export { selectModules } from './library/selectModules.js';
@@ -87,6 +87,8 @@ export type { GramReport } from './selection/gram.js';
 export type { SelectionMethod } from './selection/method.js';
 export { type SelectionName, type SelectionSettingName, selectionMethods } from './selection/registry.js';
 export type { SharedSetting } from './selection/settings.js';
+export { type RunningServer, type ServeOptions, serve } from './serve/serve.js';
+export type { ServeSettingsInput } from './serve/settings.js';
 export {
   type DataConfig,
   type FlatConfig,

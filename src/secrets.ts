@@ -1,5 +1,6 @@
 /** Environment variables whose values are nobody's to see. */
 const secretVariables = [
+  'DIFFORA_API_KEY',
   'HF_TOKEN',
   'HUGGING_FACE_HUB_TOKEN',
   'WANDB_API_KEY',

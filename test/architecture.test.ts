@@ -25,6 +25,7 @@ const order = [
   'artifacts',
   'export',
   'jobs',
+  'serve',
   'report',
   'library',
   'cli',

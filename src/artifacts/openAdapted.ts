@@ -41,16 +41,24 @@ export interface Learned extends Adapted {
   readonly trainedRows?: KnownRows | undefined;
 }
 
+/** The base model that an adapter names, as {@link loadModel} takes it. */
+export function baseNameOf({ baseModel, revision }: Pick<LoadedAdapter, 'baseModel' | 'revision'>): string {
+  return revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
+}
+
 /** Opens an adapter on its base model, ready to predict. */
 export async function openAdapted(options: AdapterOptions): Promise<Learned & { readonly loaded: LoadedAdapter }> {
   const { adapter: path, model: given, taskType: askedType, anyBase = false, reporter = silent, signal } = options;
   const givenName = typeof given === 'object' ? given.name : given;
   const loaded: LoadedAdapter = await openAdapter(path, { baseModel: givenName, taskType: askedType });
-  const { baseModel, revision, taskType } = loaded;
-  const named = revision === undefined || existsSync(baseModel) ? baseModel : `${baseModel}@${revision}`;
+  const { taskType } = loaded;
   const head = { taskType, numLabels: outputsOf(loaded.task), head: headPartOf(loaded) } as const;
   const open = async () =>
-    withHead(typeof given === 'object' ? given : await loadModel(given ?? named, { reporter, signal }), head, reporter);
+    withHead(
+      typeof given === 'object' ? given : await loadModel(given ?? baseNameOf(loaded), { reporter, signal }),
+      head,
+      reporter,
+    );
   const opened = await open().catch((error) => {
     if (given !== undefined || !(error instanceof DiffoError)) throw error;
     const hint = `That is the base model which ${loaded.folder} names; --model gives another place of it.`;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
@@ -7,6 +7,7 @@ import { jsonLines } from '../files/json.js';
 import { generateText } from '../jobs/generate.js';
 import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';
+import { numberAbove0, numberFrom, wholeNumber } from './numberFlags.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
 import { addTrainFlags, givenSettings } from './trainFlags.js';
@@ -135,28 +136,4 @@ async function readPrompts(path: string): Promise<string[]> {
   const prompts = text.split(/\r?\n/).filter((line) => line !== '');
   if (prompts.length === 0) throw usageError(`${path} has no prompts: a prompt a line is read.`);
   return prompts;
-}
-
-function numberFrom(lowest: number, highest = Number.POSITIVE_INFINITY): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= lowest && value <= highest && Number.isFinite(value)) return value;
-    const range = highest === Number.POSITIVE_INFINITY ? `of at least ${lowest}` : `from ${lowest} to ${highest}`;
-    throw new InvalidArgumentError(`It takes a number ${range}.`);
-  };
-}
-
-function numberAbove0(text: string): number {
-  const value = numberFrom(0)(text);
-  if (value > 0) return value;
-  throw new InvalidArgumentError('It takes a number above 0.');
-}
-
-function wholeNumber(lowest: number): (text: string) => number {
-  const parse = numberFrom(lowest);
-  return (text) => {
-    const value = parse(text);
-    if (Number.isInteger(value)) return value;
-    throw new InvalidArgumentError(`It takes a whole number of at least ${lowest}.`);
-  };
 }

@@ -13,6 +13,7 @@ import { inspectCommand } from './inspect.js';
 import { mergeCommand } from './merge.js';
 import { predictCommand } from './predict.js';
 import { selectCommand } from './select.js';
+import { serveCommand } from './serve.js';
 import type { Terminal } from './terminal.js';
 import { trainCommand } from './train.js';
 
@@ -24,6 +25,7 @@ const commands = [
   evalCommand,
   predictCommand,
   generateCommand,
+  serveCommand,
   inspectCommand,
   mergeCommand,
   exportCommand,

@@ -3,6 +3,7 @@ import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host, zerosLike } from '../runtime/deviceTensor.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
+import type { Bindings } from '../runtime/session.js';
 import type { Batch } from './batch.js';
 import { dropoutSites } from './dropout.js';
 import { type FrozenPrefix, startingAt } from './frozenPrefix.js';
@@ -37,8 +38,12 @@ export interface GradientStepOptions {
 export interface GradientStep {
   /** Gradients of the last run, in the order of `wrt`; overwritten by the next run. */
   readonly gradients: readonly Float32Array[];
-  /** Loss of a batch; fills `gradients`. `step` selects the dropout masks. */
-  run(batch: Batch, step: number): Promise<number>;
+  /**
+   * Loss of a batch; fills `gradients`.
+   * @param step selects the dropout masks
+   * @param values of parameters, in the place of those that it was compiled with
+   */
+  run(batch: Batch, step: number, values?: Bindings): Promise<number>;
   release(): Promise<void>;
 }
 
@@ -65,8 +70,9 @@ export async function openGradientStep(model: Model, options: GradientStepOption
   const into = { loss, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
   return {
     gradients: gradients.map((one) => one.host()),
-    async run(batch, step) {
-      await program.run({ ...batchFeeds(batch, true), ...sites?.feeds(step), ...(await states?.feeds(batch)) }, into);
+    async run(batch, step, values) {
+      const ofBatch = { ...batchFeeds(batch, true), ...sites?.feeds(step), ...(await states?.feeds(batch)) };
+      await program.run({ ...values, ...ofBatch }, into);
       return loss.data[0]!;
     },
     release: () => releaseAll(states === undefined ? [program] : [program, states]),

@@ -13,10 +13,11 @@ export interface LaneSteps {
   /** Of the last run, in the order of `wrt`: [lanes, …shape] each. */
   readonly gradients: readonly Float32Array[];
   /**
-   * @param batches one for each lane, all of one length. Those of each size run by themselves: a run costs what all lanes cost
+   * @param batches one for each lane, all of one length
+   * @param step selects the dropout masks
    * @returns the mean of the losses
    */
-  run(batches: readonly Batch[]): Promise<number>;
+  run(batches: readonly Batch[], step: number): Promise<number>;
   release(): Promise<void>;
 }
 
@@ -29,7 +30,7 @@ export interface LaneOptions extends Pick<SessionOptions, 'provider'> {
 
 /**
  * Compiles the step of `openGradientStep` once for many lanes that share the base model and have parameters and
- * batches of their own. Dropout is off.
+ * batches of their own. Dropout is off. Batches of each size run by themselves: a run costs what all lanes cost.
  *
  * @param options `parameters` as in a step of one lane; those that `tensors` lacks are shared by all
  */

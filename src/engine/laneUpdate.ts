@@ -34,7 +34,7 @@ export function stackLanes(each: readonly (readonly Parameter[])[]): StackedLane
 }
 
 /** The batches of a step, one a lane, padded alike. */
-export function laneBatches(streams: readonly BatchStream[], step: number): Batch[] {
+function laneBatches(streams: readonly BatchStream[], step: number): Batch[] {
   const length = Math.max(...streams.map((stream) => stream.lengthAt(step)));
   return streams.map((stream) => stream.at(step, length));
 }
@@ -54,6 +54,8 @@ export interface LaneUpdateOptions {
   readonly objective: Objective;
   readonly weightDecay: number;
   readonly maxGradNorm: number;
+  /** The lanes' batches are of one length: what runs in one graph needs that. Default true. */
+  readonly areAlike?: boolean;
 }
 
 /**
@@ -61,7 +63,8 @@ export interface LaneUpdateOptions {
  * rate. Where the loss or gradient of one is not finite, or has no label, the step of all is left out.
  */
 export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): Update {
-  const { objective, weightDecay, maxGradNorm } = options;
+  const { objective, weightDecay, maxGradNorm, areAlike = true } = options;
+  const streams = lanes.map(({ batches }) => batches);
   const optimizers = lanes.map(({ parameters }) => adamW(parameters, { weightDecay }));
   const memory = together(
     Object.fromEntries(
@@ -81,12 +84,9 @@ export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): 
       );
       return {
         async run(step): Promise<Outcome> {
-          const batches = laneBatches(
-            lanes.map((lane) => lane.batches),
-            step,
-          );
+          const batches = areAlike ? laneBatches(streams, step) : streams.map((stream) => stream.at(step));
           if (batches.some((batch) => objective.weight(batch) === 0)) return { kind: 'unlabelled', batches };
-          const loss = await steps.run(batches);
+          const loss = await steps.run(batches, step);
           const norms = gradients.map((own) => clipGlobalNorm(own, maxGradNorm));
           const outcome = outcomeOf(batches, loss, Math.hypot(...norms) / Math.sqrt(norms.length));
           if (outcome.kind !== 'done') return outcome;

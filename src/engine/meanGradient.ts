@@ -4,7 +4,7 @@ import type { GradientStep } from './gradientStep.js';
 import { refuseNotFiniteGradient } from './notFinite.js';
 
 /** Batches whose mean gradient says where a model would move, before anything is trained. */
-const usualBatches = 16;
+export const usualBatches = 16;
 
 /** How many batches of a stream a mean gradient is over: 16, or an epoch where that is fewer. */
 export function meanGradientBatches({ stepsPerEpoch }: BatchStream): number {

@@ -49,13 +49,23 @@ export interface AdaptedGraph {
    * @param rows causal models: the positions to give logits for
    */
   logits(rows?: Tensor): Tensor;
+  /** {@link Model.states} of the batch inputs, and their attention mask. */
+  states(): { readonly states: Tensor; readonly attentionMask: Tensor };
 }
 
 /** The graph of a model with adapters, to be built once. */
 export function adaptedGraph(model: Model, { parameters, gates, ...options }: AdaptedGraphOptions): AdaptedGraph {
   const inputs = parameterInputs(parameters);
   const hooks = buildHooks(model, { ...options, parameters: inputs, ...(gates && { gate: gates(inputs) }) });
-  return { inputs, hooks, logits: (rows) => model.logits(batchInputs(rows), hooks) };
+  return {
+    inputs,
+    hooks,
+    logits: (rows) => model.logits(batchInputs(rows), hooks),
+    states() {
+      const batch = batchInputs(undefined);
+      return { states: model.states(batch, hooks), attentionMask: batch.attentionMask };
+    },
+  };
 }
 
 /** Weights from the checkpoint or from `parameters`, adapters as the plan says. */

@@ -40,9 +40,9 @@ export async function openOwn(
   const options = ownHeadOptions(checkpoint);
   if (options === undefined) reporter.info(`${name} has no head that diffora runs: its hidden states are exported.`);
   const opened = withHead(loaded, options ?? anyHead, reporter);
-  const { states, architecture } = opened.model;
+  const { encoder, architecture } = opened.model;
   const { _name_or_path: _, ...config } = checkpoint.config;
-  const named = options === undefined ? states!.architecture : architecture;
+  const named = options === undefined ? encoder : architecture;
   const outputs = options === undefined ? 'states' : 'logits';
   return { name, opened, plan: noAdapters, parameters: [], outputs, config: { ...config, architectures: [named] } };
 }
@@ -54,6 +54,6 @@ const anyHead = { taskType: 'TOKEN_CLS', numLabels: 1 } as const;
 function ownHeadOptions(checkpoint: Checkpoint): ModelOptions | undefined {
   const head = ownHeadIn(checkpoint)?.head;
   if (head !== undefined) return { taskType: head.taskType, numLabels: labelNames(checkpoint).length, head: 'none' };
-  if (openModel(checkpoint, anyHead).states !== undefined) return undefined;
+  if (openModel(checkpoint, anyHead).encoder !== undefined) return undefined;
   return { taskType: 'CAUSAL_LM', numLabels: 0, head: 'none' };
 }

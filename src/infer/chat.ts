@@ -24,8 +24,11 @@ export function renderChat(
     return new Template(template).render({ ...specialTokens, messages, add_generation_prompt: true });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new DiffoError(`The model's chat template cannot be used: ${reason}. Give a plain prompt, without --chat.`, {
-      cause: error,
-    });
+    throw new DiffoError(
+      `The model's chat template cannot be used: ${reason}. Give a plain prompt in the place of a chat.`,
+      {
+        cause: error,
+      },
+    );
   }
 }

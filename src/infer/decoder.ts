@@ -25,21 +25,24 @@ export interface Decoder {
   release(): Promise<void>;
 }
 
+export interface DecoderOptions {
+  readonly plan: AdapterPlan;
+  readonly parameters: readonly Parameter[];
+  readonly threads: number;
+}
+
 /**
  * Compiles a decoder with the adapters of a plan.
  * @throws DiffoError when the model has no causal head
  */
-export async function openDecoder(
-  model: Model,
-  { plan, parameters, threads }: { plan: AdapterPlan; parameters: readonly Parameter[]; threads: number },
-): Promise<Decoder> {
+export async function openDecoder(model: Model, { plan, parameters, threads }: DecoderOptions): Promise<Decoder> {
   const { cached } = model;
   if (cached === undefined) {
     throw new DiffoError(`${model.checkpoint.name} (${model.family}) cannot generate text: it is no causal model.`);
   }
-  const { layers, heads, headSize } = cached;
+  const { heads, headSize } = cached;
   const cacheShape = ['batch', heads, 'past', headSize];
-  const cacheNames = Array.from({ length: layers }, (_, layer) => decoderNames(layer));
+  const cacheNames = cacheNamesOf(model);
   const past = cacheNames.map(([key, value]) => ({
     key: input(key, 'float32', cacheShape),
     value: input(value, 'float32', cacheShape),
@@ -81,15 +84,23 @@ export async function openDecoder(
       const caches = Object.fromEntries(cacheNames.flat().map((name) => [name, results[`next ${name}`]!]));
       const logits = results.logits.data;
       const broken = firstNotFinite([{ name: 'logits', values: logits }]);
-      if (broken !== undefined) {
-        throw new NotFiniteError(
-          `${model.checkpoint.name} cannot say which token follows: ${broken}. The adapter has diverged or the base model is broken; take another.`,
-        );
-      }
+      if (broken !== undefined) throw notFiniteLogits(model, broken);
       return { logits, state: { length: total, caches } };
     },
     release: () => program.release(),
   };
+}
+
+/** Names of the keys and values of each layer, as graphs have them. */
+export function cacheNamesOf({ cached }: Pick<Model, 'cached'>): (readonly [key: string, value: string])[] {
+  return Array.from({ length: cached?.layers ?? 0 }, (_, layer) => decoderNames(layer));
+}
+
+/** @param broken what is not finite, and where */
+export function notFiniteLogits({ checkpoint }: Pick<Model, 'checkpoint'>, broken: string): NotFiniteError {
+  return new NotFiniteError(
+    `${checkpoint.name} cannot say which token follows: ${broken}. The adapter has diverged or the base model is broken; take another.`,
+  );
 }
 
 function counting(start: number, end: number): BigInt64Array {

@@ -12,6 +12,9 @@ import { isUnknown, unknownTask } from '../tasks/task.js';
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
 export type PredictInput = { readonly text: string; readonly pair?: string | undefined } | { readonly file: string };
 
+/** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
+export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };
+
 /** What rows look like where no adapter says so: the usual columns of a kind. */
 export function plainTask(kind: Kind): TaskFile {
   const columns = usualColumns({ path: '', columns: [], rows: [] }, {}, kind);
@@ -66,4 +69,20 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
 export function warnOfEmpty(examples: readonly Example[], { warn }: Pick<Reporter, 'warn'>): void {
   const empty = examples.filter(({ text }) => text.trim() === '').length;
   if (empty > 0) warn(examples.length === 1 ? 'The text is empty.' : `${empty} of ${examples.length} texts are empty.`);
+}
+
+/**
+ * An input as an example of a task.
+ * @param i its place among the inputs
+ * @throws DiffoError (usage) for a pair that the task does not have, or one that is missing
+ */
+export function inputExample(input: PredictionInput, i: number, task: TaskFile): Example {
+  const { name, columns } = task;
+  const { text, pair } = typeof input === 'string' ? { text: input } : input;
+  const isPair = columns.pair !== undefined;
+  if (!isUnknown(task) && isPair !== (pair !== undefined)) {
+    const what = isPair ? `pairs of texts ("${columns.pair}"), and it has no pair` : 'single texts, and it has a pair';
+    throw usageError(`Input ${i + 1}: the task ${name} is about ${what}.`);
+  }
+  return { id: String(i + 1), text, ...(pair === undefined ? {} : { pair }) };
 }

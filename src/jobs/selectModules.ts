@@ -9,9 +9,16 @@ import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js';
-import { type Allowance, discretise, type ParameterLimit, refuseTooSmall } from '../selection/discretise.js';
+import {
+  type Allowance,
+  discretise,
+  type MeasurePer,
+  type ParameterLimit,
+  refuseTooSmall,
+  worthOf,
+} from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
-import type { SelectionSettings } from '../selection/method.js';
+import type { PassSettings, SelectionSettings } from '../selection/method.js';
 import { meanSizes } from '../selection/price.js';
 import { asksForPrice, type Pricing, pricingOf } from '../selection/pricing.js';
 import { selectionMethods } from '../selection/registry.js';
@@ -27,6 +34,7 @@ import {
   type TrainConfig,
 } from '../settings/config.js';
 import type { Task } from '../tasks/task.js';
+import { trainingSteps } from './fineTune.js';
 import { leastSize, planRun } from './plan.js';
 import type { RunContext } from './runContext.js';
 
@@ -78,7 +86,7 @@ export async function selectModules(
       `--select ${name} measures values that are not finite, and chooses nothing by them. ${divergenceCure}`,
     );
   }
-  const priced = pricing?.choose(selected.values);
+  const priced = pricing?.choose(worthOf(selected.values, allowance));
   const dam: Dam = {
     format: 'diffora-dam/2',
     select: name,
@@ -89,6 +97,7 @@ export async function selectModules(
     keep,
     ...(budget === undefined ? {} : { budget }),
     ...(config.method.parameters === undefined ? {} : { parameters: config.method.parameters }),
+    ...(allowance.measurePer === 'parameter' ? { measurePer: allowance.measurePer } : {}),
     scope: allowance.scope,
     share,
     seed,
@@ -143,24 +152,43 @@ function halvesOf(train: readonly EncodedExample[], seed: number): Halves {
   };
 }
 
+/** Searches that share a matrix, unless it is said otherwise. */
+const usualTeam = 4;
+
+/** A search of fewer steps moves nothing. */
+const leastSearchSteps = 4;
+
+/** Steps of a search or a joint run. @param examples of the half that weights learn on */
+function searchStepsOf(config: TrainConfig, examples: number, settings: PassSettings): number {
+  const { selection, optimisation } = config;
+  const { searchSteps, searchEpochs, searchShare } = selection;
+  if (searchSteps !== undefined) return searchSteps;
+  if (searchEpochs !== undefined) return Math.ceil((searchEpochs * examples) / optimisation.batchSize);
+  const stepsPerEpoch = Math.ceil((2 * examples) / optimisation.batchSize);
+  const passes = searchShare * trainingSteps(optimisation, stepsPerEpoch);
+  const { before, perStep } = choosingMethodOf(config)?.passes?.(settings) ?? { before: 0, perStep: 1 };
+  return Math.max(leastSearchSteps, Math.floor((passes - before) / perStep));
+}
+
 /** What a way to choose modules reads of a configuration. @param examples of the half that weights learn on */
 export function selectionSettingsOf(config: TrainConfig, examples: number): SelectionSettings {
   const { method, selection, optimisation, run } = config;
-  const { searchSteps, searchEpochs } = selection;
+  const { searchOrder, damInit, searchSeeds } = selection;
+  const searchTeam = selection.searchTeam ?? (searchOrder === 'first' ? usualTeam : 1);
   return {
     rank: method.rank,
     alpha: method.alpha,
     loraDropout: method.loraDropout,
     targets: method.targets,
     relax: selection.relax,
-    searchOrder: selection.searchOrder,
+    searchOrder,
     damOptimizer: selection.damOptimizer,
-    damInit: selection.damInit,
+    damInit,
     damLr: selection.damLr,
     entropyWeight: selection.entropyWeight,
-    searchSeeds: selection.searchSeeds,
-    searchTeam: selection.searchTeam,
-    steps: searchSteps ?? Math.ceil((searchEpochs * examples) / optimisation.batchSize),
+    searchSeeds,
+    searchTeam,
+    steps: searchStepsOf(config, examples, { searchOrder, damInit, searchSeeds, searchTeam }),
     batchSize: optimisation.batchSize,
     lr: learningRateOf(config),
     headLr: optimisation.headLr,
@@ -202,10 +230,24 @@ export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | '
   const { parameters } = config.method;
   const scope = choosingMethodOf(config)?.scope ?? config.selection.scope;
   const limit = parameters === undefined ? undefined : limitOf(model, config, parameters);
-  const allowance = { scope, keep, budget, sizes: moduleSizes(model, config.method), limit };
+  const measurePer = measurePerOf(model, config, limit);
+  const allowance = { scope, keep, budget, measurePer, sizes: moduleSizes(model, config.method), limit };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
   if (keepsSome(config)) refuseTooSmall(allowance);
   return allowance;
+}
+
+/** Under a tight limit several small modules do more than a large one (docs/results/placement). */
+function measurePerOf(
+  model: Model,
+  config: Pick<TrainConfig, 'method' | 'selection'>,
+  limit: ParameterLimit | undefined,
+): MeasurePer {
+  if (!Object.hasOwn(choosingMethodOf(config)?.settings ?? {}, 'measurePer')) return 'module';
+  const { measurePer, budget } = config.selection;
+  if (measurePer !== undefined) return measurePer;
+  const isTight = limit !== undefined && limit.parameters < limit.leastOf(gridOf(model).filled(1));
+  return budget !== undefined || isTight ? 'parameter' : 'module';
 }
 
 /** False where all modules are kept and their ranks lowered, or a list says which. */

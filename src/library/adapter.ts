@@ -1,15 +1,12 @@
 import type { Learned } from '../artifacts/openAdapted.js';
 import type { TaskFile } from '../artifacts/taskFile.js';
-import type { Example } from '../data/types.js';
-import { DiffoError, usageError } from '../errors.js';
+import { DiffoError } from '../errors.js';
 import { type Evaluation, type ScoringOptions, scoreTask } from '../jobs/evaluate.js';
 import { type PredictionOptions, predictExamples } from '../jobs/predict.js';
+import { inputExample, type PredictionInput } from '../jobs/predictInput.js';
 import { refuseUnread } from '../jobs/taskSettings.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
-import { isUnknown, type Task } from '../tasks/task.js';
-
-/** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
-export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };
+import type { Task } from '../tasks/task.js';
 
 /** An adapter on its base model, in memory. It holds a compiled graph from the first prediction on, until it is closed. */
 export interface Adapter extends AsyncDisposable {
@@ -59,7 +56,7 @@ export function adapterOf(learned: Learned, threads: number): Adapter {
       during(async () => {
         const { stride, nullScoreDiffThreshold } = options;
         refuseUnread({ stride, nullScoreDiffThreshold }, task);
-        const examples = inputs.map((input, i) => exampleOf(input, i, task));
+        const examples = inputs.map((input, i) => inputExample(input, i, task));
         options.signal?.throwIfAborted();
         return predictExamples(learned, await compiled(), examples, options);
       }),
@@ -67,15 +64,4 @@ export function adapterOf(learned: Learned, threads: number): Adapter {
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function exampleOf(input: PredictionInput, i: number, task: TaskFile): Example {
-  const { name, columns } = task;
-  const { text, pair } = typeof input === 'string' ? { text: input } : input;
-  const isPair = columns.pair !== undefined;
-  if (!isUnknown(task) && isPair !== (pair !== undefined)) {
-    const what = isPair ? `pairs of texts ("${columns.pair}"), and it has no pair` : 'single texts, and it has a pair';
-    throw usageError(`Input ${i + 1}: the task ${name} is about ${what}.`);
-  }
-  return { id: String(i + 1), text, ...(pair === undefined ? {} : { pair }) };
 }

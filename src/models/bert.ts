@@ -45,7 +45,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     maxLength: config.max_position_embeddings,
     padTokenId: fillerId(config.pad_token_id, config.vocab_size),
     tokenTypes: config.type_vocab_size,
-    states: { architecture: 'BertModel', build: states('all') },
+    states: states('all'),
+    encoder: 'BertModel',
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

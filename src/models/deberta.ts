@@ -125,7 +125,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     maxLength: config.max_position_embeddings,
     padTokenId: fillerId(config.pad_token_id, config.vocab_size),
     ...(config.type_vocab_size > 0 ? { tokenTypes: config.type_vocab_size } : {}),
-    states: { architecture: 'DebertaV2Model', build: states('all', true) },
+    states: states('all', true),
+    encoder: 'DebertaV2Model',
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first', false)),
       TOKEN_CLS: (numLabels) =>

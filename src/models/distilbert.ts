@@ -88,7 +88,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     vocabSize: config.vocab_size,
     maxLength: config.max_position_embeddings,
     padTokenId: fillerId(config.pad_token_id, config.vocab_size),
-    states: { architecture: 'DistilBertModel', build: states('all') },
+    states: states('all'),
+    encoder: 'DistilBertModel',
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

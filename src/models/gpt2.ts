@@ -37,8 +37,10 @@ import type {
   CachedInputs,
   Family,
   LayerCache,
+  StepInputs,
 } from './model.js';
 import { outputName, outputTensors, outputWeight } from './outputWeight.js';
+import { stepAttention, stepBias } from './stepAttention.js';
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
@@ -122,6 +124,7 @@ function describe(checkpoint: Checkpoint): Architecture {
     vocabSize: config.vocab_size,
     maxLength: config.n_positions,
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
+    states,
     heads: {
       CAUSAL_LM: () => ({
         architecture: 'GPT2LMHeadModel',
@@ -162,6 +165,7 @@ function describe(checkpoint: Checkpoint): Architecture {
             heads,
             headSize,
             next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits(config, inputs, hooks),
+            step: (inputs: StepInputs, hooks: BuildHooks) => stepLogits(config, inputs, hooks),
           },
         }
       : {}),
@@ -224,7 +228,22 @@ function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
   return { logits: vocabularyLogits(normal, hooks), present };
 }
 
-/** @param places position embeddings [seq, hidden] or [batch, seq, hidden] */
+function stepLogits(config: Config, inputs: StepInputs, hooks: BuildHooks) {
+  const { inputIds, lengths } = inputs;
+  const batch = inputIds.shape[0]!;
+  const places = ops.gather(hooks.weight(`${prefix}.wpe.weight`), lengths);
+  const bias = stepBias(inputs);
+  let state = embed(config, inputIds, places, hooks);
+  const added = inputs.past.map((kept, layer) => {
+    const result = block(config, layer, { state, batch, seq: 1, total: 1, bias, kept }, hooks);
+    state = result.state;
+    return result.cache;
+  });
+  const normal = layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks);
+  return { logits: vocabularyLogits(normal, hooks), added };
+}
+
+/** @param places position embeddings [seq, hidden] or [batch, seq, hidden], or of each text where all have one token [batch, hidden] */
 function embed(config: Config, inputIds: Tensor, places: Tensor, hooks: BuildHooks): Tensor {
   const words = ops.gather(hooks.weight(embeddings), inputIds);
   const embedded = ops.reshape(ops.add(words, places), [multiplyDims(inputIds.shape), config.n_embd]);
@@ -239,7 +258,10 @@ interface BlockInputs {
   readonly total: Dim;
   /** [seq, total], or [batch, 1, 1 or seq, total] */
   readonly bias: Tensor;
+  /** The cache before: it is appended to. */
   readonly past?: LayerCache;
+  /** The cache of a step of one token a text: it is read where it lies. */
+  readonly kept?: LayerCache;
 }
 
 function block(config: Config, layer: number, inputs: BlockInputs, hooks: BuildHooks) {
@@ -259,7 +281,7 @@ function block(config: Config, layer: number, inputs: BlockInputs, hooks: BuildH
 function attention(
   config: Config,
   layer: number,
-  { state, batch, seq, total, bias, past }: BlockInputs,
+  { state, batch, seq, total, bias, past, kept }: BlockInputs,
   hooks: BuildHooks,
 ) {
   const { n_embd: hidden, n_head: heads } = config;
@@ -275,9 +297,14 @@ function attention(
   const value = append(past?.value, part(2));
   const byHead = config.scale_attn_weights ? 1 / Math.sqrt(headSize) : 1;
   const scaling = config.scale_attn_by_inverse_layer_idx ? byHead / (layer + 1) : byHead;
+  const cache = { key, value };
+  const output = (mixed: Tensor) => conv1d(`${path}.c_proj`, mergeHeads(mixed), hooks);
+  if (kept !== undefined) {
+    return { output: output(stepAttention({ query: part(0), added: cache, past: kept, bias, alpha: scaling })), cache };
+  }
   const scores = ops.matmul(part(0), key, { transB: true, alpha: scaling });
   const weights = hooks.dropout(ops.softmax(ops.add(scores, bias)), config.attn_pdrop);
-  return { output: conv1d(`${path}.c_proj`, mergeHeads(ops.matmul(weights, value)), hooks), cache: { key, value } };
+  return { output: output(ops.matmul(weights, value)), cache };
 }
 
 /** x W + b with W [in, out], and what the adapter adds. */

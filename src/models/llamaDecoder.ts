@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { bidirectionalBias, causalBias, paddedCausalBias } from './causal.js';
 import {
   activationNames,
@@ -26,9 +26,10 @@ import {
   sizesOf,
   splitHeads,
 } from './layers.js';
-import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache } from './model.js';
+import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache, StepInputs } from './model.js';
 import { type OutputWeight, outputTensors, outputWeight } from './outputWeight.js';
 import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
+import { stepAttention, stepBias } from './stepAttention.js';
 import { tokenHead } from './tokenHeads.js';
 
 /** A layer by name; older files say `attention` for one that sees everything. */
@@ -148,6 +149,7 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     vocabSize: config.vocab_size,
     maxLength: rotary.maxLength,
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
+    states,
     heads: {
       CAUSAL_LM: () => causalHead(variant, decoder, states),
       SEQ_CLS: (numLabels) => sequenceHead(variant, config, numLabels, states),
@@ -168,6 +170,7 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
             heads: keyValueHeads,
             headSize,
             next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits(decoder, inputs, hooks),
+            step: (inputs: StepInputs, hooks: BuildHooks) => stepLogits(decoder, inputs, hooks),
           },
         }
       : {}),
@@ -290,6 +293,21 @@ function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
   return { logits: vocabularyLogits(rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
 }
 
+function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {
+  const { inputIds, lengths } = inputs;
+  const batch = inputIds.shape[0]!;
+  const whole = ops.add(ops.cast(lengths, 'float32'), constant(1));
+  const tables = decoder.rotary.tables(ops.reshape(lengths, [batch, 1]), whole);
+  const positions = { ...tables, bias: (window: number | undefined) => stepBias(inputs, window), total: 1 };
+  let state = embed(decoder, inputIds, hooks);
+  const added = inputs.past.map((kept, layer) => {
+    const result = decoderLayer(decoder, layer, { state, batch, seq: 1, positions, kept }, hooks);
+    state = result.state;
+    return result.cache;
+  });
+  return { logits: vocabularyLogits(rmsNorm('model.norm', state, decoder, hooks), hooks), added };
+}
+
 function embed({ config }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
   const words = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
   return ops.reshape(words, [multiplyDims(inputIds.shape), config.hidden_size]);
@@ -301,7 +319,10 @@ interface LayerInputs {
   readonly batch: Dim;
   readonly seq: Dim;
   readonly positions: Positions;
+  /** The cache before: it is appended to. */
   readonly past?: LayerCache;
+  /** The cache of a step of one token a text: it is read where it lies. */
+  readonly kept?: LayerCache;
 }
 
 function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
@@ -324,7 +345,7 @@ function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hook
 function attention(
   decoder: Decoder,
   layer: number,
-  { state, batch, seq, positions, past }: LayerInputs,
+  { state, batch, seq, positions, past, kept }: LayerInputs,
   hooks: BuildHooks,
 ) {
   const { heads, keyValueHeads, headSize, biases, config, windows } = decoder;
@@ -342,12 +363,18 @@ function attention(
   const group = heads / keyValueHeads;
   const groupRows = multiplyDims([group, seq]);
   const grouped = ops.reshape(query, [batch, keyValueHeads, groupRows, headSize]);
-  const scores = ops.matmul(grouped, key, { transB: true, alpha: 1 / Math.sqrt(headSize) });
-  const visible = ops.add(ops.reshape(scores, [batch, heads, seq, total]), positions.bias(windows[layer]));
+  const [cache, bias, alpha] = [{ key, value }, positions.bias(windows[layer]), 1 / Math.sqrt(headSize)];
+  const output = (mixed: Tensor) => {
+    const merged = mergeHeads(ops.reshape(mixed, [batch, heads, seq, headSize]));
+    return linear(`${path}.o_proj`, merged, hooks, { bias: biases.output });
+  };
+  if (kept !== undefined) {
+    return { output: output(stepAttention({ query: grouped, added: cache, past: kept, bias, alpha })), cache };
+  }
+  const scores = ops.matmul(grouped, key, { transB: true, alpha });
+  const visible = ops.add(ops.reshape(scores, [batch, heads, seq, total]), bias);
   const weights = hooks.dropout(ops.softmax(visible), config.attention_dropout);
-  const mixed = ops.matmul(ops.reshape(weights, [batch, keyValueHeads, groupRows, total]), value);
-  const merged = mergeHeads(ops.reshape(mixed, [batch, heads, seq, headSize]));
-  return { output: linear(`${path}.o_proj`, merged, hooks, { bias: biases.output }), cache: { key, value } };
+  return { output: output(ops.matmul(ops.reshape(weights, [batch, keyValueHeads, groupRows, total]), value)), cache };
 }
 
 function rmsNorm(path: string, x: Tensor, { config }: Decoder, hooks: BuildHooks): Tensor {

@@ -124,6 +124,16 @@ export interface CachePadding {
   readonly attentionMask: Tensor;
 }
 
+/** A step of several texts at once: one token each, after as many as the text's row of the cache holds. */
+export interface StepInputs {
+  /** int64 [batch]: the new tokens. */
+  readonly inputIds: Tensor;
+  /** int64 [batch]: tokens of each text before it. They are the first of its row in the cache; what stands behind them is not seen. */
+  readonly lengths: Tensor;
+  /** One a layer, [batch, heads, past, headSize]. */
+  readonly past: readonly LayerCache[];
+}
+
 /** A decoder with a key-value cache. */
 export interface CachedDecoder {
   readonly layers: number;
@@ -132,6 +142,8 @@ export interface CachedDecoder {
   readonly headSize: number;
   /** Logits as `logitsOf` says, by default of the last [batch, vocab], and the caches with the new tokens appended. */
   next(inputs: CachedInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly present: readonly LayerCache[] };
+  /** Logits of the token after each new one [batch, vocab], and the keys and values of these alone [batch, heads, 1, headSize]. */
+  step(inputs: StepInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly added: readonly LayerCache[] };
 }
 
 /** What computes a model in the place of its graph: an exported file, to be scored. */
@@ -150,14 +162,6 @@ export interface FileProgram<Name extends string> {
 
 /** Inputs of a decoder's step that hold the cache of a layer; the outputs that go on from them begin with `next `. */
 export const decoderNames = (layer: number) => [`key ${layer}`, `value ${layer}`] as const;
-
-/** What an encoder gives of itself: sentence embeddings are made of it. */
-export interface States {
-  /** transformers' class name. */
-  readonly architecture: string;
-  /** [batch*seq, hidden] */
-  build(inputs: BatchInputs, hooks: BuildHooks): Tensor;
-}
 
 /** A module of a head, saved and trained as a whole. */
 export interface HeadModule {
@@ -199,8 +203,10 @@ export interface Architecture {
   /** How many token types (segments) it tells apart; undefined where it reads none. */
   readonly tokenTypes?: number;
   readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
-  /** Hidden states after the last layer, without a head: encoders only. */
-  readonly states?: States;
+  /** See {@link Model.states}. */
+  states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** transformers' class name of the model without a head: encoders only. */
+  readonly encoder?: string;
   readonly cached?: CachedDecoder;
 }
 
@@ -246,10 +252,12 @@ export interface Model {
    * token [rows, vocab], rows being batch*seq where none are named.
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** What the last layer gives for every token, its norm applied: [batch*seq, hidden]. */
+  states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
+  /** See {@link Architecture.encoder}. */
+  readonly encoder: string | undefined;
   /** What computes it in the place of a graph. */
   readonly file?: ModelFile;
-  /** Encoders only. */
-  readonly states: States | undefined;
   /** Decoders only. */
   readonly cached: CachedDecoder | undefined;
 }

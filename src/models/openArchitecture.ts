@@ -70,7 +70,8 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
-    states: architecture.states,
+    states: (inputs, hooks) => architecture.states(inputs, hooks),
+    encoder: architecture.encoder,
     cached: outputsOf === 'nextToken' ? cached : undefined,
   };
 }

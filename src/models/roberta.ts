@@ -68,7 +68,8 @@ function describe(checkpoint: Checkpoint): Architecture {
     maxLength: config.max_position_embeddings - padTokenId - 1,
     padTokenId: fillerId(padTokenId, config.vocab_size),
     tokenTypes: config.type_vocab_size,
-    states: { architecture: `${name}Model`, build: states('all') },
+    states: states('all'),
+    encoder: `${name}Model`,
     heads: {
       SEQ_CLS: (numLabels) => sequenceHead(`${name}ForSequenceClassification`, config, numLabels, states('first')),
       TOKEN_CLS: (numLabels) =>

@@ -38,7 +38,7 @@ type Config = z.infer<z.ZodObject<typeof rotaryConfigShape>>;
 
 /**
  * cos and sin of every position, scaled where the method scales attention: [seq, headSize/2] each, or [batch, 1, seq,
- * headSize/2] where they depend on the length of a text.
+ * headSize/2] where they depend on the text.
  */
 export interface RotaryTables {
   readonly cos: Tensor;
@@ -129,11 +129,8 @@ export function rotaryOf(config: Config, headSize: number, checkpoint: Pick<Chec
     maxLength: frequencies.maxLength ?? maxPositions,
     dependsOnLength: typeof inverse === 'function',
     tables(positions, lengths) {
-      const { shape } = positions;
-      const column = ops.reshape(
-        ops.cast(positions, 'float32'),
-        shape.length === 1 ? [...shape, 1] : [shape[0]!, 1, shape[1]!, 1],
-      );
+      const [seq, ...texts] = positions.shape.toReversed();
+      const column = ops.reshape(ops.cast(positions, 'float32'), [...texts.flatMap((batch) => [batch, 1]), seq!, 1]);
       const perRow = lengths.shape.length === 1 ? ops.reshape(lengths, [lengths.shape[0]!, 1, 1, 1]) : lengths;
       const angles = ops.mul(column, typeof inverse === 'function' ? inverse(perRow) : inverse);
       return { cos: ops.scale(ops.cos(angles), attentionFactor), sin: ops.scale(ops.sin(angles), attentionFactor) };

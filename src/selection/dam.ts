@@ -4,7 +4,7 @@ import { readJsonAs } from '../files/json.js';
 import type { AdaptableModule } from '../models/model.js';
 import { damOptimizers } from './damOptimizer.js';
 import { damStarts } from './damStart.js';
-import { allScopes } from './discretise.js';
+import { allScopes, measuresPer } from './discretise.js';
 import { type GridModel, gridOf } from './grid.js';
 import { prices } from './price.js';
 import { relaxations } from './relax.js';
@@ -56,6 +56,8 @@ export const damSchema = z.strictObject({
   budget: z.int().optional(),
   /** Trainable numbers that the kept modules had to fit in at rank 1, beside the ratio. */
   parameters: z.int().optional(),
+  /** Where the measures were held against trainable numbers. */
+  measurePer: z.enum(measuresPer).optional(),
   scope: z.enum(allScopes),
   share: z.enum(sharings),
   seed: z.int(),

@@ -7,6 +7,10 @@ export const scopes = ['row', 'global', 'column'] as const;
 export const allScopes = [...scopes, 'layer'] as const;
 export type Scope = (typeof allScopes)[number];
 
+/** What a measure is held against: a module as it is, or each trainable number of it. */
+export const measuresPer = ['module', 'parameter'] as const;
+export type MeasurePer = (typeof measuresPer)[number];
+
 /** Γ: 1 where a module is kept, [layers][modules]. */
 export type Gamma = readonly (readonly (0 | 1)[])[];
 
@@ -17,8 +21,10 @@ export interface Allowance {
   readonly keep: number;
   /** In the place of the share: most trainable numbers of all kept modules together. */
   readonly budget?: number | undefined;
-  /** Trainable numbers of a module, [layers][modules]; for `budget`. */
+  /** Trainable numbers of a module, [layers][modules]; for `budget` and `measurePer`. */
   readonly sizes: readonly (readonly number[])[];
+  /** Default module. */
+  readonly measurePer?: MeasurePer | undefined;
   /** Where ranks are solved for: beside the share, what is kept has to fit at the lowest of them. */
   readonly limit?: ParameterLimit | undefined;
   /** Which entries are kept, where it is not simply the largest: those that are worth their price. */
@@ -56,8 +62,9 @@ export function keptInAll(ratio: number, rows: number, columns: number): number 
  * @throws DiffoError (usage) as {@link refuseTooSmall}
  */
 export function discretise(values: readonly (readonly number[])[], allowance: Allowance): (0 | 1)[][] {
-  if (allowance.choose !== undefined) return allowance.choose(values);
-  const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + values[layer]![column]!, 0);
+  const worth = worthOf(values, allowance);
+  if (allowance.choose !== undefined) return allowance.choose(worth);
+  const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + worth[layer]![column]!, 0);
   const descending = units(values, allowance.scope)
     .map((unit) => ({ unit, value: value(unit) }))
     .sort((a, b) => b.value - a.value || before(a.unit, b.unit))
@@ -66,6 +73,15 @@ export function discretise(values: readonly (readonly number[])[], allowance: Al
   const keeper = startKeeping(values, allowance);
   for (const unit of inOrder) if (keeper.fits(unit)) keeper.keep(unit);
   return keeper.finish();
+}
+
+/** What decides: measures, or what they are for each trainable number. */
+export function worthOf(
+  values: readonly (readonly number[])[],
+  { measurePer, sizes }: Pick<Allowance, 'measurePer' | 'sizes'>,
+): readonly (readonly number[])[] {
+  if (measurePer !== 'parameter') return values;
+  return values.map((row, layer) => row.map((value, column) => value / sizes[layer]![column]!));
 }
 
 /** Every unit of a matrix, in the order of ties. */

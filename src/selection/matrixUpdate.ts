@@ -1,6 +1,5 @@
 import type { BatchStream } from '../engine/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../engine/gradientStep.js';
-import { laneBatches } from '../engine/laneUpdate.js';
 import { type Outcome, outcomeOf, type Update } from '../engine/loop.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
@@ -77,9 +76,10 @@ export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update
           const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
           const now = relaxed(noise);
           gates.parameter.values.set(now.gates);
-          const batches = laneBatches(validation, step);
+          const batchesOf = (streams: readonly BatchStream[]) => streams.map((stream) => stream.at(step));
+          const batches = batchesOf(validation);
           if (batches.some((batch) => objective.weight(batch) === 0)) return { kind: 'unlabelled', batches };
-          const loss = await gateGradient.run(batches, laneBatches(training, step), rate(step));
+          const loss = await gateGradient.run(batches, batchesOf(training), rate(step));
           const outcome = outcomeOf(batches, loss, Math.hypot(...gateGradient.gradient));
           if (outcome.kind === 'notFinite') return { ...outcome, found: `validation ${outcome.found}` };
           const weight = (options.entropyWeight * (step + 1)) / steps;

@@ -85,11 +85,16 @@ export interface Selected {
   readonly trained?: readonly Parameter[] | undefined;
 }
 
+/** What the passes of a search depend on. */
+export type PassSettings = Pick<SelectionSettings, 'searchSeeds' | 'searchTeam' | 'damInit' | 'searchOrder'>;
+
 /** A way to decide where adapters go. */
 export interface SelectionMethod {
   readonly title: string;
   /** Training graphs with adapters on all modules that it holds at a time, at most: what its memory is estimated by. */
   readonly graphs: 0 | 1 | 2;
+  /** Passes through model and back that it takes before its steps, and in each; left out, none and one. */
+  readonly passes?: (settings: PassSettings) => { readonly before: number; readonly perStep: number };
   /** Where it comes from. */
   readonly source: string;
   /** The settings of the selection that it reads, each with its range, its default and a description. */

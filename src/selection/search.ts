@@ -86,7 +86,7 @@ export interface SearchMember {
  * the logits from the loss of a batch of the validation half, then A, B and the head from the loss of a batch of the
  * training half. Dropout is on for the second and off for the first. Where one of the two has a loss or a gradient that is
  * not finite, that half of the step is left out. Several members share the matrix, which moves by the mean of their
- * gradients; weights, halves and batches are their own, and they run in one graph (first order, without dropout).
+ * gradients (in the first order); weights, halves, batches and dropout are their own.
  * @throws NotFiniteError after too many of these, or when logits or weights are not finite at the end
  */
 export async function searchDam(
@@ -99,9 +99,9 @@ export async function searchDam(
   const grid = gridOf(model);
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
   const each = await Promise.all(
-    members.map(async (one) => ({ adapters: await adapterParameters(plan, model, one.seed), head: one.head })),
+    members.map(async (one) => [...(await adapterParameters(plan, model, one.seed)), ...one.head]),
   );
-  const weights = [...each[0]!.adapters, ...head];
+  const [weights] = each as [Parameter[]];
   const gates = openGates(model, 0);
   const stream = { batchSize: options.batchSize, objective, padTokenId: model.padTokenId };
   const training = members.map((one) => new BatchStream(one.halves.train, { ...stream, seed: one.seed }));
@@ -121,10 +121,20 @@ export async function searchDam(
   const openStep = isShared
     ? sharedStep(() => openGradientStep(model, { ...drawn, wrt, largestBatch: training[0]!.largest }), wrt)
     : undefined;
-  if (members.length > 1 && !isShared) {
-    throw usageError('Searches that share a matrix run in the first order and without dropout. Set searchTeam to 1.');
+  if (members.length > 1 && options.order === 'second') {
+    throw usageError(
+      'Searches that share a matrix run in the first order. Set searchTeam to 1, or searchOrder to first.',
+    );
   }
-  const team = members.length === 1 ? undefined : searchTeam(model, each, { ...graph, parameters, gates, wrt });
+  const sizes = training.map(({ largest }) => largest);
+  const largestBatch = {
+    batch: Math.max(...sizes.map(({ batch }) => batch)),
+    seq: Math.max(...sizes.map(({ seq }) => seq)),
+  };
+  const team =
+    members.length === 1
+      ? undefined
+      : searchTeam(model, each, { ...drawn, gates, largestBatch }, hasDropout(model, drawn));
   const matrix = matrixUpdate(model, {
     ...graph,
     openStep,
@@ -157,13 +167,12 @@ export async function searchDam(
       weightDecay: 0,
       maxGradNorm,
     });
-  const all = team?.trained ?? weights;
   const history: SearchStep[] = [];
   await runLoop({
     name: 'search',
     steps,
     updates: [matrix, trained],
-    trained: all,
+    trained: each.flat(),
     memory: { history: historyState(history), ...(team && { team: team.memory }) },
     maxSkippedSteps: options.maxSkippedSteps,
     signal: options.signal,
@@ -187,9 +196,8 @@ export async function searchDam(
     logits: grid.rows(logits),
     relaxed: grid.rows(relax(options.relax, logits, groups).gates),
     history,
-    // Those of a team lie in its own arrays.
-    adapters: all.slice(0, each[0]!.adapters.length),
-    head: all.slice(each[0]!.adapters.length, weights.length),
+    adapters: weights.slice(0, weights.length - head.length),
+    head,
     ...(team && { slopes: team.slopes.map((slope) => grid.rows(slope)) }),
   };
 }

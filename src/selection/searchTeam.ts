@@ -1,7 +1,8 @@
 import type { BatchStream } from '../engine/batchStream.js';
 import type { GradientStepOptions } from '../engine/gradientStep.js';
-import { openLaneSteps } from '../engine/laneSteps.js';
-import { type Lane, laneUpdate, stackLanes } from '../engine/laneUpdate.js';
+import type { LaneSteps } from '../engine/laneSteps.js';
+import { openLaneTurns } from '../engine/laneTurns.js';
+import { type Lane, laneUpdate } from '../engine/laneUpdate.js';
 import type { Update } from '../engine/loop.js';
 import type { Parameter } from '../engine/parameters.js';
 import { shared } from '../engine/sharedStep.js';
@@ -10,10 +11,8 @@ import { doublesState, type Resumable, together } from '../state.js';
 import type { Gates } from './moduleGates.js';
 import type { GateGradient } from './unrolled.js';
 
-/** Several searches that share a matrix, as lanes of one graph. */
+/** Several searches that share a matrix. They take turns in one graph, so that a team takes the memory of one. */
 export interface SearchTeam {
-  /** A, B and head of every member, member after member. */
-  readonly trained: readonly Parameter[];
   /** What each member's gates would have moved by: the gradients of its validation loss, summed over the steps. */
   readonly slopes: readonly Float64Array[];
   readonly memory: Resumable;
@@ -28,35 +27,41 @@ export interface SearchTeam {
 
 /**
  * @param members A and B of all modules, and the head, of each
- * @param options as for the step of one member; `wrt` is the gates and then its weights
+ * @param options as for the step of the first member that learns its weights
+ * @param isDrawn whether that step has dropout; the matrix is learned without
  */
 export function searchTeam(
   model: Model,
-  members: readonly { readonly adapters: readonly Parameter[]; readonly head: readonly Parameter[] }[],
-  { gates, ...options }: Omit<GradientStepOptions, 'gates' | 'largestBatch'> & { readonly gates: Gates },
+  members: readonly (readonly Parameter[])[],
+  { gates, ...options }: Omit<GradientStepOptions, 'gates' | 'wrt'> & { readonly gates: Gates },
+  isDrawn: boolean,
 ): SearchTeam {
-  const { tensors, lanes } = stackLanes(members.map(({ adapters, head }) => [...adapters, ...head]));
   const count = members.length;
+  const weights = members[0]!;
   const slopes = members.map(() => new Float64Array(gates.parameter.values.length));
-  const open = shared(() => openLaneSteps(model, { ...options, gates: gates.of }, { count, tensors }));
+  const turnsOf = (wrt: readonly Parameter[], drawn: typeof options) => () =>
+    openLaneTurns(model, { ...drawn, gates: gates.of, wrt }, members);
+  const { dropoutSeed, dropoutRate, ...plain } = options;
+  const both = shared(turnsOf([gates.parameter, ...weights], plain));
+  const openMatrix = isDrawn ? turnsOf([gates.parameter], plain) : both;
+  const openWeights = isDrawn ? turnsOf(weights, options) : async () => without(await both(), 1);
   return {
-    trained: lanes.flat(),
     slopes,
     memory: together(Object.fromEntries(slopes.map((slope, i) => [`slope ${i + 1}`, doublesState(slope)]))),
     async openGradient() {
-      const steps = await open();
+      const steps = await openMatrix();
       const { length } = gates.parameter.values;
       const gradient = new Float32Array(length);
       return {
         gradient,
         async run(validation) {
-          const loss = await steps.run(validation);
+          const loss = await steps.run(validation, 0);
           const own = steps.gradients[0]!;
           for (let i = 0; i < length; i++) {
             let sum = 0;
-            for (const [lane, slope] of slopes.entries()) {
-              slope[i]! += own[lane * length + i]!;
-              sum += own[lane * length + i]!;
+            for (const [member, slope] of slopes.entries()) {
+              slope[i]! += own[member * length + i]!;
+              sum += own[member * length + i]!;
             }
             gradient[i] = sum / count;
           }
@@ -67,16 +72,13 @@ export function searchTeam(
     },
     update: ({ training, rate, maxGradNorm }) =>
       laneUpdate(
-        lanes.map((parameters, i): Lane => ({ parameters, batches: training[i]!, rate })),
-        {
-          objective: options.objective,
-          weightDecay: 0,
-          maxGradNorm,
-          async open() {
-            const steps = await open();
-            return { ...steps, gradients: steps.gradients.slice(1) };
-          },
-        },
+        members.map((parameters, i): Lane => ({ parameters, batches: training[i]!, rate })),
+        { objective: options.objective, weightDecay: 0, maxGradNorm, open: openWeights, areAlike: false },
       ),
   };
+}
+
+/** The steps without their first gradients. */
+function without(steps: LaneSteps, first: number): LaneSteps {
+  return { ...steps, gradients: steps.gradients.slice(first) };
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { sharings } from './dam.js';
-import { scopes } from './discretise.js';
+import { measuresPer, scopes } from './discretise.js';
 import { prices } from './price.js';
 
 /** How much is kept; a method takes those of these settings that it reads. */
@@ -11,6 +11,16 @@ export const allowanceSettings = {
     .enum(scopes)
     .default('row')
     .describe('keep the share in each row, over the whole matrix, or the same columns in every row'),
+};
+
+/** What a measure is held against; for methods whose measures are of one sign, 0 being the least. */
+export const measureSettings = {
+  measurePer: z
+    .enum(measuresPer)
+    .optional()
+    .describe(
+      'keep the modules with the largest measure, or with the largest for each trainable number (default: the latter where --budget, or --parameters below rank 1, decides)',
+    ),
 };
 
 /** The time that a step may take; for methods whose largest values are kept. */
@@ -49,12 +59,21 @@ export const trainingSettings = {
     .enum(['fresh', 'search'])
     .default('fresh')
     .describe('fine-tune from fresh A and B, or from those of the search'),
+  searchShare: z
+    .number()
+    .positive()
+    .default(0.3)
+    .describe(
+      'passes through the model that the search or the joint run may take, as a share of those of the fine-tuning',
+    ),
   searchEpochs: z
     .number()
     .positive()
-    .default(1)
-    .describe('passes of the search or the joint run over its half of the training data'),
-  searchSteps: z.int().positive().optional().describe('steps of the search, in the place of --search-epochs'),
+    .optional()
+    .describe(
+      'passes of the search or the joint run over its half of the training data, in the place of --search-share',
+    ),
+  searchSteps: z.int().positive().optional().describe('steps of the search, in the place of --search-share'),
 };
 
 /** Settings of a run beside its selection that a method may read, too. */
@@ -64,6 +83,8 @@ export type SharedSetting =
   | 'alpha'
   | 'loraDropout'
   | 'head'
+  | 'epochs'
+  | 'maxSteps'
   | 'batchSize'
   | 'gradientCheckpointing'
   | 'lr'
@@ -82,6 +103,8 @@ export const searchReads = [
   'alpha',
   'loraDropout',
   'head',
+  'epochs',
+  'maxSteps',
   'batchSize',
   'gradientCheckpointing',
   'lr',

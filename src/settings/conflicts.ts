@@ -19,6 +19,9 @@ function conflictOfSelect(asked: AskedSettings): string | undefined {
 
 function conflictIn(asked: AskedSettings): string | undefined {
   const { method, select, dam, adapter, start, parameters, budget, ranks, alphas, cachePrefix, dropout } = asked;
+  if (asked.searchOrder === 'second' && (asked.searchTeam ?? 1) > 1) {
+    return 'searchTeam moves one matrix by the gradients of several searches, each in the first order. Set searchTeam to 1, or searchOrder to first.';
+  }
   if (asked.scoreOn === 'dev' && asked.validationLoss !== true) {
     return 'scoreOn dev leaves what validationShare holds out unread. Give validationLoss, or leave one of the two out.';
   }

@@ -81,6 +81,8 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   anyBase: ({ adapter }) => needs('anyBase', 'adapter', adapter),
   keep: ({ budget }) => replaced('keep', 'budget', budget),
   searchEpochs: ({ searchSteps }) => replaced('searchEpochs', 'searchSteps', searchSteps),
+  searchShare: ({ searchSteps, searchEpochs }) =>
+    replaced('searchShare', 'searchSteps', searchSteps) ?? replaced('searchShare', 'searchEpochs', searchEpochs),
   priceWeight: ({ price }) => needs('priceWeight', 'price', price),
   earlyStopping: ({ evalSteps }) => withoutEvaluations('earlyStopping counts', evalSteps),
   keepBest: ({ evalSteps }) => withoutEvaluations('keepBest compares', evalSteps),
@@ -186,6 +188,9 @@ function idleInSelect(key: TrainKey, run: AskedSettings): string | undefined {
   }
   const name = selectionNameOf(run);
   if (name !== undefined && !readers.includes(name)) return readByOthers(key, 'select', readers, `select ${name}`);
+  if (key === 'epochs' || key === 'maxSteps') {
+    return replaced(key, 'searchSteps', run.searchSteps) ?? replaced(key, 'searchEpochs', run.searchEpochs);
+  }
   return key === 'ranks' ? needs('ranks', 'budget', run.budget) : undefined;
 }
 

@@ -50,6 +50,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     select: 'diffora',
     budget: 1000,
     scope: 'global',
+    measurePer: 'parameter',
     share: 'column',
     start: 'search',
     relax: 'sigmoid',
@@ -93,6 +94,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     logDir: folder.path('logs'),
   }),
   ratio: () => ({ ...common, method: 'diffora', keep: 0.4, searchEpochs: 2 }),
+  share: () => ({ ...common, method: 'diffora', rank: 2, searchShare: 0.1 }),
   ranks: () => ({ ...common, method: 'lora', rank: 2, ranks: { query: 3 }, alphas: { query: 6 } }),
   fitted: () => ({ ...common, method: 'lora', rank: 2, parameters: 4000, saveModules: ['LayerNorm'] }),
   upper: () => ({

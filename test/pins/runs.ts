@@ -30,16 +30,20 @@ export const runs = {
     '--task cola --method adalora --rank 4 --adalora-tinit 1 --adalora-tfinal 2 --adalora-delta-t 1 --accumulate 4 --max-steps 8',
   vera: '--task rte --method vera --rank 64 --validation-share 0.25 --eval-steps 3',
   ia3: '--task sst2 --method ia3 --dropout model --eval-steps 3',
-  diffora: '--task mrpc --method diffora --search-steps 4 --dropout 0.1 --class-weights equivalent=1,not_equivalent=2',
+  diffora:
+    '--task mrpc --method diffora --search-team 1 --dam-init zero --search-steps 4 --dropout 0.1 --class-weights equivalent=1,not_equivalent=2',
   'second-order':
-    '--task cola --method diffora --search-order second --relax sigmoid --dam-optimizer adam --start search --search-steps 3',
-  gumbel: '--task rte --method diffora --relax gumbel --share column --search-seeds 2 --search-steps 3',
+    '--task cola --method diffora --search-order second --relax sigmoid --dam-optimizer adam --start search --dam-init zero --search-steps 3',
+  gumbel:
+    '--task rte --method diffora --relax gumbel --share column --search-seeds 2 --search-team 1 --dam-init zero --search-steps 3',
   budget:
-    '--task sst2 --method diffora --relax budget --budget 150000 --dam-optimizer gradient --dam-init gradient-norm --entropy-weight 0.1 --search-steps 4',
-  team: '--task rte --method diffora --search-team 2 --search-steps 3 --max-steps 3',
+    '--task sst2 --method diffora --relax budget --budget 150000 --dam-optimizer gradient --dam-init gradient-norm --entropy-weight 0.1 --search-team 1 --search-steps 4',
+  usual: '--task sst2 --method diffora --keep 0.34',
+  team: '--task rte --method diffora --search-team 2 --dam-init zero --search-steps 3 --max-steps 3',
   priced:
-    '--task cola --method diffora --scope global --keep 0.3 --price time --price-weight 10 --search-steps 4 --cache-prefix memory',
-  inverted: '--task stsb --method lora --select inverted --gradient-checkpointing --accumulate 2 --search-steps 4',
+    '--task cola --method diffora --scope global --keep 0.3 --price time --price-weight 10 --search-team 1 --dam-init zero --search-steps 4 --cache-prefix memory',
+  inverted:
+    '--task stsb --method lora --select inverted --gradient-checkpointing --accumulate 2 --search-team 1 --dam-init zero --search-steps 4',
   'output-norm': '--task cola --method lora --select output-norm --keep 0.3 --search-steps 4',
   'leave-one-out': '--task mrpc --method dora --select leave-one-out --search-steps 4 --max-steps 4',
   'top-layers': '--task rte --method dora --select top-layers --max-steps 4',
@@ -51,8 +55,9 @@ export const runs = {
   parameters:
     '--task cola --method lora --parameters 60000 --label-smoothing 0.1 --no-keep-best --eval-steps 2 --early-stopping 1',
   'span-lora': '--task squad --method lora --targets query,value --max-length 64 --stride 16',
-  'span-diffora': '--task squad --method diffora --search-steps 3 --max-length 96 --accumulate 2 --max-steps 4',
-  'language-diffora': `--task gsm8k ${llama} --method diffora --search-steps 4`,
+  'span-diffora':
+    '--task squad --method diffora --search-team 1 --dam-init zero --search-steps 3 --max-length 96 --accumulate 2 --max-steps 4',
+  'language-diffora': `--task gsm8k ${llama} --method diffora --search-team 1 --dam-init zero --search-steps 4`,
   'language-dora': `--task openbookqa ${llama} --method dora --accumulate 2 --gradient-checkpointing`,
   'language-full': `--task boolq ${llama} --method full --metrics accuracy --eval-steps 3`,
 } as const satisfies Readonly<Record<string, string>>;

@@ -34,6 +34,13 @@ describe('discretisation', () => {
     ]);
   });
 
+  it('keeps the largest for each trainable number, where measures are held against those', () => {
+    const relaxed = [[0.4, 0.9, 0.5, 0.3]];
+    const allowance: Allowance = { keep: 1, scope: 'row', budget: 12, sizes: [[4, 10, 5, 4]] };
+    expect(discretise(relaxed, allowance)).toEqual([[0, 1, 0, 0]]);
+    expect(discretise(relaxed, { ...allowance, measurePer: 'parameter' })).toEqual([[1, 0, 1, 0]]);
+  });
+
   it('gives ties to the lower column', () => {
     expect(discretise([[0.5, 0.5, 0.5, 0.5]], within(0.5, 'row'))).toEqual([[1, 1, 0, 0]]);
   });

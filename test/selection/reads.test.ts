@@ -15,7 +15,14 @@ beforeAll(async () => {
 /** What is read where the modules and the head are opened, or after the choice. */
 const elsewhere = ['head', 'share', 'start'];
 /** How settings are called where they are read. */
-const names: Readonly<Record<string, string>> = { searchEpochs: 'steps', searchSteps: 'steps', dropout: 'dropoutRate' };
+const names: Readonly<Record<string, string>> = {
+  searchEpochs: 'steps',
+  searchShare: 'steps',
+  epochs: 'steps',
+  maxSteps: 'steps',
+  searchSteps: 'steps',
+  dropout: 'dropoutRate',
+};
 
 /** An object that notes which of its fields are read. */
 function noted<T extends object>(value: T, read: Set<string>): T {
@@ -50,6 +57,7 @@ describe.each(selectionNames)('selection by %s', (name) => {
       'keep',
       'budget',
       'scope',
+      'measurePer',
       'price',
       'priceWeight',
       'maxStepTime',

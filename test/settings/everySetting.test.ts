@@ -69,6 +69,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keep: 0.4,
   budget: 4000,
   scope: 'global',
+  measurePer: 'parameter',
   price: 'memory',
   priceWeight: 0.3,
   maxStepTime: 0.7,
@@ -77,12 +78,13 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   relax: 'sigmoid',
   searchOrder: 'second',
   damOptimizer: 'adam',
-  damInit: 'gradient-norm',
+  damInit: 'zero',
   damLr: 0.02,
   entropyWeight: 0.1,
   searchSeeds: 2,
   searchTeam: 2,
   searchEpochs: 2,
+  searchShare: 0.5,
   searchSteps: 7,
   epochs: 2,
   maxSteps: 3,
@@ -169,20 +171,33 @@ function planned(method: MethodConfig): Promise<unknown> {
 }
 
 /** Names of what a way to choose gets for a setting. */
-const gets: Readonly<Record<string, string>> = { searchEpochs: 'steps', searchSteps: 'steps', dropout: 'dropoutRate' };
+const gets: Readonly<Record<string, string>> = {
+  searchEpochs: 'steps',
+  searchShare: 'steps',
+  epochs: 'steps',
+  maxSteps: 'steps',
+  searchSteps: 'steps',
+  dropout: 'dropoutRate',
+};
 
 /** What the way to choose gets of a configuration, of what it says that it reads. */
 function choiceOf(config: TrainConfig): unknown {
   const method = choosingMethodOf(config);
   if (method === undefined || config.method.adapter !== undefined || config.selection.dam !== undefined)
     return undefined;
-  const { keep, budget, scope, share, start } = config.selection;
+  const { keep, budget, scope, measurePer, share, start } = config.selection;
   const names = [...Object.keys(method.settings), ...method.reads].map((name) => gets[name] ?? name);
-  const settings = Object.entries(selectionSettingsOf(config, 24)).filter(([name]) => names.includes(name));
+  const settings = Object.entries(selectionSettingsOf(config, 2400)).filter(([name]) => names.includes(name));
   const declared = (name: string, value: unknown) => (Object.hasOwn(method.settings, name) ? value : undefined);
   const sizes = budget === undefined ? undefined : moduleSizes(model, config.method);
   const limit = Object.hasOwn(method.settings, 'scope') ? config.method.parameters : undefined;
-  const kept = [declared('keep', keep), declared('budget', budget), declared('scope', scope), limit];
+  const kept = [
+    declared('keep', keep),
+    declared('budget', budget),
+    declared('scope', scope),
+    declared('measurePer', measurePer),
+    limit,
+  ];
   const { price, priceWeight, maxStepTime } = config.selection;
   kept.push(declared('price', price), declared('priceWeight', priceWeight), declared('maxStepTime', maxStepTime));
   const head = method.reads.includes('head') ? config.method.head : undefined;
@@ -293,7 +308,8 @@ describe('a setting that nothing will read', () => {
   });
 
   it.each<[object, string]>([
-    [{ epochs: 3 }, 'epochs is read by the training that follows a selection'],
+    [{ accumulate: 3 }, 'accumulate is read by the training that follows a selection'],
+    [{ searchSteps: 4, epochs: 3 }, 'searchSteps stands in the place of epochs. Leave one out.'],
     [{ method: 'bitfit' }, 'method is bitfit. Leave method out.'],
     [{ select: 'random', batchSize: 4 }, 'this run has select random. Leave it out.'],
     [{ select: 'random', ranks: { query: 2 } }, 'ranks is read with budget alone.'],

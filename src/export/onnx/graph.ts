@@ -43,7 +43,7 @@ export function inferenceGraph(source: ExportSource): WeightlessGraph {
 
 function outputsOf({ opened: { model }, outputs }: ExportSource, hooks: BuildHooks): Record<string, Tensor> {
   if (outputs === 'states') {
-    const states = model.states!.build(encoderInputs(model.checkpoint.config), hooks);
+    const states = model.states(encoderInputs(model.checkpoint.config), hooks);
     return { last_hidden_state: perToken(states) };
   }
   if (model.cached !== undefined) return cachedOutputs(model.cached, hooks);

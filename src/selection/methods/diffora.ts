@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { usualBatches } from '../../engine/meanGradient.js';
 import { agreement } from '../agreement.js';
 import { searchOrders } from '../dam.js';
 import { damOptimizers } from '../damOptimizer.js';
@@ -9,6 +10,7 @@ import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
 import {
   allowanceSettings,
+  measureSettings,
   priceSettings,
   searchReads,
   sharingSettings,
@@ -31,9 +33,9 @@ export const searchSettings = {
     .int()
     .min(1)
     .max(16)
-    .default(1)
+    .optional()
     .describe(
-      'searches that share one matrix and move it by the mean of their gradients; weights, halves and batches differ',
+      'searches that share one matrix and move it by the mean of their gradients; weights, halves and batches differ (default: 4 in the first order, 1 in the second)',
     ),
   searchOrder: z
     .enum(searchOrders)
@@ -41,7 +43,7 @@ export const searchSettings = {
     .describe('derivative of the bi-level problem: first order, or second (exact, slower)'),
   relax: z.enum(relaxations).default('softmax').describe('how the matrix is made continuous'),
   damOptimizer: z.enum(damOptimizers).default('mirror').describe('how the logits of the matrix are moved'),
-  damInit: z.enum(damStarts).default('zero').describe('where the logits start'),
+  damInit: z.enum(damStarts).default('gradient-norm').describe('where the logits start'),
   damLr: z.number().positive().default(0.03).describe('learning rate of the matrix'),
   entropyWeight: z
     .number()
@@ -54,8 +56,13 @@ export const searchSettings = {
 export const diffora = {
   title: 'DiffoRA',
   graphs: 2,
+  passes: ({ searchSeeds, searchTeam, damInit, searchOrder }) => ({
+    before: damInit === 'gradient-norm' ? searchSeeds * usualBatches : 0,
+    // One for the weights and one for the matrix; the second order takes four more (arXiv 1806.09055, eq. 7, exact).
+    perStep: searchSeeds * searchTeam * (searchOrder === 'first' ? 2 : 6),
+  }),
   source: 'arXiv 2502.08905',
-  settings: { ...searchSettings, ...priceSettings, ...stepTimeSettings },
+  settings: { ...searchSettings, ...measureSettings, ...priceSettings, ...stepTimeSettings },
   reads: ['targets', ...searchReads],
   async select(context) {
     const { settings, halves, allowance } = context;

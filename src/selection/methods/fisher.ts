@@ -6,7 +6,7 @@ import { usageError } from '../../errors.js';
 import type { Tensor } from '../../graph/index.js';
 import { gridOf } from '../grid.js';
 import type { SelectionMethod } from '../method.js';
-import { allowanceSettings, sharingSettings } from '../settings.js';
+import { allowanceSettings, measureSettings, sharingSettings } from '../settings.js';
 
 /** Examples of the Fisher information. */
 const sampleSize = 64;
@@ -22,7 +22,7 @@ export const fisher = {
   title: 'Fisher information',
   graphs: 1,
   source: 'compare arXiv 2111.09839',
-  settings: { ...allowanceSettings, ...sharingSettings },
+  settings: { ...allowanceSettings, ...measureSettings, ...sharingSettings },
   reads: ['targets', 'head', 'gradientCheckpointing'],
   async select(context) {
     const { model, objective, halves, settings, signal } = context;

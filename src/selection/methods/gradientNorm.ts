@@ -9,7 +9,7 @@ import { headParameters, parameter } from '../../engine/parameters.js';
 import { WorkDone } from '../../engine/work.js';
 import { gridOf } from '../grid.js';
 import type { SelectionMethod } from '../method.js';
-import { allowanceSettings, sharingSettings, stepTimeSettings } from '../settings.js';
+import { allowanceSettings, measureSettings, sharingSettings, stepTimeSettings } from '../settings.js';
 
 const svdIterations = 4;
 
@@ -21,7 +21,7 @@ export const gradientNorm = {
   title: 'gradient norm',
   graphs: 1,
   source: 'DESIGN 2.2; compare arXiv 2407.05000',
-  settings: { ...allowanceSettings, ...stepTimeSettings, ...sharingSettings },
+  settings: { ...allowanceSettings, ...measureSettings, ...stepTimeSettings, ...sharingSettings },
   reads: ['targets', 'rank', 'head', 'batchSize', 'gradientCheckpointing'],
   async select(context) {
     const { model, objective, halves, settings, signal } = context;

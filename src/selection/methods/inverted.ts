@@ -5,6 +5,7 @@ import { diffora, searchSettings } from './diffora.js';
 export const inverted = {
   title: 'inverted DiffoRA',
   graphs: 2,
+  passes: diffora.passes,
   source: 'control',
   settings: searchSettings,
   reads: diffora.reads,

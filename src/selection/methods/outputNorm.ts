@@ -5,7 +5,14 @@ import { ops, type Tensor } from '../../graph/index.js';
 import { gridOf } from '../grid.js';
 import { jointRun } from '../jointRun.js';
 import type { SelectionMethod } from '../method.js';
-import { allowanceSettings, jointRunReads, sharingSettings, stepTimeSettings, trainingSettings } from '../settings.js';
+import {
+  allowanceSettings,
+  jointRunReads,
+  measureSettings,
+  sharingSettings,
+  stepTimeSettings,
+  trainingSettings,
+} from '../settings.js';
 
 /** Examples over which outputs are measured. */
 const sampleSize = 64;
@@ -20,7 +27,7 @@ export const outputNorm = {
   title: 'output norm (LoRA-drop)',
   graphs: 1,
   source: 'arXiv 2402.07721',
-  settings: { ...allowanceSettings, ...stepTimeSettings, ...sharingSettings, ...trainingSettings },
+  settings: { ...allowanceSettings, ...measureSettings, ...stepTimeSettings, ...sharingSettings, ...trainingSettings },
   reads: ['targets', ...jointRunReads],
   share: 'column',
   async select(context) {

@@ -6,7 +6,7 @@ import { adapterParameters, headParameters } from '../../engine/parameters.js';
 import { WorkDone } from '../../engine/work.js';
 import { gridOf } from '../grid.js';
 import type { SelectionMethod } from '../method.js';
-import { allowanceSettings, sharingSettings } from '../settings.js';
+import { allowanceSettings, measureSettings, sharingSettings } from '../settings.js';
 
 /**
  * PAGE (projected adapter gradient energy, arXiv 2605.06183): the gradient energy that a module's adapter has to train
@@ -22,7 +22,7 @@ export const page = {
   title: 'PAGE (DomLoRA)',
   graphs: 1,
   source: 'arXiv 2605.06183',
-  settings: { ...allowanceSettings, ...sharingSettings },
+  settings: { ...allowanceSettings, ...measureSettings, ...sharingSettings },
   reads: ['targets', 'rank', 'alpha', 'head', 'batchSize', 'gradientCheckpointing'],
   async select(context) {
     const { model, objective, halves, settings, signal } = context;

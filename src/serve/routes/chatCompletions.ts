@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod';
+import { type ChatMessage, renderChat } from '../../infer/chat.js';
+import { badRequest, readingRequest } from '../apiError.js';
+import { mapped } from '../mapped.js';
+import { only, readBody } from '../readBody.js';
+import type { Route } from '../route.js';
+import type { ServedModel } from '../servedModel.js';
+import { wholeText, writeText } from '../writeText.js';
+import { checkPrompt, generationShape, now, usageOf, writeOptions, writingOf } from './generation.js';
+
+const part = z.strictObject({ type: z.literal('text'), text: z.string() });
+const schema = z.strictObject({
+  ...generationShape,
+  messages: z
+    .array(
+      z.strictObject({
+        role: z.enum(['system', 'developer', 'user', 'assistant']),
+        content: z.union([z.string(), z.array(part)]),
+      }),
+    )
+    .min(1),
+  max_completion_tokens: z.int().positive().nullish(),
+  logprobs: only(false),
+  top_logprobs: only(0),
+  response_format: only({ type: 'text' }),
+  modalities: only(['text']),
+  tools: only([]),
+  tool_choice: only('none'),
+  parallel_tool_calls: z.unknown().optional(),
+});
+
+/** OpenAI's chat: the answer to a conversation, by the model's own template. */
+export const chatCompletions: Route = {
+  path: '/v1/chat/completions',
+  async answer({ body, signal }, { model: find, metrics }) {
+    const asked = readBody(body, schema);
+    const served = find(asked.model);
+    const writing = await writingOf(served);
+    const prompt = promptOf(asked.messages, served);
+    checkPrompt(prompt, writing, served, 'messages');
+    const maxNewTokens = asked.max_completion_tokens ?? writing.maxLength - prompt.length;
+    const pieces = writeText(writing, served, prompt, writeOptions(asked, maxNewTokens), signal);
+    const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: served.name };
+    const [label, promptTokens] = [{ model: served.name }, prompt.length];
+    metrics.promptTokens.add(label, promptTokens);
+    if (asked.stream === true) {
+      const withUsage = asked.stream_options?.include_usage === true;
+      return { events: chunks() };
+      async function* chunks() {
+        const chunk = (delta: object, finish: string | null) => ({
+          ...head,
+          object: 'chat.completion.chunk',
+          choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+          ...(withUsage ? { usage: null } : {}),
+        });
+        yield chunk({ role: 'assistant', content: '' }, null);
+        const end = yield* mapped(pieces, (content) => chunk({ content }, null));
+        metrics.generatedTokens.add(label, end.tokens);
+        yield chunk({}, end.finish);
+        if (withUsage) yield { ...chunk({}, null), choices: [], usage: usageOf(promptTokens, end.tokens) };
+      }
+    }
+    const { text, finish, tokens } = await wholeText(pieces);
+    metrics.generatedTokens.add(label, tokens);
+    const message = { role: 'assistant', content: text, refusal: null };
+    return {
+      object: {
+        ...head,
+        object: 'chat.completion',
+        choices: [{ index: 0, message, logprobs: null, finish_reason: finish }],
+        usage: usageOf(promptTokens, tokens),
+      },
+    };
+  },
+};
+
+/** @throws ApiError (400) for a model without a template, or messages that its template refuses */
+function promptOf(messages: z.output<typeof schema>['messages'], { name, tokenizer }: ServedModel): readonly number[] {
+  const { chatTemplate, specialTokens } = tokenizer;
+  if (chatTemplate === undefined) {
+    throw badRequest(`The model ${name} has no chat template. Send a plain prompt to /v1/completions.`, 'model');
+  }
+  const turns = messages.map(
+    ({ role, content }): ChatMessage => ({
+      role: role === 'developer' ? 'system' : role,
+      content: typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
+    }),
+  );
+  return readingRequest('messages', () => tokenizer.encodePlain(renderChat(chatTemplate, turns, specialTokens)));
+}
