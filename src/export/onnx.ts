@@ -36,9 +36,9 @@ export const onnx: ExportFormat = {
   },
 
   notes({ opened: { model }, task, config }) {
+    const are = outputsAre({ config, folder: model.checkpoint.folder });
     const isSequence = model.taskType === 'SEQ_CLS';
-    const outputs = outputsAre({ config, folder: model.checkpoint.folder });
-    const isScored = isSequence && (outputs === 'scores' || (model.numLabels === 1 && outputs !== 'anyLabels'));
+    const isScored = isSequence && (are === 'scores' || (model.numLabels === 1 && are !== 'anyLabels'));
     const isPair = isSequence && task?.columns.pair !== undefined;
     return [
       ...(isScored

@@ -55,7 +55,18 @@ describe.skipIf(!here)(`SmolLM2 with an adapter of ${steps} steps`, async () => 
     await writeFile(folder.path('task.yaml'), JSON.stringify({ ...task, prompt: '{text}' }));
     // The last layers alone: what lies below is not gone back through.
     const targets = nightly ? 'q_proj,v_proj,down_proj' : 'layers.28.mlp.down_proj,layers.29.mlp.down_proj';
-    const settings = ['--method', 'lora', '--rank', '4', '--targets', targets, '--lr', '5e-3', '--batch-size', '2'];
+    const settings = [
+      '--method',
+      'lora',
+      '--rank',
+      '4',
+      '--targets',
+      targets,
+      '--lr',
+      '5e-3',
+      '--batch-size',
+      nightly ? '2' : '1',
+    ];
     const length = ['--max-steps', `${steps}`, '--max-length', '32', '--max-eval-samples', '1'];
     const where = ['--model', gguf, '--task', folder.path('task.yaml'), '--output', adapter];
     const { code, stderr } = await diffora('train', ...where, ...settings, ...length, '--quiet');
