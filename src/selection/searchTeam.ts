@@ -57,13 +57,11 @@ export function searchTeam(
         async run(validation) {
           const loss = await steps.run(validation, 0);
           const own = steps.gradients[0]!;
-          for (let i = 0; i < length; i++) {
-            let sum = 0;
-            for (const [member, slope] of slopes.entries()) {
-              slope[i]! += own[member * length + i]!;
-              sum += own[member * length + i]!;
-            }
-            gradient[i] = sum / count;
+          gradient.fill(0);
+          for (const [i, value] of own.entries()) gradient[i % length]! += value / count;
+          // What is not finite leaves the step out, and the sums as they are.
+          if (Number.isFinite(loss) && own.every(Number.isFinite)) {
+            for (const [i, value] of own.entries()) slopes[Math.floor(i / length)]![i % length]! += value;
           }
           return loss;
         },

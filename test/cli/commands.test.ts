@@ -37,8 +37,8 @@ describe('train', () => {
   it('records a line for every step of the search and of training', async () => {
     const lines = (await readFile(folder.path('diffora', 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
     const phases = lines.map((line) => JSON.parse(line).phase);
-    // 36 rows train (a tenth of each class held out): a half of 18 is 3 batches of 8, 36 are 5, two epochs are 10.
-    expect(phases).toEqual([...Array(3).fill('search'), ...Array(10).fill('train')]);
+    // 36 rows train (a tenth of each class held out): 5 batches of 8, two epochs are 10. Of a search that is less than 4 steps.
+    expect(phases).toEqual([...Array(4).fill('search'), ...Array(10).fill('train')]);
   });
 
   it('keeps four of six modules in every row if nothing is said', async () => {
@@ -57,13 +57,13 @@ describe('train', () => {
       .map((line) => JSON.parse(line));
     const phases = records.filter(({ event }) => event === 'phase').map(({ phase, total }) => [phase, total]);
     expect(phases).toEqual([
-      ['search', 3],
+      ['search', 4],
       ['train', 10],
       ['evaluate', 4],
     ]);
     for (const [phase, done, examples] of [
-      // A batch of either half a step, of 18 examples; then 36 examples, twice.
-      ['search', 3, 2 * 18],
+      // A batch of either half a step for each of four: 18 examples in three steps, and of 8 or of 2 in the next. Then 36, twice.
+      ['search', 4, 4 * 2 * 18 + 4 * 8 + 4 * 2],
       ['train', 10, 2 * 36],
       ['evaluate', 4, 4],
     ]) {

@@ -52,7 +52,6 @@ const further = ggufSplitNames.filter((name) => name !== 'llama-bpe' && !name.st
 
 /** Pre-tokenizers as the tokenizer.json of models has them, on GPT-2's vocabulary. */
 const cuts: readonly (readonly [name: string, preTokenizer: object, ignoreMerges: boolean])[] = [
-  ['GPT-2', { ...bytes, use_regex: true }, false],
   ['SmolLM', digitsFirst, false],
   ...named('llama-bpe', ...(nightly ? further : [])),
 ];

@@ -64,8 +64,8 @@ describe('a run of which some steps are not finite', () => {
       { method: 'adalora', adaloraInitRank: 4, adaloraTinit: 1, adaloraTfinal: 3, adaloraDeltaT: 1 },
       everyStep,
     ],
-    ['a search', { method: 'diffora', start: 'search' }, everySearchStep],
-    ['a search of second order', { method: 'diffora', searchOrder: 'second' }, everySearchStep],
+    ['a search', { method: 'diffora', damInit: 'zero', start: 'search' }, everySearchStep],
+    ['a search of second order', { method: 'diffora', damInit: 'zero', searchOrder: 'second' }, everySearchStep],
   ])('leaves them out, says so, and gives the same bytes after breaks (%s)', async (name, settings, stops) => {
     const [whole, parts] = [folder.path(`${name} whole`), folder.path(`${name} parts`)];
     const warnings: string[] = [];
