@@ -93,7 +93,7 @@ export interface SelectionMethod {
   readonly title: string;
   /** Training graphs with adapters on all modules that it holds at a time, at most: what its memory is estimated by. */
   readonly graphs: 0 | 1 | 2;
-  /** Passes through model and back that it takes before its steps, and in each; left out, none and one. */
+  /** Passes through model and back that it takes before its steps, and in each; left out, none and one. @internal */
   readonly passes?: (settings: PassSettings) => { readonly before: number; readonly perStep: number };
   /** Where it comes from. */
   readonly source: string;
