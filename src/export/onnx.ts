@@ -28,7 +28,7 @@ export const onnx: ExportFormat = {
 
   async refuse({ opened: { model }, outputs }) {
     if (outputs === 'states' || model.outputsOf !== 'nextToken') {
-      if (model.states !== undefined) return undefined;
+      if (model.encoder !== undefined) return undefined;
       const what = outputs === 'states' ? 'without a head' : `with a ${model.taskType} head`;
       return `transformers.js runs no ${model.family} model ${what}, only for generation. Merge it (diffora merge) for Python, or train the task on an encoder.`;
     }
