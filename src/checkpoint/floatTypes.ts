@@ -16,10 +16,14 @@ export function bytesAs(values: Float32Array, type: FloatType): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
+/** The float32 values of bytes that {@link bytesAs} gave. */
+export function valuesOf(bytes: Uint8Array, type: FloatType): Float32Array {
+  return toFloat32(bytes, { name: '', file: '', dtype: storedTypes[type] });
+}
+
 /** What is left of float32 values in a type. */
 export function roundedTo(values: Float32Array, type: FloatType): Float32Array {
-  if (type === 'float32') return values;
-  return toFloat32(bytesAs(values, type), { name: '', file: '', dtype: storedTypes[type] });
+  return type === 'float32' ? values : valuesOf(bytesAs(values, type), type);
 }
 
 /**

@@ -26,3 +26,8 @@ export function labelledRows(examples: readonly EncodedExample[], sequenceLength
   }
   return { data: BigInt64Array.from(data), shape: [data.length], rows: BigInt64Array.from(rows) };
 }
+
+/** Tokens of an example that are labelled. */
+export function countLabelled(labels: Int32Array | undefined): number {
+  return labels?.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0) ?? 0;
+}

@@ -90,3 +90,8 @@ function weightsRead(graph: readonly Tensor[], sizes: Sizes): number {
   }
   return [...read.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
+
+/** Bytes, as messages say them. */
+export function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toPrecision(3)} GB`;
+}

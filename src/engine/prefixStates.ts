@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { toBFloat16 } from '../checkpoint/halves.js';
+import { bytesAs, valuesOf } from '../checkpoint/floatTypes.js';
 import { ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host } from '../runtime/deviceTensor.js';
@@ -36,7 +36,7 @@ export interface PrefixStatesOptions {
 
 /** Bytes that the state of a token takes. */
 export function stateBytes(hiddenSize: number, type: StateType): number {
-  return hiddenSize * codecs[type].bytes;
+  return hiddenSize * { float32: 4, bfloat16: 2 }[type];
 }
 
 /**
@@ -45,7 +45,6 @@ export function stateBytes(hiddenSize: number, type: StateType): number {
  */
 export async function openPrefixStates(model: Model, options: PrefixStatesOptions): Promise<PrefixStates> {
   const { plan, parameters, layer, hiddenSize, type, store, threads } = options;
-  const { pack, unpack } = codecs[type];
   let entering: Tensor | undefined;
   const program = await openProgram(model, {
     plan,
@@ -66,12 +65,12 @@ export async function openPrefixStates(model: Model, options: PrefixStatesOption
 
   const stateOf = async (example: EncodedExample): Promise<Float32Array> => {
     const kept = await store.get(example);
-    if (kept !== undefined) return unpack(kept);
+    if (kept !== undefined) return valuesOf(kept, type);
     const state = host.zeros([1, example.inputIds.length, hiddenSize]);
     await program.run(batchFeeds(collate([example], model.padTokenId), false), { state });
-    const packed = pack(state.data);
+    const packed = bytesAs(state.data, type);
     await store.put(example, packed);
-    return unpack(packed);
+    return valuesOf(packed, type);
   };
 
   return {
@@ -88,26 +87,3 @@ export async function openPrefixStates(model: Model, options: PrefixStatesOption
     },
   };
 }
-
-/** How states are written as bytes, in this machine's order. */
-interface Codec {
-  readonly bytes: number;
-  pack(values: Float32Array): Uint8Array;
-  unpack(bytes: Uint8Array): Float32Array;
-}
-
-const codecs: Readonly<Record<StateType, Codec>> = {
-  float32: {
-    bytes: 4,
-    pack: ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
-    unpack: ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer, byteOffset, byteLength / 4),
-  },
-  bfloat16: {
-    bytes: 2,
-    pack: (values) => new Uint8Array(toBFloat16(values).buffer),
-    unpack({ buffer, byteOffset, byteLength }) {
-      const upper = new Uint16Array(buffer, byteOffset, byteLength / 2);
-      return new Float32Array(Uint32Array.from(upper, (half) => half << 16).buffer);
-    },
-  },
-};

@@ -5,10 +5,12 @@ import type { Model } from '../models/model.js';
 import type { OneAtATime } from '../oneAtATime.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
 import {
+  cacheInputs,
   cacheNamesOf,
   type Decoder,
   type DecoderOptions,
   type DecoderState,
+  nextCaches,
   notFiniteLogits,
   openDecoder,
 } from './decoder.js';
@@ -157,8 +159,6 @@ export async function openBatchDecoder(model: Model, options: BatchDecoderOption
 function openSteps(model: Model, { plan, parameters, threads }: DecoderOptions) {
   const { cached } = model;
   if (cached === undefined) throw new Error(`${model.checkpoint.name} is opened without a cache`);
-  const names = cacheNamesOf(model);
-  const cache = (name: string) => input(name, 'float32', ['batch', cached.heads, 'past', cached.headSize]);
   return openProgram<'logits' | `next ${string}`>(model, {
     plan,
     parameters,
@@ -168,15 +168,11 @@ function openSteps(model: Model, { plan, parameters, threads }: DecoderOptions) 
         {
           inputIds: input('input_ids', 'int64', ['batch']),
           lengths: input('lengths', 'int64', ['batch']),
-          past: names.map(([key, value]) => ({ key: cache(key), value: cache(value) })),
+          past: cacheInputs(cached),
         },
         hooks,
       );
-      const next = added.flatMap(({ key, value }, layer) => [
-        [`next ${names[layer]![0]}`, key] as const,
-        [`next ${names[layer]![1]}`, value] as const,
-      ]);
-      return { logits, ...Object.fromEntries(next) };
+      return { logits, ...nextCaches(added) };
     },
   });
 }

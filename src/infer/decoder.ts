@@ -3,8 +3,8 @@ import { firstNotFinite, NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
-import { input } from '../graph/index.js';
-import { decoderNames, type Model } from '../models/model.js';
+import { input, type Tensor } from '../graph/index.js';
+import { type CachedDecoder, decoderNames, type LayerCache, type Model } from '../models/model.js';
 import { type DeviceTensor, host } from '../runtime/deviceTensor.js';
 
 /** Keys and values of every layer up to a position, as the runtime returned them. */
@@ -41,12 +41,7 @@ export async function openDecoder(model: Model, { plan, parameters, threads }: D
     throw new DiffoError(`${model.checkpoint.name} (${model.family}) cannot generate text: it is no causal model.`);
   }
   const { heads, headSize } = cached;
-  const cacheShape = ['batch', heads, 'past', headSize];
   const cacheNames = cacheNamesOf(model);
-  const past = cacheNames.map(([key, value]) => ({
-    key: input(key, 'float32', cacheShape),
-    value: input(value, 'float32', cacheShape),
-  }));
   const built = () =>
     openProgram<'logits' | `next ${string}`>(model, {
       plan,
@@ -58,15 +53,11 @@ export async function openDecoder(model: Model, { plan, parameters, threads }: D
             inputIds: input('input_ids', 'int64', ['batch', 'seq']),
             positions: input('positions', 'int64', ['seq']),
             keyPositions: input('key_positions', 'int64', ['total']),
-            past,
+            past: cacheInputs(cached),
           },
           hooks,
         );
-        const presents = step.present.flatMap(({ key, value }, layer) => [
-          [`next ${cacheNames[layer]![0]}`, key] as const,
-          [`next ${cacheNames[layer]![1]}`, value] as const,
-        ]);
-        return { logits: step.logits, ...Object.fromEntries(presents) };
+        return { logits: step.logits, ...nextCaches(step.present) };
       },
     });
   const program = await (model.file?.next?.({ threads }) ?? built());
@@ -94,6 +85,28 @@ export async function openDecoder(model: Model, { plan, parameters, threads }: D
 /** Names of the keys and values of each layer, as graphs have them. */
 export function cacheNamesOf({ cached }: Pick<Model, 'cached'>): (readonly [key: string, value: string])[] {
   return Array.from({ length: cached?.layers ?? 0 }, (_, layer) => decoderNames(layer));
+}
+
+/** The caches of every layer as inputs of a graph, under the names of {@link cacheNamesOf}. */
+export function cacheInputs({ layers, heads, headSize }: CachedDecoder): LayerCache[] {
+  const cache = (name: string) => input(name, 'float32', ['batch', heads, 'past', headSize]);
+  return Array.from({ length: layers }, (_, layer) => {
+    const [key, value] = decoderNames(layer);
+    return { key: cache(key), value: cache(value) };
+  });
+}
+
+/** What goes on from them, by the same names behind `next `. */
+export function nextCaches(caches: readonly LayerCache[]): Record<`next ${string}`, Tensor> {
+  return Object.fromEntries(
+    caches.flatMap((cache, layer) => {
+      const [key, value] = decoderNames(layer);
+      return [
+        [`next ${key}`, cache.key],
+        [`next ${value}`, cache.value],
+      ];
+    }),
+  );
 }
 
 /** @param broken what is not finite, and where */

@@ -7,8 +7,8 @@ import type { Example } from '../data/types.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { BatchStream } from '../engine/batchStream.js';
 import { frozenLayers } from '../engine/frozenPrefix.js';
-import { IGNORED_LABEL } from '../engine/labels.js';
-import { estimatePrefixMemory, estimateStepMemory } from '../engine/memory.js';
+import { countLabelled } from '../engine/labels.js';
+import { estimatePrefixMemory, estimateStepMemory, gigabytes } from '../engine/memory.js';
 import { countParameters, parameter, parametersOf, trainedOf } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
 import { backboneTensor } from '../models/weights.js';
@@ -113,7 +113,6 @@ export function guardMemory(
     estimateIn(workspace, { ...config, optimisation: { ...optimisation, batchSize } }).memoryBytes;
   const bytes = needed(optimisation.batchSize);
   if (bytes <= room) return;
-  const gigabytes = (value: number) => `${(value / 1e9).toPrecision(3)} GB`;
   let size = optimisation.batchSize;
   do size = Math.floor(size / 2);
   while (size > 0 && needed(size) > room);
@@ -182,10 +181,6 @@ function graphsOf(
 /** Values that nobody reads: memory that is not touched is not taken. */
 function emptyOf(shape: readonly number[]): Float32Array {
   return new Float32Array(elementCount(shape));
-}
-
-function countLabelled(labels: Int32Array | undefined): number {
-  return labels?.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0) ?? 0;
 }
 
 /** Objects of an example, its text and its tokens. */

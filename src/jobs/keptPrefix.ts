@@ -2,6 +2,7 @@ import type { AdapterPlan } from '../adapters/plan.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { tokensOf } from '../engine/batching.js';
 import { type FrozenLayers, type FrozenPrefix, frozenLayers } from '../engine/frozenPrefix.js';
+import { gigabytes } from '../engine/memory.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openPrefixStates, stateBytes } from '../engine/prefixStates.js';
@@ -52,7 +53,6 @@ export function keptPrefix(model: Model, options: PrefixOptions): FrozenPrefix |
   }
   const limit = settings.cachePrefixLimit * 1e9;
   const bytes = prefixBytes(examples, frozen, settings);
-  const gigabytes = (value: number) => `${(value / 1e9).toPrecision(3)} GB`;
   if (bytes <= limit) {
     const where = cachePrefix === 'memory' ? 'in memory' : 'in a temporary file';
     reporter.info(

@@ -3,7 +3,7 @@ import { elementCount } from '../checkpoint/dtype.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { tokensOf } from '../engine/batching.js';
 import { gradientGraph } from '../engine/gradientStep.js';
-import { IGNORED_LABEL } from '../engine/labels.js';
+import { countLabelled } from '../engine/labels.js';
 import type { Objective } from '../engine/objective.js';
 import { parameter } from '../engine/parameters.js';
 import { peakOfResults, type Sizes } from '../graph/liveness.js';
@@ -38,11 +38,9 @@ export interface CountedStep {
 export function meanSizes(examples: readonly EncodedExample[], batchSize: number): Sizes {
   const batch = Math.min(batchSize, examples.length);
   const seq = Math.max(1, Math.round(tokensOf(examples) / examples.length));
-  const labelled = examples.reduce((sum, { tokenLabels = [] }) => sum + tokenLabels.filter(isLabel).length, 0);
+  const labelled = examples.reduce((sum, { tokenLabels }) => sum + countLabelled(tokenLabels), 0);
   return { batch, seq, rows: Math.max(1, Math.round((batch * labelled) / examples.length)) };
 }
-
-const isLabel = (label: number) => label !== IGNORED_LABEL;
 
 /** What a step costs, counted from its graph as it is emitted, with adapters on the modules that `isAdapted` picks. */
 export function stepCost(

@@ -1,6 +1,5 @@
 import type { BatchStream } from '../engine/batchStream.js';
 import type { GradientStepOptions } from '../engine/gradientStep.js';
-import type { LaneSteps } from '../engine/laneSteps.js';
 import { openLaneTurns } from '../engine/laneTurns.js';
 import { type Lane, laneUpdate } from '../engine/laneUpdate.js';
 import type { Update } from '../engine/loop.js';
@@ -44,7 +43,12 @@ export function searchTeam(
   const { dropoutSeed, dropoutRate, ...plain } = options;
   const both = shared(turnsOf([gates.parameter, ...weights], plain));
   const openMatrix = isDrawn ? turnsOf([gates.parameter], plain) : both;
-  const openWeights = isDrawn ? turnsOf(weights, options) : async () => without(await both(), 1);
+  const openWeights = isDrawn
+    ? turnsOf(weights, options)
+    : async () => {
+        const steps = await both();
+        return { ...steps, gradients: steps.gradients.slice(1) };
+      };
   return {
     slopes,
     memory: together(Object.fromEntries(slopes.map((slope, i) => [`slope ${i + 1}`, doublesState(slope)]))),
@@ -74,9 +78,4 @@ export function searchTeam(
         { objective: options.objective, weightDecay: 0, maxGradNorm, open: openWeights, areAlike: false },
       ),
   };
-}
-
-/** The steps without their first gradients. */
-function without(steps: LaneSteps, first: number): LaneSteps {
-  return { ...steps, gradients: steps.gradients.slice(first) };
 }

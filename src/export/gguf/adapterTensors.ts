@@ -1,8 +1,8 @@
 import type { TensorValues } from '../../adapters/plan.js';
+import { permuted } from '../../checkpoint/ggufHeadRows.js';
 import type { NamedTensor } from '../../checkpoint/types.js';
 import type { ExportSource } from '../source.js';
 import type { GgufArchitecture } from './architectures/architecture.js';
-import { headRows } from './architectures/headRows.js';
 import { refuse } from './refusal.js';
 import type { GgufOutput } from './writeGguf.js';
 
@@ -42,7 +42,7 @@ export function adapterTensors(
       architecture.place(name, model) ?? refuse(`"${name}" has no place in llama.cpp's ${architecture.name}`);
     const by = scaled[index]! / alpha;
     const factors = by === 1 ? b.data : b.data.map((value) => value * by);
-    const rows = place.heads === undefined ? factors : headRows(factors, module.outFeatures, place.heads);
+    const rows = place.heads === undefined ? factors : permuted(factors, module.outFeatures, place.heads);
     return [
       { name: `${place.name}.lora_a`, shape: a.shape, type: dtype, values: async () => a.data },
       { name: `${place.name}.lora_b`, shape: b.shape, type: dtype, values: async () => rows },

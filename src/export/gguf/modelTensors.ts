@@ -1,7 +1,7 @@
+import { permuted } from '../../checkpoint/ggufHeadRows.js';
 import { transposed } from '../../checkpoint/transposed.js';
 import { type ExportSource, foldedSource } from '../source.js';
 import type { Described, GgufArchitecture, Place } from './architectures/architecture.js';
-import { headRows } from './architectures/headRows.js';
 import { encodings, type GgufEncoding } from './encodings.js';
 import { refuse } from './refusal.js';
 import type { GgufOutput } from './writeGguf.js';
@@ -50,7 +50,7 @@ export function modelTensors(
         const values = await folded.read(name);
         const [rows, columns] = [stored[0]!, stored[1] ?? 1];
         const laid = conv.has(name) ? transposed(values, rows, columns) : values;
-        return place.heads === undefined ? laid : headRows(laid, rows, place.heads);
+        return place.heads === undefined ? laid : permuted(laid, rows, place.heads);
       },
     };
   });

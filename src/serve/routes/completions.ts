@@ -7,12 +7,11 @@ import type { Route } from '../route.js';
 import type { ServedModel } from '../servedModel.js';
 import { wholeText, writeText } from '../writeText.js';
 import { checkPrompt, generationShape, now, usageOf, writeOptions, writingOf } from './generation.js';
+import { eachText, refuseUnknownIds, textsOrIds } from './tokenIds.js';
 
-const id = z.int().nonnegative();
 const schema = z.strictObject({
   ...generationShape,
-  /** A text, several, or either as token ids. */
-  prompt: z.union([z.string(), z.array(z.string()).min(1), z.array(id).min(1), z.array(z.array(id)).min(1)]),
+  prompt: textsOrIds,
   best_of: only(1),
   echo: only(false),
   logprobs: only(),
@@ -75,14 +74,10 @@ export const completions: Route = {
 };
 
 /** @throws ApiError (400) for ids that the model does not have */
-function promptsOf(prompt: z.output<typeof schema>['prompt'], { name, tokenizer }: ServedModel): (readonly number[])[] {
-  const isIds = (one: unknown): one is readonly number[] =>
-    Array.isArray(one) && one.every((id) => typeof id === 'number');
-  const all: readonly (string | readonly number[])[] = typeof prompt === 'string' || isIds(prompt) ? [prompt] : prompt;
-  return all.map((one) => {
-    if (typeof one === 'string') return readingRequest('prompt', () => tokenizer.encode(one).ids);
-    const beyond = one.find((id) => id > tokenizer.highestId);
-    if (beyond === undefined) return one;
-    throw badRequest(`The prompt has the id ${beyond}; those of ${name} end at ${tokenizer.highestId}.`, 'prompt');
+function promptsOf(prompt: z.output<typeof schema>['prompt'], served: ServedModel): (readonly number[])[] {
+  return eachText(prompt).map((one) => {
+    if (typeof one === 'string') return readingRequest('prompt', () => served.tokenizer.encode(one).ids);
+    refuseUnknownIds('The prompt', one, served, 'prompt');
+    return one;
   });
 }

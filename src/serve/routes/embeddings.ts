@@ -3,12 +3,12 @@ import type { EncodedExample } from '../../engine/batch.js';
 import { badRequest, readingRequest } from '../apiError.js';
 import { readBody, withoutEffect } from '../readBody.js';
 import type { Route } from '../route.js';
+import type { ServedModel } from '../servedModel.js';
+import { eachText, refuseUnknownIds, textsOrIds } from './tokenIds.js';
 
-const id = z.int().nonnegative();
 const schema = z.strictObject({
   model: z.string(),
-  /** A text, several, or either as token ids. */
-  input: z.union([z.string(), z.array(z.string()).min(1), z.array(id).min(1), z.array(z.array(id)).min(1)]),
+  input: textsOrIds,
   encoding_format: z.enum(['float', 'base64']).nullish(),
   dimensions: z.int().positive().nullish(),
   ...withoutEffect,
@@ -21,15 +21,12 @@ export const embeddings: Route = {
     const { model, input, encoding_format: format, dimensions } = readBody(body, schema);
     const served = find(model);
     const { maxLength, rows } = await served.embedding();
-    const texts = typeof input === 'string' ? [input] : input;
-    const isIds = texts.every((one) => typeof one === 'number');
-    const all: readonly (string | number | readonly number[])[] = isIds ? [texts as readonly number[]] : texts;
-    const encoded = all.map((one, index): EncodedExample => {
+    const encoded = eachText(input).map((one, index): EncodedExample => {
       const { ids, tokenTypeIds } =
         typeof one === 'string'
           ? readingRequest('input', () => served.tokenizer.encode(one))
-          : { ids: one as readonly number[], tokenTypeIds: [] };
-      checkIds(ids, served.tokenizer.highestId, maxLength, served.name, index);
+          : { ids: one, tokenTypeIds: [] };
+      checkIds(ids, maxLength, served, index);
       const types = Int32Array.from(ids, (_, i) => tokenTypeIds[i] ?? 0);
       return { inputIds: Int32Array.from(ids), tokenTypeIds: types, label: undefined, index };
     });
@@ -55,15 +52,16 @@ export const embeddings: Route = {
   },
 };
 
-function checkIds(ids: readonly number[], highest: number, maxLength: number, name: string, index: number): void {
+function checkIds(ids: readonly number[], maxLength: number, served: ServedModel, index: number): void {
   const what = `Text ${index + 1}`;
   if (ids.length === 0) throw badRequest(`${what} has no tokens.`, 'input');
   if (ids.length > maxLength) {
-    throw badRequest(`${what} has ${ids.length} tokens; ${name} takes ${maxLength}. Cut it into parts.`, 'input');
+    throw badRequest(
+      `${what} has ${ids.length} tokens; ${served.name} takes ${maxLength}. Cut it into parts.`,
+      'input',
+    );
   }
-  const beyond = ids.find((one) => one > highest);
-  if (beyond !== undefined)
-    throw badRequest(`${what} has the id ${beyond}; those of ${name} end at ${highest}.`, 'input');
+  refuseUnknownIds(what, ids, served, 'input');
 }
 
 /** Little-endian floats, as OpenAI's clients read them. */
