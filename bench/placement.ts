@@ -10,7 +10,8 @@
  * Every seed has its own order of the data, its own A and head; one tenth of the training examples (seed 1) is held out from all
  * of them. Chosen are modules on the rest, trained is on the rest, for two epochs at 1e-3, then the loss is measured on what was
  * held out and the first metric on dev. A line a training is added to FOLDER/TASK.jsonl; what stands there is not repeated.
- * `gradient-norm-per-parameter` is `gradient-norm` with --measure-per parameter, and so for every other.
+ * `gradient-norm-per-parameter` is `gradient-norm` with --measure-per parameter, and so for every other. `top-3` are all modules of
+ * the upper three layers, `within-top-3` what DiffoRA keeps of all modules where a step may take as long as with those.
  * `choose` keeps what each selection measures in FOLDER/choices/ (or --choices DIR), which `train` does when it finds it missing; it runs on the CPU.
  */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -41,6 +42,8 @@ import { splitByGamma } from '../src/selection/dam.js';
 import { type Allowance, discretise } from '../src/selection/discretise.js';
 import { gridOf } from '../src/selection/grid.js';
 import type { SelectionSettings } from '../src/selection/method.js';
+import { meanSizes, stepCost } from '../src/selection/price.js';
+import { type Pricing, pricingOf } from '../src/selection/pricing.js';
 import { type SelectionName, selectionMethods } from '../src/selection/registry.js';
 import { type OptimisationConfig, parseTrainConfig } from '../src/settings/config.js';
 import { encodeSplit } from '../src/tasks/encoding/encodeTexts.js';
@@ -56,7 +59,7 @@ const { positionals, values: flags } = parseArgs({
     'data-dir': { type: 'string' },
     device: { type: 'string', default: 'cpu' },
     seeds: { type: 'string', default: '1,2,3,4,5,6,7,8' },
-    selections: { type: 'string', default: 'head,random,gradient-norm,query-value,all,team,team-from-norms' },
+    selections: { type: 'string', default: 'random,gradient-norm,query-value,all,diffora' },
     budgets: { type: 'string', default: '165888,20736,10368,5184' },
     lanes: { type: 'string', default: '16' },
     threads: { type: 'string', default: '2' },
@@ -143,15 +146,17 @@ async function run(): Promise<void> {
     if (selection === 'head') return { modules: [] };
     if (selection === 'query-value')
       return { modules: model.adaptable.filter(({ path }) => isNamed(path, 'query') || isNamed(path, 'value')) };
+    const top = /^top-(\d+)$/.exec(selection);
+    if (top !== null) return { modules: model.adaptable.filter(({ layer }) => layer >= model.layers - Number(top[1])) };
     const search = searches[selection];
-    const members = search?.searchTeam ?? 1;
+    const usual = selectionSettingsOf(config, halves(seed).train.length);
     // A step of a search has two passes for each member.
-    const searchSteps = Math.max(4, Math.round((searchShare * (search?.length ?? 1) * steps) / (2 * members)));
+    const stepsOf = (length: number, members: number) =>
+      Math.max(4, Math.round((searchShare * length * steps) / (2 * members)));
     const settings = {
-      ...selectionSettingsOf(config, learned.length),
-      ...(search?.settings ?? {}),
-      searchTeam: members,
-      steps: searchSteps,
+      ...usual,
+      ...search?.settings,
+      ...(search?.length === undefined ? {} : { steps: stepsOf(search.length, search.settings?.searchTeam ?? 1) }),
       seed,
     } satisfies SelectionSettings;
     const name = search === undefined ? (selection as SelectionName) : 'diffora';
@@ -172,23 +177,41 @@ async function run(): Promise<void> {
     console.log(`${flags.task} ${flags.selections}: chosen, ${minutes().toFixed(1)} min`);
     return;
   }
+  const counted = { objective, rank: 8, sizes: meanSizes(learned, optimisation.batchSize) };
+  const pricings = new Map<string, Pricing>();
+  const withinTop = (layers: number, allowance: Allowance): Pricing => {
+    const key = `${layers} ${allowance.budget}`;
+    const whole = stepCost(model, counted, 'time', () => true);
+    const top = stepCost(model, counted, 'time', ({ layer }) => layer >= model.layers - layers);
+    const one = pricings.get(key) ?? pricingOf(model, counted, allowance, { priceWeight: 0, maxStepTime: top / whole });
+    pricings.set(key, one);
+    return one;
+  };
   for (const budget of flags.budgets.split(',').map(Number)) {
     const wanted: { selection: string; seed: number; kept: readonly AdaptableModule[] }[] = [];
     for (const seed of seeds) {
       for (const selection of flags.selections.split(',')) {
         if (done.has(keyOf({ task: flags.task, budget, selection, seed }))) continue;
-        const measure = selection.replace(perParameter, '');
+        const within = /^within-top-(\d+)$/.exec(selection);
+        const measure = within === null ? selection.replace(perParameter, '') : 'diffora-global';
         const { values, modules } = await choose(measure, seed);
         const allowance: Allowance = {
           ...allowanceFor(model, budget, searches[measure]?.scope),
-          measurePer: measure === selection ? 'module' : 'parameter',
+          measurePer: measure === selection || within !== null ? 'module' : 'parameter',
         };
-        const kept = modules ?? splitByGamma(model, discretise(values!, allowance)).kept;
+        const gamma = () =>
+          within === null
+            ? discretise(values!, allowance)
+            : withinTop(Number(within[1]), allowance).choose(values!).gamma;
+        const kept = modules ?? splitByGamma(model, gamma()).kept;
         if (kept.reduce((sum, one) => sum + one.inFeatures + one.outFeatures, 0) <= budget)
           wanted.push({ selection, seed, kept });
       }
     }
     console.log(`${flags.task} ${budget}: ${wanted.length} to train, ${minutes().toFixed(1)} min`);
+    // Alike selections together: a graph has the modules that one of its lanes adapts.
+    const place = (selection: string) => flags.selections.split(',').indexOf(selection);
+    wanted.sort((a, b) => place(a.selection) - place(b.selection));
     const perGroup = Number(flags.lanes);
     for (let i = 0; i < wanted.length; i += perGroup) {
       if (minutes() > Number(flags.minutes)) return;
@@ -203,21 +226,23 @@ async function run(): Promise<void> {
 /** Stands behind the name of a selection whose measures are held against trainable numbers. */
 const perParameter = '-per-parameter';
 
-/** Forms of DiffoRA's search. `length`: in the place of 1, as a multiple of what the search may cost. */
+/** Forms of DiffoRA's search, beside the usual one. */
 interface Search {
-  readonly searchTeam?: number;
+  /** In the place of what a search usually has: steps for this multiple of the share, start apart. */
   readonly length?: number;
   readonly scope?: Allowance['scope'];
   readonly settings?: Partial<SelectionSettings>;
 }
+const fromZero = { searchTeam: 4, damInit: 'zero' } as const;
 const searches: Readonly<Record<string, Search>> = {
-  search: {},
-  'search-long': { length: 4 },
-  team: { searchTeam: 4 },
-  'team-8': { searchTeam: 8 },
-  'team-long': { searchTeam: 4, length: 4 },
-  'team-from-norms': { searchTeam: 4, settings: { damInit: 'gradient-norm' } },
-  'team-global': { searchTeam: 4, scope: 'global' },
+  diffora: {},
+  'diffora-global': { scope: 'global' },
+  search: { length: 1, settings: { ...fromZero, searchTeam: 1 } },
+  'search-long': { length: 4, settings: { ...fromZero, searchTeam: 1 } },
+  team: { length: 1, settings: fromZero },
+  'team-8': { length: 1, settings: { ...fromZero, searchTeam: 8 } },
+  'team-long': { length: 4, settings: fromZero },
+  'team-from-norms': { length: 1, settings: { searchTeam: 4, damInit: 'gradient-norm' } },
 };
 
 /** A third of the modules at the large budget; at a small one as many as it holds at rank 1. */
@@ -238,8 +263,8 @@ interface Group {
 }
 
 /**
- * Trains several at once: LoRA of one rank on all modules, where a lane has zeros for the modules and ranks that are not its
- * own; A and B both 0 stay so.
+ * Trains several at once: LoRA on all modules that one of them adapts, of the highest rank that one has there. A lane has zeros
+ * for the modules and ranks that are not its own; A and B both 0 stay so.
  */
 async function trainGroup(
   { opened: { model }, task }: Workspace,
@@ -249,8 +274,12 @@ async function trainGroup(
   const objective = task.kind.objective();
   const usual = { rank: 8, alpha: 16 };
   const fitted = group.map(({ kept }) => lora.fit(usual, { own: kept, shared: [] }, model, budget));
-  const rank = Math.max(...fitted.flatMap(({ ranks }) => Object.values(ranks!)));
-  const plan = loraPlan({ rank, alpha: 2 * rank }, { own: model.adaptable, shared: [] });
+  const union = model.adaptable.filter((module) => group.some(({ kept }) => kept.includes(module)));
+  const ranks = Object.fromEntries(
+    union.map(({ path }) => [path, Math.max(...fitted.map((one) => one.ranks![path] ?? 0))]),
+  );
+  const alphas = Object.fromEntries(Object.entries(ranks).map(([path, rank]) => [path, 2 * rank]));
+  const plan = loraPlan({ ...usual, ranks, alphas }, { own: union, shared: [] });
   const shapes = await adapterParameters(plan, model, 0);
   const trained: number[] = [];
   const each: Parameter[][] = [];
