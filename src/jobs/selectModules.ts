@@ -186,6 +186,7 @@ export function selectionSettingsOf(config: TrainConfig, examples: number): Sele
     damInit,
     damLr: selection.damLr,
     entropyWeight: selection.entropyWeight,
+    searchPatience: selection.searchPatience,
     searchSeeds,
     searchTeam,
     steps: searchStepsOf(config, examples, { searchOrder, damInit, searchSeeds, searchTeam }),

@@ -89,8 +89,11 @@ export const damSchema = z.strictObject({
       batchSize: z.int(),
       trainExamples: z.int(),
       validationExamples: z.int(),
-      /** Γ of each seed of the search and how far they agree: the mean Jaccard index of every two of them. */
-      seeds: z.array(z.strictObject({ seed: z.int(), gamma: binary })),
+      /**
+       * Γ of each seed of the search, after how many steps it ended where that was before the last, and how far the seeds
+       * agree: the mean Jaccard index of every two of them.
+       */
+      seeds: z.array(z.strictObject({ seed: z.int(), gamma: binary, stoppedAt: z.int().optional() })),
       agreement: ratio.optional(),
       /** Searches that shared the matrix, and the mean Jaccard index of what every two of them would have kept alone. */
       team: z.int().optional(),

@@ -29,6 +29,8 @@ export interface SelectionSettings {
   readonly damInit: DamStart;
   readonly damLr: number;
   readonly entropyWeight: number;
+  /** Share of the steps of a search over which Γ may not change before it ends; left out, all are taken. */
+  readonly searchPatience?: number | undefined;
   /** Searches with seeds one after the other, whose relaxed matrices are averaged. */
   readonly searchSeeds: number;
   /** Searches that share one matrix. */

@@ -16,12 +16,14 @@ import type { Resumable } from '../state.js';
 import { type SearchOrder, type SearchStep, searchStepSchema } from './dam.js';
 import type { DamOptimizerName } from './damOptimizer.js';
 import { type DamStart, gradientNorms, logitsFrom } from './damStart.js';
+import type { Gamma } from './discretise.js';
 import { gridOf } from './grid.js';
 import { matrixUpdate } from './matrixUpdate.js';
 import { openGates } from './moduleGates.js';
 import type { GatePrice } from './price.js';
 import { type Group, type Relaxation, relax, relaxedEntropy } from './relax.js';
 import { searchTeam } from './searchTeam.js';
+import { untilSettled } from './settled.js';
 
 export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   readonly objective: Objective;
@@ -52,6 +54,16 @@ export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   readonly threads: number;
   /** @param work batches of both halves */
   readonly onStep?: (record: SearchStep, work: Work) => void;
+  /** Ends the search before its steps are over; left out, nothing does. */
+  readonly settled?: SettledOptions | undefined;
+}
+
+/** When a search has found what it will keep. */
+export interface SettledOptions {
+  /** Steps over which Γ may not have changed. */
+  readonly patience: number;
+  /** Γ of Γ̄, [layers][modules]. */
+  readonly kept: (relaxed: readonly (readonly number[])[]) => Gamma;
 }
 
 export interface SearchResult {
@@ -59,6 +71,7 @@ export interface SearchResult {
   readonly logits: number[][];
   /** Γ̄ without noise, [layers][modules]. */
   readonly relaxed: number[][];
+  /** One for each step: fewer than asked for where the search had settled. */
   readonly history: readonly SearchStep[];
   /** A and B of every module after the search of the first member, for a warm start, and its head. */
   readonly adapters: readonly Parameter[];
@@ -168,6 +181,8 @@ export async function searchDam(
       maxGradNorm,
     });
   const history: SearchStep[] = [];
+  const relaxed = () => grid.rows(relax(options.relax, logits, groups).gates);
+  const { settled } = options;
   await runLoop({
     name: 'search',
     steps,
@@ -178,6 +193,7 @@ export async function searchDam(
     signal: options.signal,
     warn: options.warn,
     stage,
+    watch: settled && untilSettled(() => settled.kept(relaxed()), settled.patience),
     onStep(step, outcomes, work) {
       const [validationLoss, trainLoss] = outcomes.map((one) => (one.kind === 'done' ? one.loss : null));
       const record: SearchStep = {
@@ -194,7 +210,7 @@ export async function searchDam(
   });
   return {
     logits: grid.rows(logits),
-    relaxed: grid.rows(relax(options.relax, logits, groups).gates),
+    relaxed: relaxed(),
     history,
     adapters: weights.slice(0, weights.length - head.length),
     head,

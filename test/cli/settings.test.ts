@@ -58,6 +58,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     damOptimizer: 'adam',
     damInit: 'gradient-norm',
     damLr: 0.02,
+    searchPatience: 0.9,
     entropyWeight: 0.1,
     searchSeeds: 2,
     searchTeam: 1,

@@ -69,6 +69,14 @@ describe('N steps are k steps, a break and N − k steps, to the bit', () => {
     await expectSameBytes({ method: 'diffora', searchSteps: 3, ...settings }, [['search', 2]]);
   });
 
+  it('in a search that ends once it has settled', async () => {
+    const settings = { method: 'diffora', damLr: 1e-9, searchSteps: 6, searchPatience: 0.34 } as const;
+    await expectSameBytes(settings, [
+      ['search', 2],
+      ['search', 4],
+    ]);
+  });
+
   it('in a search that several share', async () => {
     await expectSameBytes({ method: 'diffora', searchTeam: 2, searchSteps: 3, start: 'search' }, [['search', 2]]);
   });

@@ -45,6 +45,17 @@ describe('the bi-level search', () => {
     expect(Math.max(...relaxed.flat())).toBeGreaterThan(1 / 6);
   });
 
+  it('ends when what it keeps has stayed the same for as long as it was told', async () => {
+    const whole = await search();
+    const kept = () => [[1, 0]] as const;
+    const ended = await search({ settled: { patience: 2, kept } });
+    expect(ended.history).toEqual(whole.history.slice(0, 3));
+    let calls = 0;
+    const restless = await search({ settled: { patience: 2, kept: () => [[calls++ % 2 === 0 ? 1 : 0]] } });
+    expect(restless.history).toEqual(whole.history);
+    expect(restless.logits).toEqual(whole.logits);
+  });
+
   it('opens one session where no dropout sets its two updates apart', async () => {
     const openedBy = async (changes: Partial<SearchOptions>) => {
       const before = sessions.opened;

@@ -80,6 +80,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   damOptimizer: 'adam',
   damInit: 'zero',
   damLr: 0.02,
+  searchPatience: 0.3,
   entropyWeight: 0.1,
   searchSeeds: 2,
   searchTeam: 2,

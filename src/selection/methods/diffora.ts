@@ -45,6 +45,12 @@ export const searchSettings = {
   damOptimizer: z.enum(damOptimizers).default('mirror').describe('how the logits of the matrix are moved'),
   damInit: z.enum(damStarts).default('gradient-norm').describe('where the logits start'),
   damLr: z.number().positive().default(0.03).describe('learning rate of the matrix'),
+  searchPatience: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe('end a search when what it keeps has not changed over this share of its steps'),
   entropyWeight: z
     .number()
     .nonnegative()
@@ -102,7 +108,10 @@ export const diffora = {
         batchSize: settings.batchSize,
         trainExamples: halves.train.length,
         validationExamples: halves.validation.length,
-        seeds: seeds.map((seed, i) => ({ seed, gamma: gammas[i]! })),
+        seeds: seeds.map((seed, i) => {
+          const stoppedAt = results[i]!.history.length;
+          return { seed, gamma: gammas[i]!, ...(stoppedAt < settings.steps && { stoppedAt }) };
+        }),
         ...(agreed === undefined ? {} : { agreement: agreed }),
         ...(searchTeam === 1 ? {} : { team: searchTeam, teamAgreement: teamAgreed }),
         history: [...first.history],
@@ -135,6 +144,13 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
     start: settings.damInit,
     entropyWeight: settings.entropyWeight,
     price: context.price,
+    settled:
+      settings.searchPatience === undefined
+        ? undefined
+        : {
+            patience: Math.ceil(settings.searchPatience * settings.steps),
+            kept: (relaxed) => discretise(relaxed, allowance),
+          },
     rank: settings.rank,
     alpha: settings.alpha,
     loraDropout: settings.loraDropout,
