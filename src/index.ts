@@ -58,6 +58,7 @@ export { type Merged, type MergeOptions, mergeAdapter } from './jobs/merge.js';
 export { type PredictAdapterOptions, type PredictionOptions, predictWithAdapter } from './jobs/predict.js';
 export { type PredictInput, type PredictionInput, readPredictInput } from './jobs/predictInput.js';
 export { type PredictModelOptions, predictWithModel } from './jobs/predictModel.js';
+export { type Pushed, type PushOptions, pushToHub } from './jobs/push/push.js';
 export type { RunRecord } from './jobs/runFolder.js';
 export type { RunOptions } from './jobs/savedRun.js';
 export { select as selectToFolder } from './jobs/select.js';

@@ -12,6 +12,7 @@ import { fittingHelp, helpItem } from './help.js';
 import { inspectCommand } from './inspect.js';
 import { mergeCommand } from './merge.js';
 import { predictCommand } from './predict.js';
+import { pushCommand } from './push.js';
 import { selectCommand } from './select.js';
 import { serveCommand } from './serve.js';
 import type { Terminal } from './terminal.js';
@@ -29,6 +30,7 @@ const commands = [
   inspectCommand,
   mergeCommand,
   exportCommand,
+  pushCommand,
   compareCommand,
 ];
 

@@ -1,4 +1,5 @@
 import { DiffoError } from '../errors.js';
+import { watchedBody } from './watchedBody.js';
 
 /** The hub, or the server that holds its files, does not answer as a hub does. Another source may help. */
 export class HubUnreachable extends DiffoError {
@@ -23,7 +24,7 @@ export interface HubAccess {
 export interface Patience {
   /** Until the first answer of any kind, in milliseconds. */
   readonly firstContact: number;
-  /** Until a later answer begins, and between two pieces of a download, in milliseconds. */
+  /** Until a later answer begins, and between two pieces of a download or an upload, in milliseconds. */
   readonly stall: number;
 }
 
@@ -35,12 +36,14 @@ export const DEFAULT_PATIENCE: Patience = { firstContact: 8_000, stall: 60_000 }
  * that it sends to for large files are told by the address that one may have the file.
  *
  * @param login what the endpoint is told where there is no token
+ * @param onSent told of bytes of a body as they are sent, with the method of their request
  */
 export function hubFetch(
   endpoint: string,
   patience: Patience,
   signal?: AbortSignal,
   login?: string | undefined,
+  onSent?: (count: number, method: string) => void,
 ): typeof fetch {
   let limit = patience.firstContact;
   return async (input, init) => {
@@ -54,7 +57,11 @@ export function hubFetch(
       if (new URL(input instanceof Request ? input.url : input).origin !== new URL(endpoint).origin) {
         headers.delete('authorization');
       } else if (login !== undefined && !headers.has('authorization')) headers.set('authorization', login);
-      const response = await fetch(input, { ...init, headers, signal: AbortSignal.any(signals) });
+      const request = watched(init, (count) => {
+        timer.refresh();
+        onSent?.(count, init?.method ?? 'GET');
+      });
+      const response = await fetch(input, { ...request, headers, signal: AbortSignal.any(signals) });
       if (response.status >= 500 || isForeignPage(response)) {
         await response.body?.cancel();
         throw new HubUnreachable(endpoint, `it answers with status ${response.status}`);
@@ -68,6 +75,12 @@ export function hubFetch(
       clearTimeout(timer);
     }
   };
+}
+
+/** A request whose body is told of while it is sent, where it is a text or a blob. */
+function watched(init: RequestInit | undefined, onBytes: (count: number) => void): RequestInit | undefined {
+  const content = typeof init?.body === 'string' ? new Blob([init.body]) : init?.body;
+  return content instanceof Blob ? { ...init, body: watchedBody(content, onBytes) } : init;
 }
 
 /** Refusals by a proxy or firewall are pages; the hub's own carry JSON, or an error code in a header. */

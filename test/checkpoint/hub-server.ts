@@ -106,7 +106,8 @@ function answer(repositories: Repositories, url: URL, request: IncomingMessage, 
   });
 }
 
-function describe(path: string, repository: FakeRepository) {
+/** What the hub says of a file: its size and hashes. */
+export function describe(path: string, repository: FakeRepository) {
   const data = repository.files[path]!;
   const oid = createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
   const lfs = { oid: createHash('sha256').update(data).digest('hex'), size: data.length, pointerSize: 134 };

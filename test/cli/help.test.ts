@@ -11,7 +11,20 @@ async function written(args: readonly string[], columns: number) {
   return { stdout: textOf(stdout), stderr: textOf(stderr) };
 }
 
-const commands = ['demo', 'train', 'select', 'eval', 'predict', 'generate', 'serve', 'inspect', 'merge', 'compare'];
+const commands = [
+  'demo',
+  'train',
+  'select',
+  'eval',
+  'predict',
+  'generate',
+  'serve',
+  'inspect',
+  'merge',
+  'export',
+  'push',
+  'compare',
+];
 
 describe.each([[60], [80], [120]])('help on a terminal of %i columns', (columns) => {
   it.each([[], ...commands.map((name) => [name])])('breaks no word: %j', async (...names) => {

@@ -1,0 +1,70 @@
+import type { Environment } from '../../files/caches.js';
+import type { Patience } from '../../hub/fetch.js';
+import { checkUploadNames, uploadFiles } from '../../hub/upload.js';
+import type { Phase } from '../../progress.js';
+import { type ProgressOptions, silent } from '../../reporter.js';
+import { filesToPush } from './files.js';
+
+/** What `diffora push` puts on the hub. */
+export interface PushOptions extends ProgressOptions {
+  /** A run folder, an adapter, a merged model, or an exported folder. */
+  readonly folder: string;
+  /** `owner/name`; made where there is none. */
+  readonly repo: string;
+  /** Makes the repository a private one. One that is there and public is refused. */
+  readonly private?: boolean | undefined;
+  /** Branch, made where there is none; default: `main`. */
+  readonly revision?: string | undefined;
+  /** First line of the commit. */
+  readonly message?: string | undefined;
+  /** Only what would be sent; nobody is asked. */
+  readonly dryRun?: boolean | undefined;
+  /** `process.env` by default. */
+  readonly env?: Environment | undefined;
+  readonly patience?: Patience | undefined;
+}
+
+/** What was pushed. */
+export interface Pushed {
+  readonly repo: string;
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** Of all files. */
+  readonly bytes: number;
+  /** Names in the folder that stayed here: hidden ones and checkpoints. */
+  readonly leftOut: readonly string[];
+  /** Paths in the commit: files that the branch did not have, or had with other content. Empty with `dryRun`. */
+  readonly sent: readonly string[];
+  /** The commit on the hub; undefined where the branch had all files, and with `dryRun`. */
+  readonly commit?: string | undefined;
+  /** Page of the branch; undefined with `dryRun`. */
+  readonly url?: string | undefined;
+}
+
+const megabyte = 1e6;
+
+/**
+ * `diffora push`: a folder as one commit in a model repository of the Hugging Face hub. The token is where downloads have
+ * it: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, or the file of `hf auth login`.
+ * @throws DiffoError (usage) for names that the hub does not have; DiffoError for a folder that is nothing to push or not
+ *   finished, without a token, where the hub refuses, and where the connection breaks
+ */
+export async function pushToHub(options: PushOptions): Promise<Pushed> {
+  const { repo, revision: branch, reporter = silent, signal, env = process.env, patience } = options;
+  checkUploadNames(repo, branch);
+  const { output, files, leftOut } = await filesToPush(options.folder, reporter);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const pushed = { repo, files: files.map(({ path, bytes }) => ({ path, bytes })), bytes, leftOut };
+  if (options.dryRun === true) return { ...pushed, sent: [] };
+  const { message = `Upload ${output.name} with diffora` } = options;
+  let phase: Phase | undefined;
+  const onBytes = (sent: number, total: number) => {
+    phase ??= reporter.phase('upload (MB)', Math.ceil(total / megabyte));
+    phase.update(Math.floor(Math.min(sent, total) / megabyte));
+  };
+  try {
+    const to = { repo, private: options.private, branch, message, env, signal, patience, onBytes };
+    return { ...pushed, ...(await uploadFiles(files, to)) };
+  } finally {
+    phase?.end();
+  }
+}
