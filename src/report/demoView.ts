@@ -32,7 +32,7 @@ export function demoView(result: DemoResult, screen: Screen): string {
   ];
   const columns = [{ title: '' }, ...methods.map((title) => ({ title, align: 'right' as const }))];
   const what =
-    `Mean of ${runsOf[0]!.length} seeds, ± standard deviation; each trained on ${formatCount(examples.train)} ` +
+    `Mean of ${runsOf[0]!.length} seeds, ± standard deviation; each trained on ${formatCount(examples.train)} examples ` +
     `and scored on ${formatCount(examples.dev)}. The rank is the same, so fewer modules are fewer numbers.`;
   const facts = [
     ['total time', formatSeconds(seconds)],

@@ -52,7 +52,7 @@ describe('demoView', () => {
 
   it('says what was trained and scored, and ends with time, folder and what to try next', () => {
     const text = demoView(result, { width: 200, colorLevel: 0 });
-    expect(text).toContain('Mean of 3 seeds, ± standard deviation; each trained on 200 and scored on 300.');
+    expect(text).toContain('Mean of 3 seeds, ± standard deviation; each trained on 200 examples and scored on 300.');
     expect(text).toContain('total time  2 min 33 s\nwritten to  diffora-demo (DiffoRA, seed 1)');
     expect(text).toContain('npx diffora predict --adapter diffora-demo --text');
   });
