@@ -38,6 +38,7 @@ export type { ExportedFile } from './export/format.js';
 export type { ExportFormatName } from './export/formats.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
 export * as graph from './graph/index.js';
+export type { Patience } from './hub/fetch.js';
 export { type ChatMessage, renderChat } from './infer/chat.js';
 export type { FinishReason } from './infer/generate.js';
 export type { SamplingOptions } from './infer/sample.js';

@@ -21,6 +21,7 @@ export interface PushOptions extends ProgressOptions {
   readonly dryRun?: boolean | undefined;
   /** `process.env` by default. */
   readonly env?: Environment | undefined;
+  /** How long to wait for the hub; default: 8 s for its first answer, a minute after that. */
   readonly patience?: Patience | undefined;
 }
 
