@@ -237,6 +237,8 @@ const fromZero = { searchTeam: 4, damInit: 'zero' } as const;
 const searches: Readonly<Record<string, Search>> = {
   diffora: {},
   'diffora-global': { scope: 'global' },
+  'diffora-slow': { settings: { damLr: 0.0075 } },
+  'diffora-slower': { settings: { damLr: 0.003 } },
   search: { length: 1, settings: { ...fromZero, searchTeam: 1 } },
   'search-long': { length: 4, settings: { ...fromZero, searchTeam: 1 } },
   team: { length: 1, settings: fromZero },
