@@ -26,7 +26,17 @@ import {
   sizesOf,
   splitHeads,
 } from './layers.js';
-import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache, StepInputs } from './model.js';
+import type {
+  Architecture,
+  BatchInputs,
+  BuildHooks,
+  CachedInputs,
+  Head,
+  LayerCache,
+  StepInputs,
+  SubLayer,
+  TaskType,
+} from './model.js';
 import { type OutputWeight, outputTensors, outputWeight } from './outputWeight.js';
 import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
 import { stepAttention, stepBias } from './stepAttention.js';
@@ -72,6 +82,35 @@ export interface LlamaVariant {
   readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
   /** By layer: the number of positions that it sees, the own one included; undefined for all. */
   readonly windows: readonly (number | undefined)[];
+  /** By layer: whether its queries and keys are turned by their positions. Left out: all are. */
+  readonly rotated?: readonly boolean[];
+  /** RMS norms of queries and keys, before they are turned: of each head by itself, or over all heads. Left out: none. */
+  readonly queryKeyNorms?: 'head' | 'all';
+  /** Whether a sub-layer has its norm on what enters it, or on what it gives. Left out: before. */
+  readonly norms?: keyof typeof normPlaces;
+  readonly factors?: LlamaFactors;
+  /** The heads that transformers has. Left out: all. */
+  readonly heads?: readonly TaskType[];
+}
+
+/** What values are multiplied by where they enter or leave; 1 where left out. */
+export interface LlamaFactors {
+  readonly embeddings?: number;
+  /** Of scores of attention, in the place of 1/√headSize. */
+  readonly attention?: number;
+  /** Of what a sub-layer adds. */
+  readonly residual?: number;
+  readonly logits?: number;
+}
+
+/** Names of the norms of a layer's sub-layers, on what enters them or on what they give. */
+const normPlaces = {
+  before: { attention: { before: 'input_layernorm' }, feedForward: { before: 'post_attention_layernorm' } },
+  after: { attention: { after: 'post_attention_layernorm' }, feedForward: { after: 'post_feedforward_layernorm' } },
+} as const satisfies Record<string, Record<SubLayer, SubLayerNorms>>;
+interface SubLayerNorms {
+  readonly before?: string;
+  readonly after?: string;
 }
 
 /**
@@ -102,14 +141,15 @@ interface Decoder {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headSize: number;
-  readonly biases: LlamaVariant['biases'];
-  readonly windows: LlamaVariant['windows'];
+  readonly variant: LlamaVariant;
+  readonly norms: Readonly<Record<SubLayer, SubLayerNorms>>;
   readonly rotary: Rotary;
   readonly output: OutputWeight;
 }
 
 /**
- * The architecture of LLaMA (arXiv 2302.13971) and its relatives: modeling_llama.py, modeling_mistral.py, modeling_qwen2.py.
+ * The architecture of LLaMA (arXiv 2302.13971) and its relatives: modeling_llama.py and the files of those that differ from it as
+ * {@link LlamaVariant} says.
  * No head answers questions: transformers spells the backbone of these otherwise (`transformer.`), which no adapter fits.
  */
 export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVariant): Architecture {
@@ -126,10 +166,21 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     ['mlp.up_proj', hidden, intermediate],
     ['mlp.down_proj', intermediate, hidden, 'feedForward'],
   ]);
-  const norms = Array.from({ length: layers }, (_, layer) => [
-    `model.layers.${layer}.input_layernorm`,
-    `model.layers.${layer}.post_attention_layernorm`,
-  ]).flat();
+  const perHead = variant.queryKeyNorms === 'head';
+  const norms = Array.from({ length: layers }, (_, layer) => {
+    const path = `model.layers.${layer}`;
+    return [
+      ...Object.values(decoder.norms).flatMap((places) =>
+        Object.values(places).map((name) => rmsNormTensor(`${path}.${name}`, hidden)),
+      ),
+      ...(variant.queryKeyNorms === undefined
+        ? []
+        : [
+            rmsNormTensor(`${path}.self_attn.q_norm`, perHead ? headSize : queries),
+            rmsNormTensor(`${path}.self_attn.k_norm`, perHead ? headSize : keys),
+          ]),
+    ];
+  }).flat();
   const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(decoder, inputs, hooks);
   const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
   return {
@@ -140,7 +191,8 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
       ...adaptable.flatMap(({ path, outFeatures, inFeatures }) =>
         linearTensors(path, outFeatures, inFeatures).slice(0, hasBias(decoder, path) ? 2 : 1),
       ),
-      ...[...norms, 'model.norm'].map((path) => rmsNormTensor(path, hidden)),
+      ...norms,
+      rmsNormTensor('model.norm', hidden),
     ],
     spellings: decoder.output.spellings,
     // A tied output is saved by some as a second copy of the embeddings.
@@ -150,7 +202,7 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     maxLength: rotary.maxLength,
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     states,
-    heads: {
+    heads: only(variant.heads, {
       CAUSAL_LM: () => causalHead(variant, decoder, states),
       SEQ_CLS: (numLabels) => sequenceHead(variant, config, numLabels, states),
       TOKEN_CLS: (numLabels) =>
@@ -162,7 +214,7 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
           dropout,
           bias: config.token_classification_bias,
         }),
-    },
+    }),
     ...(config.is_causal
       ? {
           cached: {
@@ -197,8 +249,8 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
     heads,
     keyValueHeads,
     headSize,
-    biases: variant.biases,
-    windows: variant.windows,
+    variant,
+    norms: normPlaces[variant.norms ?? 'before'],
     rotary: rotaryOf(config, headSize, checkpoint),
     output: outputWeight(checkpoint, {
       isTied: config.tie_word_embeddings,
@@ -208,7 +260,12 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
   };
 }
 
-function hasBias({ biases }: Decoder, path: string): boolean {
+function only(names: LlamaVariant['heads'], heads: Architecture['heads']): Architecture['heads'] {
+  if (names === undefined) return heads;
+  return Object.fromEntries(Object.entries(heads).filter(([name]) => names.includes(name as TaskType)));
+}
+
+function hasBias({ variant: { biases } }: Decoder, path: string): boolean {
   if (path.includes('.mlp.')) return biases.mlp;
   return path.endsWith('.o_proj') ? biases.output : biases.qkv;
 }
@@ -226,7 +283,7 @@ function causalHead(
     ...outputTensors(decoder.output, [vocabSize, hidden]),
     logits(inputs, hooks) {
       const all = states(inputs, hooks);
-      return vocabularyLogits(inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+      return vocabularyLogits(decoder, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
     },
   };
 }
@@ -247,8 +304,8 @@ function sequenceHead(
   };
 }
 
-function vocabularyLogits(states: Tensor, hooks: BuildHooks): Tensor {
-  return linear('lm_head', states, hooks, { bias: false });
+function vocabularyLogits({ variant }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
+  return ops.scale(linear('lm_head', states, hooks, { bias: false }), variant.factors?.logits ?? 1);
 }
 
 /** Where queries and keys stand, and what follows from it. */
@@ -290,7 +347,7 @@ function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
     return result.cache;
   });
   const wanted = inputs.logitsOf === 'all' ? state : ops.gather(state, finalRows(batch, seq));
-  return { logits: vocabularyLogits(rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
+  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
 }
 
 function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {
@@ -305,11 +362,12 @@ function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {
     state = result.state;
     return result.cache;
   });
-  return { logits: vocabularyLogits(rmsNorm('model.norm', state, decoder, hooks), hooks), added };
+  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', state, decoder, hooks), hooks), added };
 }
 
-function embed({ config }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
-  const words = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
+function embed({ config, variant }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
+  const stored = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
+  const words = ops.scale(stored, variant.factors?.embeddings ?? 1);
   return ops.reshape(words, [multiplyDims(inputIds.shape), config.hidden_size]);
 }
 
@@ -327,18 +385,23 @@ interface LayerInputs {
 
 function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
   const path = `model.layers.${layer}`;
+  const { norms, variant, config } = decoder;
+  const norm = (name: string | undefined, x: Tensor) =>
+    name === undefined ? x : rmsNorm(`${path}.${name}`, x, decoder, hooks);
+  const end = (of: SubLayer, module: string, y: Tensor, residual: Tensor) =>
+    hooks.endSubLayer(`${path}.${module}`, y, (out) =>
+      ops.add(residual, ops.scale(norm(norms[of].after, out), variant.factors?.residual ?? 1)),
+    );
   const { state } = inputs;
-  const normal = rmsNorm(`${path}.input_layernorm`, state, decoder, hooks);
-  const { output, cache } = attention(decoder, layer, { ...inputs, state: normal }, hooks);
-  const end = (module: string, y: Tensor, residual: Tensor) =>
-    hooks.endSubLayer(`${path}.${module}`, y, (out) => ops.add(residual, out));
-  const middle = end('self_attn.o_proj', output, state);
-  const second = rmsNorm(`${path}.post_attention_layernorm`, middle, decoder, hooks);
+  const entered = norm(norms.attention.before, state);
+  const { output, cache } = attention(decoder, layer, { ...inputs, state: entered }, hooks);
+  const middle = end('attention', 'self_attn.o_proj', output, state);
+  const second = norm(norms.feedForward.before, middle);
   const project = (module: string, x: Tensor) =>
-    linear(`${path}.mlp.${module}`, x, hooks, { bias: decoder.biases.mlp });
-  const gate = activations[decoder.config.hidden_act](project('gate_proj', second));
+    linear(`${path}.mlp.${module}`, x, hooks, { bias: variant.biases.mlp });
+  const gate = activations[config.hidden_act](project('gate_proj', second));
   const fed = project('down_proj', ops.mul(gate, project('up_proj', second)));
-  return { state: end('mlp.down_proj', fed, middle), cache };
+  return { state: end('feedForward', 'mlp.down_proj', fed, middle), cache };
 }
 
 /** Grouped-query attention (arXiv 2305.13245): the queries of a group stand below each other, so keys are not repeated. */
@@ -348,22 +411,32 @@ function attention(
   { state, batch, seq, positions, past, kept }: LayerInputs,
   hooks: BuildHooks,
 ) {
-  const { heads, keyValueHeads, headSize, biases, config, windows } = decoder;
+  const { heads, keyValueHeads, headSize, config, variant } = decoder;
+  const { biases, windows, queryKeyNorms, rotated, factors } = variant;
   const path = `model.layers.${layer}.self_attn`;
-  const project = (name: string, count: number) => {
-    const projected = linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
-    return splitHeads(projected, { batch, length: seq, heads: count, headSize });
+  const split = (x: Tensor, count: number) => splitHeads(x, { batch, length: seq, heads: count, headSize });
+  const project = (name: string) => linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
+  const placed = (name: 'q' | 'k', count: number) => {
+    const normed = (x: Tensor) => rmsNorm(`${path}.${name}_norm`, x, decoder, hooks);
+    const projected = project(`${name}_proj`);
+    const whole = split(queryKeyNorms === 'all' ? normed(projected) : projected, count);
+    const each = queryKeyNorms === 'head' ? normed(whole) : whole;
+    return rotated?.[layer] === false ? each : turned(each, positions);
   };
   const { total } = positions;
   const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
-  const query = turned(project('q_proj', heads), positions);
-  const key = append(past?.key, turned(project('k_proj', keyValueHeads), positions));
-  const value = append(past?.value, project('v_proj', keyValueHeads));
+  const query = placed('q', heads);
+  const key = append(past?.key, placed('k', keyValueHeads));
+  const value = append(past?.value, split(project('v_proj'), keyValueHeads));
 
   const group = heads / keyValueHeads;
   const groupRows = multiplyDims([group, seq]);
   const grouped = ops.reshape(query, [batch, keyValueHeads, groupRows, headSize]);
-  const [cache, bias, alpha] = [{ key, value }, positions.bias(windows[layer]), 1 / Math.sqrt(headSize)];
+  const [cache, bias, alpha] = [
+    { key, value },
+    positions.bias(windows[layer]),
+    factors?.attention ?? 1 / Math.sqrt(headSize),
+  ];
   const output = (mixed: Tensor) => {
     const merged = mergeHeads(ops.reshape(mixed, [batch, heads, seq, headSize]));
     return linear(`${path}.o_proj`, merged, hooks, { bias: biases.output });

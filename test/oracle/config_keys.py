@@ -24,6 +24,10 @@ FAMILIES = {
     "mistral": "mistral",
     "ministral": "ministral",
     "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "smollm3": "smollm3",
+    "olmo2": "olmo2",
+    "granite": "granite",
     "gpt2": "gpt2",
 }
 

@@ -1,6 +1,8 @@
-"""LLaMA, Mistral and Qwen2: grouped heads, biases, tied output, every scaling of rotary positions, windows."""
+"""LLaMA and its relatives: grouped heads, biases, tied output, every scaling of rotary positions, windows, norms, factors."""
 
 from transformers import (
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     LlamaForSequenceClassification,
@@ -8,9 +10,18 @@ from transformers import (
     MistralConfig,
     MistralForCausalLM,
     MistralForSequenceClassification,
+    Olmo2Config,
+    Olmo2ForCausalLM,
+    Olmo2ForSequenceClassification,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen2ForSequenceClassification,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
+    SmolLM3ForSequenceClassification,
 )
 
 from families import Case, Head
@@ -74,6 +85,18 @@ def cases() -> list[Case]:
         Head("CAUSAL_LM", "language", Qwen2ForCausalLM),
         Head("SEQ_CLS", "classification", Qwen2ForSequenceClassification),
     ]
+    windows = {"use_sliding_window": True, "sliding_window": 5}
+    qwen3 = {**SIZES, **windows, "max_window_layers": 1, "head_dim": 6, "attention_bias": True}
+    smollm3 = {**SIZES, **windows, "no_rope_layer_interval": 2, "mlp_bias": True}
+    stated = {**SIZES, "no_rope_layers": [0, 1], "rope_parameters": {"rope_type": "default", "rope_theta": 50.0}}
+    factors = {"embedding_multiplier": 3.0, "attention_multiplier": 0.4, "residual_multiplier": 0.7, "logits_scaling": 2.5}
+
+    def relative(name, config, language, classification=None):
+        heads = [Head("CAUSAL_LM", "language", language)]
+        if classification is not None:
+            heads.append(Head("SEQ_CLS", "classification", classification))
+        return Case(name, config, heads, TARGETS, longest=20, saved_from=language)
+
     biased = {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "head_dim": 6, "hidden_act": "gelu"}
     return [
         llama("llama", heads=heads),
@@ -83,4 +106,9 @@ def cases() -> list[Case]:
         *[scaled(name, parameters) for name, parameters in SCALINGS.items()],
         Case("mistral", MistralConfig(**mistral), mistral_heads, TARGETS, longest=20, saved_from=MistralForCausalLM),
         Case("qwen2", Qwen2Config(**qwen), qwen_heads, TARGETS, longest=20, saved_from=Qwen2ForCausalLM),
+        relative("qwen3", Qwen3Config(**qwen3), Qwen3ForCausalLM, Qwen3ForSequenceClassification),
+        relative("smollm3", SmolLM3Config(**smollm3), SmolLM3ForCausalLM, SmolLM3ForSequenceClassification),
+        relative("smollm3-stated", SmolLM3Config(**stated), SmolLM3ForCausalLM),
+        relative("olmo2", Olmo2Config(**SIZES), Olmo2ForCausalLM, Olmo2ForSequenceClassification),
+        relative("granite", GraniteConfig(**SIZES, **factors), GraniteForCausalLM),
     ]
