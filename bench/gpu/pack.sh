@@ -25,7 +25,7 @@ python3 -m pip download --quiet --no-deps --dest .gpu/wheels "onnxruntime-gpu==$
 (cd .gpu/wheels && python3 -m zipfile -e onnxruntime_gpu-*.whl . && cp onnxruntime/capi/libonnxruntime_providers_{cuda,shared}.so "$there/")
 
 node_modules/.bin/esbuild bench/placement.ts --bundle --platform=node --format=esm --external:onnxruntime-node \
-  --banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" \
+  --banner:js="import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" \
   --log-level=error --outfile="$stage/placement.mjs"
 
 # The demo's base, as its Python package carries it.

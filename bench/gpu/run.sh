@@ -34,7 +34,7 @@ gather() {
   local file task
   for file in "$home"/data/*; do
     task=$(basename "$file")
-    cat "$1"/"$task"-*/"$task.jsonl" 2>/dev/null | sort -u | { grep -vxFf "$home/records/$task.jsonl" || true; } >"$2/$task.part"
+    { cat "$1"/"$task"-*/"$task.jsonl" 2>/dev/null || true; } | sort -u | { grep -vxFf "$home/records/$task.jsonl" || true; } >"$2/$task.part"
     mv "$2/$task.part" "$2/$task.jsonl"
   done
 }
