@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { readConfig } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, llamaConfigShape } from './llamaDecoder.js';
+import { describeLlama, llamaClasses, llamaConfigShape } from './llamaDecoder.js';
 import type { Family } from './model.js';
 
 const configSchema = z.object({
@@ -25,7 +25,7 @@ export const granite: Family = {
     const config = readConfig(configSchema, keys, checkpoint);
     const { attention_bias: attention, num_hidden_layers: layers } = config;
     return describeLlama(checkpoint, config, {
-      className: 'Granite',
+      classes: llamaClasses('Granite', ['CAUSAL_LM']),
       biases: { qkv: attention, output: attention, mlp: config.mlp_bias },
       windows: Array.from({ length: layers }, () => undefined),
       factors: {
@@ -34,7 +34,6 @@ export const granite: Family = {
         residual: config.residual_multiplier,
         logits: 1 / config.logits_scaling,
       },
-      heads: ['CAUSAL_LM'],
     });
   },
 };

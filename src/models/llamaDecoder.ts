@@ -16,6 +16,7 @@ import {
 import {
   embeddingTensor,
   finalRows,
+  type LayerModule,
   lastTokens,
   layerModules,
   lengthsOf,
@@ -38,7 +39,7 @@ import type {
   TaskType,
 } from './model.js';
 import { type OutputWeight, outputTensors, outputWeight } from './outputWeight.js';
-import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
+import { type Rotary, type RotaryConfig, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
 import { stepAttention, stepBias } from './stepAttention.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -76,8 +77,8 @@ export const windowSize = z.int().positive().nullable();
 
 /** In what the relatives of LLaMA differ. */
 export interface LlamaVariant {
-  /** Start of transformers' class names. */
-  readonly className: string;
+  /** transformers' classes, of the heads that it has: see {@link llamaClasses}. */
+  readonly classes: Partial<Record<LlamaHead, string>>;
   /** Of which projections there are biases. */
   readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
   /** By layer: the number of positions that it sees, the own one included; undefined for all. */
@@ -86,11 +87,35 @@ export interface LlamaVariant {
   readonly rotated?: readonly boolean[];
   /** RMS norms of queries and keys, before they are turned: of each head by itself, or over all heads. Left out: none. */
   readonly queryKeyNorms?: 'head' | 'all';
-  /** Whether a sub-layer has its norm on what enters it, or on what it gives. Left out: before. */
+  /** Whether a sub-layer has a norm on what enters it, on what it gives, or on both. Left out: before. */
   readonly norms?: keyof typeof normPlaces;
+  /** What is added to the weights of norms, which are stored as what they differ from it. Left out: 0. */
+  readonly normOffset?: number;
   readonly factors?: LlamaFactors;
-  /** The heads that transformers has. Left out: all. */
-  readonly heads?: readonly TaskType[];
+  /** Soft limits: x becomes limit · tanh(x / limit). Left out: none. */
+  readonly limits?: { readonly scores?: number | undefined; readonly logits?: number | undefined };
+  /** By layer: the settings of its rotary positions, where layers differ. Left out: those of config.json. */
+  readonly rotaries?: readonly RotaryConfig[];
+  /** The share of a head, from its start, that is turned by positions. Left out: all of it. */
+  readonly rotaryShare?: number | undefined;
+  /** Rate of dropout on what a sub-layer gives. Left out: 0. */
+  readonly dropout?: number;
+  /** One module for queries, keys and values (`qkv_proj`), and one for both halves of the feed-forward part (`gate_up_proj`). */
+  readonly fused?: boolean;
+}
+
+/** Heads of LLaMA and its relatives, with the ends of their classes' names. */
+const classEndings = {
+  CAUSAL_LM: 'ForCausalLM',
+  SEQ_CLS: 'ForSequenceClassification',
+  TOKEN_CLS: 'ForTokenClassification',
+} as const satisfies Partial<Record<TaskType, string>>;
+type LlamaHead = keyof typeof classEndings;
+const llamaHeads = Object.keys(classEndings) as LlamaHead[];
+
+/** Names of the classes of a family, as transformers usually gives them. */
+export function llamaClasses(family: string, heads = llamaHeads): Partial<Record<LlamaHead, string>> {
+  return Object.fromEntries(heads.map((head) => [head, `${family}${classEndings[head]}`]));
 }
 
 /** What values are multiplied by where they enter or leave; 1 where left out. */
@@ -107,6 +132,10 @@ export interface LlamaFactors {
 const normPlaces = {
   before: { attention: { before: 'input_layernorm' }, feedForward: { before: 'post_attention_layernorm' } },
   after: { attention: { after: 'post_attention_layernorm' }, feedForward: { after: 'post_feedforward_layernorm' } },
+  around: {
+    attention: { before: 'input_layernorm', after: 'post_attention_layernorm' },
+    feedForward: { before: 'pre_feedforward_layernorm', after: 'post_feedforward_layernorm' },
+  },
 } as const satisfies Record<string, Record<SubLayer, SubLayerNorms>>;
 interface SubLayerNorms {
   readonly before?: string;
@@ -143,7 +172,8 @@ interface Decoder {
   readonly headSize: number;
   readonly variant: LlamaVariant;
   readonly norms: Readonly<Record<SubLayer, SubLayerNorms>>;
-  readonly rotary: Rotary;
+  /** By layer; layers alike have the same. */
+  readonly rotaries: readonly Rotary[];
   readonly output: OutputWeight;
 }
 
@@ -154,10 +184,10 @@ interface Decoder {
  */
 export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVariant): Architecture {
   const decoder = decoderOf(checkpoint, config, variant);
-  const { heads, keyValueHeads, headSize, rotary } = decoder;
+  const { heads, keyValueHeads, headSize, rotaries } = decoder;
   const [queries, keys] = [heads * headSize, keyValueHeads * headSize];
   const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: layers } = config;
-  const adaptable = layerModules('model.layers', layers, [
+  const own: LayerModule[] = [
     ['self_attn.q_proj', hidden, queries, 'query'],
     ['self_attn.k_proj', hidden, keys, 'key'],
     ['self_attn.v_proj', hidden, keys, 'value'],
@@ -165,7 +195,14 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     ['mlp.gate_proj', hidden, intermediate],
     ['mlp.up_proj', hidden, intermediate],
     ['mlp.down_proj', intermediate, hidden, 'feedForward'],
-  ]);
+  ];
+  const fused: LayerModule[] = [
+    ['self_attn.qkv_proj', hidden, queries + 2 * keys, 'queryKeyValue'],
+    ['self_attn.o_proj', queries, hidden, 'attention'],
+    ['mlp.gate_up_proj', hidden, 2 * intermediate],
+    ['mlp.down_proj', intermediate, hidden, 'feedForward'],
+  ];
+  const adaptable = layerModules('model.layers', layers, variant.fused === true ? fused : own);
   const perHead = variant.queryKeyNorms === 'head';
   const norms = Array.from({ length: layers }, (_, layer) => {
     const path = `model.layers.${layer}`;
@@ -199,18 +236,18 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     isBuffer: (name) =>
       name.endsWith('rotary_emb.inv_freq') || (config.tie_word_embeddings && name === 'lm_head.weight'),
     vocabSize: config.vocab_size,
-    maxLength: rotary.maxLength,
+    maxLength: Math.min(...rotaries.map(({ maxLength }) => maxLength)),
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     states,
-    heads: only(variant.heads, {
-      CAUSAL_LM: () => causalHead(variant, decoder, states),
-      SEQ_CLS: (numLabels) => sequenceHead(variant, config, numLabels, states),
-      TOKEN_CLS: (numLabels) =>
+    heads: headsOf(variant, {
+      CAUSAL_LM: (name) => () => causalHead(name, decoder, states),
+      SEQ_CLS: (name) => (numLabels) => sequenceHead(name, config, numLabels, states),
+      TOKEN_CLS: (architecture) => (numLabels) =>
         tokenHead('score', numLabels, {
           hiddenSize: hidden,
           initializerRange: config.initializer_range,
           encode: states,
-          architecture: `${variant.className}ForTokenClassification`,
+          architecture,
           dropout,
           bias: config.token_classification_bias,
         }),
@@ -242,8 +279,15 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
     throw configError(checkpoint, `hidden_size ${hidden} is no multiple of num_attention_heads ${heads}.`);
   }
   const headSize = config.head_dim ?? hidden / heads;
-  if (headSize % 2 !== 0)
-    throw configError(checkpoint, `head_dim ${headSize} is odd, which rotary embeddings cannot be.`);
+  const turnedSize = Math.floor(headSize * (variant.rotaryShare ?? 1));
+  if (turnedSize % 2 !== 0)
+    throw configError(checkpoint, `head_dim ${turnedSize} is odd, which rotary embeddings cannot be.`);
+  const made = new Map<RotaryConfig, Rotary>();
+  const rotaryFor = (settings: RotaryConfig) => {
+    const rotary = made.get(settings) ?? rotaryOf(settings, turnedSize, checkpoint);
+    made.set(settings, rotary);
+    return rotary;
+  };
   return {
     config,
     heads,
@@ -251,7 +295,9 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
     headSize,
     variant,
     norms: normPlaces[variant.norms ?? 'before'],
-    rotary: rotaryOf(config, headSize, checkpoint),
+    rotaries: Array.from({ length: config.num_hidden_layers }, (_, layer) =>
+      rotaryFor(variant.rotaries?.[layer] ?? config),
+    ),
     output: outputWeight(checkpoint, {
       isTied: config.tie_word_embeddings,
       embeddings: 'model.embed_tokens.weight',
@@ -260,9 +306,17 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
   };
 }
 
-function only(names: LlamaVariant['heads'], heads: Architecture['heads']): Architecture['heads'] {
-  if (names === undefined) return heads;
-  return Object.fromEntries(Object.entries(heads).filter(([name]) => names.includes(name as TaskType)));
+/** The heads that there are classes for. */
+function headsOf(
+  { classes }: LlamaVariant,
+  made: Record<LlamaHead, (architecture: string) => (numLabels: number) => Head>,
+): Architecture['heads'] {
+  return Object.fromEntries(
+    llamaHeads.flatMap((head) => {
+      const name = classes[head];
+      return name === undefined ? [] : [[head, made[head](name)]];
+    }),
+  );
 }
 
 function hasBias({ variant: { biases } }: Decoder, path: string): boolean {
@@ -272,13 +326,13 @@ function hasBias({ variant: { biases } }: Decoder, path: string): boolean {
 
 /** …ForCausalLM: the next token by a linear module that is not trained, or by the embeddings where they are tied. */
 function causalHead(
-  variant: LlamaVariant,
+  architecture: string,
   decoder: Decoder,
   states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
   const { vocab_size: vocabSize, hidden_size: hidden } = decoder.config;
   return {
-    architecture: `${variant.className}ForCausalLM`,
+    architecture,
     modules: [],
     ...outputTensors(decoder.output, [vocabSize, hidden]),
     logits(inputs, hooks) {
@@ -290,13 +344,13 @@ function causalHead(
 
 /** …ForSequenceClassification: `score` of the last token. */
 function sequenceHead(
-  { className }: LlamaVariant,
+  architecture: string,
   { hidden_size: hidden, initializer_range: deviation }: LlamaConfig,
   numLabels: number,
   states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
   return {
-    architecture: `${className}ForSequenceClassification`,
+    architecture,
     modules: [
       { path: 'score', role: 'head', tensors: [{ name: 'score.weight', shape: [numLabels, hidden], deviation }] },
     ],
@@ -305,28 +359,44 @@ function sequenceHead(
 }
 
 function vocabularyLogits({ variant }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
-  return ops.scale(linear('lm_head', states, hooks, { bias: false }), variant.factors?.logits ?? 1);
+  const logits = linear('lm_head', states, hooks, { bias: false });
+  return limited(ops.scale(logits, variant.factors?.logits ?? 1), variant.limits?.logits);
 }
 
-/** Where queries and keys stand, and what follows from it. */
+/** limit · tanh(x / limit) (Gemma 2, arXiv 2408.00118, section 2). */
+function limited(x: Tensor, limit: number | undefined): Tensor {
+  return limit === undefined ? x : ops.scale(ops.tanh(ops.scale(x, 1 / limit)), limit);
+}
+
+/** Where queries and keys of a layer stand, and what follows from it. */
 interface Positions extends RotaryTables {
   /** 0 where a query may see a key, the most negative float elsewhere, by size of the window: [(batch, 1,) seq, total]. */
   readonly bias: (window: number | undefined) => Tensor;
   readonly total: Dim;
 }
 
+/** Positions by layer; those of layers that are alike are computed once. */
+function byLayer(
+  { rotaries }: Decoder,
+  tables: (rotary: Rotary) => RotaryTables,
+  shared: Omit<Positions, keyof RotaryTables>,
+): (layer: number) => Positions {
+  const made = new Map([...new Set(rotaries)].map((rotary) => [rotary, { ...tables(rotary), ...shared }]));
+  return (layer) => made.get(rotaries[layer]!)!;
+}
+
 /** States after the last norm [batch*seq, hidden]. */
 function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tensor {
   const { batch, seq } = sizesOf(inputs);
   const places = ops.range(seq);
-  const lengths = decoder.rotary.dependsOnLength ? lengthsOf(inputs) : ops.size(seq);
   const bias = (window: number | undefined) =>
     decoder.config.is_causal ? causalBias(places, places, window) : bidirectionalBias(inputs, places, window);
-  const positions = { ...decoder.rotary.tables(places, lengths), bias, total: seq };
+  const tables = (rotary: Rotary) => rotary.tables(places, rotary.dependsOnLength ? lengthsOf(inputs) : ops.size(seq));
+  const positions = byLayer(decoder, tables, { bias, total: seq });
   let state = embed(decoder, inputs.inputIds, hooks);
   for (let layer = 0; layer < decoder.config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);
-    state = decoderLayer(decoder, layer, { state, batch, seq, positions }, hooks).state;
+    state = decoderLayer(decoder, layer, { state, batch, seq, positions: positions(layer) }, hooks).state;
   }
   return rmsNorm('model.norm', state, decoder, hooks);
 }
@@ -339,10 +409,11 @@ function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
     padding === undefined
       ? causalBias(inputs.positions, keyPositions, window)
       : paddedCausalBias(padding, keyPositions, window);
-  const positions = { ...decoder.rotary.tables(inputs.positions, ops.size(total)), bias, total };
+  const tables = (rotary: Rotary) => rotary.tables(inputs.positions, ops.size(total));
+  const positions = byLayer(decoder, tables, { bias, total });
   let state = embed(decoder, inputs.inputIds, hooks);
   const present = inputs.past.map((past, layer) => {
-    const result = decoderLayer(decoder, layer, { state, batch, seq, positions, past }, hooks);
+    const result = decoderLayer(decoder, layer, { state, batch, seq, positions: positions(layer), past }, hooks);
     state = result.state;
     return result.cache;
   });
@@ -354,11 +425,12 @@ function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {
   const { inputIds, lengths } = inputs;
   const batch = inputIds.shape[0]!;
   const whole = ops.add(ops.cast(lengths, 'float32'), constant(1));
-  const tables = decoder.rotary.tables(ops.reshape(lengths, [batch, 1]), whole);
-  const positions = { ...tables, bias: (window: number | undefined) => stepBias(inputs, window), total: 1 };
+  const tables = (rotary: Rotary) => rotary.tables(ops.reshape(lengths, [batch, 1]), whole);
+  const bias = (window: number | undefined) => stepBias(inputs, window);
+  const positions = byLayer(decoder, tables, { bias, total: 1 });
   let state = embed(decoder, inputIds, hooks);
   const added = inputs.past.map((kept, layer) => {
-    const result = decoderLayer(decoder, layer, { state, batch, seq: 1, positions, kept }, hooks);
+    const result = decoderLayer(decoder, layer, { state, batch, seq: 1, positions: positions(layer), kept }, hooks);
     state = result.state;
     return result.cache;
   });
@@ -389,7 +461,7 @@ function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hook
   const norm = (name: string | undefined, x: Tensor) =>
     name === undefined ? x : rmsNorm(`${path}.${name}`, x, decoder, hooks);
   const end = (of: SubLayer, module: string, y: Tensor, residual: Tensor) =>
-    hooks.endSubLayer(`${path}.${module}`, y, (out) =>
+    hooks.endSubLayer(`${path}.${module}`, hooks.dropout(y, variant.dropout ?? 0), (out) =>
       ops.add(residual, ops.scale(norm(norms[of].after, out), variant.factors?.residual ?? 1)),
     );
   const { state } = inputs;
@@ -399,9 +471,21 @@ function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hook
   const second = norm(norms.feedForward.before, middle);
   const project = (module: string, x: Tensor) =>
     linear(`${path}.mlp.${module}`, x, hooks, { bias: variant.biases.mlp });
-  const gate = activations[config.hidden_act](project('gate_proj', second));
-  const fed = project('down_proj', ops.mul(gate, project('up_proj', second)));
+  const [gate, up] =
+    variant.fused === true
+      ? cut(project('gate_up_proj', second), [config.intermediate_size, config.intermediate_size])
+      : [project('gate_proj', second), project('up_proj', second)];
+  const fed = project('down_proj', ops.mul(activations[config.hidden_act](gate!), up!));
   return { state: end('feedForward', 'mlp.down_proj', fed, middle), cache };
+}
+
+/** Parts of the last axis of x [rows, …], one behind the other. */
+function cut(x: Tensor, lengths: readonly number[]): Tensor[] {
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return ops.slice(x, { axis: 1, start: end - length, length });
+  });
 }
 
 /** Grouped-query attention (arXiv 2305.13245): the queries of a group stand below each other, so keys are not repeated. */
@@ -416,22 +500,25 @@ function attention(
   const path = `model.layers.${layer}.self_attn`;
   const split = (x: Tensor, count: number) => splitHeads(x, { batch, length: seq, heads: count, headSize });
   const project = (name: string) => linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
-  const placed = (name: 'q' | 'k', count: number) => {
-    const normed = (x: Tensor) => rmsNorm(`${path}.${name}_norm`, x, decoder, hooks);
-    const projected = project(`${name}_proj`);
-    const whole = split(queryKeyNorms === 'all' ? normed(projected) : projected, count);
+  const sizes = [heads, keyValueHeads, keyValueHeads].map((count) => count * headSize);
+  const projected =
+    variant.fused === true ? cut(project('qkv_proj'), sizes) : ['q_proj', 'k_proj', 'v_proj'].map(project);
+  const placed = (name: 'q' | 'k', x: Tensor, count: number) => {
+    const normed = (y: Tensor) => rmsNorm(`${path}.${name}_norm`, y, decoder, hooks);
+    const whole = split(queryKeyNorms === 'all' ? normed(x) : x, count);
     const each = queryKeyNorms === 'head' ? normed(whole) : whole;
     return rotated?.[layer] === false ? each : turned(each, positions);
   };
   const { total } = positions;
   const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
-  const query = placed('q', heads);
-  const key = append(past?.key, placed('k', keyValueHeads));
-  const value = append(past?.value, split(project('v_proj'), keyValueHeads));
+  const query = placed('q', projected[0]!, heads);
+  const key = append(past?.key, placed('k', projected[1]!, keyValueHeads));
+  const value = append(past?.value, split(projected[2]!, keyValueHeads));
 
   const group = heads / keyValueHeads;
   const groupRows = multiplyDims([group, seq]);
   const grouped = ops.reshape(query, [batch, keyValueHeads, groupRows, headSize]);
+  const limit = (scores: Tensor) => limited(scores, variant.limits?.scores);
   const [cache, bias, alpha] = [
     { key, value },
     positions.bias(windows[layer]),
@@ -442,14 +529,16 @@ function attention(
     return linear(`${path}.o_proj`, merged, hooks, { bias: biases.output });
   };
   if (kept !== undefined) {
-    return { output: output(stepAttention({ query: grouped, added: cache, past: kept, bias, alpha })), cache };
+    return { output: output(stepAttention({ query: grouped, added: cache, past: kept, bias, alpha, limit })), cache };
   }
-  const scores = ops.matmul(grouped, key, { transB: true, alpha });
+  const scores = limit(ops.matmul(grouped, key, { transB: true, alpha }));
   const visible = ops.add(ops.reshape(scores, [batch, heads, seq, total]), bias);
   const weights = hooks.dropout(ops.softmax(visible), config.attention_dropout);
   return { output: output(ops.matmul(ops.reshape(weights, [batch, keyValueHeads, groupRows, total]), value)), cache };
 }
 
-function rmsNorm(path: string, x: Tensor, { config }: Decoder, hooks: BuildHooks): Tensor {
-  return ops.rmsNorm(x, hooks.weight(`${path}.weight`), config.rms_norm_eps)[0]!;
+function rmsNorm(path: string, x: Tensor, { config, variant }: Decoder, hooks: BuildHooks): Tensor {
+  const stored = hooks.weight(`${path}.weight`);
+  const weight = variant.normOffset === undefined ? stored : ops.add(stored, constant(variant.normOffset));
+  return ops.rmsNorm(x, weight, config.rms_norm_eps)[0]!;
 }

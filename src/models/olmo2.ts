@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { readConfig, rowCount, tokenId } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, llamaConfigShape } from './llamaDecoder.js';
+import { describeLlama, llamaClasses, llamaConfigShape } from './llamaDecoder.js';
 import type { Family } from './model.js';
 
 const configSchema = z.object({
@@ -23,12 +23,11 @@ export const olmo2: Family = {
     const config = readConfig(configSchema, keys, checkpoint);
     const { attention_bias: attention, num_hidden_layers: layers } = config;
     return describeLlama(checkpoint, config, {
-      className: 'Olmo2',
+      classes: llamaClasses('Olmo2', ['CAUSAL_LM', 'SEQ_CLS']),
       biases: { qkv: attention, output: attention, mlp: false },
       windows: Array.from({ length: layers }, () => undefined),
       queryKeyNorms: 'all',
       norms: 'after',
-      heads: ['CAUSAL_LM', 'SEQ_CLS'],
     });
   },
 };

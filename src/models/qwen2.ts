@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { readConfig, rowCount, width } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, llamaConfigShape } from './llamaDecoder.js';
+import { describeLlama, llamaClasses, llamaConfigShape } from './llamaDecoder.js';
 import type { Family } from './model.js';
 import { qwenWindowShape, qwenWindows } from './qwenWindows.js';
 
@@ -25,7 +25,7 @@ export const qwen2: Family = {
   describe(checkpoint) {
     const config = readConfig(configSchema, keys, checkpoint);
     return describeLlama(checkpoint, config, {
-      className: 'Qwen2',
+      classes: llamaClasses('Qwen2'),
       biases: { qkv: true, output: false, mlp: false },
       windows: qwenWindows(checkpoint, config),
     });

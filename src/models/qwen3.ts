@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { readConfig, rowCount, width } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, llamaConfigShape } from './llamaDecoder.js';
+import { describeLlama, llamaClasses, llamaConfigShape } from './llamaDecoder.js';
 import type { Family } from './model.js';
 import { qwenWindowShape, qwenWindows } from './qwenWindows.js';
 
@@ -28,7 +28,7 @@ export const qwen3: Family = {
     const config = readConfig(configSchema, keys, checkpoint);
     const { attention_bias: attention } = config;
     return describeLlama(checkpoint, config, {
-      className: 'Qwen3',
+      classes: llamaClasses('Qwen3'),
       biases: { qkv: attention, output: attention, mlp: false },
       windows: qwenWindows(checkpoint, config),
       queryKeyNorms: 'head',

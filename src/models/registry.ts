@@ -3,6 +3,8 @@ import { DiffoError } from '../errors.js';
 import { bert } from './bert.js';
 import { deberta } from './deberta.js';
 import { distilbert } from './distilbert.js';
+import { gemma2 } from './gemma2.js';
+import { gemma3 } from './gemma3.js';
 import { gpt2 } from './gpt2.js';
 import { granite } from './granite.js';
 import { llama } from './llama.js';
@@ -10,6 +12,7 @@ import { mistral } from './mistral.js';
 import type { Family, Model, ModelOptions, TaskType } from './model.js';
 import { olmo2 } from './olmo2.js';
 import { openArchitecture } from './openArchitecture.js';
+import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { roberta } from './roberta.js';
@@ -28,6 +31,9 @@ export const families: readonly Family[] = [
   smollm3,
   olmo2,
   granite,
+  gemma2,
+  gemma3,
+  phi3,
   gpt2,
 ];
 

@@ -2,7 +2,14 @@ import * as z from 'zod';
 import { configError, layerCount, readConfig, rowCount, tokenId, width } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, layerTypes, llamaConfigShape, windowSize, windowsByType } from './llamaDecoder.js';
+import {
+  describeLlama,
+  layerTypes,
+  llamaClasses,
+  llamaConfigShape,
+  windowSize,
+  windowsByType,
+} from './llamaDecoder.js';
 import type { Family } from './model.js';
 
 const configSchema = z.object({
@@ -47,7 +54,7 @@ export const smollm3: Family = {
       checkpoint,
       { ...config, rope_theta: config.rope_theta ?? usualTheta },
       {
-        className: 'SmolLM3',
+        classes: llamaClasses('SmolLM3'),
         biases: { qkv: attention, output: attention, mlp: config.mlp_bias },
         windows: windowsByType(checkpoint, config.layer_types ?? types, config, window),
         rotated: stated,

@@ -28,6 +28,9 @@ FAMILIES = {
     "smollm3": "smollm3",
     "olmo2": "olmo2",
     "granite": "granite",
+    "gemma2": "gemma2",
+    "gemma3_text": "gemma3",
+    "phi3": "phi3",
     "gpt2": "gpt2",
 }
 
