@@ -2,36 +2,22 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { pushToHub } from '../../src/jobs/push/push.js';
-import { rawFile } from '../checkpoint/make.js';
-import { diffora, resultOf, temporaryFolder } from '../cli/run.js';
-import { newCommit, type PushHub, startPushHub } from './pushHub.js';
-
-const token = 'hf_secretOfTheTest';
-const repo = 'me/adapter';
-const weights = (count: number) =>
-  rawFile(
-    JSON.stringify({ w: { dtype: 'F32', shape: [count], data_offsets: [0, 4 * count] } }),
-    new Uint8Array(Float32Array.from({ length: count }, (_, i) => i).buffer),
-  );
+import { diffora, resultOf, type temporaryFolder } from '../cli/run.js';
+import { adapterAndHub, repo, token, weights } from './pushed.js';
+import { newCommit, type PushHub } from './pushHub.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let hub: PushHub;
 let adapter: string;
+let close: () => Promise<void>;
 beforeEach(async () => {
-  folder = await temporaryFolder();
-  hub = await startPushHub(token, { chunk: 3_000 });
-  adapter = folder.path('adapter');
-  await mkdir(adapter);
-  await writeFile(join(adapter, 'adapter_config.json'), JSON.stringify({ peft_type: 'LORA' }));
-  await writeFile(join(adapter, 'adapter_model.safetensors'), weights(2_000));
-  await writeFile(join(adapter, 'README.md'), '# An adapter\n');
+  ({ folder, hub, adapter, close } = await adapterAndHub());
   vi.stubEnv('HF_ENDPOINT', hub.endpoint);
   vi.stubEnv('HF_TOKEN', token);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
-  await hub.close();
-  await folder.remove();
+  await close();
 });
 const push = (...flags: string[]) => diffora('push', adapter, '--repo', repo, ...flags);
 
