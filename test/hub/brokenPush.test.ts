@@ -23,7 +23,7 @@ afterEach(async () => {
   await close();
 });
 
-const push = () => pushToHub({ folder: adapter, repo, patience: { firstContact: 60_000, stall: 400 } });
+const push = () => pushToHub({ adapter, repo, patience: { firstContact: 60_000, stall: 400 } });
 /** What was asked of the storage since the last call. */
 const stored = () =>
   hub.storage
@@ -87,7 +87,7 @@ describe('what has arrived is not sent again', () => {
   it('after Ctrl-C to a process', async () => {
     await addOptimizer();
     const reached = atThirdPart(() => {});
-    const args = [built('dist', 'cli', 'main.js'), 'push', adapter, '--repo', repo, '--json'];
+    const args = [built('dist', 'cli', 'main.js'), 'push', '--adapter', adapter, '--repo', repo, '--json'];
     const { child, ended, says } = startNode(args, { env: process.env });
     onTestFinished(() => void child.kill('SIGKILL'));
     await says('upload (MB)');
@@ -130,7 +130,7 @@ describe.each(Object.entries(steps))('%s', (_, path) => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(body);
       return true;
     };
-    const { code, stderr } = await diffora('push', adapter, '--repo', repo);
+    const { code, stderr } = await diffora('push', '--adapter', adapter, '--repo', repo);
     expect(code).toBe(1);
     expect(stderr).toMatch(sentence);
     expect(stderr).not.toContain(token);
@@ -142,11 +142,11 @@ describe.each(Object.entries(steps))('%s', (_, path) => {
 
 describe('--private', () => {
   it('refuses a repository that is there and public, and sends it nothing', async () => {
-    expect((await diffora('push', adapter, '--repo', repo)).code).toBe(0);
+    expect((await diffora('push', '--adapter', adapter, '--repo', repo)).code).toBe(0);
     await writeFile(join(adapter, 'README.md'), '# Secret\n');
     stored();
     const asked = hub.requests.length;
-    const { code, stderr } = await diffora('push', adapter, '--repo', repo, '--private');
+    const { code, stderr } = await diffora('push', '--adapter', adapter, '--repo', repo, '--private');
     expect(code).toBe(1);
     expect(stderr).toContain(`${hub.endpoint}/${repo} is there and public`);
     expect(hub.requests.slice(asked)).toEqual([`GET /api/models/${repo}/revision/HEAD`]);
@@ -154,10 +154,10 @@ describe('--private', () => {
   });
 
   it('goes on with a private one', async () => {
-    expect((await diffora('push', adapter, '--repo', repo, '--private')).code).toBe(0);
+    expect((await diffora('push', '--adapter', adapter, '--repo', repo, '--private')).code).toBe(0);
     await writeFile(join(adapter, 'README.md'), '# Secret\n');
-    expect((await diffora('push', adapter, '--repo', repo, '--private')).code).toBe(0);
-    expect((await diffora('push', adapter, '--repo', repo)).stdout).toContain('nothing changed');
+    expect((await diffora('push', '--adapter', adapter, '--repo', repo, '--private')).code).toBe(0);
+    expect((await diffora('push', '--adapter', adapter, '--repo', repo)).stdout).toContain('nothing changed');
     expect(hub.repositories[repo]).toMatchObject({ isPrivate: true, commits: { length: 2 } });
   });
 });

@@ -19,7 +19,7 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await close();
 });
-const push = (...flags: string[]) => diffora('push', adapter, '--repo', repo, ...flags);
+const push = (...flags: string[]) => diffora('push', '--adapter', adapter, '--repo', repo, ...flags);
 
 describe('diffora push', () => {
   it('puts every byte on the hub as one commit, then says that nothing changed, then sends what did', async () => {
@@ -58,12 +58,12 @@ describe('diffora push', () => {
     await mkdir(run);
     await rename(adapter, join(run, 'adapter'));
     await writeFile(join(run, 'run.json'), '{}');
-    const { files } = await pushToHub({ folder: run, repo, dryRun: true });
+    const { files } = await pushToHub({ adapter: run, repo, dryRun: true });
     const names = ['README.md', 'adapter_config.json', 'adapter_model.safetensors', 'run.json'];
     expect(files.map(({ path }) => path)).toEqual(names);
     await rename(join(run, 'adapter'), adapter);
     await symlink(adapter, join(run, 'adapter'));
-    await expect(pushToHub({ folder: run, repo, dryRun: true })).rejects.toThrow('adapter is a link');
+    await expect(pushToHub({ adapter: run, repo, dryRun: true })).rejects.toThrow('adapter is a link');
   });
 
   it('keeps the length of what it sends whole', async () => {
@@ -104,7 +104,7 @@ describe('diffora push', () => {
       if (url!.includes('/preupload/')) meanwhile();
       return false;
     };
-    const pushing = () => pushToHub({ folder: adapter, repo, signal: stop.signal });
+    const pushing = () => pushToHub({ adapter, repo, signal: stop.signal });
     meanwhile = () => void hub.repositories[repo]!.branches.set('main', newCommit());
     await expect(pushing()).rejects.toThrow('made or changed meanwhile');
     meanwhile = () => void writeFile(join(adapter, 'README.md'), 'other');
@@ -115,8 +115,8 @@ describe('diffora push', () => {
   });
 
   it('refuses before it asks the hub', async () => {
-    expect(await diffora('push', folder.path('none'), '--repo', repo)).toMatchObject({ code: 1 });
-    expect(await diffora('push', adapter, '--repo', 'adapter')).toMatchObject({ code: 2 });
+    expect(await diffora('push', '--adapter', folder.path('none'), '--repo', repo)).toMatchObject({ code: 1 });
+    expect(await diffora('push', '--adapter', adapter, '--repo', 'adapter')).toMatchObject({ code: 2 });
     expect(await push('--revision', 'a..b')).toMatchObject({ code: 2 });
     const link = join(adapter, 'more.txt');
     await symlink('nowhere', link);
