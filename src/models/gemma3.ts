@@ -1,22 +1,17 @@
 import * as z from 'zod';
-import type { Checkpoint } from '../checkpoint/types.js';
-import { configError, readConfig, rowCount } from './config.js';
+import { readConfig, rowCount } from './config.js';
 import { gemmaConfigShape, gemmaIgnored, gemmaOf } from './gemma.js';
 import { configKeys, only } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
 import { describeLlama, windowsByType } from './llamaDecoder.js';
 import type { Family } from './model.js';
-import { type RotaryConfig, rotaryParameters } from './rotary.js';
+import { type RotaryConfig, rotaryParametersByType } from './rotary.js';
 
-const byType = z.looseObject({
-  full_attention: rotaryParameters.nullish(),
-  sliding_attention: rotaryParameters.nullish(),
-});
 const configSchema = z.object({
   ...gemmaConfigShape,
   vocab_size: rowCount.default(262_208),
   max_position_embeddings: rowCount.default(131_072),
-  rope_parameters: byType.nullish(),
+  rope_parameters: rotaryParametersByType.nullish(),
   rope_local_base_freq: z.number().positive().default(10_000),
   sliding_window_pattern: z.int().positive().default(6),
 });
@@ -51,7 +46,7 @@ export const gemma3: Family = {
     const types = config.layer_types ?? usual;
     const { llama, variant } = gemmaOf({ ...config, rope_parameters: undefined });
     const windows = windowsByType(checkpoint, types, llama, window);
-    const rotary = rotaryByType(checkpoint, config);
+    const rotary = rotaryByType(config);
     return describeLlama(checkpoint, llama, {
       ...variant,
       classes: { CAUSAL_LM: 'Gemma3ForCausalLM', SEQ_CLS: 'Gemma3TextForSequenceClassification' },
@@ -63,15 +58,8 @@ export const gemma3: Family = {
 };
 
 /** As `convert_rope_params_to_dict` of transformers has it: scaling is for the layers that see everything. */
-function rotaryByType(checkpoint: Checkpoint, config: z.infer<typeof configSchema>) {
+function rotaryByType(config: z.infer<typeof configSchema>) {
   const { rope_parameters: parameters, rope_scaling: scaling, rope_theta: theta, rope_local_base_freq: local } = config;
-  const other = Object.keys(parameters ?? {}).find((key) => key !== 'full_attention' && key !== 'sliding_attention');
-  if (other !== undefined) {
-    throw configError(
-      checkpoint,
-      `rope_parameters.${other} is not supported: Gemma 3 has settings for full_attention and for sliding_attention.`,
-    );
-  }
   const of = (settings: RotaryConfig['rope_parameters'], usualTheta: number): RotaryConfig => ({
     max_position_embeddings: config.max_position_embeddings,
     original_max_position_embeddings: config.original_max_position_embeddings,

@@ -3,6 +3,7 @@ import { DiffoError } from '../errors.js';
 import { bert } from './bert.js';
 import { deberta } from './deberta.js';
 import { distilbert } from './distilbert.js';
+import { electra } from './electra.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
 import { gpt2 } from './gpt2.js';
@@ -10,6 +11,8 @@ import { granite } from './granite.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
 import type { Family, Model, ModelOptions, TaskType } from './model.js';
+import { modernBert } from './modernbert.js';
+import { mpnet } from './mpnet.js';
 import { olmo2 } from './olmo2.js';
 import { openArchitecture } from './openArchitecture.js';
 import { phi3 } from './phi3.js';
@@ -24,6 +27,9 @@ export const families: readonly Family[] = [
   roberta,
   distilbert,
   deberta,
+  electra,
+  mpnet,
+  modernBert,
   llama,
   mistral,
   qwen2,

@@ -25,6 +25,12 @@ export const rotaryParameters = z.looseObject({
 });
 type Parameters = z.infer<typeof rotaryParameters>;
 
+/** `rope_parameters` where layers that see everything and layers with a window have settings of their own. */
+export const rotaryParametersByType = z.strictObject({
+  full_attention: rotaryParameters.nullish(),
+  sliding_attention: rotaryParameters.nullish(),
+});
+
 /** The keys of config.json that rotary embeddings read. */
 export const rotaryConfigShape = {
   max_position_embeddings: rowCount.default(2048),
