@@ -9,8 +9,8 @@ const source = resolve(import.meta.dirname, '../src');
 const allowed: Readonly<Record<string, readonly AdapterMethodName[]>> = {
   // DiffoRA is LoRA where its matrix decides.
   'settings/schema.ts': ['lora'],
-  // Its story is the comparison of these.
-  'jobs/demo.ts': ['head', 'lora'],
+  // Its story is the comparison with it.
+  'jobs/demo.ts': ['lora'],
   // The hub's tag of adapters that PEFT loads.
   'adapters/card.ts': ['lora'],
   // llama.cpp's type of adapters.

@@ -11,7 +11,7 @@ const score = z
 /** What others may rely on in a run.json; other fields are kept but not looked at. */
 const runFileSchema = z.looseObject({
   format: z.literal('diffora-run/1'),
-  command: z.enum(['train', 'select', 'demo']),
+  command: z.enum(['train', 'select']),
   config: z.looseObject({ method: z.string(), seed: z.int() }),
   task: z.string(),
   model: z.looseObject({ name: z.string(), folder: z.string(), family: z.string() }),

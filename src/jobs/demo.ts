@@ -1,94 +1,159 @@
-import { adapterSize } from '../adapters/plan.js';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { withRunOutput } from '../artifacts/runOutput.js';
-import { peakMemory, secondsSince } from '../artifacts/runRecord.js';
-import { countParameters } from '../engine/parameters.js';
+import { secondsSince } from '../artifacts/runRecord.js';
+import { DiffoError } from '../errors.js';
 import type { Scores } from '../metrics/scores.js';
+import { loadModel } from '../models/loading/loadModel.js';
 import type { Reporter } from '../reporter.js';
-import type { Dam } from '../selection/dam.js';
-import { rankForBudget } from '../selection/targets.js';
+import { type Dam, readDam } from '../selection/dam.js';
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
-import { type RunRecord, writeRun } from './runFolder.js';
-import { trainIn } from './trainedRun.js';
-import { openWorkspace } from './workspace.js';
+import { loadSplit } from '../tasks/splits.js';
+import { runInProcess } from './compare/process.js';
+import type { WorkerResult } from './compare/worker.js';
+import { openConfiguredTask } from './configuredTask.js';
+import { usedOf } from './workspace.js';
 
 export interface DemoOptions {
   readonly output: string;
   readonly overwrite?: boolean;
+  /** The first of three. */
   readonly seed: number;
   readonly threads: number;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
+  /** What all runs have in common, in the place of the usual mails. */
+  readonly settings?: TrainConfigInput;
 }
 
-/** One method of the demo's comparison. */
-export interface DemoRow {
-  readonly name: string;
+/** One method of the demo with one seed. */
+export interface DemoRun {
+  readonly method: string;
+  readonly seed: number;
+  /** How many have an adapter. */
+  readonly modules: number;
   /** Trained numbers, head included. */
   readonly parameters: number;
   readonly scores: Scores;
-  readonly seconds: number;
+  readonly seconds: { readonly search: number; readonly training: number };
+  readonly peakMemoryBytes: number;
+  readonly adapterBytes: number;
 }
 
 export interface DemoResult {
-  readonly rows: readonly DemoRow[];
+  /** Of each method its seeds, one after another. */
+  readonly runs: readonly DemoRun[];
+  /** How many each run is trained and scored on. */
+  readonly examples: { readonly train: number; readonly dev: number };
+  /** Where the first run adapts, which is the one that is kept. */
   readonly dam: Dam;
-  /** run.json of the DiffoRA run, which is the one that is kept. */
-  readonly record: RunRecord;
   readonly seconds: number;
-  readonly peakMemoryBytes: number;
   readonly output: string;
 }
 
-/** Small enough for five minutes on two cores, large enough that the methods differ. */
-const settings = {
+/** Little enough for three minutes on two cores, enough to tell nine mails in ten. */
+const usualSettings: TrainConfigInput = {
   task: 'spam',
-  maxTrainSamples: 1200,
-  maxLength: 64,
-  batchSize: 16,
+  maxTrainSamples: 200,
+  maxEvalSamples: 300,
+  maxLength: 48,
+  batchSize: 8,
   epochs: 2,
-} as const;
-const rank = 8;
+  lr: 2e-3,
+  rank: 8,
+};
+const seeds = 3;
+
+/** With so few steps a search of four would take as long as the training that follows it. */
+const methods: Readonly<Record<string, Partial<TrainConfigInput>>> = {
+  DiffoRA: { method: 'diffora', keep: 0.33, searchTeam: 1 },
+  'LoRA on all': { method: 'lora' },
+};
 
 /**
- * `diffora demo`: learns where to adapt all-MiniLM-L6-v2 on a mail corpus, and compares the result with the head alone
- * and with LoRA on all modules at the same number of trained parameters. The DiffoRA run is written to `output`.
+ * `diffora demo`: learns which third of the modules of all-MiniLM-L6-v2 to adapt on a mail corpus, and compares this with
+ * LoRA of the same rank on all of them, with three seeds. Each run has a process of its own, so that its memory is
+ * measured apart. The first run of DiffoRA is written to `output`.
  */
-export async function runDemo({
-  output,
-  overwrite,
-  seed,
-  threads,
-  reporter,
-  signal,
-}: DemoOptions): Promise<DemoResult> {
+export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+  const { output, overwrite = false, reporter, signal } = options;
   const started = performance.now();
-  const configOf = (own: Pick<TrainConfigInput, 'method' | 'rank'>) =>
-    parseTrainConfig({ ...settings, seed, threads, ...own }, 'demo');
-  const config = configOf({ method: 'diffora', rank });
-  return withRunOutput(output, { overwrite, checkpoints: false }, async ({ finish }) => {
-    const workspace = await openWorkspace(config, reporter, signal);
-    const rows: DemoRow[] = [];
-    const compare = async (name: string, one: TrainConfig) => {
-      reporter.info(`${name}:`);
-      const methodStarted = performance.now();
-      const run = await trainIn(workspace, one, { reporter, signal });
-      const seconds = secondsSince(methodStarted);
-      rows.push({ name, parameters: countParameters(run.parameters), scores: run.scores, seconds });
-      return run;
-    };
-    await compare('head only', configOf({ method: 'head' }));
-    const diffora = await compare('DiffoRA', config);
-    const fitted = rankForBudget(workspace.opened.model.adaptable, adapterSize(diffora.plan));
-    const uniform = configOf({ method: 'lora', rank: fitted });
-    await compare(`LoRA on all modules, rank ${fitted}`, uniform);
-    const seconds = secondsSince(started);
-    const of = {
-      workspace,
-      run: diffora,
-      command: 'demo',
-      seconds: { ...diffora.seconds, total: seconds },
-    } as const;
-    const record = await finish((folder) => writeRun(folder, of));
-    return { rows, dam: diffora.dam!, record, seconds, peakMemoryBytes: peakMemory(), output };
-  });
+  return withRunOutput(output, { overwrite, checkpoints: false }, ({ finish }) =>
+    finish(async (folder) => {
+      const jobs = jobsOf(options);
+      const { data, ...first } = jobs[0]!.config;
+      const task = await openConfiguredTask(data, reporter, signal);
+      // Read once, and the model fetched once, so that no run takes its time for that.
+      const splits = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
+      const used = usedOf(splits.train, splits.dev, { data, ...first });
+      const tell = toldOnce(reporter);
+      await loadModel(data.model, { reporter: { ...reporter, ...tell }, signal });
+      const phase = reporter.phase('demo', jobs.length);
+      const runs: DemoRun[] = [];
+      for (const [done, { method, config }] of jobs.entries()) {
+        const { seed } = config.run;
+        const name = `${method}, seed ${seed}`;
+        const show = (progress: object = {}) => phase.update(done, { running: [{ name, ...progress }] });
+        signal?.throwIfAborted();
+        show();
+        const job = { config, output: runFolder(folder, done), splits };
+        const outcome = await runInProcess(job, { signal, onProgress: show, tell });
+        if (outcome.status === 'failed') throw new DiffoError(`${name}: ${outcome.error}`);
+        runs.push(runOf(method, seed, outcome.result));
+      }
+      phase.update(jobs.length);
+      phase.end();
+      await keepFirst(folder);
+      return {
+        runs,
+        examples: { train: used.train.examples.length, dev: used.dev.examples.length },
+        dam: await readDam(join(folder, 'dam.json')),
+        seconds: secondsSince(started),
+        output,
+      };
+    }),
+  );
+}
+
+function jobsOf({ seed, threads, settings = usualSettings }: DemoOptions): { method: string; config: TrainConfig }[] {
+  return Object.entries(methods).flatMap(([method, own]) =>
+    Array.from({ length: seeds }, (_, i) => ({
+      method,
+      config: parseTrainConfig({ ...settings, ...own, seed: seed + i, threads }, 'demo'),
+    })),
+  );
+}
+
+function runOf(method: string, seed: number, result: WorkerResult): DemoRun {
+  const { scores, ranks, parameters, seconds, peakMemoryBytes, adapterBytes } = result;
+  return {
+    method,
+    seed,
+    modules: Object.keys(ranks!).length,
+    parameters: parameters!.trainable,
+    scores: scores as Scores,
+    seconds: { search: seconds!.select!, training: seconds!.train! },
+    peakMemoryBytes: peakMemoryBytes!,
+    adapterBytes: adapterBytes!,
+  };
+}
+
+/** Runs say much that is the same. */
+function toldOnce({ info, warn }: Reporter): Pick<Reporter, 'info' | 'warn'> {
+  const told = new Set<string>();
+  const unlessTold = (tell: (line: string) => void) => (line: string) => {
+    if (!told.has(line)) tell(line);
+    told.add(line);
+  };
+  return { info: unlessTold(info), warn: unlessTold(warn) };
+}
+
+const runsFolder = (folder: string) => join(folder, 'runs');
+const runFolder = (folder: string, job: number) => join(runsFolder(folder), String(job));
+
+/** Leaves the first run of a folder of runs in its place. */
+async function keepFirst(folder: string): Promise<void> {
+  const first = runFolder(folder, 0);
+  for (const name of await readdir(first)) await rename(join(first, name), join(folder, name));
+  await rm(runsFolder(folder), { recursive: true });
 }

@@ -12,7 +12,7 @@ import type { Workspace } from './workspace.js';
 /** run.json: how a run came about and what it gave (docs/formats.md). */
 export interface RunRecord {
   readonly format: 'diffora-run/1';
-  readonly command: 'train' | 'select' | 'demo';
+  readonly command: 'train' | 'select';
   /** The settings by name, without the groups. */
   readonly config: FlatConfig;
   readonly versions: Readonly<Record<string, string>>;

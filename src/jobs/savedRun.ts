@@ -11,7 +11,7 @@ import { DiffoError, usageError } from '../errors.js';
 import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
 import { guardMemory } from './estimate.js';
-import { openWorkspace, type Workspace } from './workspace.js';
+import { type GivenSplits, openWorkspace, type Workspace } from './workspace.js';
 
 /** A run, and the folder that it makes. */
 export interface RunOptions extends ProgressOptions {
@@ -26,6 +26,11 @@ export interface RunOptions extends ProgressOptions {
    * bits as one without a break.
    */
   readonly resume?: boolean;
+  /**
+   * Rows of the task that were read already.
+   * @internal
+   */
+  readonly splits?: GivenSplits | undefined;
 }
 
 /** A run that is about to begin, or to go on. */
@@ -41,7 +46,7 @@ export interface SavedRun extends Pick<RunPlace, 'finish'> {
  * @throws DiffoError (usage) where a run cannot be resumed, or was started with other settings or data
  */
 export function withSavedRun<T>(
-  { config, output, overwrite, resume = false, reporter = silent, signal }: RunOptions,
+  { config, output, overwrite, resume = false, reporter = silent, signal, splits }: RunOptions,
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
@@ -54,12 +59,12 @@ export function withSavedRun<T>(
   return withRunOutput(output, { overwrite, resume, checkpoints: every !== undefined }, async (place) => {
     const folder = place.checkpoints;
     if (folder === undefined || every === undefined) {
-      const workspace = await openFitting(config, reporter, signal);
+      const workspace = await openFitting(config, reporter, signal, splits);
       return work({ workspace, journal: undefined, isResumed: false, finish: place.finish });
     }
     const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
     if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
-    const workspace = await openFitting(config, reporter, signal);
+    const workspace = await openFitting(config, reporter, signal, splits);
     const identity = await identityOf(workspace, config.selection);
     if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
     if (resume) reporter.info(startingPoint(found, output));
@@ -78,8 +83,13 @@ export function withSavedRun<T>(
   });
 }
 
-async function openFitting(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
-  const workspace = await openWorkspace(config, reporter, signal);
+async function openFitting(
+  config: TrainConfig,
+  reporter: Reporter,
+  signal?: AbortSignal,
+  splits?: GivenSplits,
+): Promise<Workspace> {
+  const workspace = await openWorkspace(config, reporter, signal, splits);
   guardMemory(workspace, config, reporter);
   return workspace;
 }

@@ -1,7 +1,7 @@
 import { headPartOf, type LoadedAdapter, openAdapter } from '../artifacts/adapterFolder.js';
 import { checkBase } from '../artifacts/checkBase.js';
 import { type KnownRows, knownRows } from '../data/knownRows.js';
-import type { Split } from '../data/types.js';
+import type { Split, SplitName } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/openedModel.js';
@@ -51,9 +51,18 @@ export interface Workspace {
   readonly dam?: Dam | undefined;
 }
 
+/** Splits of a task that were read already. */
+export type GivenSplits = Readonly<Partial<Record<SplitName, Split>>>;
+
 /** Opens the model and the task of a configuration and encodes what is learned from. */
-export async function openWorkspace(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<Workspace> {
-  const task = await openConfiguredTask(config.data, reporter, signal);
+export async function openWorkspace(
+  config: TrainConfig,
+  reporter: Reporter,
+  signal?: AbortSignal,
+  splits: GivenSplits = {},
+): Promise<Workspace> {
+  const asked = await openConfiguredTask(config.data, reporter, signal);
+  const task: Task = { ...asked, load: async (name) => splits[name] ?? asked.load(name) };
   return workspaceOf(task, () => loadModel(config.data.model, { reporter, signal }), config, { reporter, signal });
 }
 

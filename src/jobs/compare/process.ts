@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunningWork } from '../../progress.js';
+import type { Reporter } from '../../reporter.js';
 import type { WorkerJob, WorkerMessage, WorkerResult } from './worker.js';
 
 export type WorkerOutcome =
@@ -20,7 +21,13 @@ export function runInProcess(
   {
     signal,
     onProgress,
-  }: { signal?: AbortSignal | undefined; onProgress?: (progress: Omit<RunningWork, 'name'>) => void },
+    tell,
+  }: {
+    signal?: AbortSignal | undefined;
+    onProgress?: (progress: Omit<RunningWork, 'name'>) => void;
+    /** Who is told what the run says beside its progress; nobody by default. */
+    tell?: Pick<Reporter, 'info' | 'warn'>;
+  },
 ): Promise<WorkerOutcome> {
   return new Promise((resolve, reject) => {
     const child = fork(workerFile, [], { execArgv: loader, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
@@ -34,7 +41,8 @@ export function runInProcess(
     child.on('message', (message: WorkerMessage) => {
       if (message.type === 'progress') onProgress?.(message.progress);
       else if (message.type === 'done') outcome = { status: 'done', result: message.result };
-      else outcome = { status: 'failed', error: message.message };
+      else if (message.type === 'failed') outcome = { status: 'failed', error: message.message };
+      else tell?.[message.type](message.line);
     });
     child.on('error', reject);
     child.on('close', (code, killedBy) => {

@@ -9,13 +9,15 @@ import type { TrainConfig } from '../../settings/config.js';
 import { outputsOf } from '../../tasks/splits.js';
 import { train } from '../train.js';
 import { type TrainedRun, trainIn } from '../trainedRun.js';
-import { openWorkspace, type Workspace } from '../workspace.js';
+import { type GivenSplits, openWorkspace, type Workspace } from '../workspace.js';
 import type { CompareRecord } from './records.js';
 
 /** What a process is told to do: a run into a folder, or without one a trial of which only the score is kept. */
 export interface WorkerJob {
   readonly config: TrainConfig;
   readonly output?: string | undefined;
+  /** Rows of the task that were read already, so that no process has to read them again. */
+  readonly splits?: GivenSplits | undefined;
 }
 
 /** What a run adds to its record. */
@@ -40,6 +42,7 @@ export type WorkerResult = Pick<
 
 export type WorkerMessage =
   | { readonly type: 'progress'; readonly progress: Omit<RunningWork, 'name'> }
+  | { readonly type: 'info' | 'warn'; readonly line: string }
   | { readonly type: 'done'; readonly result: WorkerResult }
   | { readonly type: 'failed'; readonly message: string };
 
@@ -47,16 +50,16 @@ export type WorkerMessage =
 const curvePoints = 60;
 const millisecondsBetweenReports = 500;
 
-async function work({ config, output }: WorkerJob, reporter: Reporter): Promise<WorkerResult> {
+async function work({ config, output, splits }: WorkerJob, reporter: Reporter): Promise<WorkerResult> {
   if (output !== undefined) {
-    const { record, run } = await train({ config, output, overwrite: true, reporter });
+    const { record, run } = await train({ config, output, overwrite: true, splits, reporter });
     const { parameters, steps, seconds } = record;
     const adapterBytes = await weightBytes(join(output, 'adapter'));
     const made = { parameters, steps, seconds, adapterBytes, curve: curveOf(run) };
     return { ...common(run), ...made, ...outcomesOf(run) };
   }
   const started = performance.now();
-  const workspace = await openWorkspace(config, reporter);
+  const workspace = await openWorkspace(config, reporter, undefined, splits);
   const run = await trainIn(workspace, config, { reporter });
   const parameters = parameterRecord(workspace.opened.model, run.plan, run.parameters);
   const constant = constantOf(workspace);
@@ -121,6 +124,8 @@ function reporterToParent(): Reporter {
   let last = 0;
   return {
     ...silent,
+    info: (line) => void send({ type: 'info', line }),
+    warn: (line) => void send({ type: 'warn', line }),
     phase: (phase, total) => ({
       update: (done, measures) => {
         if (performance.now() - last < millisecondsBetweenReports) return;
