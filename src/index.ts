@@ -107,6 +107,8 @@ export {
   type TrainConfig,
   type TrainConfigInput,
 } from './settings/config.js';
+export type { ChatFacts, TrainOn } from './tasks/chat/chatFormat.js';
+export type { Conversation, PlainText } from './tasks/chat/conversation.js';
 export type { Generation, Kind } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export type * from './tasks/kinds/predictions.js';

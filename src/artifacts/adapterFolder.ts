@@ -129,6 +129,8 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
+  const own = Object.entries(task.kind.files?.(task, tokenizer) ?? {});
+  for (const [name, content] of own) await writeFileAtomic(join(folder, name), content);
   const { headPart, checkpoint } = model;
   const file: TaskFile = {
     ...taskFileOf(task, maxLength),

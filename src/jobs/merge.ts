@@ -109,6 +109,8 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   // Where a text ends and how it is drawn is the base's: `save_pretrained` writes it too.
   const generation = join(checkpoint.folder, GENERATION_FILE);
   await copyInto(folder, [...tokenizer.files, ...(existsSync(generation) ? [generation] : [])]);
+  const own = Object.entries(loaded.task.kind.files?.(loaded.task, tokenizer) ?? {});
+  for (const [name, content] of own) await writeFileAtomic(join(folder, name), content);
   await writeFileAtomic(
     join(folder, MODEL_CARD_FILE),
     derivedCard({

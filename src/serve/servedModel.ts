@@ -8,6 +8,8 @@ import { type FinishReason, type GenerateOptions, generate } from '../infer/gene
 import { stopIds } from '../infer/stopIds.js';
 import type { OneAtATime } from '../oneAtATime.js';
 import { type Releasable, releaseAll } from '../runtime/release.js';
+import { type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
+import { replyStops } from '../tasks/chat/replies.js';
 import type { Adapted, Prediction } from '../tasks/kinds/kind.js';
 import { learnedLength, longestOf } from '../tasks/splits.js';
 import type { Tokenizer } from '../tokenize/index.js';
@@ -36,10 +38,12 @@ export interface Writing {
   /** Tokens of prompt and answer together. */
   readonly maxLength: number;
   readonly stopTokenIds: readonly number[];
+  /** The same, and what ends an answer of a conversation. */
+  readonly replyStopIds: readonly number[];
   /** Waits for a place among the texts that are written, and gives tokens as they come. */
   write(
     prompt: readonly number[],
-    options: Omit<GenerateOptions, 'maxLength' | 'stopTokenIds' | 'signal'>,
+    options: Omit<GenerateOptions, 'maxLength' | 'signal'>,
     signal: AbortSignal,
   ): AsyncGenerator<number, FinishReason>;
 }
@@ -48,6 +52,8 @@ export interface Writing {
 export interface ServedModel {
   readonly name: string;
   readonly tokenizer: Tokenizer;
+  /** How it is talked to: as the adapter was trained, else by its own template; undefined where it has neither. */
+  readonly chat: ChatFormat | undefined;
   /** What an adapter was trained to answer; undefined for a model without one, and for one that writes. */
   readonly answering: (() => Promise<Answering>) | undefined;
   /** Undefined for a model that writes no texts. */
@@ -78,6 +84,9 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
   const { model, tokenizer } = opened;
   const compiled: Releasable[] = [];
   const adapted = { opened, plan, parameters };
+  const facts = learned?.task.chat;
+  const isTalkedTo = facts !== undefined || tokenizer.chatTemplate !== undefined;
+  const chat = isTalkedTo ? chatFormat(tokenizer, facts) : undefined;
   const counted = (work: string) => (rows: number) => metrics.batches.observe({ model: name, work }, rows);
   const keep = <R extends Releasable>(one: R): R => {
     compiled.push(one);
@@ -100,11 +109,12 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
     return {
       maxLength,
       stopTokenIds,
+      replyStopIds: chat === undefined ? stopTokenIds : await replyStops(opened, chat),
       async *write(prompt, given, signal) {
         const leave = await writers.take(signal);
         const text = decoder.text(signal);
         try {
-          return yield* generate(text, prompt, { ...given, maxLength, stopTokenIds, signal });
+          return yield* generate(text, prompt, { ...given, maxLength, signal });
         } finally {
           leave();
           await text.release();
@@ -127,6 +137,7 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
   return {
     name,
     tokenizer,
+    chat,
     answering: learned === undefined || writes ? undefined : once(() => openAnswering(learned)),
     writing: writes ? once(openWriting) : undefined,
     embedding: once(openEmbedding),

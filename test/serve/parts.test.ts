@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { stopScanner } from '../../src/infer/stopWords.js';
 import { oneAtATime } from '../../src/oneAtATime.js';
 import { microBatches } from '../../src/serve/microBatches.js';
 import { places } from '../../src/serve/places.js';
 import { prometheus } from '../../src/serve/prometheus.js';
-import { stopScanner } from '../../src/serve/stopWords.js';
 
 const never = new AbortController().signal;
 

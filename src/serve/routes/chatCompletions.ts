@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { type ChatMessage, renderChat } from '../../infer/chat.js';
+import type { ChatMessage } from '../../infer/chat.js';
+import type { ChatFormat } from '../../tasks/chat/chatFormat.js';
 import { badRequest, readingRequest } from '../apiError.js';
 import { mapped } from '../mapped.js';
 import { only, readBody } from '../readBody.js';
@@ -37,10 +38,12 @@ export const chatCompletions: Route = {
     const asked = readBody(body, schema);
     const served = find(asked.model);
     const writing = await writingOf(served);
-    const prompt = promptOf(asked.messages, served);
+    const format = formatOf(served);
+    const prompt = promptOf(asked.messages, served, format);
     checkPrompt(prompt, writing, served, 'messages');
     const maxNewTokens = asked.max_completion_tokens ?? writing.maxLength - prompt.length;
-    const pieces = writeText(writing, served, prompt, writeOptions(asked, maxNewTokens), signal);
+    const ends = { stopTokenIds: writing.replyStopIds, stopWords: format.stopWords };
+    const pieces = writeText(writing, served, prompt, writeOptions(asked, maxNewTokens, ends), signal);
     const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: served.name };
     const [label, promptTokens] = [{ model: served.name }, prompt.length];
     metrics.promptTokens.add(label, promptTokens);
@@ -75,17 +78,24 @@ export const chatCompletions: Route = {
   },
 };
 
-/** @throws ApiError (400) for a model without a template, or messages that its template refuses */
-function promptOf(messages: z.output<typeof schema>['messages'], { name, tokenizer }: ServedModel): readonly number[] {
-  const { chatTemplate, specialTokens } = tokenizer;
-  if (chatTemplate === undefined) {
-    throw badRequest(`The model ${name} has no chat template. Send a plain prompt to /v1/completions.`, 'model');
-  }
+/** @throws ApiError (400) for a model that has no template */
+function formatOf({ name, chat }: ServedModel): ChatFormat {
+  if (chat !== undefined) return chat;
+  throw badRequest(`The model ${name} has no chat template. Send a plain prompt to /v1/completions.`, 'model');
+}
+
+/** @throws ApiError (400) for messages that the template refuses */
+function promptOf(
+  messages: z.output<typeof schema>['messages'],
+  { tokenizer }: ServedModel,
+  { renderer }: ChatFormat,
+): readonly number[] {
   const turns = messages.map(
     ({ role, content }): ChatMessage => ({
       role: role === 'developer' ? 'system' : role,
       content: typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
     }),
   );
-  return readingRequest('messages', () => tokenizer.encodePlain(renderChat(chatTemplate, turns, specialTokens)));
+  const render = () => renderer.render(turns, { addGenerationPrompt: true });
+  return readingRequest('messages', () => tokenizer.encodePlain(render()));
 }

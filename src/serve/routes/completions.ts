@@ -33,7 +33,7 @@ export const completions: Route = {
     if (asked.stream === true && prompts.length > 1) {
       throw badRequest('Several prompts are not streamed together. Send them one by one, or without stream.', 'stream');
     }
-    const options = writeOptions(asked, usualTokens);
+    const options = writeOptions(asked, usualTokens, writing);
     const texts = prompts.map((prompt) => writeText(writing, served, prompt, options, signal));
     const head = { id: `cmpl-${randomUUID()}`, object: 'text_completion', created: now(), model: served.name };
     const label = { model: served.name };
