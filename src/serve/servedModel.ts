@@ -10,20 +10,30 @@ import type { OneAtATime } from '../oneAtATime.js';
 import { type Releasable, releaseAll } from '../runtime/release.js';
 import { type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
 import { replyStops } from '../tasks/chat/replies.js';
-import type { Adapted, Prediction } from '../tasks/kinds/kind.js';
-import { learnedLength, longestOf } from '../tasks/splits.js';
+import type { Adapted, KindFacts } from '../tasks/kinds/kind.js';
+import type { ModelPrediction, OwnHeadAnswerer } from '../tasks/kinds/ownHead.js';
+import { longestOf } from '../tasks/splits.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { type MicroBatches, microBatches } from './microBatches.js';
 import { places } from './places.js';
 import { sentenceSettings } from './pooling.js';
 import type { ServerMetrics } from './serverMetrics.js';
 
+/** What a model was trained to answer, and how. */
+export interface AnswerSource {
+  readonly task: TaskFile;
+  /** Tokens of the longest sequence. */
+  readonly maxLength: number;
+  /** Compiles what answers. */
+  open(): Promise<OwnHeadAnswerer>;
+}
+
 /** Answers as its task has them: labels, entities, parts of a passage. */
 export interface Answering {
   readonly task: TaskFile;
   /** Tokens of the longest sequence; longer ones are cut, or read in windows. */
   readonly maxLength: number;
-  readonly rows: MicroBatches<Example, Prediction>;
+  readonly rows: MicroBatches<Example, ModelPrediction>;
 }
 
 /** Vectors of texts. */
@@ -54,7 +64,7 @@ export interface ServedModel {
   readonly tokenizer: Tokenizer;
   /** How it is talked to: as the adapter was trained, else by its own template; undefined where it has neither. */
   readonly chat: ChatFormat | undefined;
-  /** What an adapter was trained to answer; undefined for a model without one, and for one that writes. */
+  /** Of an adapter, or of a model with a head of its own; undefined for one without, and for one that writes. */
   readonly answering: (() => Promise<Answering>) | undefined;
   /** Undefined for a model that writes no texts. */
   readonly writing: (() => Promise<Writing>) | undefined;
@@ -66,8 +76,10 @@ export interface ServedModelOptions {
   readonly name: string;
   /** Folder of the base model as it was found. */
   readonly folder: string;
-  /** What an adapter was trained for. */
-  readonly learned: { readonly name: string; readonly task: TaskFile } | undefined;
+  /** What it was trained to answer. */
+  readonly answers: AnswerSource | undefined;
+  /** How it was trained to be talked to. */
+  readonly chat: KindFacts['chat'];
   readonly threads: number;
   readonly maxBatch: number;
   readonly inTurn: OneAtATime;
@@ -80,23 +92,20 @@ export function nameOf(path: string): string {
 }
 
 export function servedModel({ opened, plan, parameters }: Adapted, options: ServedModelOptions): ServedModel {
-  const { name, learned, threads, maxBatch, inTurn, metrics } = options;
+  const { name, answers, threads, maxBatch, inTurn, metrics } = options;
   const { model, tokenizer } = opened;
   const compiled: Releasable[] = [];
-  const adapted = { opened, plan, parameters };
-  const facts = learned?.task.chat;
-  const isTalkedTo = facts !== undefined || tokenizer.chatTemplate !== undefined;
-  const chat = isTalkedTo ? chatFormat(tokenizer, facts) : undefined;
+  const isTalkedTo = options.chat !== undefined || tokenizer.chatTemplate !== undefined;
+  const chat = isTalkedTo ? chatFormat(tokenizer, options.chat) : undefined;
   const counted = (work: string) => (rows: number) => metrics.batches.observe({ model: name, work }, rows);
   const keep = <R extends Releasable>(one: R): R => {
     compiled.push(one);
     return one;
   };
 
-  const openAnswering = async ({ name: of, task }: NonNullable<typeof learned>): Promise<Answering> => {
-    const maxLength = learnedLength(opened, undefined, task, of);
-    const answerer = keep(await task.kind.answerer(adapted, { threads }));
-    const work = (examples: readonly Example[]) => answerer.answer(task, examples, { maxLength, warn: () => {} });
+  const openAnswering = async ({ task, maxLength, open }: AnswerSource): Promise<Answering> => {
+    const answerer = keep(await open());
+    const work = (examples: readonly Example[]) => answerer.answer(examples, { maxLength, warn: () => {} });
     return { task, maxLength, rows: microBatches({ inTurn, most: maxBatch, work, onBatch: counted('classify') }) };
   };
 
@@ -138,7 +147,7 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
     name,
     tokenizer,
     chat,
-    answering: learned === undefined || writes ? undefined : once(() => openAnswering(learned)),
+    answering: answers === undefined || writes ? undefined : once(() => openAnswering(answers)),
     writing: writes ? once(openWriting) : undefined,
     embedding: once(openEmbedding),
     release: () => releaseAll(compiled),

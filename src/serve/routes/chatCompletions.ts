@@ -3,12 +3,12 @@ import * as z from 'zod';
 import type { ChatMessage } from '../../infer/chat.js';
 import type { ChatFormat } from '../../tasks/chat/chatFormat.js';
 import { badRequest, readingRequest } from '../apiError.js';
-import { mapped } from '../mapped.js';
 import { only, readBody } from '../readBody.js';
 import type { Route } from '../route.js';
 import type { ServedModel } from '../servedModel.js';
 import { wholeText, writeText } from '../writeText.js';
 import { checkPrompt, generationShape, now, usageOf, writeOptions, writingOf } from './generation.js';
+import { type ChunkForm, streamedChunks } from './streamed.js';
 
 const part = z.strictObject({ type: z.literal('text'), text: z.string() });
 const schema = z.strictObject({
@@ -47,25 +47,24 @@ export const chatCompletions: Route = {
     const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: served.name };
     const [label, promptTokens] = [{ model: served.name }, prompt.length];
     metrics.promptTokens.add(label, promptTokens);
+    const counted = (tokens: number) => metrics.generatedTokens.add(label, tokens);
+    const choice = (delta: object, finish: string | null) => ({
+      index: 0,
+      delta,
+      logprobs: null,
+      finish_reason: finish,
+    });
     if (asked.stream === true) {
-      const withUsage = asked.stream_options?.include_usage === true;
-      return { events: chunks() };
-      async function* chunks() {
-        const chunk = (delta: object, finish: string | null) => ({
-          ...head,
-          object: 'chat.completion.chunk',
-          choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
-          ...(withUsage ? { usage: null } : {}),
-        });
-        yield chunk({ role: 'assistant', content: '' }, null);
-        const end = yield* mapped(pieces, (content) => chunk({ content }, null));
-        metrics.generatedTokens.add(label, end.tokens);
-        yield chunk({}, end.finish);
-        if (withUsage) yield { ...chunk({}, null), choices: [], usage: usageOf(promptTokens, end.tokens) };
-      }
+      const form: ChunkForm = {
+        head: { ...head, object: 'chat.completion.chunk' },
+        opening: () => choice({ role: 'assistant', content: '' }, null),
+        piece: (content) => choice({ content }, null),
+        end: (finish) => choice({}, finish),
+      };
+      return { events: streamedChunks([pieces], asked, promptTokens, form, counted) };
     }
     const { text, finish, tokens } = await wholeText(pieces);
-    metrics.generatedTokens.add(label, tokens);
+    counted(tokens);
     const message = { role: 'assistant', content: text, refusal: null };
     return {
       object: {
