@@ -12,9 +12,10 @@
  * held out and the first metric on dev. A line a training is added to FOLDER/TASK.jsonl; what stands there is not repeated.
  * `gradient-norm-per-parameter` is `gradient-norm` with --measure-per parameter, and so for every other. `top-3` are all modules of
  * the upper three layers, `within-top-3` what DiffoRA keeps of all modules where a step may take as long as with those.
- * `choose` keeps what each selection measures in FOLDER/choices/ (or --choices DIR), which `train` does when it finds it missing; it runs on the CPU.
+ * `choose` keeps what each selection measures in FOLDER/choices/TASK.jsonl (or --choices DIR), which `train` does when it finds it missing; it
+ * runs on the CPU. bench/gpu/ carries all of it to a machine with a GPU.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { lora, loraPlan } from '../src/adapters/methods/lora.js';
@@ -92,6 +93,13 @@ interface Line {
   readonly steps: number;
 }
 
+/** What a selection measured with a seed: values of the matrix. */
+interface Measured {
+  readonly selection: string;
+  readonly seed: number;
+  readonly values: readonly (readonly number[])[];
+}
+
 /** One choice of modules: values of the matrix, or the modules themselves. */
 interface Chosen {
   readonly values?: readonly (readonly number[])[];
@@ -123,7 +131,7 @@ async function run(): Promise<void> {
   const dev = await encodeSplit(opened.tokenizer, workspace.dev.examples, { maxLength, warn: console.warn });
   const file = join(flags.output, `${flags.task}.jsonl`);
   mkdirSync(flags.output, { recursive: true });
-  const done = new Set(linesOf(file).map(keyOf));
+  const done = new Set(linesOf<Line>(file).map(keyOf));
   const seeds = flags.seeds.split(',').map(Number);
   const { optimisation } = config;
   const steps = trainingSteps(optimisation, Math.ceil(learned.length / optimisation.batchSize));
@@ -131,14 +139,16 @@ async function run(): Promise<void> {
   const halves = halvesBy(learned);
   const choices = flags.choices ?? join(flags.output, 'choices');
   mkdirSync(choices, { recursive: true });
-  const chosen = new Map<string, Chosen>();
+  const measures = join(choices, `${flags.task}.jsonl`);
+  const chosen = new Map<string, Chosen>(
+    linesOf<Measured>(measures).map((one) => [`${one.selection} ${one.seed}`, { values: one.values }]),
+  );
   const choose = async (selection: string, seed: number): Promise<Chosen> => {
-    const key = join(choices, `${flags.task}-${selection}-${seed}.json`);
-    const known =
-      chosen.get(key) ??
-      (existsSync(key) ? (JSON.parse(readFileSync(key, 'utf8')) as Chosen) : await chosenBy(selection, seed));
+    const key = `${selection} ${seed}`;
+    const known = chosen.get(key) ?? (await chosenBy(selection, seed));
+    if (known.values !== undefined && !chosen.has(key))
+      appendFileSync(measures, `${JSON.stringify({ selection, seed, values: known.values } satisfies Measured)}\n`);
     chosen.set(key, known);
-    if (known.values !== undefined && !existsSync(key)) writeFileSync(key, JSON.stringify(known));
     return known;
   };
   const chosenBy = async (selection: string, seed: number): Promise<Chosen> => {
@@ -237,6 +247,8 @@ const fromZero = { searchTeam: 4, damInit: 'zero' } as const;
 const searches: Readonly<Record<string, Search>> = {
   diffora: {},
   'diffora-global': { scope: 'global' },
+  'diffora-slow': { settings: { damLr: 0.0075 } },
+  'diffora-slower': { settings: { damLr: 0.003 } },
   search: { length: 1, settings: { ...fromZero, searchTeam: 1 } },
   'search-long': { length: 4, settings: { ...fromZero, searchTeam: 1 } },
   team: { length: 1, settings: fromZero },
@@ -381,11 +393,11 @@ function meanLabel(examples: readonly EncodedExample[]): number {
   return examples.reduce((sum, { label }) => sum + label!, 0) / examples.length;
 }
 
-function linesOf(file: string): Line[] {
+function linesOf<T>(file: string): T[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
-    .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]));
+    .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as T]));
 }
 
 function keyOf({ task, budget, selection, seed }: Pick<Line, 'task' | 'budget' | 'selection' | 'seed'>): string {
@@ -399,7 +411,7 @@ function keyOf({ task, budget, selection, seed }: Pick<Line, 'task' | 'budget' |
 function report(folder: string): void {
   const lines = readdirSync(folder)
     .filter((name) => name.endsWith('.jsonl'))
-    .flatMap((name) => linesOf(join(folder, name)));
+    .flatMap((name) => linesOf<Line>(join(folder, name)));
   const byKey = new Map(lines.map((line) => [keyOf(line), line]));
   const distinct = <T>(values: readonly T[]) => [...new Set(values)];
   const tasks = distinct(lines.map(({ task }) => task)).sort();

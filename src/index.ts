@@ -38,6 +38,7 @@ export type { ExportedFile } from './export/format.js';
 export type { ExportFormatName } from './export/formats.js';
 /** The typed tensor graph: build, differentiate (again), emit as ONNX. */
 export * as graph from './graph/index.js';
+export type { Patience } from './hub/fetch.js';
 export { type ChatMessage, renderChat } from './infer/chat.js';
 export type { FinishReason } from './infer/generate.js';
 export type { SamplingOptions } from './infer/sample.js';
@@ -106,6 +107,8 @@ export {
   type TrainConfig,
   type TrainConfigInput,
 } from './settings/config.js';
+export type { ChatFacts, TrainOn } from './tasks/chat/chatFormat.js';
+export type { Conversation, PlainText } from './tasks/chat/conversation.js';
 export type { Generation, Kind } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export type * from './tasks/kinds/predictions.js';

@@ -1,4 +1,4 @@
-import { stringify } from 'yaml';
+import { cardMetadata, isHubName, linked, type ScoredRows } from './cardMetadata.js';
 
 /** How an adapter is used: what the hub calls it, transformers' class, and a line that uses it. */
 export interface CardUse {
@@ -29,20 +29,33 @@ export interface ModelCardInput {
   readonly use: CardUse;
   /** Names of the classes in order of the logits; empty for regression, which has one output. */
   readonly labels: readonly string[];
-  /** Measured scores by name, such as `MCC (dev, 1,043 sentences)`; a table of exactly these is written. */
-  readonly scores?: Readonly<Record<string, number>>;
+  /** Measured scores; a table of exactly these is written. */
+  readonly scored?: ScoredRows | undefined;
+  /** File of a picture of the matrix that chose the modules. */
+  readonly picture?: string | undefined;
+  /** Command that repeats the run. */
+  readonly repeat?: string | undefined;
+  /** What one should know before relying on it, a sentence each. */
+  readonly limits?: readonly string[];
 }
 
 /** README.md of an adapter folder: metadata that the hub reads, what it is, how to load it. States only what it is given. */
 export function modelCard(input: ModelCardInput): string {
   const { baseModel, method, peftType, adaptedModules } = input;
   const peft = peftType !== undefined;
-  const frontMatter = stringify({
-    base_model: baseModel,
-    library_name: peft ? 'peft' : 'diffora',
-    pipeline_tag: input.use.pipeline,
+  const frontMatter = cardMetadata({
+    title: input.title,
+    baseModel,
+    library: peft ? 'peft' : 'diffora',
+    pipeline: input.use.pipeline,
     // PEFT tags its LoRA, and no other of its formats.
-    tags: [`base_model:adapter:${baseModel}`, 'diffora', ...(peftType === 'LORA' ? ['lora'] : []), 'transformers'],
+    tags: [
+      ...(isHubName(baseModel) ? [`base_model:adapter:${baseModel}`] : []),
+      'diffora',
+      ...(peftType === 'LORA' ? ['lora'] : []),
+      'transformers',
+    ],
+    scored: input.scored,
   });
   const format = peft
     ? "Its format is PEFT's."
@@ -54,17 +67,16 @@ export function modelCard(input: ModelCardInput): string {
     `${method} on ${linked(baseModel)}, made with diffora. ${format}`,
     ...(input.paragraphs ?? []),
     factTable(input.facts),
-    ...(input.scores && Object.keys(input.scores).length > 0 ? [`## Scores\n\n${scoreTable(input.scores)}`] : []),
+    ...scoreSection(input.scored),
     `## Use\n\n${python}In Node.js, without Python:\n\n${shell()}`,
     `## Adapted modules\n\n${adaptedModules.map((module) => `- \`${module}\``).join('\n') || 'None.'}`,
+    ...(input.picture === undefined
+      ? []
+      : [`The matrix that chose them:\n\n![What each module of each layer is worth](${input.picture})`]),
+    ...(input.repeat === undefined ? [] : [`## The run again\n\n\`\`\`sh\n${input.repeat}\n\`\`\``]),
+    ...(input.limits?.length ? [`## Limits\n\n${input.limits.map((one) => `- ${one}`).join('\n')}`] : []),
   ];
   return `${sections.join('\n\n')}\n`;
-}
-
-/** A hub name as a link; a local path is none. */
-function linked(baseModel: string): string {
-  const isHubName = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/.test(baseModel);
-  return isHubName ? `[${baseModel}](https://huggingface.co/${baseModel})` : `\`${baseModel}\``;
 }
 
 function factTable(facts: Readonly<Record<string, number>>): string {
@@ -72,10 +84,11 @@ function factTable(facts: Readonly<Record<string, number>>): string {
   return `| | |\n|---|---|\n${rows.join('\n')}`;
 }
 
-function scoreTable(scores: Readonly<Record<string, number>>): string {
-  return `| score | value |\n|---|---|\n${Object.entries(scores)
-    .map(([name, value]) => `| ${name.replaceAll('|', '\\|')} | ${value} |`)
-    .join('\n')}`;
+function scoreSection(scored: ScoredRows | undefined): string[] {
+  const scores = Object.entries(scored?.scores ?? {});
+  if (scored === undefined || scores.length === 0) return [];
+  const rows = scores.map(([name, value]) => `| ${name} | ${value} |`).join('\n');
+  return [`## Scores\n\n| ${scored.name.replaceAll('|', '\\|')}, ${scored.split} | |\n|---|---|\n${rows}`];
 }
 
 function pythonUse({ baseModel, revision: of, labels, use }: ModelCardInput): string {

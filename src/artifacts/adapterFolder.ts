@@ -27,14 +27,21 @@ import { DiffoError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
 import { readJsonAs } from '../files/json.js';
+import type { Scores } from '../metrics/scores.js';
 import type { HeadPart, Model, TaskType } from '../models/model.js';
+import type { Dam } from '../selection/dam.js';
+import { damPicture } from '../selection/damPicture.js';
 import type { Kind } from '../tasks/kinds/kind.js';
 import { kinds } from '../tasks/kinds/registry.js';
+import { knownTask } from '../tasks/known/knownTask.js';
 import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoints/format.js';
 import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
 import { readTrainedRows, writeTrainedRows } from './trainedRows.js';
+
+/** Picture of the matrix in an adapter folder. */
+const DAM_PICTURE_FILE = 'dam.svg';
 
 export interface SaveOptions {
   readonly task: LearnedTask;
@@ -46,9 +53,14 @@ export interface SaveOptions {
   readonly revision?: string | undefined;
   /** Steps that the training was planned for. */
   readonly totalSteps: number;
-  /** Paragraphs and scores of the model card. */
+  /** Paragraphs of the model card. */
   readonly paragraphs: readonly string[];
-  readonly scores: Readonly<Record<string, number>>;
+  /** On the task's dev rows. */
+  readonly scores: Scores;
+  /** The matrix that chose the modules. */
+  readonly dam?: Dam | undefined;
+  /** Command that repeats the run. */
+  readonly repeat?: string | undefined;
 }
 
 /**
@@ -83,7 +95,10 @@ export async function saveAdapter(
     paragraphs: options.paragraphs,
     labels: task.labels,
     use: task.kind.card(task),
-    scores: options.scores,
+    scored: { name: task.name, split: 'dev', hub: knownTask(task)?.hub, scores: options.scores },
+    picture: options.dam && DAM_PICTURE_FILE,
+    repeat: options.repeat,
+    limits: limitsOf(maxLength),
   });
   if (contents.format === 'peft') {
     const { format: _, ...rest } = contents;
@@ -114,14 +129,26 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
+  const own = Object.entries(task.kind.files?.(task, tokenizer) ?? {});
+  for (const [name, content] of own) await writeFileAtomic(join(folder, name), content);
   const { headPart, checkpoint } = model;
   const file: TaskFile = {
     ...taskFileOf(task, maxLength),
     ...(headPart === 'none' ? {} : { head: headPart }),
     baseSha256: await weightsHash(checkpoint),
   };
+  if (options.dam !== undefined) await writeFileAtomic(join(folder, DAM_PICTURE_FILE), damPicture(options.dam));
   if (options.trainedRows !== undefined) await writeTrainedRows(folder, options.trainedRows);
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** What one should know of an adapter before relying on it. */
+function limitsOf(maxLength: number): string[] {
+  return [
+    `Trained on sequences of up to ${maxLength.toLocaleString('en-US')} tokens.`,
+    'Scores are those of the rows named above; other texts, languages and uses were not measured.',
+    'What the base model does wrong it may do wrong too, and the licences of the base model and of the data hold for it.',
+  ];
 }
 
 /** `LoRA` for `lora`. */

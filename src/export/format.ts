@@ -7,6 +7,10 @@ export interface ExportFormat {
   readonly name: string;
   /** What runs it, in a line. */
   readonly description: string;
+  /** What the hub calls the library that runs it. */
+  readonly library: string;
+  /** How a person begins with a folder of it, as Markdown. @param pipeline what the model does, in transformers' words */
+  use(pipeline: string, files: readonly ExportedFile[]): string;
   /** Widths of weights that it knows, and those that are written where none are named. */
   readonly dtypes: readonly string[];
   readonly usual: readonly string[];

@@ -26,6 +26,8 @@ const fileTypes: Readonly<Record<string, number>> = { f32: 0, f16: 1, q4_0: 2, q
 export const gguf: ExportFormat = {
   name: 'gguf',
   description: 'llama.cpp and Ollama',
+  library: 'gguf',
+  use: () => '```sh\nollama create name -f path/to/this/folder/Modelfile\nollama run name\n```',
   dtypes: ['f32', 'f16', 'q8_0', 'q4_0'],
   usual: ['f16'],
   adapterDtypes: ['f32', 'f16'],

@@ -22,6 +22,15 @@ const precisions = { fp32, fp16, q8, q4 } as const satisfies Readonly<Record<str
 export const onnx: ExportFormat = {
   name: 'onnx',
   description: 'transformers.js, in Node and browsers',
+  library: 'transformers.js',
+  use: (pipeline, [file]) =>
+    [
+      '```js',
+      "import { pipeline } from '@huggingface/transformers';",
+      '',
+      `const run = await pipeline('${pipeline}', 'owner/name', { dtype: '${file!.dtype}' });`,
+      '```',
+    ].join('\n'),
   dtypes: Object.keys(precisions),
   usual: ['fp32', 'q8'],
   markers: ['onnx'],

@@ -24,7 +24,10 @@ export async function openLearned(options: AdapterOptions): Promise<{ learned: L
     );
   }
   const config = headedConfig(opened.model, task);
-  return { learned, source: { name, opened, plan, parameters, task, outputs: 'logits', config } };
+  return {
+    learned,
+    source: { name, baseModel: loaded.baseModel, opened, plan, parameters, task, outputs: 'logits', config },
+  };
 }
 
 /**
@@ -44,7 +47,16 @@ export async function openOwn(
   const { _name_or_path: _, ...config } = checkpoint.config;
   const named = options === undefined ? encoder : architecture;
   const outputs = options === undefined ? 'states' : 'logits';
-  return { name, opened, plan: noAdapters, parameters: [], outputs, config: { ...config, architectures: [named] } };
+  const baseModel = loaded.resolved.source === 'folder' ? name : name.split('@')[0]!;
+  return {
+    name,
+    baseModel,
+    opened,
+    plan: noAdapters,
+    parameters: [],
+    outputs,
+    config: { ...config, architectures: [named] },
+  };
 }
 
 /** For an encoder whose states are asked for: every family has one. */

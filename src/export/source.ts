@@ -8,6 +8,8 @@ import type { OpenedModel } from '../models/loading/openedModel.js';
 export interface ExportSource {
   /** The folder of the adapter or the name of the model, for messages. */
   readonly name: string;
+  /** The base model, as the hub or this machine calls it. */
+  readonly baseModel: string;
   readonly opened: OpenedModel;
   /** `noAdapters` for a model as it is. */
   readonly plan: AdapterPlan;

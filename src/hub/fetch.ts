@@ -54,9 +54,9 @@ export function hubFetch(
     const signals = [deadline.signal, signal, init?.signal].filter((one) => one !== undefined && one !== null);
     try {
       const headers = new Headers(init?.headers);
-      if (new URL(input instanceof Request ? input.url : input).origin !== new URL(endpoint).origin) {
-        headers.delete('authorization');
-      } else if (login !== undefined && !headers.has('authorization')) headers.set('authorization', login);
+      const isStorage = new URL(input instanceof Request ? input.url : input).origin !== new URL(endpoint).origin;
+      if (isStorage) headers.delete('authorization');
+      else if (login !== undefined && !headers.has('authorization')) headers.set('authorization', login);
       const request = watched(init, (count) => {
         timer.refresh();
         onSent?.(count, init?.method ?? 'GET');
@@ -64,7 +64,8 @@ export function hubFetch(
       const response = await fetch(input, { ...request, headers, signal: AbortSignal.any(signals) });
       if (response.status >= 500 || isForeignPage(response)) {
         await response.body?.cancel();
-        throw new HubUnreachable(endpoint, `it answers with status ${response.status}`);
+        const who = isStorage ? 'the storage that it names for large files' : 'it';
+        throw new HubUnreachable(endpoint, `${who} answers with status ${response.status}`);
       }
       limit = patience.stall;
       return response;

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { unfoldable } from '../adapters/foldedWeights.js';
+import { MODEL_CARD_FILE } from '../adapters/peft/index.js';
 import type { AdapterOptions, Learned } from '../artifacts/openAdapted.js';
 import { DiffoError, quoted, usageError } from '../errors.js';
+import { exportCard } from '../export/exportCard.js';
 import type { ExportedFile, ExportFormat } from '../export/format.js';
 import { type ExportFormatName, exportFormats } from '../export/formats.js';
 import { openLearned, openOwn } from '../export/openSource.js';
 import type { ExportSource } from '../export/source.js';
-import { withOutputFolder } from '../files/atomic.js';
+import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import type { Scores } from '../metrics/scores.js';
 import { silent } from '../reporter.js';
 import { TASKS } from '../tasks/known/registry.js';
@@ -73,6 +75,8 @@ export async function exportModel(options: ExportOptions): Promise<Exported> {
       const files = await format.write(source, folder, request);
       const scored = learned && task && (await scoreFiles({ learned, source, task, format, folder, files }, options));
       const notes = adapterAlone ? [] : format.notes(source);
+      const said = { format, source, files: scored?.files ?? files, adapterAlone, scoredTask: task?.name, notes };
+      await writeFileAtomic(join(folder, MODEL_CARD_FILE), exportCard(said));
       return { output, format: options.format, files, notes, ...scored };
     },
     { existing: overwrite ? 'replace' : 'refuse' },

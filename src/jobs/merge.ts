@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { mergedTensors } from '../adapters/mergedTensors.js';
+import { MODEL_CARD_FILE } from '../adapters/peft/index.js';
 import { type RoundingLoss, RoundingTally } from '../adapters/roundingLoss.js';
 import { isOutputUntied, untied } from '../adapters/untiedOutput.js';
 import { mergedKey, refuseNotFinite, titleOf } from '../artifacts/adapterFolder.js';
+import { derivedCard } from '../artifacts/derivedCard.js';
 import { headedConfig } from '../artifacts/headedConfig.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
 import { type FloatType, floatTypeOf, roundedTo, storedTypes } from '../checkpoint/floatTypes.js';
@@ -107,6 +109,20 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   // Where a text ends and how it is drawn is the base's: `save_pretrained` writes it too.
   const generation = join(checkpoint.folder, GENERATION_FILE);
   await copyInto(folder, [...tokenizer.files, ...(existsSync(generation) ? [generation] : [])]);
+  const own = Object.entries(loaded.task.kind.files?.(loaded.task, tokenizer) ?? {});
+  for (const [name, content] of own) await writeFileAtomic(join(folder, name), content);
+  await writeFileAtomic(
+    join(folder, MODEL_CARD_FILE),
+    derivedCard({
+      baseModel: loaded.baseModel,
+      relation: 'finetune',
+      library: 'transformers',
+      tags: ['diffora'],
+      taskType: model.taskType,
+      what: `with an adapter of \`${loaded.task.name}\` (${titleOf(plan.method)}) folded in, in ${dtype}`,
+      use: `\`\`\`python\nfrom transformers import pipeline\n\nrun = pipeline(model="path/to/this/folder")\n\`\`\``,
+    }),
+  );
   return { tensors: tensors.length, dtype, rounding };
 }
 

@@ -1,7 +1,7 @@
 import type { TaskFile } from '../artifacts/taskFile.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import type { Example } from '../data/types.js';
-import { openModelByName } from '../models/loading/openedModel.js';
+import { type OpenedModel, openModelByName } from '../models/loading/openedModel.js';
 import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
@@ -32,9 +32,7 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
   const opened = await openModelByName(options.model, ownHeadOptions, reporter, signal);
   const { model, tokenizer } = opened;
   const maxLength =
-    options.maxLength === undefined
-      ? Math.min(usualLength, longestOf(model, tokenizer))
-      : sequenceLimit(model, tokenizer, options.maxLength);
+    options.maxLength === undefined ? ownHeadLength(opened) : sequenceLimit(model, tokenizer, options.maxLength);
   const { head, kind } = ownHeadOf(model.checkpoint);
   const examples = await options.examples(plainTask(kind));
   warnOfEmpty(examples, reporter);
@@ -47,7 +45,13 @@ export async function predictWithModel(options: PredictModelOptions): Promise<Mo
   return predictions;
 }
 
-function ownHeadOptions(checkpoint: Checkpoint) {
+/** Tokens of the longest sequence that an own head reads where nobody says how many. */
+export function ownHeadLength({ model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>): number {
+  return Math.min(usualLength, longestOf(model, tokenizer));
+}
+
+/** How a checkpoint is opened with its own head. @throws DiffoError for one without */
+export function ownHeadOptions(checkpoint: Checkpoint) {
   const { taskType } = ownHeadOf(checkpoint).head;
   return { taskType, numLabels: labelNames(checkpoint).length, head: 'none' } as const;
 }

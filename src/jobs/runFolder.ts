@@ -42,6 +42,9 @@ export interface RunRecord {
   readonly peakMemoryBytes: number;
 }
 
+/** Beside the run.json of a run. */
+const repeatRun = 'npx diffora train --config run.json --output again';
+
 /** Writes the adapter of a finished run into a folder. */
 export async function saveTrained(
   folder: string,
@@ -52,6 +55,7 @@ export async function saveTrained(
     trainedRows,
   }: Pick<Workspace, 'opened' | 'maxLength' | 'trainedRows'> & { readonly task: LearnedTask },
   run: TrainedRun,
+  repeat?: string,
 ): Promise<void> {
   const { config, plan, parameters, dam, steps, totalSteps, scores, found } = run;
   const { data, optimisation } = config;
@@ -67,7 +71,9 @@ export async function saveTrained(
     paragraphs: [
       `${titleOf(plan.method)} on \`${task.name}\`${dam === undefined ? '' : `, modules selected by \`${dam.select}\``}: ${plan.placements.length} of ${opened.model.adaptable.length} modules adapted, ${steps.length} steps of batch size ${optimisation.batchSize}, seed ${config.run.seed}.`,
     ],
-    scores: Object.fromEntries(Object.entries(scores).map(([name, score]) => [`${name} (dev)`, score])),
+    scores,
+    dam,
+    repeat,
   });
 }
 
@@ -84,7 +90,7 @@ export async function writeRun(
   const { workspace, run, command, seconds } = of;
   const { opened } = workspace;
   const adapter = join(folder, 'adapter');
-  await saveTrained(adapter, workspace, run);
+  await saveTrained(adapter, workspace, run, repeatRun);
   const steps = [...(run.dam?.search?.history ?? []), ...run.steps];
   const left = steps.filter(({ skipped }) => skipped === true).length;
   const parameters = parameterRecord(opened.model, run.plan, run.parameters);

@@ -72,13 +72,14 @@ export async function openWorkspace(
  * @param dam a matrix in the place of that of the configuration's file
  */
 export async function workspaceOf(
-  task: Task,
+  described: Task,
   load: () => Promise<LoadedModel>,
   config: TrainConfig,
   { reporter, signal }: Pick<RunContext, 'reporter' | 'signal'>,
   dam?: Dam,
 ): Promise<Workspace> {
-  refuseUnreadIn(config, task);
+  refuseUnreadIn(config, described);
+  const task = { ...described, ...(await described.kind.factsOfRun?.(config.data, described)) };
   // Data first: what is wrong with them should not have to wait for a download.
   const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
   const { data, method } = config;

@@ -19,7 +19,8 @@ interface Metric {
 /**
  * Every metric. `exact_match` and `f1` of answers in passages are SQuAD's, `best_…` those at the best no-answer threshold.
  * `accuracy` of written answers is that of the likeliest choice, `generated_accuracy` that of what is written;
- * `log_likelihood` is the mean of a reference's tokens. `precision`, `recall` and `f1` of entities are of whole entities,
+ * `log_likelihood` is the mean of a reference's tokens, `loss` the
+ * same with the other sign. `precision`, `recall` and `f1` of entities are of whole entities,
  * `accuracy` there of tokens; `micro_f1` counts all labels of all examples together, `macro_f1` is the mean over labels,
  * `subset_accuracy` the share of examples with every label right.
  */
@@ -47,6 +48,7 @@ const table = {
   nist: { better: 'higher', ofSums: nistScore },
   rouge_l: { better: 'higher' },
   log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
+  loss: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => -sum! / tokens! },
   perplexity: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => Math.exp(-sum! / tokens!) },
 } as const satisfies Readonly<Record<string, Metric>>;
 

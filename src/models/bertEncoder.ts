@@ -72,15 +72,15 @@ export function bertModules(prefix: string, config: BertConfig): AdaptableModule
   ]);
 }
 
-/** Tensors of embeddings and layers. */
-export function bertTensors(prefix: string, config: BertConfig): ExpectedTensor[] {
+/** Tensors of embeddings and layers. @param width of the embeddings */
+export function bertTensors(prefix: string, config: BertConfig, width = config.hidden_size): ExpectedTensor[] {
   const hidden = config.hidden_size;
   const layers = Array.from({ length: config.num_hidden_layers }, (_, layer) => `${prefix}.encoder.layer.${layer}`);
   return [
-    embeddingTensor(`${prefix}.embeddings.word_embeddings`, config.vocab_size, hidden),
-    embeddingTensor(`${prefix}.embeddings.position_embeddings`, config.max_position_embeddings, hidden),
-    embeddingTensor(`${prefix}.embeddings.token_type_embeddings`, config.type_vocab_size, hidden),
-    ...normTensors(`${prefix}.embeddings.LayerNorm`, hidden),
+    embeddingTensor(`${prefix}.embeddings.word_embeddings`, config.vocab_size, width),
+    embeddingTensor(`${prefix}.embeddings.position_embeddings`, config.max_position_embeddings, width),
+    embeddingTensor(`${prefix}.embeddings.token_type_embeddings`, config.type_vocab_size, width),
+    ...normTensors(`${prefix}.embeddings.LayerNorm`, width),
     ...bertModules(prefix, config).flatMap(({ path, outFeatures, inFeatures }) =>
       linearTensors(path, outFeatures, inFeatures),
     ),
@@ -107,14 +107,19 @@ export const isPositionIds = (name: string) => name.endsWith('position_ids');
 /**
  * Hidden states after the last layer: of all tokens [batch*seq, hidden], or of the first of each sequence [batch,
  * hidden].
- * @param options.positions picks rows of the position embeddings: [seq, hidden] or [batch, seq, hidden]
+ * @param options.positions picks rows of the position embeddings: [seq, width] or [batch, seq, width]
+ * @param options.project embeddings [batch*seq, width] to the width of the layers, where theirs is another
  */
 export function encode(
   prefix: string,
   inputs: BatchInputs,
   config: BertConfig,
   hooks: BuildHooks,
-  options: { readonly wanted: WantedTokens; readonly positions: (table: Tensor, inputs: BatchInputs) => Tensor },
+  options: {
+    readonly wanted: WantedTokens;
+    readonly positions: (table: Tensor, inputs: BatchInputs) => Tensor;
+    readonly project?: ((embedded: Tensor) => Tensor) | undefined;
+  },
 ): Tensor {
   const { batch, seq } = sizesOf(inputs);
   const embedding = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
@@ -122,9 +127,10 @@ export function encode(
   const positions = options.positions(embedding('position'), inputs);
   const types = ops.gather(embedding('token_type'), inputs.tokenTypeIds);
   const embedded = ops.add(ops.add(words, types), positions);
-  const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), config.hidden_size]);
+  const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), embedded.shape.at(-1)!]);
   const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
-  let state = hooks.dropout(normal, config.hidden_dropout_prob);
+  const dropped = hooks.dropout(normal, config.hidden_dropout_prob);
+  let state = options.project?.(dropped) ?? dropped;
   const maskBias = isCausal(config) ? hidingLater(paddingBias(inputs), seq) : paddingBias(inputs);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);

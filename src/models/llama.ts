@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { readConfig } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, llamaConfigShape } from './llamaDecoder.js';
+import { describeLlama, llamaClasses, llamaConfigShape } from './llamaDecoder.js';
 import type { Family } from './model.js';
 
 const configSchema = z.object({
@@ -24,7 +24,7 @@ export const llama: Family = {
     const config = readConfig(configSchema, keys, checkpoint);
     const { attention_bias: attention, mlp_bias: mlp, num_hidden_layers: layers } = config;
     return describeLlama(checkpoint, config, {
-      className: 'Llama',
+      classes: llamaClasses('Llama'),
       biases: { qkv: attention, output: attention, mlp },
       windows: Array.from({ length: layers }, () => undefined),
     });

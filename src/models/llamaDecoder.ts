@@ -16,6 +16,7 @@ import {
 import {
   embeddingTensor,
   finalRows,
+  type LayerModule,
   lastTokens,
   layerModules,
   lengthsOf,
@@ -26,9 +27,19 @@ import {
   sizesOf,
   splitHeads,
 } from './layers.js';
-import type { Architecture, BatchInputs, BuildHooks, CachedInputs, Head, LayerCache, StepInputs } from './model.js';
+import type {
+  Architecture,
+  BatchInputs,
+  BuildHooks,
+  CachedInputs,
+  Head,
+  LayerCache,
+  StepInputs,
+  SubLayer,
+  TaskType,
+} from './model.js';
 import { type OutputWeight, outputTensors, outputWeight } from './outputWeight.js';
-import { type Rotary, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
+import { type Rotary, type RotaryConfig, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
 import { stepAttention, stepBias } from './stepAttention.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -66,12 +77,69 @@ export const windowSize = z.int().positive().nullable();
 
 /** In what the relatives of LLaMA differ. */
 export interface LlamaVariant {
-  /** Start of transformers' class names. */
-  readonly className: string;
+  /** transformers' classes, of the heads that it has: see {@link llamaClasses}. */
+  readonly classes: Partial<Record<LlamaHead, string>>;
   /** Of which projections there are biases. */
   readonly biases: { readonly qkv: boolean; readonly output: boolean; readonly mlp: boolean };
   /** By layer: the number of positions that it sees, the own one included; undefined for all. */
   readonly windows: readonly (number | undefined)[];
+  /** By layer: whether its queries and keys are turned by their positions. Left out: all are. */
+  readonly rotated?: readonly boolean[];
+  /** RMS norms of queries and keys, before they are turned: of each head by itself, or over all heads. Left out: none. */
+  readonly queryKeyNorms?: 'head' | 'all';
+  /** Whether a sub-layer has a norm on what enters it, on what it gives, or on both. Left out: before. */
+  readonly norms?: keyof typeof normPlaces;
+  /** What is added to the weights of norms, which are stored as what they differ from it. Left out: 0. */
+  readonly normOffset?: number;
+  readonly factors?: LlamaFactors;
+  /** Soft limits: x becomes limit · tanh(x / limit). Left out: none. */
+  readonly limits?: { readonly scores?: number | undefined; readonly logits?: number | undefined };
+  /** By layer: the settings of its rotary positions, where layers differ. Left out: those of config.json. */
+  readonly rotaries?: readonly RotaryConfig[];
+  /** The share of a head, from its start, that is turned by positions. Left out: all of it. */
+  readonly rotaryShare?: number | undefined;
+  /** Rate of dropout on what a sub-layer gives. Left out: 0. */
+  readonly dropout?: number;
+  /** One module for queries, keys and values (`qkv_proj`), and one for both halves of the feed-forward part (`gate_up_proj`). */
+  readonly fused?: boolean;
+}
+
+/** Heads of LLaMA and its relatives, with the ends of their classes' names. */
+const classEndings = {
+  CAUSAL_LM: 'ForCausalLM',
+  SEQ_CLS: 'ForSequenceClassification',
+  TOKEN_CLS: 'ForTokenClassification',
+} as const satisfies Partial<Record<TaskType, string>>;
+type LlamaHead = keyof typeof classEndings;
+const llamaHeads = Object.keys(classEndings) as LlamaHead[];
+
+/** Names of the classes of a family, as transformers usually gives them. */
+export function llamaClasses(family: string, heads = llamaHeads): Partial<Record<LlamaHead, string>> {
+  return Object.fromEntries(heads.map((head) => [head, `${family}${classEndings[head]}`]));
+}
+
+/** What values are multiplied by where they enter or leave; 1 where left out. */
+export interface LlamaFactors {
+  readonly embeddings?: number;
+  /** Of scores of attention, in the place of 1/√headSize. */
+  readonly attention?: number;
+  /** Of what a sub-layer adds. */
+  readonly residual?: number;
+  readonly logits?: number;
+}
+
+/** Names of the norms of a layer's sub-layers, on what enters them or on what they give. */
+const normPlaces = {
+  before: { attention: { before: 'input_layernorm' }, feedForward: { before: 'post_attention_layernorm' } },
+  after: { attention: { after: 'post_attention_layernorm' }, feedForward: { after: 'post_feedforward_layernorm' } },
+  around: {
+    attention: { before: 'input_layernorm', after: 'post_attention_layernorm' },
+    feedForward: { before: 'pre_feedforward_layernorm', after: 'post_feedforward_layernorm' },
+  },
+} as const satisfies Record<string, Record<SubLayer, SubLayerNorms>>;
+interface SubLayerNorms {
+  readonly before?: string;
+  readonly after?: string;
 }
 
 /**
@@ -102,22 +170,24 @@ interface Decoder {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headSize: number;
-  readonly biases: LlamaVariant['biases'];
-  readonly windows: LlamaVariant['windows'];
-  readonly rotary: Rotary;
+  readonly variant: LlamaVariant;
+  readonly norms: Readonly<Record<SubLayer, SubLayerNorms>>;
+  /** By layer; layers alike have the same. */
+  readonly rotaries: readonly Rotary[];
   readonly output: OutputWeight;
 }
 
 /**
- * The architecture of LLaMA (arXiv 2302.13971) and its relatives: modeling_llama.py, modeling_mistral.py, modeling_qwen2.py.
+ * The architecture of LLaMA (arXiv 2302.13971) and its relatives: modeling_llama.py and the files of those that differ from it as
+ * {@link LlamaVariant} says.
  * No head answers questions: transformers spells the backbone of these otherwise (`transformer.`), which no adapter fits.
  */
 export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVariant): Architecture {
   const decoder = decoderOf(checkpoint, config, variant);
-  const { heads, keyValueHeads, headSize, rotary } = decoder;
+  const { heads, keyValueHeads, headSize, rotaries } = decoder;
   const [queries, keys] = [heads * headSize, keyValueHeads * headSize];
   const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: layers } = config;
-  const adaptable = layerModules('model.layers', layers, [
+  const own: LayerModule[] = [
     ['self_attn.q_proj', hidden, queries, 'query'],
     ['self_attn.k_proj', hidden, keys, 'key'],
     ['self_attn.v_proj', hidden, keys, 'value'],
@@ -125,11 +195,29 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     ['mlp.gate_proj', hidden, intermediate],
     ['mlp.up_proj', hidden, intermediate],
     ['mlp.down_proj', intermediate, hidden, 'feedForward'],
-  ]);
-  const norms = Array.from({ length: layers }, (_, layer) => [
-    `model.layers.${layer}.input_layernorm`,
-    `model.layers.${layer}.post_attention_layernorm`,
-  ]).flat();
+  ];
+  const fused: LayerModule[] = [
+    ['self_attn.qkv_proj', hidden, queries + 2 * keys, 'queryKeyValue'],
+    ['self_attn.o_proj', queries, hidden, 'attention'],
+    ['mlp.gate_up_proj', hidden, 2 * intermediate],
+    ['mlp.down_proj', intermediate, hidden, 'feedForward'],
+  ];
+  const adaptable = layerModules('model.layers', layers, variant.fused === true ? fused : own);
+  const perHead = variant.queryKeyNorms === 'head';
+  const norms = Array.from({ length: layers }, (_, layer) => {
+    const path = `model.layers.${layer}`;
+    return [
+      ...Object.values(decoder.norms).flatMap((places) =>
+        Object.values(places).map((name) => rmsNormTensor(`${path}.${name}`, hidden)),
+      ),
+      ...(variant.queryKeyNorms === undefined
+        ? []
+        : [
+            rmsNormTensor(`${path}.self_attn.q_norm`, perHead ? headSize : queries),
+            rmsNormTensor(`${path}.self_attn.k_norm`, perHead ? headSize : keys),
+          ]),
+    ];
+  }).flat();
   const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(decoder, inputs, hooks);
   const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
   return {
@@ -140,29 +228,30 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
       ...adaptable.flatMap(({ path, outFeatures, inFeatures }) =>
         linearTensors(path, outFeatures, inFeatures).slice(0, hasBias(decoder, path) ? 2 : 1),
       ),
-      ...[...norms, 'model.norm'].map((path) => rmsNormTensor(path, hidden)),
+      ...norms,
+      rmsNormTensor('model.norm', hidden),
     ],
     spellings: decoder.output.spellings,
     // A tied output is saved by some as a second copy of the embeddings.
     isBuffer: (name) =>
       name.endsWith('rotary_emb.inv_freq') || (config.tie_word_embeddings && name === 'lm_head.weight'),
     vocabSize: config.vocab_size,
-    maxLength: rotary.maxLength,
+    maxLength: Math.min(...rotaries.map(({ maxLength }) => maxLength)),
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     states,
-    heads: {
-      CAUSAL_LM: () => causalHead(variant, decoder, states),
-      SEQ_CLS: (numLabels) => sequenceHead(variant, config, numLabels, states),
-      TOKEN_CLS: (numLabels) =>
+    heads: headsOf(variant, {
+      CAUSAL_LM: (name) => () => causalHead(name, decoder, states),
+      SEQ_CLS: (name) => (numLabels) => sequenceHead(name, config, numLabels, states),
+      TOKEN_CLS: (architecture) => (numLabels) =>
         tokenHead('score', numLabels, {
           hiddenSize: hidden,
           initializerRange: config.initializer_range,
           encode: states,
-          architecture: `${variant.className}ForTokenClassification`,
+          architecture,
           dropout,
           bias: config.token_classification_bias,
         }),
-    },
+    }),
     ...(config.is_causal
       ? {
           cached: {
@@ -190,16 +279,25 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
     throw configError(checkpoint, `hidden_size ${hidden} is no multiple of num_attention_heads ${heads}.`);
   }
   const headSize = config.head_dim ?? hidden / heads;
-  if (headSize % 2 !== 0)
-    throw configError(checkpoint, `head_dim ${headSize} is odd, which rotary embeddings cannot be.`);
+  const turnedSize = Math.floor(headSize * (variant.rotaryShare ?? 1));
+  if (turnedSize % 2 !== 0)
+    throw configError(checkpoint, `head_dim ${turnedSize} is odd, which rotary embeddings cannot be.`);
+  const made = new Map<RotaryConfig, Rotary>();
+  const rotaryFor = (settings: RotaryConfig) => {
+    const rotary = made.get(settings) ?? rotaryOf(settings, turnedSize, checkpoint);
+    made.set(settings, rotary);
+    return rotary;
+  };
   return {
     config,
     heads,
     keyValueHeads,
     headSize,
-    biases: variant.biases,
-    windows: variant.windows,
-    rotary: rotaryOf(config, headSize, checkpoint),
+    variant,
+    norms: normPlaces[variant.norms ?? 'before'],
+    rotaries: Array.from({ length: config.num_hidden_layers }, (_, layer) =>
+      rotaryFor(variant.rotaries?.[layer] ?? config),
+    ),
     output: outputWeight(checkpoint, {
       isTied: config.tie_word_embeddings,
       embeddings: 'model.embed_tokens.weight',
@@ -208,38 +306,51 @@ function decoderOf(checkpoint: Checkpoint, config: LlamaConfig, variant: LlamaVa
   };
 }
 
-function hasBias({ biases }: Decoder, path: string): boolean {
+/** The heads that there are classes for. */
+function headsOf(
+  { classes }: LlamaVariant,
+  made: Record<LlamaHead, (architecture: string) => (numLabels: number) => Head>,
+): Architecture['heads'] {
+  return Object.fromEntries(
+    llamaHeads.flatMap((head) => {
+      const name = classes[head];
+      return name === undefined ? [] : [[head, made[head](name)]];
+    }),
+  );
+}
+
+function hasBias({ variant: { biases } }: Decoder, path: string): boolean {
   if (path.includes('.mlp.')) return biases.mlp;
   return path.endsWith('.o_proj') ? biases.output : biases.qkv;
 }
 
 /** …ForCausalLM: the next token by a linear module that is not trained, or by the embeddings where they are tied. */
 function causalHead(
-  variant: LlamaVariant,
+  architecture: string,
   decoder: Decoder,
   states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
   const { vocab_size: vocabSize, hidden_size: hidden } = decoder.config;
   return {
-    architecture: `${variant.className}ForCausalLM`,
+    architecture,
     modules: [],
     ...outputTensors(decoder.output, [vocabSize, hidden]),
     logits(inputs, hooks) {
       const all = states(inputs, hooks);
-      return vocabularyLogits(inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
+      return vocabularyLogits(decoder, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
     },
   };
 }
 
 /** …ForSequenceClassification: `score` of the last token. */
 function sequenceHead(
-  { className }: LlamaVariant,
+  architecture: string,
   { hidden_size: hidden, initializer_range: deviation }: LlamaConfig,
   numLabels: number,
   states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
   return {
-    architecture: `${className}ForSequenceClassification`,
+    architecture,
     modules: [
       { path: 'score', role: 'head', tensors: [{ name: 'score.weight', shape: [numLabels, hidden], deviation }] },
     ],
@@ -247,29 +358,45 @@ function sequenceHead(
   };
 }
 
-function vocabularyLogits(states: Tensor, hooks: BuildHooks): Tensor {
-  return linear('lm_head', states, hooks, { bias: false });
+function vocabularyLogits({ variant }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
+  const logits = linear('lm_head', states, hooks, { bias: false });
+  return limited(ops.scale(logits, variant.factors?.logits ?? 1), variant.limits?.logits);
 }
 
-/** Where queries and keys stand, and what follows from it. */
+/** limit · tanh(x / limit) (Gemma 2, arXiv 2408.00118, section 2). */
+function limited(x: Tensor, limit: number | undefined): Tensor {
+  return limit === undefined ? x : ops.scale(ops.tanh(ops.scale(x, 1 / limit)), limit);
+}
+
+/** Where queries and keys of a layer stand, and what follows from it. */
 interface Positions extends RotaryTables {
   /** 0 where a query may see a key, the most negative float elsewhere, by size of the window: [(batch, 1,) seq, total]. */
   readonly bias: (window: number | undefined) => Tensor;
   readonly total: Dim;
 }
 
+/** Positions by layer; those of layers that are alike are computed once. */
+function byLayer(
+  { rotaries }: Decoder,
+  tables: (rotary: Rotary) => RotaryTables,
+  shared: Omit<Positions, keyof RotaryTables>,
+): (layer: number) => Positions {
+  const made = new Map([...new Set(rotaries)].map((rotary) => [rotary, { ...tables(rotary), ...shared }]));
+  return (layer) => made.get(rotaries[layer]!)!;
+}
+
 /** States after the last norm [batch*seq, hidden]. */
 function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tensor {
   const { batch, seq } = sizesOf(inputs);
   const places = ops.range(seq);
-  const lengths = decoder.rotary.dependsOnLength ? lengthsOf(inputs) : ops.size(seq);
   const bias = (window: number | undefined) =>
     decoder.config.is_causal ? causalBias(places, places, window) : bidirectionalBias(inputs, places, window);
-  const positions = { ...decoder.rotary.tables(places, lengths), bias, total: seq };
+  const tables = (rotary: Rotary) => rotary.tables(places, rotary.dependsOnLength ? lengthsOf(inputs) : ops.size(seq));
+  const positions = byLayer(decoder, tables, { bias, total: seq });
   let state = embed(decoder, inputs.inputIds, hooks);
   for (let layer = 0; layer < decoder.config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);
-    state = decoderLayer(decoder, layer, { state, batch, seq, positions }, hooks).state;
+    state = decoderLayer(decoder, layer, { state, batch, seq, positions: positions(layer) }, hooks).state;
   }
   return rmsNorm('model.norm', state, decoder, hooks);
 }
@@ -282,34 +409,37 @@ function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
     padding === undefined
       ? causalBias(inputs.positions, keyPositions, window)
       : paddedCausalBias(padding, keyPositions, window);
-  const positions = { ...decoder.rotary.tables(inputs.positions, ops.size(total)), bias, total };
+  const tables = (rotary: Rotary) => rotary.tables(inputs.positions, ops.size(total));
+  const positions = byLayer(decoder, tables, { bias, total });
   let state = embed(decoder, inputs.inputIds, hooks);
   const present = inputs.past.map((past, layer) => {
-    const result = decoderLayer(decoder, layer, { state, batch, seq, positions, past }, hooks);
+    const result = decoderLayer(decoder, layer, { state, batch, seq, positions: positions(layer), past }, hooks);
     state = result.state;
     return result.cache;
   });
   const wanted = inputs.logitsOf === 'all' ? state : ops.gather(state, finalRows(batch, seq));
-  return { logits: vocabularyLogits(rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
+  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
 }
 
 function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {
   const { inputIds, lengths } = inputs;
   const batch = inputIds.shape[0]!;
   const whole = ops.add(ops.cast(lengths, 'float32'), constant(1));
-  const tables = decoder.rotary.tables(ops.reshape(lengths, [batch, 1]), whole);
-  const positions = { ...tables, bias: (window: number | undefined) => stepBias(inputs, window), total: 1 };
+  const tables = (rotary: Rotary) => rotary.tables(ops.reshape(lengths, [batch, 1]), whole);
+  const bias = (window: number | undefined) => stepBias(inputs, window);
+  const positions = byLayer(decoder, tables, { bias, total: 1 });
   let state = embed(decoder, inputIds, hooks);
   const added = inputs.past.map((kept, layer) => {
-    const result = decoderLayer(decoder, layer, { state, batch, seq: 1, positions, kept }, hooks);
+    const result = decoderLayer(decoder, layer, { state, batch, seq: 1, positions: positions(layer), kept }, hooks);
     state = result.state;
     return result.cache;
   });
-  return { logits: vocabularyLogits(rmsNorm('model.norm', state, decoder, hooks), hooks), added };
+  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', state, decoder, hooks), hooks), added };
 }
 
-function embed({ config }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
-  const words = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
+function embed({ config, variant }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
+  const stored = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
+  const words = ops.scale(stored, variant.factors?.embeddings ?? 1);
   return ops.reshape(words, [multiplyDims(inputIds.shape), config.hidden_size]);
 }
 
@@ -327,18 +457,35 @@ interface LayerInputs {
 
 function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
   const path = `model.layers.${layer}`;
+  const { norms, variant, config } = decoder;
+  const norm = (name: string | undefined, x: Tensor) =>
+    name === undefined ? x : rmsNorm(`${path}.${name}`, x, decoder, hooks);
+  const end = (of: SubLayer, module: string, y: Tensor, residual: Tensor) =>
+    hooks.endSubLayer(`${path}.${module}`, hooks.dropout(y, variant.dropout ?? 0), (out) =>
+      ops.add(residual, ops.scale(norm(norms[of].after, out), variant.factors?.residual ?? 1)),
+    );
   const { state } = inputs;
-  const normal = rmsNorm(`${path}.input_layernorm`, state, decoder, hooks);
-  const { output, cache } = attention(decoder, layer, { ...inputs, state: normal }, hooks);
-  const end = (module: string, y: Tensor, residual: Tensor) =>
-    hooks.endSubLayer(`${path}.${module}`, y, (out) => ops.add(residual, out));
-  const middle = end('self_attn.o_proj', output, state);
-  const second = rmsNorm(`${path}.post_attention_layernorm`, middle, decoder, hooks);
+  const entered = norm(norms.attention.before, state);
+  const { output, cache } = attention(decoder, layer, { ...inputs, state: entered }, hooks);
+  const middle = end('attention', 'self_attn.o_proj', output, state);
+  const second = norm(norms.feedForward.before, middle);
   const project = (module: string, x: Tensor) =>
-    linear(`${path}.mlp.${module}`, x, hooks, { bias: decoder.biases.mlp });
-  const gate = activations[decoder.config.hidden_act](project('gate_proj', second));
-  const fed = project('down_proj', ops.mul(gate, project('up_proj', second)));
-  return { state: end('mlp.down_proj', fed, middle), cache };
+    linear(`${path}.mlp.${module}`, x, hooks, { bias: variant.biases.mlp });
+  const [gate, up] =
+    variant.fused === true
+      ? cut(project('gate_up_proj', second), [config.intermediate_size, config.intermediate_size])
+      : [project('gate_proj', second), project('up_proj', second)];
+  const fed = project('down_proj', ops.mul(activations[config.hidden_act](gate!), up!));
+  return { state: end('feedForward', 'mlp.down_proj', fed, middle), cache };
+}
+
+/** Parts of the last axis of x [rows, …], one behind the other. */
+function cut(x: Tensor, lengths: readonly number[]): Tensor[] {
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return ops.slice(x, { axis: 1, start: end - length, length });
+  });
 }
 
 /** Grouped-query attention (arXiv 2305.13245): the queries of a group stand below each other, so keys are not repeated. */
@@ -348,35 +495,50 @@ function attention(
   { state, batch, seq, positions, past, kept }: LayerInputs,
   hooks: BuildHooks,
 ) {
-  const { heads, keyValueHeads, headSize, biases, config, windows } = decoder;
+  const { heads, keyValueHeads, headSize, config, variant } = decoder;
+  const { biases, windows, queryKeyNorms, rotated, factors } = variant;
   const path = `model.layers.${layer}.self_attn`;
-  const project = (name: string, count: number) => {
-    const projected = linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
-    return splitHeads(projected, { batch, length: seq, heads: count, headSize });
+  const split = (x: Tensor, count: number) => splitHeads(x, { batch, length: seq, heads: count, headSize });
+  const project = (name: string) => linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
+  const sizes = [heads, keyValueHeads, keyValueHeads].map((count) => count * headSize);
+  const projected =
+    variant.fused === true ? cut(project('qkv_proj'), sizes) : ['q_proj', 'k_proj', 'v_proj'].map(project);
+  const placed = (name: 'q' | 'k', x: Tensor, count: number) => {
+    const normed = (y: Tensor) => rmsNorm(`${path}.${name}_norm`, y, decoder, hooks);
+    const whole = split(queryKeyNorms === 'all' ? normed(x) : x, count);
+    const each = queryKeyNorms === 'head' ? normed(whole) : whole;
+    return rotated?.[layer] === false ? each : turned(each, positions);
   };
   const { total } = positions;
   const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
-  const query = turned(project('q_proj', heads), positions);
-  const key = append(past?.key, turned(project('k_proj', keyValueHeads), positions));
-  const value = append(past?.value, project('v_proj', keyValueHeads));
+  const query = placed('q', projected[0]!, heads);
+  const key = append(past?.key, placed('k', projected[1]!, keyValueHeads));
+  const value = append(past?.value, split(projected[2]!, keyValueHeads));
 
   const group = heads / keyValueHeads;
   const groupRows = multiplyDims([group, seq]);
   const grouped = ops.reshape(query, [batch, keyValueHeads, groupRows, headSize]);
-  const [cache, bias, alpha] = [{ key, value }, positions.bias(windows[layer]), 1 / Math.sqrt(headSize)];
+  const limit = (scores: Tensor) => limited(scores, variant.limits?.scores);
+  const [cache, bias, alpha] = [
+    { key, value },
+    positions.bias(windows[layer]),
+    factors?.attention ?? 1 / Math.sqrt(headSize),
+  ];
   const output = (mixed: Tensor) => {
     const merged = mergeHeads(ops.reshape(mixed, [batch, heads, seq, headSize]));
     return linear(`${path}.o_proj`, merged, hooks, { bias: biases.output });
   };
   if (kept !== undefined) {
-    return { output: output(stepAttention({ query: grouped, added: cache, past: kept, bias, alpha })), cache };
+    return { output: output(stepAttention({ query: grouped, added: cache, past: kept, bias, alpha, limit })), cache };
   }
-  const scores = ops.matmul(grouped, key, { transB: true, alpha });
+  const scores = limit(ops.matmul(grouped, key, { transB: true, alpha }));
   const visible = ops.add(ops.reshape(scores, [batch, heads, seq, total]), bias);
   const weights = hooks.dropout(ops.softmax(visible), config.attention_dropout);
   return { output: output(ops.matmul(ops.reshape(weights, [batch, keyValueHeads, groupRows, total]), value)), cache };
 }
 
-function rmsNorm(path: string, x: Tensor, { config }: Decoder, hooks: BuildHooks): Tensor {
-  return ops.rmsNorm(x, hooks.weight(`${path}.weight`), config.rms_norm_eps)[0]!;
+function rmsNorm(path: string, x: Tensor, { config, variant }: Decoder, hooks: BuildHooks): Tensor {
+  const stored = hooks.weight(`${path}.weight`);
+  const weight = variant.normOffset === undefined ? stored : ops.add(stored, constant(variant.normOffset));
+  return ops.rmsNorm(x, weight, config.rms_norm_eps)[0]!;
 }

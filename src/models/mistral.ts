@@ -2,7 +2,14 @@ import * as z from 'zod';
 import { readConfig, rowCount, width } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import { describeLlama, layerTypes, llamaConfigShape, windowSize, windowsByType } from './llamaDecoder.js';
+import {
+  describeLlama,
+  layerTypes,
+  llamaClasses,
+  llamaConfigShape,
+  windowSize,
+  windowsByType,
+} from './llamaDecoder.js';
 import type { Family } from './model.js';
 
 const configSchema = z.object({
@@ -29,7 +36,7 @@ export const mistral: Family = {
     const { layer_types: types, sliding_window: window, num_hidden_layers: layers } = config;
     const all = Array.from({ length: layers }, () => window ?? undefined);
     return describeLlama(checkpoint, config, {
-      className: 'Mistral',
+      classes: llamaClasses('Mistral'),
       biases: { qkv: false, output: false, mlp: false },
       windows: types ? windowsByType(checkpoint, types, config, window) : all,
     });

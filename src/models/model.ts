@@ -167,7 +167,7 @@ export const decoderNames = (layer: number) => [`key ${layer}`, `value ${layer}`
 export interface HeadModule {
   /** Path as PEFT's `modules_to_save` names it. */
   readonly path: string;
-  readonly tensors: readonly (ExpectedTensor & { readonly deviation: number })[];
+  readonly tensors: readonly (ExpectedTensor & Pick<HeadTensor, 'deviation' | 'start'>)[];
   /** `head`: always trained. `pooler`: pretrained with the backbone, so frozen unless the whole head is trained. */
   readonly role: 'head' | 'pooler';
 }

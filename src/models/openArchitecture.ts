@@ -91,9 +91,9 @@ function splitHead(head: Head, part: HeadPart, { spellings }: Architecture, chec
     modules: trained.map(({ path }) => path),
     frozen: [...kept, ...(head.frozen ?? [])],
     trained: trained.flatMap(({ tensors }) =>
-      tensors.map(({ name, shape, deviation }): HeadTensor => {
+      tensors.map(({ name, shape, deviation, start }): HeadTensor => {
         const stored = findTensor(checkpoint, name, spellings);
-        return { name, shape, deviation, stored: `${stored?.shape}` === `${shape}` ? stored : undefined };
+        return { name, shape, deviation, start, stored: `${stored?.shape}` === `${shape}` ? stored : undefined };
       }),
     ),
   };

@@ -3,16 +3,45 @@ import { DiffoError } from '../errors.js';
 import { bert } from './bert.js';
 import { deberta } from './deberta.js';
 import { distilbert } from './distilbert.js';
+import { electra } from './electra.js';
+import { gemma2 } from './gemma2.js';
+import { gemma3 } from './gemma3.js';
 import { gpt2 } from './gpt2.js';
+import { granite } from './granite.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
 import type { Family, Model, ModelOptions, TaskType } from './model.js';
+import { modernBert } from './modernbert.js';
+import { mpnet } from './mpnet.js';
+import { olmo2 } from './olmo2.js';
 import { openArchitecture } from './openArchitecture.js';
+import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
+import { qwen3 } from './qwen3.js';
 import { roberta } from './roberta.js';
+import { smollm3 } from './smollm3.js';
 
 /** Every architecture that diffora can build: one line each. */
-export const families: readonly Family[] = [bert, roberta, distilbert, deberta, llama, mistral, qwen2, gpt2];
+export const families: readonly Family[] = [
+  bert,
+  roberta,
+  distilbert,
+  deberta,
+  electra,
+  mpnet,
+  modernBert,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  smollm3,
+  olmo2,
+  granite,
+  gemma2,
+  gemma3,
+  phi3,
+  gpt2,
+];
 
 /**
  * The model of a checkpoint with a head, by default one that classifies sequences into `numLabels` (1 = regression).

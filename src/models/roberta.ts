@@ -1,8 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { constant, ops, type Tensor } from '../graph/index.js';
+import { ops, type Tensor } from '../graph/index.js';
 import {
-  type BertConfig,
   bertConfigShape,
   bertModules,
   bertOwnKeys,
@@ -13,9 +12,10 @@ import {
   type WantedTokens,
 } from './bertEncoder.js';
 import { configError, fillerId, headSizeOf, readConfig, rowCount, tokenId } from './config.js';
+import { denseHead } from './denseHead.js';
 import { configKeys } from './keys/configKeys.js';
-import { headLinear, linear, sizesOf } from './layers.js';
-import type { Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
+import type { Architecture, BatchInputs, BuildHooks, Family } from './model.js';
+import { positionIds } from './paddedPositions.js';
 import { tokenHead } from './tokenHeads.js';
 
 const prefix = 'roberta';
@@ -71,55 +71,18 @@ function describe(checkpoint: Checkpoint): Architecture {
     states: states('all'),
     encoder: `${name}Model`,
     heads: {
-      SEQ_CLS: (numLabels) => sequenceHead(`${name}ForSequenceClassification`, config, numLabels, states('first')),
+      SEQ_CLS: (numLabels) =>
+        denseHead(numLabels, {
+          ...perToken,
+          architecture: `${name}ForSequenceClassification`,
+          encode: states('first'),
+          dropout,
+          activation: ops.tanh,
+        }),
       TOKEN_CLS: (numLabels) =>
         tokenHead('classifier', numLabels, { ...perToken, architecture: `${name}ForTokenClassification`, dropout }),
       QUESTION_ANS: () =>
         tokenHead('qa_outputs', 2, { ...perToken, architecture: `${name}ForQuestionAnswering`, dropout: 0 }),
-    },
-  };
-}
-
-/**
- * padding_idx + 1, + 2, … for tokens and padding_idx for padding, also within a text that spells it: int64 [batch, seq]
- * (`create_position_ids_from_input_ids`).
- */
-function positionIds(inputs: BatchInputs, padTokenId: number): Tensor {
-  const { seq } = sizesOf(inputs);
-  const ids = ops.cast(inputs.inputIds, 'float32');
-  const [zero, one, padding] = [constant(0), constant(1), constant(padTokenId)];
-  const toNumber = (holds: Tensor) => ops.where(holds, one, zero);
-  const isToken = ops.add(toNumber(ops.greater(ids, padding)), toNumber(ops.greater(padding, ids)));
-  const places = ops.cast(ops.range(seq), 'float32');
-  const isLater = ops.greater(ops.reshape(places, [seq, 1]), ops.reshape(places, [1, seq]));
-  const counted = ops.matmul(isToken, ops.where(isLater, zero, one));
-  return ops.cast(ops.add(ops.mul(isToken, counted), padding), 'int64');
-}
-
-/** RobertaClassificationHead: dropout, dense, tanh, dropout, out_proj of the first token. */
-function sequenceHead(
-  architecture: string,
-  { hidden_size: hidden, initializer_range: range, classifier_dropout, hidden_dropout_prob }: BertConfig,
-  numLabels: number,
-  firstToken: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
-): Head {
-  const rate = classifier_dropout ?? hidden_dropout_prob;
-  return {
-    architecture,
-    modules: [
-      {
-        path: 'classifier',
-        role: 'head',
-        tensors: [
-          ...headLinear('classifier.dense', hidden, hidden, range),
-          ...headLinear('classifier.out_proj', numLabels, hidden, range),
-        ],
-      },
-    ],
-    logits(inputs, hooks) {
-      const first = hooks.dropout(firstToken(inputs, hooks), rate);
-      const dense = hooks.dropout(ops.tanh(linear('classifier.dense', first, hooks)), rate);
-      return linear('classifier.out_proj', dense, hooks);
     },
   };
 }

@@ -5,7 +5,7 @@ import { constant, ops, type Tensor } from '../graph/index.js';
 import { configError, rowCount } from './config.js';
 
 /** `rope_parameters` of transformers 5, or `rope_scaling` with `rope_theta` of older versions. */
-const parametersSchema = z.looseObject({
+export const rotaryParameters = z.looseObject({
   rope_type: z.string().optional(),
   type: z.string().optional(),
   rope_theta: z.number().positive().optional(),
@@ -23,18 +23,24 @@ const parametersSchema = z.looseObject({
   short_factor: z.array(z.number().positive()).optional(),
   long_factor: z.array(z.number().positive()).optional(),
 });
-type Parameters = z.infer<typeof parametersSchema>;
+type Parameters = z.infer<typeof rotaryParameters>;
+
+/** `rope_parameters` where layers that see everything and layers with a window have settings of their own. */
+export const rotaryParametersByType = z.strictObject({
+  full_attention: rotaryParameters.nullish(),
+  sliding_attention: rotaryParameters.nullish(),
+});
 
 /** The keys of config.json that rotary embeddings read. */
 export const rotaryConfigShape = {
   max_position_embeddings: rowCount.default(2048),
   original_max_position_embeddings: z.int().positive().nullish(),
   rope_theta: z.number().positive().nullish(),
-  rope_scaling: parametersSchema.nullish(),
-  rope_parameters: parametersSchema.nullish(),
+  rope_scaling: rotaryParameters.nullish(),
+  rope_parameters: rotaryParameters.nullish(),
   partial_rotary_factor: z.number().positive().max(1).nullish(),
 };
-type Config = z.infer<z.ZodObject<typeof rotaryConfigShape>>;
+export type RotaryConfig = z.infer<z.ZodObject<typeof rotaryConfigShape>>;
 
 /**
  * cos and sin of every position, scaled where the method scales attention: [seq, headSize/2] each, or [batch, 1, seq,
@@ -96,7 +102,7 @@ const kinds: Readonly<Record<string, (setting: Setting) => Frequencies>> = {
  * Reads the rotary settings of a config.json.
  * @throws DiffoError for a kind that is not known or a number that is missing
  */
-export function rotaryOf(config: Config, headSize: number, checkpoint: Pick<Checkpoint, 'folder'>): Rotary {
+export function rotaryOf(config: RotaryConfig, headSize: number, checkpoint: Pick<Checkpoint, 'folder'>): Rotary {
   const parameters = parametersOf(config);
   const layered = Object.keys(parameters).find((key) => isJsonObject(parameters[key]));
   if (layered !== undefined) {
@@ -139,20 +145,22 @@ export function rotaryOf(config: Config, headSize: number, checkpoint: Pick<Chec
 }
 
 /** transformers takes `rope_scaling` first, unless it is empty. */
-function parametersOf({ rope_scaling: scaling, rope_parameters: parameters }: Config): Parameters {
+function parametersOf({ rope_scaling: scaling, rope_parameters: parameters }: RotaryConfig): Parameters {
   return scaling && Object.keys(scaling).length > 0 ? scaling : (parameters ?? {});
 }
 
 /** Kinds in whose code a factor that is not 1 does nothing, or what it is for. */
 const readsPartial: ReadonlySet<string> = new Set(['default', 'proportional']);
 
-/** x [batch, heads, seq, headSize] turned by its positions. */
+/** x [batch, heads, seq, headSize] turned by its positions; where there are angles for its start alone, the rest is as it is. */
 export function turned(x: Tensor, { cos, sin }: RotaryTables): Tensor {
-  if (cos.shape.length === 2) return ops.rotary(x, cos, sin);
-  const half = (x.shape[3] as number) / 2;
-  const [first, second] = [0, half].map((start) => ops.slice(x, { axis: 3, start, length: half }));
+  const [headSize, half] = [x.shape[3] as number, cos.shape.at(-1) as number];
+  const part = (start: number, length: number) => ops.slice(x, { axis: 3, start, length });
+  if (cos.shape.length === 2 && headSize === 2 * half) return ops.rotary(x, cos, sin);
+  const [first, second] = [part(0, half), part(half, half)];
+  const rest = headSize === 2 * half ? [] : [part(2 * half, headSize - 2 * half)];
   return ops.concat(
-    [ops.sub(ops.mul(first!, cos), ops.mul(second!, sin)), ops.add(ops.mul(second!, cos), ops.mul(first!, sin))],
+    [ops.sub(ops.mul(first, cos), ops.mul(second, sin)), ops.add(ops.mul(second, cos), ops.mul(first, sin)), ...rest],
     3,
   );
 }

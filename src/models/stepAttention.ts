@@ -35,13 +35,15 @@ export interface StepAttention {
   readonly bias: Tensor;
   /** Factor on the products of queries and keys. */
   readonly alpha: number;
+  /** What becomes of scores before the bias; left out: nothing. */
+  readonly limit?: (scores: Tensor) => Tensor;
 }
 
 /** softmax(α q [k_new; K]ᵀ + bias) [v_new; V], in two parts so that the cache is never copied: [batch, heads, queries, headSize]. */
-export function stepAttention({ query, added, past, bias, alpha }: StepAttention): Tensor {
+export function stepAttention({ query, added, past, bias, alpha, limit = (x) => x }: StepAttention): Tensor {
   const length: Dim = past.key.shape[2]!;
   const scores = [added.key, past.key].map((key) => ops.matmul(query, key, { transB: true, alpha }));
-  const weights = ops.softmax(ops.add(ops.concat(scores, 3, seen), bias));
+  const weights = ops.softmax(ops.add(limit(ops.concat(scores, 3, seen)), bias));
   const ofNew = ops.matmul(ops.slice(weights, { axis: 3, start: 0, length: 1 }), added.value);
   return ops.add(ops.matmul(ops.slice(weights, { axis: 3, start: 1, length }), past.value), ofNew);
 }

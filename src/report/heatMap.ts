@@ -1,5 +1,6 @@
 import { Chalk, type ChalkInstance, type ColorSupportLevel } from 'chalk';
 import type { Dam } from '../selection/dam.js';
+import { type HeatRange, heatColor, heatRange } from '../selection/heatColor.js';
 import { shortModuleNames } from './moduleNames.js';
 
 /** What the text is made for. */
@@ -28,8 +29,7 @@ interface Style {
  */
 export function heatMap(dam: HeatMapInput, { width, colorLevel }: Screen): string {
   const chalk = new Chalk({ level: colorLevel });
-  const values = dam.values.flat();
-  const range = { low: Math.min(...values), high: Math.max(...values) };
+  const range = heatRange(dam.values);
   const short = shortModuleNames(dam.modules);
   const layer = (index: number) => `layer ${index}`;
   // Entries of a relaxed matrix lie in [0, 1]; other measures of a module may be of any size.
@@ -88,12 +88,7 @@ function inBlocks(dam: HeatMapInput, style: Style, width: number): number[][] {
   return blocks;
 }
 
-interface Range {
-  readonly low: number;
-  readonly high: number;
-}
-
-function block(dam: HeatMapInput, style: Style, columns: readonly number[], range: Range, chalk: ChalkInstance) {
+function block(dam: HeatMapInput, style: Style, columns: readonly number[], range: HeatRange, chalk: ChalkInstance) {
   const margin = rowTitleWidth(dam, style);
   const titles = columns.map((column) => centred(style.titles[column]!, cellWidth(dam, style, column)));
   const rows = dam.values.map((row, layer) => {
@@ -112,33 +107,20 @@ function centred(text: string, width: number): string {
   return `${' '.repeat(left)}${text}`.padEnd(width);
 }
 
-/** Cold to warm, dark enough at both ends for white text; the middle takes black. */
-const ramp = [
-  [33, 60, 140],
-  [66, 133, 190],
-  [222, 222, 222],
-  [240, 150, 80],
-  [190, 35, 30],
-] as const;
-
 const sixteen = ['bgBlue', 'bgCyan', 'bgWhite', 'bgYellow', 'bgRed'] as const;
 
-function paint(text: string, value: number, kept: boolean, { low, high }: Range, chalk: ChalkInstance): string {
+function paint(text: string, value: number, kept: boolean, range: HeatRange, chalk: ChalkInstance): string {
   if (chalk.level === 0) return text;
-  const heat = high === low ? 0.5 : (value - low) / (high - low);
-  const position = heat * (ramp.length - 1);
-  const from = Math.min(Math.floor(position), ramp.length - 2);
-  const [r, g, b] = ramp[from]!.map((one, i) => Math.round(one + (position - from) * (ramp[from + 1]![i]! - one)));
-  const bright = 0.299 * r! + 0.587 * g! + 0.114 * b! > 120;
+  const { position, rgb, isDark } = heatColor(value, range);
   const named = sixteen[Math.round(position)]!;
-  const dark = chalk.level === 1 ? named === 'bgBlue' || named === 'bgRed' : !bright;
-  const ground = chalk.level === 1 ? chalk[named] : chalk.bgRgb(r!, g!, b!);
+  const dark = chalk.level === 1 ? named === 'bgBlue' || named === 'bgRed' : isDark;
+  const ground = chalk.level === 1 ? chalk[named] : chalk.bgRgb(...rgb);
   const ink = dark ? ground.whiteBright : ground.black;
   return kept ? ink.bold(text) : ink(text);
 }
 
 /** What brackets and colours mean; one line where there is room, else one for each. */
-function legend(dam: HeatMapInput, range: Range, style: Style, { width, colorLevel }: Screen): string[] {
+function legend(dam: HeatMapInput, range: HeatRange, style: Style, { width, colorLevel }: Screen): string[] {
   const kept = dam.gamma.flat().filter((one) => one === 1).length;
   const all = dam.layers * dam.modules.length;
   const chalk = new Chalk({ level: colorLevel });

@@ -1,15 +1,20 @@
 import { noAdapters } from '../adapters/plan.js';
 import { openAdapter } from '../artifacts/adapterFolder.js';
-import { baseNameOf, openAdapted } from '../artifacts/openAdapted.js';
+import { baseNameOf, type Learned, openAdapted } from '../artifacts/openAdapted.js';
 import { DiffoError, usageError } from '../errors.js';
+import { plainTask } from '../jobs/predictInput.js';
+import { ownHeadLength, ownHeadOptions } from '../jobs/predictModel.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { withHead } from '../models/loading/openedModel.js';
 import type { TaskType } from '../models/model.js';
 import { headsOf } from '../models/registry.js';
 import type { Reporter } from '../reporter.js';
-import { nameOf, type ServedModel, type ServedModelOptions, servedModel } from './servedModel.js';
+import { labelNames } from '../tasks/kinds/savedLabels.js';
+import { ownHeadIn } from '../tasks/ownHeads.js';
+import { learnedLength } from '../tasks/splits.js';
+import { type AnswerSource, nameOf, type ServedModel, type ServedModelOptions, servedModel } from './servedModel.js';
 
-export interface OpenModelsOptions extends Omit<ServedModelOptions, 'name' | 'folder' | 'learned'> {
+export interface OpenModelsOptions extends Omit<ServedModelOptions, 'name' | 'folder' | 'answers' | 'chat'> {
   readonly adapters: readonly string[];
   /** The base model of all adapters; served itself, too. Left out, that which the adapters name. */
   readonly model: string | LoadedModel | undefined;
@@ -34,21 +39,56 @@ export async function openModels(options: OpenModelsOptions): Promise<ServedMode
   const served: ServedModel[] = [];
   for (const adapter of adapters) {
     const learned = await openAdapted({ adapter, model: base, taskType, anyBase, threads, reporter, signal });
-    served.push(servedModel(learned, { ...options, name: nameOf(adapter), folder, learned }));
+    served.push(
+      servedModel(learned, {
+        ...options,
+        name: nameOf(adapter),
+        folder,
+        answers: answersOf(learned, threads),
+        chat: learned.task.chat,
+      }),
+    );
   }
   if (givenName !== undefined) {
-    const head = { taskType: baseTaskType(base, taskType), numLabels: 2 };
-    const opened = withHead(base, head, reporter);
-    const adapted = { opened, plan: noAdapters, parameters: [] };
-    served.push(servedModel(adapted, { ...options, name: nameOf(givenName), folder, learned: undefined }));
+    const { answers, ...adapted } = openBase(base, options);
+    served.push(servedModel(adapted, { ...options, name: nameOf(givenName), folder, answers, chat: undefined }));
   }
   return served;
 }
 
-/** What a base is opened for: to write where it can, else whatever it has, since only its states are read. */
-function baseTaskType({ checkpoint }: LoadedModel, asked: TaskType | undefined): TaskType {
+/** What an adapter answers. @throws DiffoError where the model allows less than it was trained with */
+function answersOf(learned: Learned, threads: number): AnswerSource {
+  const { opened, task, name } = learned;
+  return {
+    task,
+    maxLength: learnedLength(opened, undefined, task, name),
+    async open() {
+      const answerer = await task.kind.answerer(learned, { threads });
+      return { ...answerer, answer: (examples, options) => answerer.answer(task, examples, options) };
+    },
+  };
+}
+
+/**
+ * A base as it is: with the head that it was saved with, as `diffora predict` runs it, else to write where it can, else with
+ * whatever it has, since only its states are read.
+ */
+function openBase(base: LoadedModel, { taskType, threads, reporter }: OpenModelsOptions) {
+  const { checkpoint } = base;
+  const own = taskType === undefined ? ownHeadIn(checkpoint) : undefined;
   const heads = headsOf(checkpoint);
-  return asked ?? (heads.includes('CAUSAL_LM') ? 'CAUSAL_LM' : heads[0]!);
+  const head =
+    own === undefined
+      ? { taskType: taskType ?? (heads.includes('CAUSAL_LM') ? 'CAUSAL_LM' : heads[0]!), numLabels: 2 }
+      : ownHeadOptions(checkpoint);
+  const opened = withHead(base, head, reporter);
+  const labels = own === undefined ? [] : labelNames(checkpoint);
+  const answers: AnswerSource | undefined = own && {
+    task: { ...plainTask(own.kind), name: nameOf(base.name), labels },
+    maxLength: ownHeadLength(opened),
+    open: () => own.head.open(opened, { labels, threads }),
+  };
+  return { opened, plan: noAdapters, parameters: [], answers };
 }
 
 async function loadBase(

@@ -8,20 +8,32 @@ import { type FinishReason, type GenerateOptions, generate } from '../infer/gene
 import { stopIds } from '../infer/stopIds.js';
 import type { OneAtATime } from '../oneAtATime.js';
 import { type Releasable, releaseAll } from '../runtime/release.js';
-import type { Adapted, Prediction } from '../tasks/kinds/kind.js';
-import { learnedLength, longestOf } from '../tasks/splits.js';
+import { type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
+import { replyStops } from '../tasks/chat/replies.js';
+import type { Adapted, KindFacts } from '../tasks/kinds/kind.js';
+import type { ModelPrediction, OwnHeadAnswerer } from '../tasks/kinds/ownHead.js';
+import { longestOf } from '../tasks/splits.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { type MicroBatches, microBatches } from './microBatches.js';
 import { places } from './places.js';
 import { sentenceSettings } from './pooling.js';
 import type { ServerMetrics } from './serverMetrics.js';
 
+/** What a model was trained to answer, and how. */
+export interface AnswerSource {
+  readonly task: TaskFile;
+  /** Tokens of the longest sequence. */
+  readonly maxLength: number;
+  /** Compiles what answers. */
+  open(): Promise<OwnHeadAnswerer>;
+}
+
 /** Answers as its task has them: labels, entities, parts of a passage. */
 export interface Answering {
   readonly task: TaskFile;
   /** Tokens of the longest sequence; longer ones are cut, or read in windows. */
   readonly maxLength: number;
-  readonly rows: MicroBatches<Example, Prediction>;
+  readonly rows: MicroBatches<Example, ModelPrediction>;
 }
 
 /** Vectors of texts. */
@@ -36,10 +48,12 @@ export interface Writing {
   /** Tokens of prompt and answer together. */
   readonly maxLength: number;
   readonly stopTokenIds: readonly number[];
+  /** The same, and what ends an answer of a conversation. */
+  readonly replyStopIds: readonly number[];
   /** Waits for a place among the texts that are written, and gives tokens as they come. */
   write(
     prompt: readonly number[],
-    options: Omit<GenerateOptions, 'maxLength' | 'stopTokenIds' | 'signal'>,
+    options: Omit<GenerateOptions, 'maxLength' | 'signal'>,
     signal: AbortSignal,
   ): AsyncGenerator<number, FinishReason>;
 }
@@ -48,7 +62,9 @@ export interface Writing {
 export interface ServedModel {
   readonly name: string;
   readonly tokenizer: Tokenizer;
-  /** What an adapter was trained to answer; undefined for a model without one, and for one that writes. */
+  /** How it is talked to: as the adapter was trained, else by its own template; undefined where it has neither. */
+  readonly chat: ChatFormat | undefined;
+  /** Of an adapter, or of a model with a head of its own; undefined for one without, and for one that writes. */
   readonly answering: (() => Promise<Answering>) | undefined;
   /** Undefined for a model that writes no texts. */
   readonly writing: (() => Promise<Writing>) | undefined;
@@ -60,8 +76,10 @@ export interface ServedModelOptions {
   readonly name: string;
   /** Folder of the base model as it was found. */
   readonly folder: string;
-  /** What an adapter was trained for. */
-  readonly learned: { readonly name: string; readonly task: TaskFile } | undefined;
+  /** What it was trained to answer. */
+  readonly answers: AnswerSource | undefined;
+  /** How it was trained to be talked to. */
+  readonly chat: KindFacts['chat'];
   readonly threads: number;
   readonly maxBatch: number;
   readonly inTurn: OneAtATime;
@@ -74,20 +92,20 @@ export function nameOf(path: string): string {
 }
 
 export function servedModel({ opened, plan, parameters }: Adapted, options: ServedModelOptions): ServedModel {
-  const { name, learned, threads, maxBatch, inTurn, metrics } = options;
+  const { name, answers, threads, maxBatch, inTurn, metrics } = options;
   const { model, tokenizer } = opened;
   const compiled: Releasable[] = [];
-  const adapted = { opened, plan, parameters };
+  const isTalkedTo = options.chat !== undefined || tokenizer.chatTemplate !== undefined;
+  const chat = isTalkedTo ? chatFormat(tokenizer, options.chat) : undefined;
   const counted = (work: string) => (rows: number) => metrics.batches.observe({ model: name, work }, rows);
   const keep = <R extends Releasable>(one: R): R => {
     compiled.push(one);
     return one;
   };
 
-  const openAnswering = async ({ name: of, task }: NonNullable<typeof learned>): Promise<Answering> => {
-    const maxLength = learnedLength(opened, undefined, task, of);
-    const answerer = keep(await task.kind.answerer(adapted, { threads }));
-    const work = (examples: readonly Example[]) => answerer.answer(task, examples, { maxLength, warn: () => {} });
+  const openAnswering = async ({ task, maxLength, open }: AnswerSource): Promise<Answering> => {
+    const answerer = keep(await open());
+    const work = (examples: readonly Example[]) => answerer.answer(examples, { maxLength, warn: () => {} });
     return { task, maxLength, rows: microBatches({ inTurn, most: maxBatch, work, onBatch: counted('classify') }) };
   };
 
@@ -100,11 +118,12 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
     return {
       maxLength,
       stopTokenIds,
+      replyStopIds: chat === undefined ? stopTokenIds : await replyStops(opened, chat),
       async *write(prompt, given, signal) {
         const leave = await writers.take(signal);
         const text = decoder.text(signal);
         try {
-          return yield* generate(text, prompt, { ...given, maxLength, stopTokenIds, signal });
+          return yield* generate(text, prompt, { ...given, maxLength, signal });
         } finally {
           leave();
           await text.release();
@@ -127,7 +146,8 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
   return {
     name,
     tokenizer,
-    answering: learned === undefined || writes ? undefined : once(() => openAnswering(learned)),
+    chat,
+    answering: answers === undefined || writes ? undefined : once(() => openAnswering(answers)),
     writing: writes ? once(openWriting) : undefined,
     embedding: once(openEmbedding),
     release: () => releaseAll(compiled),

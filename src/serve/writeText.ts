@@ -1,13 +1,15 @@
 import type { SamplingOptions } from '../infer/sample.js';
+import { stopScanner } from '../infer/stopWords.js';
 import { decodeStream } from '../tokenize/index.js';
 import type { ServedModel, Writing } from './servedModel.js';
-import { stopScanner } from './stopWords.js';
 
 export interface WriteOptions extends SamplingOptions {
   readonly maxNewTokens: number;
   readonly seed: number;
   /** Words that end the text; they are no part of it. */
   readonly stop: readonly string[];
+  /** Tokens that end it. */
+  readonly stopTokenIds: readonly number[];
 }
 
 /** How a text ended, in OpenAI's words, and how many tokens were made for it. */

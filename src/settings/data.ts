@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { metricNames } from '../metrics/names.js';
+import { trainedTurns } from '../tasks/chat/chatFormat.js';
 import { TASKS } from '../tasks/known/registry.js';
 
 /** Model and task: what is learned from, and what is scored. */
@@ -63,6 +64,14 @@ export const dataSettings = {
     .nonnegative()
     .optional()
     .describe('answers in passages: tokens that neighbouring windows of a long passage share (default: 128)'),
+  trainOn: z
+    .enum(trainedTurns)
+    .default('assistant')
+    .describe('chats: what is learned, every answer of the assistant, the last one, or all that is said'),
+  chatTemplate: z
+    .string()
+    .optional()
+    .describe("chats: chatml, llama3, gemma, zephyr, or a file of Jinja (default: the model's own, else chatml)"),
   nullScoreDiffThreshold: z
     .number()
     .default(0)

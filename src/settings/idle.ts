@@ -155,6 +155,8 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'validationSeed',
   'maxLength',
   'stride',
+  'trainOn',
+  'chatTemplate',
   'method',
   'select',
   'seed',

@@ -49,6 +49,10 @@ export function kindOfColumns(table: Table, columns: Columns): Kind {
 }
 
 function recognises(kind: Kind, table: Table, columns: Columns): boolean {
-  const isThere = table.columns.includes(columns.text) && table.columns.includes(columns.label);
+  const isThere = kind.columns?.inOtherForms === true || hasBoth(table, columns);
   return isThere && kind.recognises?.(table, columns) === true;
+}
+
+function hasBoth(table: Table, columns: Columns): boolean {
+  return table.columns.includes(columns.text) && table.columns.includes(columns.label);
 }

@@ -80,13 +80,16 @@ export interface TaskTables {
 export function taskOfTables(
   terms: TaskTerms,
   { train: given, dev, test }: TaskTables,
-  options: Pick<TaskOptions, 'seed' | 'warn'>,
+  options: Pick<TaskOptions, 'seed' | 'warn' | 'info'>,
 ): Task {
   const { name } = terms;
   const columns = terms.columns ?? usualColumns(given, {}, terms.kind ?? kindOfTable(given, {}));
   const kind = terms.kind ?? (terms.labels ? usualKind : kindOfColumns(given, columns));
-  const told = (table: Table, labels = terms.labels ?? []) =>
-    kind.inColumns?.(table, { name, kind, labels, columns }) ?? table;
+  const told = (table: Table, labels = terms.labels ?? []) => {
+    const found = kind.inColumns?.(table, { name, kind, labels, columns }) ?? table;
+    if (found.notes !== table.notes) for (const note of found.notes ?? []) options.info?.(note);
+    return found;
+  };
   const table = told(given);
   for (const [role, column] of Object.entries(columns)) requireColumn(table, column, role);
   const labels = kind.labelsIn === undefined ? [] : (terms.labels ?? kind.labelsIn(table, columns));

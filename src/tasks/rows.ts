@@ -28,7 +28,8 @@ export function tableToExamples(table: Table, task: TaskShape, columns: Columns 
   return table.rows.map((row) => {
     const example = rowToExample({ ...task, columns }, row, table.path);
     if (task.kind.isLabelled(example)) return example;
-    throw new DiffoError(`${placeOf(table.path, row)}: column "${columns.label}" is empty. Label or remove the row.`);
+    const { unlabelled = `column "${columns.label}" is empty. Label or remove the row` } = task.kind;
+    throw new DiffoError(`${placeOf(table.path, row)}: ${unlabelled}.`);
   });
 }
 

@@ -29,6 +29,7 @@ export async function rowsToScore(
   const told = known?.inColumns?.(read) ?? read;
   const columns = columnsIn(told, learned, options);
   const table = kind.inColumns?.(told, { ...learned, columns }) ?? told;
+  if (table.notes !== told.notes) for (const note of table.notes ?? []) options.info?.(note);
   const labels = labelsOf(table, learned, columns, options.warn);
   const task = { ...learned, name: nameOf(path), columns, labels };
   const rows = tableToExamples(table, task);

@@ -28,6 +28,11 @@ export interface Task extends KindFacts {
    * @internal
    */
   readonly toScore?: ((examples: readonly Example[]) => readonly Example[]) | undefined;
+  /**
+   * Where the rows are on the hub, for a data set that is there.
+   * @internal
+   */
+  readonly hub?: { readonly repository: string; readonly config: string } | undefined;
   /** Metrics to report; the first decides which run is better. */
   readonly metrics: readonly MetricName[];
   /** Longest sequence in tokens where a run does not say; default 128. */
@@ -39,7 +44,7 @@ export interface Task extends KindFacts {
 }
 
 /** What of a task is known where its data are not at hand: task.json beside an adapter. */
-export interface LearnedTask extends Omit<Task, 'splits' | 'load' | 'inColumns' | 'toScore'> {
+export interface LearnedTask extends Omit<Task, 'splits' | 'load' | 'inColumns' | 'toScore' | 'hub'> {
   /** No task.json says it: that of an adapter that others wrote, or of a checkpoint's own head. */
   readonly foreign?: true | undefined;
 }

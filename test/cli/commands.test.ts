@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
 import { diffora, quickRun, resultOf, reviewsFolder, taskFileOf, type temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -31,7 +32,32 @@ describe('train', () => {
   it.each(['head', 'lora', 'diffora'])('leaves the run folder that DESIGN 5 describes: %s', async (method) => {
     const dam = method === 'diffora' ? ['dam.json'] : [];
     expect((await readdir(runOf(method))).sort()).toEqual(['adapter', ...dam, 'metrics.jsonl', 'run.json']);
-    expect((await readdir(folder.path(method, 'adapter'))).sort()).toEqual(adapterFiles);
+    const picture = method === 'diffora' ? ['dam.svg'] : [];
+    expect((await readdir(folder.path(method, 'adapter'))).sort()).toEqual([...adapterFiles, ...picture].sort());
+  });
+
+  it('writes a model card with scores, the picture of its matrix and the command that repeats the run', async () => {
+    const card = await readFile(folder.path('diffora', 'adapter', 'README.md'), 'utf8');
+    const { scores } = await jsonOf(folder.path('diffora', 'run.json'));
+    const [{ results }] = parse(card.split('---\n')[1]!)['model-index'];
+    expect(results[0].metrics).toEqual([
+      { type: 'accuracy', value: scores.dev.accuracy, name: 'accuracy' },
+      { type: 'f1', value: scores.dev.f1, name: 'f1' },
+      { type: 'matthews_correlation', value: scores.dev.matthews, name: 'matthews' },
+    ]);
+    expect(card).toContain('![What each module of each layer is worth](dam.svg)');
+    expect(card).toContain('npx diffora train --config run.json --output again');
+    expect(card).toContain('Trained on sequences of up to 16 tokens.');
+    const plain = await readFile(folder.path('lora', 'adapter', 'README.md'), 'utf8');
+    expect(plain).not.toContain('dam.svg');
+    const picture = await readFile(folder.path('diffora', 'adapter', 'dam.svg'), 'utf8');
+    const { gamma, values } = await jsonOf(folder.path('diffora', 'dam.json'));
+    const cells = [...picture.matchAll(/<rect [^>]*fill="rgb[^>]*?(stroke="#000")?[^>]*?\/><text[^>]*>([\d.]+)</g)];
+    expect(cells.map(([, , value]) => value)).toEqual(values.flat().map((value: number) => value.toFixed(3)));
+    const framed = [...picture.matchAll(/<rect [^>]*fill="rgb[^>]*\/>/g)].map(([box]) =>
+      Number(box.includes('stroke=')),
+    );
+    expect(framed).toEqual(gamma.flat());
   });
 
   it('records a line for every step of the search and of training', async () => {
@@ -344,6 +370,7 @@ describe('merge', () => {
     const args = ['--adapter', runOf('diffora')];
     expect((await diffora('merge', ...args, '--output', merged)).code).toBe(0);
     expect((await readdir(merged)).sort()).toEqual([
+      'README.md',
       'config.json',
       'model.safetensors',
       'tokenizer.json',

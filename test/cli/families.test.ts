@@ -14,7 +14,18 @@ afterAll(() => folder.remove());
 
 const modelOf = (name: string) => letterModel(name, folder.path(`model-${name}`));
 
-const families = ['bert', 'roberta', 'xlm-roberta', 'distilbert', 'deberta-v3', 'llama', 'mistral', 'qwen2', 'gpt2'];
+const families = [
+  'bert',
+  'roberta',
+  'xlm-roberta',
+  'distilbert',
+  'deberta-v3',
+  'llama',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'gpt2',
+];
 
 describe.each(families)('%s from the command line', (name) => {
   const run = () => folder.path(`run-${name}`);

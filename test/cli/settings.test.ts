@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type TrainConfigInput, trainSchema } from '../../src/settings/config.js';
+import { chatModel, tinyTemplate } from '../tasks/chat/chatModel.js';
 import { diffora, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -30,6 +31,10 @@ beforeAll(async () => {
     return { question: 'what is good', context, answers: { text: [good], answer_start: [context.indexOf(good!)] } };
   });
   await writeFile(folder.path('questions.jsonl'), questions.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await chatModel(folder.path('llama'), null);
+  await writeFile(folder.path('tiny.jinja'), tinyTemplate);
+  const chats = Array.from({ length: 8 }, (_, i) => ({ prompt: `say ${'ab'[i % 2]}`, completion: 'ab'[i % 2] }));
+  await writeFile(folder.path('chats.jsonl'), chats.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const metrics = '[f1, exact_match, best_f1]';
   const span = `kind: span\ntrain: questions.jsonl\ndev: questions.jsonl\nmetrics: ${metrics}\n`;
   await writeFile(folder.path('questions.yaml'), span);
@@ -132,6 +137,16 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     method: 'head',
     stride: 5,
     nullScoreDiffThreshold: 1,
+  }),
+  chats: () => ({
+    model: folder.path('llama'),
+    task: folder.path('chats.jsonl'),
+    threads: 1,
+    epochs: 1,
+    method: 'lora',
+    rank: 2,
+    trainOn: 'last',
+    chatTemplate: folder.path('tiny.jinja'),
   }),
   adapter: () => ({ ...common, adapter: folder.path('ranks'), anyBase: true }),
   matrix: () => ({ ...common, method: 'lora', targets: ['query', 'value'], dam: folder.path('most', 'dam.json') }),

@@ -63,5 +63,6 @@ export function sourceOf(model: Model, plan: ExportSource['plan'], parameters: r
   const { checkpoint } = model;
   const resolved = { folder: checkpoint.folder, source: 'folder' } as unknown as ExportSource['opened']['resolved'];
   const opened = { model, tokenizer: {} as Tokenizer, resolved };
-  return { name: checkpoint.name, opened, plan, parameters, outputs: 'logits', config: checkpoint.config };
+  const { name, config } = checkpoint;
+  return { name, baseModel: name, opened, plan, parameters, outputs: 'logits', config };
 }

@@ -42,7 +42,13 @@ describe('an exported folder', () => {
       ['fp32', 'onnx/model.onnx'],
       ['q8', 'onnx/model_quantized.onnx'],
     ]);
-    expect((await readdir(output)).sort()).toEqual(['config.json', 'onnx', 'tokenizer.json', 'tokenizer_config.json']);
+    expect((await readdir(output)).sort()).toEqual([
+      'README.md',
+      'config.json',
+      'onnx',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
     for (const { file, bytes } of files) expect((await readFile(join(output, file))).byteLength).toBe(bytes);
   });
 

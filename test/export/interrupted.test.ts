@@ -1,12 +1,16 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { type ComputedTensor, writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
 import { type ExportFormatName, exportFormats } from '../../src/export/formats.js';
 import { exportModel } from '../../src/jobs/export.js';
 import { silent } from '../../src/reporter.js';
 import { diffora, temporaryFolder } from '../cli/run.js';
+import { startDiffora } from '../cli/started.js';
 import { canMount, withDisk } from '../files/disk.js';
+import { until } from '../until.js';
 import { modelOf } from './models.js';
 
 const folder = await temporaryFolder();
@@ -15,6 +19,22 @@ let model: string;
 beforeAll(async () => {
   model = await modelOf('llama', folder.path('llama'));
 });
+
+/** The same with 19 million numbers, which take more than a moment to be written in every dtype. */
+async function wideModel(): Promise<string> {
+  const path = folder.path('wide');
+  if (existsSync(path)) return path;
+  const width = 200_000;
+  await modelOf('llama', path, { config: { intermediate_size: width } });
+  const { tensors } = await openCheckpoint(model);
+  const widened = [...tensors.values()].map(({ name, shape }): ComputedTensor => {
+    const wide = name.includes('.mlp.') ? shape.map((size) => (size === 24 ? width : size)) : shape;
+    const values = new Float32Array(wide.reduce((a, b) => a * b, 1)).fill(0.01);
+    return { name, shape: wide, as: 'bfloat16', compute: async () => values };
+  });
+  await writeSafetensors(join(path, 'model.safetensors'), widened, { format: 'pt' });
+  return path;
+}
 
 const formats = Object.keys(exportFormats) as ExportFormatName[];
 /** All that lies in a folder, hidden files too. */
@@ -37,6 +57,22 @@ describe.each(formats)('--format %s', (format) => {
     const exporting = exportModel({ model, format, dtypes, output: join(into, 'out'), reporter, signal });
     await expect(exporting).rejects.toThrow('Ctrl-C');
     expect(updates).toBe(1);
+    expect(namesIn(into)).toEqual([]);
+  });
+
+  it('leaves nothing where Ctrl-C comes while a process writes', async () => {
+    const into = folder.path(`stopped-${format}`);
+    await mkdir(into);
+    const output = join(into, 'out');
+    const args = ['--model', await wideModel(), '--format', format, '--dtype', dtypes.join(','), '--output', output];
+    const { child, ended } = startDiffora('export', ...args);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    // A file of weights is there, which it has begun to write.
+    await until(() => namesIn(into).some((name) => /\.(onnx|gguf)/.test(name)), ended);
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stdout }, stderr).toEqual({ code: 130, stdout: '' });
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe(`Interrupted; nothing was written to ${output}.`);
     expect(namesIn(into)).toEqual([]);
   });
 

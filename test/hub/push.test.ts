@@ -2,38 +2,24 @@ import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { pushToHub } from '../../src/jobs/push/push.js';
-import { rawFile } from '../checkpoint/make.js';
-import { diffora, resultOf, temporaryFolder } from '../cli/run.js';
-import { newCommit, type PushHub, startPushHub } from './pushHub.js';
-
-const token = 'hf_secretOfTheTest';
-const repo = 'me/adapter';
-const weights = (count: number) =>
-  rawFile(
-    JSON.stringify({ w: { dtype: 'F32', shape: [count], data_offsets: [0, 4 * count] } }),
-    new Uint8Array(Float32Array.from({ length: count }, (_, i) => i).buffer),
-  );
+import { diffora, resultOf, type temporaryFolder } from '../cli/run.js';
+import { adapterAndHub, repo, token, weights } from './pushed.js';
+import { newCommit, type PushHub } from './pushHub.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let hub: PushHub;
 let adapter: string;
+let close: () => Promise<void>;
 beforeEach(async () => {
-  folder = await temporaryFolder();
-  hub = await startPushHub(token, { chunk: 3_000 });
-  adapter = folder.path('adapter');
-  await mkdir(adapter);
-  await writeFile(join(adapter, 'adapter_config.json'), JSON.stringify({ peft_type: 'LORA' }));
-  await writeFile(join(adapter, 'adapter_model.safetensors'), weights(2_000));
-  await writeFile(join(adapter, 'README.md'), '# An adapter\n');
+  ({ folder, hub, adapter, close } = await adapterAndHub());
   vi.stubEnv('HF_ENDPOINT', hub.endpoint);
   vi.stubEnv('HF_TOKEN', token);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
-  await hub.close();
-  await folder.remove();
+  await close();
 });
-const push = (...flags: string[]) => diffora('push', adapter, '--repo', repo, ...flags);
+const push = (...flags: string[]) => diffora('push', '--adapter', adapter, '--repo', repo, ...flags);
 
 describe('diffora push', () => {
   it('puts every byte on the hub as one commit, then says that nothing changed, then sends what did', async () => {
@@ -72,12 +58,12 @@ describe('diffora push', () => {
     await mkdir(run);
     await rename(adapter, join(run, 'adapter'));
     await writeFile(join(run, 'run.json'), '{}');
-    const { files } = await pushToHub({ folder: run, repo, dryRun: true });
+    const { files } = await pushToHub({ adapter: run, repo, dryRun: true });
     const names = ['README.md', 'adapter_config.json', 'adapter_model.safetensors', 'run.json'];
     expect(files.map(({ path }) => path)).toEqual(names);
     await rename(join(run, 'adapter'), adapter);
     await symlink(adapter, join(run, 'adapter'));
-    await expect(pushToHub({ folder: run, repo, dryRun: true })).rejects.toThrow('adapter is a link');
+    await expect(pushToHub({ adapter: run, repo, dryRun: true })).rejects.toThrow('adapter is a link');
   });
 
   it('keeps the length of what it sends whole', async () => {
@@ -118,7 +104,7 @@ describe('diffora push', () => {
       if (url!.includes('/preupload/')) meanwhile();
       return false;
     };
-    const pushing = () => pushToHub({ folder: adapter, repo, signal: stop.signal });
+    const pushing = () => pushToHub({ adapter, repo, signal: stop.signal });
     meanwhile = () => void hub.repositories[repo]!.branches.set('main', newCommit());
     await expect(pushing()).rejects.toThrow('made or changed meanwhile');
     meanwhile = () => void writeFile(join(adapter, 'README.md'), 'other');
@@ -129,8 +115,8 @@ describe('diffora push', () => {
   });
 
   it('refuses before it asks the hub', async () => {
-    expect(await diffora('push', folder.path('none'), '--repo', repo)).toMatchObject({ code: 1 });
-    expect(await diffora('push', adapter, '--repo', 'adapter')).toMatchObject({ code: 2 });
+    expect(await diffora('push', '--adapter', folder.path('none'), '--repo', repo)).toMatchObject({ code: 1 });
+    expect(await diffora('push', '--adapter', adapter, '--repo', 'adapter')).toMatchObject({ code: 2 });
     expect(await push('--revision', 'a..b')).toMatchObject({ code: 2 });
     const link = join(adapter, 'more.txt');
     await symlink('nowhere', link);

@@ -49,8 +49,12 @@ describe('evaluations while training goes on', () => {
     expect(await watched([0.1, 0.3, 0.2, 0.4, 0.3], { patience: 2 })).toMatchObject({ steps: 5, best: 3, value: 4 });
   });
 
-  it('take a lower perplexity for better, and anything for better than an undefined score', async () => {
+  it('take a lower perplexity or loss for better, and anything for better than an undefined score', async () => {
     expect(await watched([9, 4, 5], { metric: 'perplexity' as 'accuracy' })).toMatchObject({ best: 1 });
+    expect(await watched([9, 4, 5, 6, 3], { metric: 'loss' as 'accuracy', patience: 2 })).toMatchObject({
+      best: 1,
+      steps: 4,
+    });
     expect(await watched([Number.NaN, -0.5, Number.NaN], {})).toMatchObject({ best: 1 });
   });
 

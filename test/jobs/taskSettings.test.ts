@@ -18,16 +18,21 @@ const others: Readonly<Record<KindSetting, unknown>> = {
   head: 'classifier',
   headLr: 1e-3,
   headWeightDecay: 0,
+  trainOn: 'last',
+  chatTemplate: 'zephyr',
 };
+
+const ofChats = ['trainOn', 'chatTemplate'] as const;
 
 describe('settings that only some kinds of tasks read', () => {
   it.each<[KindName, KindSetting[]]>([
-    ['classification', ['stride', 'nullScoreDiffThreshold']],
-    ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights']],
-    ['span', ['labelSmoothing', 'classWeights']],
-    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights']],
-    ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights']],
+    ['classification', ['stride', 'nullScoreDiffThreshold', ...ofChats]],
+    ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
+    ['span', ['labelSmoothing', 'classWeights', ...ofChats]],
+    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
+    ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
     ['language', [...kindSettings]],
+    ['chat', kindSettings.filter((key) => !ofChats.some((one) => one === key))],
   ])('of %s are all but %j', (kind, unread) => {
     const task = taskOf(kind);
     expect(settingsUnreadBy(task)).toEqual(unread);

@@ -48,7 +48,9 @@ describe('a training in memory', () => {
     await trained.close();
     for (const name of await readdir(folder.path('run/adapter'))) {
       const [one, other] = [folder.path('run/adapter', name), folder.path('saved', name)];
-      expect(await readFile(other, 'latin1'), name).toBe(await readFile(one, 'latin1'));
+      // What is in memory has no run.json to be repeated by.
+      const ofRun = (await readFile(one, 'latin1')).replace(/## The run again\n[\s\S]*?(?=## )/, '');
+      expect(await readFile(other, 'latin1'), name).toBe(ofRun);
     }
   });
 

@@ -73,10 +73,12 @@ describe('rowScores', () => {
 });
 
 describe('the better of two values', () => {
-  it('is the higher one, but of perplexity the lower one; none is worse than an undefined one', () => {
+  it('is the higher one, but of losses the lower one; none is worse than an undefined one', () => {
     const lower = metricNames.filter((name) => isBetter(name, 1, 2));
-    expect(lower).toEqual(['perplexity']);
-    expect(metricNames.filter((name) => isBetter(name, 2, 1))).toEqual(metricNames.filter((name) => name !== lower[0]));
+    expect(lower).toEqual(['loss', 'perplexity']);
+    expect(metricNames.filter((name) => isBetter(name, 2, 1))).toEqual(
+      metricNames.filter((name) => !lower.includes(name)),
+    );
     expect([isBetter('f1', 0, Number.NaN), isBetter('f1', Number.NaN, 0), isBetter('f1', 1, 1)]).toEqual([
       true,
       false,

@@ -42,6 +42,8 @@ class Case:
     lengths: dict[str, list[int]] = field(default_factory=lambda: {"padding": [12, 5, 9, 3], "single": [7]})
     """Length of the row beside the longest."""
     beside: int = 4
+    """Start of the names of what of a head is pretrained, and so not trained."""
+    pretrained: str | None = None
 
 
 def draw(model: torch.nn.Module, seed: int) -> None:
@@ -159,7 +161,8 @@ def with_lora(case: Case, model: PreTrainedModel, seed: int):
     adapted = get_peft_model(model, config)
     for name, parameter in adapted.named_parameters():
         plain = name.removeprefix("base_model.model.")
-        if head is None and "lora_" not in name and plain not in backbone and not plain.startswith(prefix):
+        is_frozen = case.pretrained is not None and plain.startswith(case.pretrained)
+        if head is None and "lora_" not in name and plain not in backbone and not plain.startswith(prefix) and not is_frozen:
             parameter.requires_grad_(True)
     with torch.no_grad():
         for name, parameter in sorted(trainable(adapted).items()):
@@ -248,11 +251,24 @@ def make(folder: Path) -> None:
     import family_bert
     import family_deberta
     import family_distilbert
+    import family_electra
     import family_gpt2
     import family_llama
+    import family_modernbert
+    import family_mpnet
     import family_roberta
 
-    families = [family_bert, family_roberta, family_distilbert, family_llama, family_gpt2, family_deberta]
+    families = [
+        family_bert,
+        family_roberta,
+        family_distilbert,
+        family_llama,
+        family_gpt2,
+        family_deberta,
+        family_electra,
+        family_mpnet,
+        family_modernbert,
+    ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)
     family_deberta.buckets(folder)

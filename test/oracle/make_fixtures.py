@@ -47,7 +47,7 @@ MAKERS = {
     "odd-checkpoints": odd_checkpoints.make,
     "gguf-export": gguf_export.make,
 }
-SIZE_LIMIT = 8_000_000
+SIZE_LIMIT = 10_000_000
 
 
 def main() -> None:

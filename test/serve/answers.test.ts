@@ -10,7 +10,7 @@ import { silent } from '../../src/reporter.js';
 import { openSession } from '../../src/runtime/session.js';
 import { tinyModel } from '../cli/run.js';
 import { quickTraining, reviews } from '../library/reviews.js';
-import { clientOf, post, servedFor } from './served.js';
+import { clientOf, nearly, post, servedFor } from './served.js';
 
 /** Sentences of letters with people in them, in CoNLL's form. */
 const people = Array.from(
@@ -76,6 +76,20 @@ describe('classification', () => {
     const [{ index: _, truncated, ...answer }] = data as [(typeof data)[0]];
     expect(truncated).toBe(false);
     expect(answer).toEqual(nearly((await predicted('questions', [{ text: question, pair: context }]))[0]));
+  });
+
+  it('reads long passages in windows, as predict does, beside short ones', async () => {
+    const long = `${'the cat sat on the mat '.repeat(40)}it was book 3 on the mat`;
+    const rows = [long, 'it was book 7', `book 1 ${long}`].map((context) => ({ question: 'what is good', context }));
+    const { data } = await classified('questions', rows);
+    const expected = await predicted(
+      'questions',
+      rows.map(({ question, context }) => ({ text: question, pair: context })),
+    );
+    for (const [i, { index, truncated, ...answer }] of data.entries()) {
+      expect([index, truncated]).toEqual([i, false]);
+      expect(answer).toEqual(nearly(expected[i]));
+    }
   });
 
   it('names the labels, counts tokens, and says what was cut', async () => {
@@ -188,11 +202,3 @@ describe('embeddings', () => {
     expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining(message) } });
   });
 });
-
-/** What has the same numbers but for their rounding, which differs between runs of other sizes. */
-function nearly(value: unknown): unknown {
-  if (typeof value === 'number') return expect.closeTo(value, 4);
-  if (Array.isArray(value)) return value.map(nearly);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, nearly(one)]));
-}

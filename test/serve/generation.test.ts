@@ -79,6 +79,30 @@ describe("OpenAI's client", () => {
     expect(pieces.join('')).toBe((await generated('a b')).text);
   });
 
+  it('streams several prompts together, each with its index, its end, and the usage of all', async () => {
+    const prompt = ['a b', 'c d e', 'f'];
+    const asked = { model, prompt, temperature: 0, max_tokens: 6, stop: ['never'] };
+    const whole = await client.completions.create(asked);
+    const stream = { stream: true, stream_options: { include_usage: true } } as const;
+    const texts = prompt.map(() => '');
+    const ends: string[] = [];
+    const order: number[] = [];
+    let usage: unknown;
+    for await (const chunk of await client.completions.create({ ...asked, ...stream })) {
+      usage = chunk.usage ?? usage;
+      for (const { index, text, finish_reason } of chunk.choices) {
+        texts[index] += text;
+        order.push(index);
+        if (finish_reason !== null) ends[index] = finish_reason;
+      }
+    }
+    expect(texts).toEqual(whole.choices.map(({ text }) => text));
+    expect(ends).toEqual(whole.choices.map(({ finish_reason }) => finish_reason));
+    expect(usage).toEqual(whole.usage);
+    // They go on together: the last begins before the first has ended.
+    expect(order.indexOf(2)).toBeLessThan(order.lastIndexOf(0));
+  });
+
   it('gets the same text for the same seed, that of diffora generate, and others for others', async () => {
     const draw = async (seed: number) => {
       const asked = { model, prompt: 'a b', temperature: 1.5, top_p: 0.9, seed, max_tokens: 8 };

@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { stopScanner } from '../../src/infer/stopWords.js';
 import { oneAtATime } from '../../src/oneAtATime.js';
+import { asTheyCome } from '../../src/serve/asTheyCome.js';
 import { microBatches } from '../../src/serve/microBatches.js';
 import { places } from '../../src/serve/places.js';
 import { prometheus } from '../../src/serve/prometheus.js';
-import { stopScanner } from '../../src/serve/stopWords.js';
 
 const never = new AbortController().signal;
 
@@ -130,4 +131,44 @@ it('numbers are written in the text form of Prometheus', () => {
       '',
     ].join('\n'),
   );
+});
+
+describe('values of several generators', () => {
+  async function* counted(from: number, to: number, ended: number[]) {
+    try {
+      for (let i = from; i < to; i++) {
+        await setImmediate();
+        yield i;
+      }
+      return to - from;
+    } finally {
+      ended.push(from);
+    }
+  }
+
+  it('come with the place of each, in turn, and end with what each ended with', async () => {
+    const all = asTheyCome([counted(0, 3, []), counted(10, 11, []), counted(20, 24, [])]);
+    const found: (readonly [number, number])[] = [];
+    let next = await all.next();
+    for (; next.done !== true; next = await all.next()) found.push(next.value);
+    expect(next.value).toEqual([3, 1, 4]);
+    expect(found.filter(([, place]) => place === 2).map(([value]) => value)).toEqual([20, 21, 22, 23]);
+    expect(found.slice(0, 3).map(([, place]) => place)).toEqual([0, 1, 2]);
+  });
+
+  it('end where one fails, or nobody reads them any more', async () => {
+    const ended: number[] = [];
+    const failing = (async function* () {
+      yield 7;
+      throw new Error('broken');
+    })();
+    const all = asTheyCome<number, unknown>([counted(0, 100, ended), failing, counted(20, 200, ended)]);
+    const reading = async () => {
+      for await (const _ of all);
+    };
+    await expect(reading()).rejects.toThrow('broken');
+    expect(ended.sort()).toEqual([0, 20]);
+    for await (const _ of asTheyCome([counted(1, 9, ended), counted(2, 9, ended)])) break;
+    expect(ended.sort()).toEqual([0, 1, 2, 20]);
+  });
 });

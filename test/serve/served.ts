@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import OpenAI from 'openai';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { type RunningServer, type ServeOptions, serve } from '../../src/index.js';
 import { letterModel, temporaryFolder } from '../cli/run.js';
 
@@ -53,4 +53,12 @@ export function servedFor(make: (path: (...parts: string[]) => string) => Promis
     },
     path: (...parts: string[]) => folder.path(...parts),
   };
+}
+
+/** What has the same numbers but for their rounding, which differs between runs of other sizes. */
+export function nearly(value: unknown): unknown {
+  if (typeof value === 'number') return expect.closeTo(value, 4);
+  if (Array.isArray(value)) return value.map(nearly);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, nearly(one)]));
 }

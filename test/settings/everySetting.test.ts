@@ -39,6 +39,8 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   metrics: ['accuracy'],
   maxLength: 16,
   stride: 5,
+  trainOn: 'last',
+  chatTemplate: 'zephyr',
   nullScoreDiffThreshold: 1,
   method: 'rslora',
   adapter: 'runs/other',
@@ -209,7 +211,8 @@ function choiceOf(config: TrainConfig): unknown {
 async function calleesOf(config: TrainConfig, command: RunCommand): Promise<string> {
   const { data, method, selection, optimisation, run } = config;
   const { model: base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride } = data;
-  const opened = [base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride];
+  const { trainOn, chatTemplate } = data;
+  const opened = [base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride, trainOn, chatTemplate];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
   const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.memoryLimit];
   const everywhere = [opened, drawn, saved, choiceOf(config)];

@@ -10,6 +10,12 @@ import type { UploadFile } from '../../hub/difference.js';
 import type { Reporter } from '../../reporter.js';
 import { type PushableOutput, pushableOutputs } from './outputs.js';
 
+/** A folder, and the flag that named it. */
+export interface AskedFolder {
+  readonly flag: PushableOutput['flag'];
+  readonly path: string;
+}
+
 /** What of a folder is pushed. */
 export interface PushedFiles {
   readonly output: PushableOutput;
@@ -31,7 +37,7 @@ const isCheckpoint = (name: string) => name === CHECKPOINTS_FOLDER || /^checkpoi
  *
  * @throws DiffoError for a folder that is nothing to push, is not finished, or has a link that leads out of it or nowhere
  */
-export async function filesToPush(path: string, reporter: Reporter): Promise<PushedFiles> {
+export async function filesToPush({ flag, path }: AskedFolder, reporter: Reporter): Promise<PushedFiles> {
   const folder = await realpath(path).catch((error: unknown) => Promise.reject(fileError(error, path, 'read')));
   if (!(await stat(folder)).isDirectory()) throw new DiffoError(`${path} is a file. Give the folder that it is in.`);
   const run = join(folder, ADAPTER_FOLDER);
@@ -53,6 +59,7 @@ export async function filesToPush(path: string, reporter: Reporter): Promise<Pus
     const looked = pushableOutputs.map(({ has }) => has);
     throw new DiffoError(`${path} is nothing that is pushed. Looked for ${looked.join('; ')}.`);
   }
+  if (output.flag !== flag) throw new DiffoError(`${path} is ${output.has}. Push it with ${output.flag} ${path}`);
   await output.check(isRun ? run : folder, paths, reporter);
   return { output, files, leftOut: leftOut.sort() };
 }

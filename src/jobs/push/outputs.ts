@@ -19,6 +19,8 @@ import type { Reporter } from '../../reporter.js';
 export interface PushableOutput {
   /** As it is called in a commit. */
   readonly name: string;
+  /** The flag that names its folder. */
+  readonly flag: '--adapter' | '--export';
   /** What its folder has, for the message that there is none of it. */
   readonly has: string;
   /** Whether a folder is one, by the paths of its files. */
@@ -35,6 +37,7 @@ const ggufFile = /^[^/]+\.gguf$/;
 export const pushableOutputs: readonly PushableOutput[] = [
   {
     name: 'adapter',
+    flag: '--adapter',
     has: `an adapter (${adapterConfigs.join(' or ')}, and ${ADAPTER_WEIGHTS_FILE})`,
     isIn: (paths) =>
       adapterConfigs.some((name) => paths.includes(name)) &&
@@ -54,6 +57,7 @@ export const pushableOutputs: readonly PushableOutput[] = [
   },
   {
     name: 'model',
+    flag: '--export',
     has: `a model (${CONFIG_FILE} and ${WEIGHTS_FILE})`,
     isIn: (paths) =>
       paths.includes(CONFIG_FILE) &&
@@ -64,12 +68,14 @@ export const pushableOutputs: readonly PushableOutput[] = [
   },
   {
     name: 'ONNX export',
+    flag: '--export',
     has: `an ONNX export (${CONFIG_FILE} and onnx/*.onnx)`,
     isIn: (paths) => paths.includes(CONFIG_FILE) && paths.some((path) => onnxFile.test(path)),
     check: async () => {},
   },
   {
     name: 'GGUF export',
+    flag: '--export',
     has: 'a GGUF export (Modelfile and *.gguf)',
     isIn: (paths) => paths.includes('Modelfile') && paths.some((path) => ggufFile.test(path)),
     async check(folder, paths) {

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { type ChatMessage, renderChat } from '../../infer/chat.js';
+import type { ChatMessage } from '../../infer/chat.js';
+import type { ChatFormat } from '../../tasks/chat/chatFormat.js';
 import { badRequest, readingRequest } from '../apiError.js';
-import { mapped } from '../mapped.js';
 import { only, readBody } from '../readBody.js';
 import type { Route } from '../route.js';
 import type { ServedModel } from '../servedModel.js';
 import { wholeText, writeText } from '../writeText.js';
 import { checkPrompt, generationShape, now, usageOf, writeOptions, writingOf } from './generation.js';
+import { type ChunkForm, streamedChunks } from './streamed.js';
 
 const part = z.strictObject({ type: z.literal('text'), text: z.string() });
 const schema = z.strictObject({
@@ -37,32 +38,33 @@ export const chatCompletions: Route = {
     const asked = readBody(body, schema);
     const served = find(asked.model);
     const writing = await writingOf(served);
-    const prompt = promptOf(asked.messages, served);
+    const format = formatOf(served);
+    const prompt = promptOf(asked.messages, served, format);
     checkPrompt(prompt, writing, served, 'messages');
     const maxNewTokens = asked.max_completion_tokens ?? writing.maxLength - prompt.length;
-    const pieces = writeText(writing, served, prompt, writeOptions(asked, maxNewTokens), signal);
+    const ends = { stopTokenIds: writing.replyStopIds, stopWords: format.stopWords };
+    const pieces = writeText(writing, served, prompt, writeOptions(asked, maxNewTokens, ends), signal);
     const head = { id: `chatcmpl-${randomUUID()}`, created: now(), model: served.name };
     const [label, promptTokens] = [{ model: served.name }, prompt.length];
     metrics.promptTokens.add(label, promptTokens);
+    const counted = (tokens: number) => metrics.generatedTokens.add(label, tokens);
+    const choice = (delta: object, finish: string | null) => ({
+      index: 0,
+      delta,
+      logprobs: null,
+      finish_reason: finish,
+    });
     if (asked.stream === true) {
-      const withUsage = asked.stream_options?.include_usage === true;
-      return { events: chunks() };
-      async function* chunks() {
-        const chunk = (delta: object, finish: string | null) => ({
-          ...head,
-          object: 'chat.completion.chunk',
-          choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
-          ...(withUsage ? { usage: null } : {}),
-        });
-        yield chunk({ role: 'assistant', content: '' }, null);
-        const end = yield* mapped(pieces, (content) => chunk({ content }, null));
-        metrics.generatedTokens.add(label, end.tokens);
-        yield chunk({}, end.finish);
-        if (withUsage) yield { ...chunk({}, null), choices: [], usage: usageOf(promptTokens, end.tokens) };
-      }
+      const form: ChunkForm = {
+        head: { ...head, object: 'chat.completion.chunk' },
+        opening: () => choice({ role: 'assistant', content: '' }, null),
+        piece: (content) => choice({ content }, null),
+        end: (finish) => choice({}, finish),
+      };
+      return { events: streamedChunks([pieces], asked, promptTokens, form, counted) };
     }
     const { text, finish, tokens } = await wholeText(pieces);
-    metrics.generatedTokens.add(label, tokens);
+    counted(tokens);
     const message = { role: 'assistant', content: text, refusal: null };
     return {
       object: {
@@ -75,17 +77,24 @@ export const chatCompletions: Route = {
   },
 };
 
-/** @throws ApiError (400) for a model without a template, or messages that its template refuses */
-function promptOf(messages: z.output<typeof schema>['messages'], { name, tokenizer }: ServedModel): readonly number[] {
-  const { chatTemplate, specialTokens } = tokenizer;
-  if (chatTemplate === undefined) {
-    throw badRequest(`The model ${name} has no chat template. Send a plain prompt to /v1/completions.`, 'model');
-  }
+/** @throws ApiError (400) for a model that has no template */
+function formatOf({ name, chat }: ServedModel): ChatFormat {
+  if (chat !== undefined) return chat;
+  throw badRequest(`The model ${name} has no chat template. Send a plain prompt to /v1/completions.`, 'model');
+}
+
+/** @throws ApiError (400) for messages that the template refuses */
+function promptOf(
+  messages: z.output<typeof schema>['messages'],
+  { tokenizer }: ServedModel,
+  { renderer }: ChatFormat,
+): readonly number[] {
   const turns = messages.map(
     ({ role, content }): ChatMessage => ({
       role: role === 'developer' ? 'system' : role,
       content: typeof content === 'string' ? content : content.map(({ text }) => text).join(''),
     }),
   );
-  return readingRequest('messages', () => tokenizer.encodePlain(renderChat(chatTemplate, turns, specialTokens)));
+  const render = () => renderer.render(turns, { addGenerationPrompt: true });
+  return readingRequest('messages', () => tokenizer.encodePlain(render()));
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { badRequest, readingRequest } from '../apiError.js';
-import { mapped } from '../mapped.js';
+import { readingRequest } from '../apiError.js';
 import { only, readBody } from '../readBody.js';
 import type { Route } from '../route.js';
 import type { ServedModel } from '../servedModel.js';
 import { wholeText, writeText } from '../writeText.js';
 import { checkPrompt, generationShape, now, usageOf, writeOptions, writingOf } from './generation.js';
+import { type ChunkForm, streamedChunks } from './streamed.js';
 import { eachText, refuseUnknownIds, textsOrIds } from './tokenIds.js';
 
 const schema = z.strictObject({
@@ -30,39 +30,30 @@ export const completions: Route = {
     const writing = await writingOf(served);
     const prompts = promptsOf(asked.prompt, served);
     for (const prompt of prompts) checkPrompt(prompt, writing, served, 'prompt');
-    if (asked.stream === true && prompts.length > 1) {
-      throw badRequest('Several prompts are not streamed together. Send them one by one, or without stream.', 'stream');
-    }
-    const options = writeOptions(asked, usualTokens);
+    const options = writeOptions(asked, usualTokens, writing);
     const texts = prompts.map((prompt) => writeText(writing, served, prompt, options, signal));
     const head = { id: `cmpl-${randomUUID()}`, object: 'text_completion', created: now(), model: served.name };
     const label = { model: served.name };
     const promptTokens = prompts.reduce((sum, { length }) => sum + length, 0);
     metrics.promptTokens.add(label, promptTokens);
-    const choice = (text: string, finish: string | null, index = 0) => ({
+    const choice = (text: string, finish: string | null, index: number) => ({
       index,
       text,
       logprobs: null,
       finish_reason: finish,
     });
+    const counted = (tokens: number) => metrics.generatedTokens.add(label, tokens);
     if (asked.stream === true) {
-      const withUsage = asked.stream_options?.include_usage === true;
-      return { events: chunks() };
-      async function* chunks() {
-        const chunk = (text: string, finish: string | null) => ({
-          ...head,
-          choices: [choice(text, finish)],
-          ...(withUsage ? { usage: null } : {}),
-        });
-        const end = yield* mapped(texts[0]!, (text) => chunk(text, null));
-        metrics.generatedTokens.add(label, end.tokens);
-        yield chunk('', end.finish);
-        if (withUsage) yield { ...head, choices: [], usage: usageOf(promptTokens, end.tokens) };
-      }
+      const form: ChunkForm = {
+        head,
+        piece: (text, index) => choice(text, null, index),
+        end: (finish, index) => choice('', finish, index),
+      };
+      return { events: streamedChunks(texts, asked, promptTokens, form, counted) };
     }
     const written = await Promise.all(texts.map(wholeText));
     const tokens = written.reduce((sum, one) => sum + one.tokens, 0);
-    metrics.generatedTokens.add(label, tokens);
+    counted(tokens);
     return {
       object: {
         ...head,

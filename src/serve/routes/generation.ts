@@ -33,7 +33,11 @@ export type GenerationBody = z.output<typeof generationSchema>;
 const seeds = 2 ** 31;
 
 /** How a request asks for texts to be written. @param maxNewTokens where it does not say */
-export function writeOptions(body: GenerationBody, maxNewTokens: number): WriteOptions {
+export function writeOptions(
+  body: GenerationBody,
+  maxNewTokens: number,
+  ends: { readonly stopTokenIds: readonly number[]; readonly stopWords?: readonly string[] },
+): WriteOptions {
   const { temperature, top_p: topP, top_k: topK, repetition_penalty: repetitionPenalty, seed, stop } = body;
   return {
     temperature: temperature ?? 1,
@@ -41,7 +45,8 @@ export function writeOptions(body: GenerationBody, maxNewTokens: number): WriteO
     topK: topK ?? undefined,
     repetitionPenalty: repetitionPenalty ?? undefined,
     seed: seed ?? randomInt(seeds),
-    stop: [stop ?? []].flat(),
+    stop: [...[stop ?? []].flat(), ...(ends.stopWords ?? [])],
+    stopTokenIds: ends.stopTokenIds,
     maxNewTokens: body.max_tokens ?? maxNewTokens,
   };
 }

@@ -9,6 +9,7 @@ import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { TaskType } from '../../models/model.js';
+import type { Tokenizer } from '../../tokenize/index.js';
 import type { OwnKeys } from '../ownKeys.js';
 import type { Columns, LearnedTask, Task, TaskShape } from '../task.js';
 import type { OwnHead } from './ownHead.js';
@@ -107,6 +108,8 @@ export interface UsualColumns {
   readonly label: readonly string[];
   /** What the column `pair` holds, where a task cannot be without it. */
   readonly pairIs?: string;
+  /** Rows go about in other forms too, so that a table may be recognised that has none of these columns. */
+  readonly inOtherForms?: true;
 }
 
 /** Metrics of tasks of one's own. */
@@ -114,6 +117,8 @@ export interface KindMetrics {
   /** Reported where the task file names none. */
   readonly usual: readonly MetricName[];
   readonly further?: readonly MetricName[];
+  /** Those of them that a run or an evaluation may ask for by name though its task does not list them. */
+  readonly onRequest?: readonly MetricName[];
   /** What a task that has them is called, where not by its kind. */
   readonly of?: string;
 }
@@ -143,7 +148,17 @@ export const kindSettings = [
   'head',
   'headLr',
   'headWeightDecay',
+  'trainOn',
+  'chatTemplate',
 ] as const;
+
+/** Settings of a run that a task keeps as facts. */
+export interface FactSettings {
+  /** Chats: whose turns are learned. */
+  readonly trainOn: 'assistant' | 'last' | 'all';
+  /** Chats: name or file of a template in the place of the model's own. */
+  readonly chatTemplate?: string | undefined;
+}
 /** Name of a setting that only tasks of some kinds read. */
 export type KindSetting = (typeof kindSettings)[number];
 
@@ -173,6 +188,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly ownFacts?: readonly (keyof KindFacts)[];
   /** {@link facts} of a task, as it is described. @internal */
   factsOf?(terms: KindTerms): KindFacts;
+  /** {@link facts} that the settings of a run change, of a task as it was described. @internal */
+  factsOfRun?(settings: FactSettings, task: KindFacts): Promise<KindFacts>;
   /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128, or as {@link sequenceLengths} ask. @internal */
   readonly maxLength?: number;
   /**
@@ -207,6 +224,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   example(task: TaskShape, row: Row, where: string, path: string): Example;
   /** True for an example with what is to be learned. @internal */
   isLabelled(example: Example): boolean;
+  /** What is said of a row that is not, and what to do; left out: that the cell of the label is empty. @internal */
+  readonly unlabelled?: string;
   /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough @internal */
   checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
   /**
@@ -262,6 +281,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   describe(task: Pick<Task, 'labels'>): readonly [title: string, what: string];
   /** How a model card says that an adapter is used. @internal */
   card(task: Pick<Task, 'labels'>): CardUse;
+  /** Contents of files that stand beside an adapter, by name, in the place of the tokenizer's. @internal */
+  files?(task: KindFacts, tokenizer: Tokenizer): Readonly<Record<string, string>>;
   /** What a merged checkpoint's config.json says of its head, in transformers' terms. @internal */
   headConfig(task: Pick<Task, 'labels'>): Readonly<Record<string, unknown>>;
   /** What an adapter that others wrote is taken for, by its head; undefined where it is none of this kind. @internal */

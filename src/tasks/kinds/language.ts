@@ -13,8 +13,9 @@ import { spacedPrompt } from '../encoding/prompt.js';
 import { promptLengths, promptSequences } from '../encoding/prompts.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, textsOfRow } from '../rows.js';
-import { defineKind, type Generation, type Scored, type ScoreOptions } from './kind.js';
+import { defineKind, type Generation, type Scored } from './kind.js';
 import { refuseLossChanges } from './perRow.js';
+import { inRounds } from './rounds.js';
 import { savedCausalHead } from './savedCausalHead.js';
 import { type WrittenPrediction, writtenAnswer } from './writtenAnswer.js';
 import {
@@ -172,7 +173,7 @@ export const language = defineKind<WrittenPrediction>({
             }
             if (needs.has('write')) {
               const written = await writeAll(decoder!, opened, task, prompts, each);
-              Object.assign(found, writtenStatistics(task, references, written));
+              Object.assign(found, writtenStatistics(task.metrics, generationOf(task).answer, references, written));
             }
             const scores: Scored['scores'] = {};
             for (const name of task.metrics) {
@@ -226,21 +227,6 @@ export const language = defineKind<WrittenPrediction>({
           generation: { prompt: '{text}', maxNewTokens: 128 },
         },
 });
-
-/** Several rounds over all examples told as one: each is an equal part of it, and tokens add up. */
-function inRounds(rounds: number, examples: number, { onDone }: ScoreOptions) {
-  let [round, before, latest] = [0, 0, 0];
-  return {
-    onDone(done: number, tokens: number): void {
-      latest = before + tokens;
-      onDone?.(Math.floor((round * examples + done) / rounds), latest);
-    },
-    next(): void {
-      round++;
-      before = latest;
-    },
-  };
-}
 
 /** The text that is to be written, or a list of those that count as right. */
 function textsOf(cell: unknown, where: string): string[] {

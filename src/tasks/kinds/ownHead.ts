@@ -51,19 +51,25 @@ export function readingEach(
   readerOf: (opened: OpenedModel, options: OwnHeadOptions) => Promise<OwnHeadReader> | OwnHeadReader,
 ): OwnHead['open'] {
   return async (opened, options) => {
-    const reader = await readerOf(opened, options);
+    const predictor = await openPredictor(opened.model, noAdapters, [], options);
+    const reader = await Promise.resolve(readerOf(opened, options)).catch(async (error) => {
+      await predictor.release();
+      throw error;
+    });
     return {
       async answer(examples, { signal, onDone, ...encoding }) {
         const encoded = await encodeSplit(opened.tokenizer, examples, { ...encoding, signal });
-        const predictor = await openPredictor(opened.model, noAdapters, [], options);
-        const outputs = await predictor.each(encoded, { signal, onBatch: onDone }).finally(predictor.release);
+        const outputs = await predictor.each(encoded, { signal, onBatch: onDone });
         const answers: ModelPrediction[] = [];
         for (const [i, { inputIds }] of encoded.entries()) {
           answers.push(await reader.read(outputs[i]!, Array.from(inputIds), { signal }));
         }
         return answers;
       },
-      release: async () => reader.release?.(),
+      async release() {
+        await reader.release?.();
+        await predictor.release();
+      },
     };
   };
 }

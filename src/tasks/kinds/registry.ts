@@ -1,3 +1,4 @@
+import { chat } from './chat.js';
 import { classification } from './classification.js';
 import { entities } from './entities.js';
 import type { Kind } from './kind.js';
@@ -13,6 +14,7 @@ const byName = {
   language,
   entities,
   'multi-label': multiLabel,
+  chat,
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** Name of a kind of task, as `kind:` in a task file has it. */

@@ -138,15 +138,15 @@ export function referencesOf(examples: readonly Example[]): string[][] {
   });
 }
 
-/** What each written text adds to each metric. */
+/** What each written text adds to each metric that is of written texts. @param answer what of a text counts, see `writtenAnswer` */
 export function writtenStatistics(
-  task: TaskAsked,
+  metrics: readonly MetricName[],
+  answer: string | undefined,
   references: readonly (readonly string[])[],
   written: readonly string[],
 ): Partial<Record<MetricName, readonly (readonly number[])[]>> {
-  const { answer } = generationOf(task);
   const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
-  for (const name of task.metrics) {
+  for (const name of metrics) {
     if (name === 'exact_match' || name === 'generated_accuracy') {
       found[name] = written.map((text, i) => {
         const given = writtenAnswer(text, answer);

@@ -65,7 +65,7 @@ export function fileTask(definition: FileTaskDefinition): TaskFactory {
       ? splitOf(task, split, kept, `${table.path} (without the tenth held out)`)
       : splitOf(task, split, heldOut, `${table.path} (a tenth held out, always the same)`);
   };
-  const shape = { ...task, ...(generation ? { generation } : {}), splits };
+  const shape = { ...task, ...(generation ? { generation } : {}), splits, hub };
   return (options) => ({ ...shape, load: (split) => load(split, options) });
 }
 

@@ -34,7 +34,7 @@ export interface GlueHub {
 }
 
 /** All that tells one GLUE task from another. */
-export interface GlueDefinition extends Omit<Task, 'splits' | 'load'> {
+export interface GlueDefinition extends Omit<Task, 'splits' | 'load' | 'hub'> {
   /** Names its folder goes by in a data directory; the first is used in messages. */
   readonly folders: readonly string[];
   /** For each split the forms to look for, in order. */

@@ -265,16 +265,31 @@ describe('modelCard', () => {
       use: classification.card({ labels: ['no', 'yes', 'may"be'] }),
       labels: ['no', 'yes', 'may"be'],
     };
-    const card = modelCard({ ...input, scores: { 'MCC (dev)': 0.41 } });
+    const hub = { repository: 'nyu-mll/glue', config: 'cola' };
+    const scored = { scored: { name: 'cola', split: 'dev', hub, scores: { matthews: 0.41, f1: Number.NaN } } };
+    const card = modelCard({ ...input, ...scored });
     const [, frontMatter, body] = card.split('---\n');
     expect(parse(frontMatter!)).toEqual({
       base_model: 'org/base',
       library_name: 'peft',
       pipeline_tag: 'text-classification',
       tags: ['base_model:adapter:org/base', 'diffora', 'lora', 'transformers'],
+      datasets: ['nyu-mll/glue'],
+      'model-index': [
+        {
+          name: 'cola-diffora',
+          results: [
+            {
+              task: { type: 'text-classification' },
+              dataset: { name: 'cola', type: 'nyu-mll/glue', config: 'cola', split: 'dev' },
+              metrics: [{ type: 'matthews_correlation', value: 0.41, name: 'matthews' }],
+            },
+          ],
+        },
+      ],
     });
     expect(body).toContain('from_pretrained("org/base", num_labels=3)');
-    expect(body).toContain('| MCC (dev) | 0.41 |');
+    expect(body).toContain('| cola, dev | |\n|---|---|\n| matthews | 0.41 |\n');
     expect(body).toContain('| trained parameters of the method | 1,168 |');
     expect(body).toContain('npx diffora predict --adapter');
     expect(modelCard(input)).not.toContain('Scores');
