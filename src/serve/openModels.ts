@@ -45,7 +45,7 @@ export async function openModels(options: OpenModelsOptions): Promise<ServedMode
         name: nameOf(adapter),
         folder,
         answers: answersOf(learned, threads),
-        chat: learned.task.chat,
+        talk: learned.task.chat,
       }),
     );
   }
