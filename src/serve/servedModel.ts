@@ -8,7 +8,7 @@ import { type FinishReason, type GenerateOptions, generate } from '../infer/gene
 import { stopIds } from '../infer/stopIds.js';
 import type { OneAtATime } from '../oneAtATime.js';
 import { type Releasable, releaseAll } from '../runtime/release.js';
-import { type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
+import { type ChatFacts, type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
 import { replyStops } from '../tasks/chat/replies.js';
 import type { Adapted } from '../tasks/kinds/kind.js';
 import type { ModelPrediction, OwnHeadAnswerer } from '../tasks/kinds/ownHead.js';
@@ -79,7 +79,7 @@ export interface ServedModelOptions {
   /** What it was trained to answer. */
   readonly answers: AnswerSource | undefined;
   /** How it was trained to be talked to. */
-  readonly talk: Parameters<typeof chatFormat>[1];
+  readonly talk: ChatFacts | undefined;
   readonly threads: number;
   readonly maxBatch: number;
   readonly inTurn: OneAtATime;
