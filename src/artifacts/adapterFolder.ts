@@ -33,6 +33,7 @@ import { kinds } from '../tasks/kinds/registry.js';
 import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { fileSha256 } from './checkpoints/format.js';
+import { writeSentenceFolder } from './sentenceFolder.js';
 import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
 import { readTrainedRows, writeTrainedRows } from './trainedRows.js';
 
@@ -115,11 +116,13 @@ export async function saveAdapter(
   }
   await copyInto(folder, tokenizer.files);
   const { headPart, checkpoint } = model;
+  const facts = task.kind.factsOfModel?.(task, model) ?? {};
   const file: TaskFile = {
-    ...taskFileOf(task, maxLength),
+    ...taskFileOf({ ...task, ...facts }, maxLength),
     ...(headPart === 'none' ? {} : { head: headPart }),
     baseSha256: await weightsHash(checkpoint),
   };
+  await writeSentenceFolder(folder, model, { ...task, maxLength });
   if (options.trainedRows !== undefined) await writeTrainedRows(folder, options.trainedRows);
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }

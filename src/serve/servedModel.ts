@@ -114,8 +114,11 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
   };
 
   const openEmbedding = async (): Promise<Embedding> => {
-    const { pooling, maxLength } = await sentenceSettings(options.folder);
-    const embedder = keep(await openEmbedder(model, { plan, parameters, threads, pooling }));
+    const { vectors, maxLength } =
+      model.vectors === undefined || learned === undefined
+        ? await sentenceSettings(options.folder)
+        : { vectors: model.vectors, maxLength: learned.task.maxLength };
+    const embedder = keep(await openEmbedder(model, { plan, parameters, threads, vectors }));
     const longest = longestOf(model, tokenizer);
     return {
       maxLength: Math.min(longest, maxLength ?? longest),

@@ -1,4 +1,5 @@
 import { classification } from './classification.js';
+import { embedding } from './embedding.js';
 import { entities } from './entities.js';
 import type { Kind } from './kind.js';
 import { language } from './language.js';
@@ -13,6 +14,7 @@ const byName = {
   language,
   entities,
   'multi-label': multiLabel,
+  embedding,
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** Name of a kind of task, as `kind:` in a task file has it. */
