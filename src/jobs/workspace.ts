@@ -15,6 +15,7 @@ import {
   countsOf,
   type EncodedSplit,
   encodeUsed,
+  headOf,
   holdOutSplit,
   loadSplit,
   outputsOf,
@@ -85,8 +86,7 @@ export async function workspaceOf(
   const { data, method } = config;
   const adapter = method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, task, data.model);
   const head = adapter === undefined ? method.head : headPartOf(adapter);
-  const { taskType } = task.kind;
-  const whole = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
+  const whole = withHead(await load(), headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
   const { train, dev, validation } = usedOf(trainSplit, devSplit, config);
