@@ -16,6 +16,7 @@ import { GENERATION_FILE } from '../checkpoint/weightFiles.js';
 import { DiffoError } from '../errors.js';
 import { withOutputFolder, writeFileAtomic } from '../files/atomic.js';
 import { copyInto } from '../files/copyInto.js';
+import { configText, jsonAlike } from '../files/jsonAlike.js';
 import type { Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
 import { type Reporter, silent } from '../reporter.js';
@@ -113,8 +114,7 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   const metadata = { format: 'pt', [mergedKey]: loaded.sha256 };
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, metadata, signal);
   const merged = { ...mergedConfig(opened, loaded.task, dtype), ...(isUntied ? untied : {}) };
-  const config = JSON.stringify(merged, null, 2);
-  await writeFileAtomic(join(folder, 'config.json'), `${config}\n`);
+  await writeFileAtomic(join(folder, 'config.json'), `${jsonAlike(merged, await configText(checkpoint.folder))}\n`);
   // Where a text ends and how it is drawn is the base's: `save_pretrained` writes it too.
   const generation = join(checkpoint.folder, GENERATION_FILE);
   await copyInto(folder, [...tokenizer.files, ...(existsSync(generation) ? [generation] : [])]);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../files/atomic.js';
 import { readJsonObject } from '../../files/json.js';
+import { configText, jsonAlike } from '../../files/jsonAlike.js';
 import { stopIds } from '../../infer/stopIds.js';
 import type { ExportSource } from '../source.js';
 
@@ -16,7 +17,8 @@ export async function writeConfig(source: ExportSource, folder: string, external
     ...sizes,
     ...(external.length === 0 ? {} : { 'transformers.js_config': { use_external_data_format: beside } }),
   };
-  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  const text = jsonAlike(config, await configText(model.checkpoint.folder));
+  await writeFileAtomic(join(folder, 'config.json'), `${text}\n`);
 }
 
 function cacheSizes(
