@@ -107,7 +107,7 @@ export {
   type TrainConfig,
   type TrainConfigInput,
 } from './settings/config.js';
-export type { Generation, Kind } from './tasks/kinds/kind.js';
+export type { Generation, Kind, TextVectors } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export type * from './tasks/kinds/predictions.js';
 export { type KindName, kinds } from './tasks/kinds/registry.js';
