@@ -109,7 +109,7 @@ export {
 } from './settings/config.js';
 export type { ChatFacts, TrainOn } from './tasks/chat/chatFormat.js';
 export type { Conversation, PlainText } from './tasks/chat/conversation.js';
-export type { Generation, Kind } from './tasks/kinds/kind.js';
+export type { Generation, Kind, TextVectors } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export type * from './tasks/kinds/predictions.js';
 export { type KindName, kinds } from './tasks/kinds/registry.js';

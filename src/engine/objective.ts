@@ -16,7 +16,8 @@ export interface Objective {
   weight(batch: Batch): number;
   /**
    * How a batch may be cut into parts whose losses, weighted, are that of the whole: each padded for itself, all padded
-   * alike (padding stands in the loss), or not at all (rows stand in each other's loss, as in contrastive losses).
+   * alike (padding stands in the loss), or not at all (rows stand in each other's loss, as in contrastive losses: of such a
+   * batch the model runs in parts, and the loss is that of the whole).
    */
   readonly parts: 'apart' | 'alike' | 'never';
 }

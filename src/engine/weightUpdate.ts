@@ -4,6 +4,7 @@ import { together } from '../state.js';
 import { accumulator } from './accumulate.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import type { BatchStream } from './batchStream.js';
+import { openCachedGradient } from './cachedGradient.js';
 import { type GradientStepOptions, openGradientStep } from './gradientStep.js';
 import { type Outcome, outcomeOf, type Update } from './loop.js';
 import { type Parameter, valuesState } from './parameters.js';
@@ -38,13 +39,21 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
     ...memory,
     name: 'weights',
     async open() {
-      const largestBatch = { ...batches.largest, batch: Math.ceil(batches.largest.batch / parts) };
-      const open = openStep ?? ((wrt) => openGradientStep(model, { ...graph, wrt, largestBatch }));
+      const rows = Math.ceil(batches.largest.batch / parts);
+      const largestBatch = { ...batches.largest, batch: rows };
+      // A loss in which all rows stand is that of the whole batch, however few rows run at a time.
+      const isWhole = parts > 1 && graph.objective.parts === 'never';
+      const open =
+        openStep ??
+        ((wrt) =>
+          isWhole
+            ? openCachedGradient(model, { ...graph, wrt, largestBatch, rows })
+            : openGradientStep(model, { ...graph, wrt, largestBatch }));
       const gradientStep = await open(trained);
       const accumulated = accumulator(gradientStep, graph.objective.weight);
       return {
         async run(step) {
-          const cut = batches.partsAt(step, parts);
+          const cut = isWhole ? [batches.at(step)] : batches.partsAt(step, parts);
           const loss = await accumulated.run(cut, step * parts);
           const { gradients } = accumulated;
           const outcome: Outcome =

@@ -150,6 +150,21 @@ it('a run is estimated before it starts, and goes on from an adapter', async () 
   expect(scores.dev.ndcg_at_10).toBeGreaterThan(0.5);
 });
 
+it('a batch in parts is learned as the whole batch is', async () => {
+  const args = ['train', ...task(), ...settings, '--batch-size', '12', '--max-steps', '4', '--method', 'lora'];
+  const whole = await json(...args, '--output', folder.path('whole'));
+  const inParts = await json(...args, '--accumulate', '4', '--output', folder.path('parts'));
+  const lossesOf = async (name: string) =>
+    (await readFile(folder.path(name, 'metrics.jsonl'), 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).loss as number);
+  const [expected, found] = [await lossesOf('whole'), await lossesOf('parts')];
+  expect(expected).toHaveLength(4);
+  for (const [i, loss] of found.entries()) expect(loss).toBeCloseTo(expected[i]!, 4);
+  expect(inParts.steps).toEqual(whole.steps);
+});
+
 it('the loss of single examples is refused where they stand in each other’s', async () => {
   const args = ['--validation-share', '0.2', '--validation-loss', '--score-on', 'dev', '--output', folder.path('no')];
   const { code, stderr } = await diffora('train', ...task(), ...settings, '--max-steps', '1', ...args);

@@ -37,7 +37,7 @@ export class DistinctTexts {
   /** Token ids of each, in the order of their numbers. */
   encode(tokenizer: Tokenizer, options: EncodeOptions): Promise<EncodedExample[]> {
     const examples = this.texts.map((text, i): Example => ({ id: String(i), text }));
-    return encodeSplit(tokenizer, examples, options);
+    return encodeSplit(tokenizer, examples, options, 'texts');
   }
 }
 

@@ -9,11 +9,13 @@ import type { EncodeOptions } from '../kinds/kind.js';
  *
  * @param maxLength tokens to keep of each example, special tokens included
  * @param warn called once, with the count, when examples had to be cut
+ * @param what they are called in it
  */
 export async function encodeSplit(
   tokenizer: Tokenizer,
   examples: readonly Example[],
   options: Omit<EncodeOptions, 'stride'>,
+  what = 'examples',
 ): Promise<EncodedExample[]> {
   let cut = 0;
   const encode = ({ text, pair, label }: Example, index: number): EncodedExample => {
@@ -24,7 +26,7 @@ export async function encodeSplit(
   const encoded = await mapInTurns(examples, encode, options.signal);
   if (cut > 0) {
     options.warn(
-      `${cut} of ${examples.length} examples are longer than ${options.maxLength} tokens and were cut to that length.`,
+      `${cut} of ${examples.length} ${what} are longer than ${options.maxLength} tokens and were cut to that length.`,
     );
   }
   return encoded;
