@@ -38,6 +38,7 @@ import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
 import { writeChatTemplate } from './chatTemplate.js';
 import { fileSha256 } from './checkpoints/format.js';
+import { writeSentenceFolder } from './sentenceFolder.js';
 import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
 import { readTrainedRows, writeTrainedRows } from './trainedRows.js';
 
@@ -132,12 +133,14 @@ export async function saveAdapter(
   await copyInto(folder, tokenizer.files);
   await writeChatTemplate(folder, task, tokenizer);
   const { headPart, checkpoint } = model;
+  const facts = task.kind.factsOfModel?.(task, model) ?? {};
   const file: TaskFile = {
-    ...taskFileOf(task, maxLength),
+    ...taskFileOf({ ...task, ...facts }, maxLength),
     ...(headPart === 'none' ? {} : { head: headPart }),
     baseSha256: await weightsHash(checkpoint),
   };
   if (options.dam !== undefined) await writeFileAtomic(join(folder, DAM_PICTURE_FILE), damPicture(options.dam));
+  await writeSentenceFolder(folder, model, { ...task, maxLength });
   if (options.trainedRows !== undefined) await writeTrainedRows(folder, options.trainedRows);
   await writeFileAtomic(join(folder, 'task.json'), `${JSON.stringify(file, null, 2)}\n`);
 }

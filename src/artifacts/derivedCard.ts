@@ -20,11 +20,12 @@ const pipelines: Readonly<Record<TaskType, string>> = {
   TOKEN_CLS: 'token-classification',
   QUESTION_ANS: 'question-answering',
   CAUSAL_LM: 'text-generation',
+  FEATURE_EXTRACTION: 'feature-extraction',
 };
 
 /** What the hub, and transformers.js, call what a model does. */
 export function pipelineName(taskType: TaskType, isHeadless: boolean): string {
-  return isHeadless ? 'feature-extraction' : pipelines[taskType];
+  return pipelines[isHeadless ? 'FEATURE_EXTRACTION' : taskType];
 }
 
 /** README.md of a folder that `merge` or `export` writes: metadata that the hub reads, what it is, how it is used. */

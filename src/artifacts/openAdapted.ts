@@ -6,7 +6,7 @@ import { withHead } from '../models/loading/openedModel.js';
 import type { TaskType } from '../models/model.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import type { Adapted } from '../tasks/kinds/kind.js';
-import { outputsOf } from '../tasks/splits.js';
+import { headOf } from '../tasks/splits.js';
 import { isUnknown } from '../tasks/task.js';
 import {
   headPartOf,
@@ -52,7 +52,7 @@ export async function openAdapted(options: AdapterOptions): Promise<Learned & { 
   const givenName = typeof given === 'object' ? given.name : given;
   const loaded: LoadedAdapter = await openAdapter(path, { baseModel: givenName, taskType: askedType });
   const { taskType } = loaded;
-  const head = { taskType, numLabels: outputsOf(loaded.task), head: headPartOf(loaded) } as const;
+  const head = { ...headOf(loaded.task, headPartOf(loaded)), taskType };
   const open = async () =>
     withHead(
       typeof given === 'object' ? given : await loadModel(given ?? baseNameOf(loaded), { reporter, signal }),

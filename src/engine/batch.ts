@@ -16,10 +16,18 @@ export interface EncodedExample {
   readonly passage?: { readonly first: number; readonly offsets: readonly Offset[] };
   /** Position of the example in its split. Windows of one example share it. */
   readonly index: number;
+  /**
+   * Further texts of the example, where the loss weighs several against each other: a passage, hard negatives. They have rows
+   * of their own in a batch. All examples of a run have as many.
+   */
+  readonly further?: readonly EncodedExample[];
+  /** What no two examples of a batch may share, where the objective keeps such examples apart: texts, by number. */
+  readonly keys?: readonly number[];
 }
 
 /** Padded to the longest sequence of the batch: every array is [batch, seq], row-major. */
 export interface Batch {
+  /** Rows: more than the examples where these have further texts. */
   readonly batchSize: number;
   readonly sequenceLength: number;
   readonly inputIds: BigInt64Array;
@@ -27,10 +35,10 @@ export interface Batch {
   readonly tokenTypeIds: BigInt64Array;
   /** What the loss reads; undefined where a row has no label. */
   readonly labels: BatchLabels | undefined;
-  /** Positions of the rows in their split. [batch] */
+  /** Positions of the examples in their split. [examples] */
   readonly indices: readonly number[];
   /** The rows before they were padded. [batch] */
-  readonly examples?: readonly EncodedExample[];
+  readonly rows?: readonly EncodedExample[];
 }
 
 /** Labels of a batch, as an objective lays them out. */

@@ -1,5 +1,6 @@
 import type { Batch, EncodedExample } from './batch.js';
-import { collate, trainingBatches } from './batching.js';
+import { type BatchesApart, batchesApart } from './batchesApart.js';
+import { collate, lengthOf, trainingBatches } from './batching.js';
 import type { Objective } from './objective.js';
 
 export interface BatchStreamOptions {
@@ -9,23 +10,43 @@ export interface BatchStreamOptions {
   readonly objective: Objective;
 }
 
+type Drawing = Pick<BatchStreamOptions, 'batchSize' | 'seed'>;
+
+/** How many batches an epoch has, and which. */
+function epochsOf(examples: readonly EncodedExample[], drawing: Drawing): BatchesApart {
+  if (examples.some(({ keys = [] }) => keys.length > 0)) return batchesApart(examples, drawing);
+  const count = Math.ceil(examples.length / drawing.batchSize);
+  return { count, of: (epoch) => trainingBatches(examples, { ...drawing, epoch }) };
+}
+
+/** Steps of an epoch: more than the examples fill where some may not stand in one batch. */
+export function stepsPerEpochOf(examples: readonly EncodedExample[], drawing: Drawing): number {
+  return epochsOf(examples, drawing).count;
+}
+
 /** Training batches by step, epoch after epoch: the batch of a step depends on the seed and the step alone. */
 export class BatchStream {
   readonly stepsPerEpoch: number;
-  /** The largest batch that can come. */
-  readonly largest: { readonly batch: number; readonly seq: number };
+  /** The largest batch that can come: its rows, its tokens, and the examples that the rows are of. */
+  readonly largest: { readonly batch: number; readonly seq: number; readonly examples: number };
+  private readonly batchesOf: (epoch: number) => EncodedExample[][];
   private epoch = -1;
   private batches: EncodedExample[][] = [];
 
   constructor(
-    private readonly examples: readonly EncodedExample[],
+    examples: readonly EncodedExample[],
     private readonly options: BatchStreamOptions,
   ) {
     if (examples.length === 0) throw new Error('no examples to train on');
-    this.stepsPerEpoch = Math.ceil(examples.length / options.batchSize);
+    const { batchSize, seed } = options;
+    const { count, of } = epochsOf(examples, { batchSize, seed });
+    this.batchesOf = of;
+    this.stepsPerEpoch = count;
+    const most = Math.min(batchSize, examples.length);
     this.largest = {
-      batch: Math.min(options.batchSize, examples.length),
-      seq: examples.reduce((longest, { inputIds }) => Math.max(longest, inputIds.length), 0),
+      batch: most * (1 + (examples[0]!.further?.length ?? 0)),
+      seq: examples.reduce((longest, example) => Math.max(longest, lengthOf(example)), 0),
+      examples: most,
     };
   }
 
@@ -37,7 +58,7 @@ export class BatchStream {
 
   /** Tokens of the longest row of a step. */
   lengthAt(step: number): number {
-    return Math.max(...this.examplesAt(step).map(({ inputIds }) => inputIds.length));
+    return Math.max(...this.examplesAt(step).map(lengthOf));
   }
 
   /**
@@ -51,7 +72,7 @@ export class BatchStream {
     const examples = this.examplesAt(step);
     // By the size of a whole batch: the last and smaller batch of an epoch has fewer parts, none larger than the others'.
     const size = Math.ceil(this.options.batchSize / parts);
-    const length = objective.parts === 'alike' ? Math.max(...examples.map(({ inputIds }) => inputIds.length)) : 0;
+    const length = objective.parts === 'alike' ? Math.max(...examples.map(lengthOf)) : 0;
     return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) =>
       collate(examples.slice(i * size, (i + 1) * size), padTokenId, objective, length),
     );
@@ -61,7 +82,7 @@ export class BatchStream {
     const epoch = Math.floor(step / this.stepsPerEpoch);
     if (epoch !== this.epoch) {
       this.epoch = epoch;
-      this.batches = trainingBatches(this.examples, { ...this.options, epoch });
+      this.batches = this.batchesOf(epoch);
     }
     return this.batches[step - epoch * this.stepsPerEpoch]!;
   }

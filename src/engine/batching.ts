@@ -6,6 +6,26 @@ import type { Objective } from './objective.js';
 const BATCHES_PER_BUCKET = 16;
 
 /**
+ * The rows of a batch: texts of the examples, column by column, so that all first texts stand before all second ones.
+ * @throws Error where examples differ in how many further texts they have
+ */
+export function rowsOf(examples: readonly EncodedExample[]): readonly EncodedExample[] {
+  const columns = examples[0]?.further?.length ?? 0;
+  if (examples.some(({ further = [] }) => further.length !== columns)) {
+    throw new Error('the examples of a batch have different numbers of texts');
+  }
+  if (columns === 0) return examples;
+  return Array.from({ length: columns + 1 }, (_, column) =>
+    examples.map((example) => (column === 0 ? example : example.further![column - 1]!)),
+  ).flat();
+}
+
+/** Tokens of the longest text of an example. */
+export function lengthOf({ inputIds, further = [] }: EncodedExample): number {
+  return further.reduce((longest, one) => Math.max(longest, one.inputIds.length), inputIds.length);
+}
+
+/**
  * The batches of one epoch, rows of like length together: shuffle, sort within buckets of 16 batches, shuffle the
  * batches. Every example comes exactly once; one batch is smaller where the numbers do not divide. The same seed and
  * epoch give the same batches.
@@ -44,12 +64,25 @@ export function collate(
   objective?: Pick<Objective, 'labels'>,
   length = 0,
 ): Batch {
-  const batchSize = examples.length;
-  const sequenceLength = Math.max(length, ...examples.map(({ inputIds }) => inputIds.length));
+  const rows = rowsOf(examples);
+  const { sequenceLength, ...inputs } = padded(rows, padTokenId, length);
+  const labels = objective?.labels(examples, sequenceLength);
+  return { ...inputs, sequenceLength, labels, indices: examples.map(({ index }) => index), rows };
+}
+
+/** A batch of single texts, whatever further ones their examples have. */
+export function collateTexts(texts: readonly EncodedExample[], padTokenId: number): Batch {
+  return { ...padded(texts, padTokenId, 0), labels: undefined, indices: texts.map(({ index }) => index), rows: texts };
+}
+
+/** The inputs of the model [rows, seq], padded to the longest row and to `length` at least. */
+function padded(rows: readonly EncodedExample[], padTokenId: number, length: number) {
+  const batchSize = rows.length;
+  const sequenceLength = rows.reduce((longest, { inputIds }) => Math.max(longest, inputIds.length), length);
   const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));
   const attentionMask = new BigInt64Array(batchSize * sequenceLength);
   const tokenTypeIds = new BigInt64Array(batchSize * sequenceLength);
-  for (const [row, example] of examples.entries()) {
+  for (const [row, example] of rows.entries()) {
     for (let i = 0; i < example.inputIds.length; i++) {
       const at = row * sequenceLength + i;
       inputIds[at] = BigInt(example.inputIds[i]!);
@@ -57,26 +90,17 @@ export function collate(
       tokenTypeIds[at] = BigInt(example.tokenTypeIds[i]!);
     }
   }
-  return {
-    batchSize,
-    sequenceLength,
-    inputIds,
-    attentionMask,
-    tokenTypeIds,
-    labels: objective?.labels(examples, sequenceLength),
-    indices: examples.map(({ index }) => index),
-    examples,
-  };
+  return { batchSize, sequenceLength, inputIds, attentionMask, tokenTypeIds };
 }
 
-/** Tokens of examples, special ones counted and padding not. */
+/** Tokens of examples in all of their texts, special ones counted and padding not. */
 export function tokensOf(examples: readonly EncodedExample[]): number {
-  return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+  return examples.reduce((sum, { inputIds, further = [] }) => sum + inputIds.length + tokensOf(further), 0);
 }
 
 /** Stable: equal lengths keep their order. */
 function sortedByLength(examples: readonly EncodedExample[]): EncodedExample[] {
-  return [...examples].sort((a, b) => a.inputIds.length - b.inputIds.length);
+  return [...examples].sort((a, b) => lengthOf(a) - lengthOf(b));
 }
 
 function inBatches<T>(items: readonly T[], batchSize: number): T[][] {

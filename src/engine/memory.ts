@@ -5,6 +5,7 @@ import type { Model } from '../models/model.js';
 import { enteringState } from './frozenPrefix.js';
 import { type GradientStepOptions, type GraphOptions, gradientGraph } from './gradientStep.js';
 import type { AdaptedGraphOptions } from './modelGraph.js';
+import { textSizes } from './objective.js';
 
 /** Node.js, ONNX Runtime, this program, its garbage and the operators' own arrays: measured, see docs/results.md. */
 const runtimeBytes = 150 * 2 ** 20;
@@ -33,6 +34,7 @@ export function estimateStepMemory(
   model: Model,
   options: GraphOptions &
     Pick<GradientStepOptions, 'largestBatch'> & {
+      readonly largestBatch: { readonly examples?: number | undefined };
       /** Labelled tokens of a batch of language modelling; default: all. */
       readonly rows?: number | undefined;
     },
@@ -45,6 +47,7 @@ export function estimateStepMemory(
     batch,
     seq,
     rows: options.rows ?? batch * seq,
+    ...textSizes(batch, options.largestBatch.examples ?? batch),
     dropout_sites: masks.dropout_offsets?.data.length ?? 0,
   };
   const graph = optimize(Object.values(outputs));

@@ -25,3 +25,11 @@ export interface Objective {
 export function objectiveRows({ reads }: Pick<Objective, 'reads'>): Tensor | undefined {
   return reads === 'rows' ? input('rows', 'int64', ['rows']) : undefined;
 }
+
+/**
+ * The sizes of an objective that weighs texts against each other: `examples` of a batch, and `candidates`, the rows that are
+ * not the examples' first texts.
+ */
+export function textSizes(rows: number, examples: number): { readonly examples: number; readonly candidates: number } {
+  return { examples, candidates: Math.max(1, rows - examples) };
+}

@@ -4,7 +4,7 @@ import { ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host } from '../runtime/deviceTensor.js';
 import type { EncodedExample } from './batch.js';
-import { collate } from './batching.js';
+import { collateTexts } from './batching.js';
 import type { PrefixStates } from './frozenPrefix.js';
 import { prefixState } from './frozenPrefix.js';
 import { batchFeeds } from './modelGraph.js';
@@ -67,18 +67,18 @@ export async function openPrefixStates(model: Model, options: PrefixStatesOption
     const kept = await store.get(example);
     if (kept !== undefined) return valuesOf(kept, type);
     const state = host.zeros([1, example.inputIds.length, hiddenSize]);
-    await program.run(batchFeeds(collate([example], model.padTokenId), false), { state });
+    await program.run(batchFeeds(collateTexts([example], model.padTokenId), false), { state });
     const packed = bytesAs(state.data, type);
     await store.put(example, packed);
     return valuesOf(packed, type);
   };
 
   return {
-    async feeds({ batchSize, sequenceLength, examples }) {
-      if (examples === undefined) throw new Error('states are kept by example, and this batch does not name its own');
+    async feeds({ batchSize, sequenceLength, rows }) {
+      if (rows === undefined) throw new Error('states are kept by example, and this batch does not name its own');
       const stride = sequenceLength * hiddenSize;
       const data = new Float32Array(batchSize * stride);
-      for (const [row, example] of examples.entries()) data.set(await stateOf(example), row * stride);
+      for (const [row, example] of rows.entries()) data.set(await stateOf(example), row * stride);
       return { [prefixState]: { data, shape: [batchSize, sequenceLength, hiddenSize] } };
     },
     async release() {

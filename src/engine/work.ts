@@ -6,8 +6,8 @@ export class WorkDone implements Work {
   examples = 0;
   tokens = 0;
 
-  add({ batchSize, attentionMask }: Batch): void {
-    this.examples += batchSize;
+  add({ indices, attentionMask }: Batch): void {
+    this.examples += indices.length;
     for (const real of attentionMask) if (real === 1n) this.tokens++;
   }
 }

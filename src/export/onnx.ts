@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { noAdapters } from '../adapters/plan.js';
+import { writeSentenceFolder } from '../artifacts/sentenceFolder.js';
 import { makeFolders } from '../files/atomic.js';
+import type { Pooling } from '../models/pooling.js';
 import { silent } from '../reporter.js';
 import { outputsAre } from '../tasks/kinds/savedLabels.js';
 import type { ExportedFile, ExportFormat } from './format.js';
@@ -17,6 +19,9 @@ import { withFile } from './onnx/withFile.js';
 
 /** Widths of weights, by the names that transformers.js has for them. */
 const precisions = { fp32, fp16, q8, q4 } as const satisfies Readonly<Record<string, Precision>>;
+
+/** What transformers.js calls them. */
+const poolingNames: Readonly<Record<Pooling, string>> = { mean: 'mean', cls: 'cls', lasttoken: 'last_token' };
 
 /** ONNX, as transformers.js lays a model out: a browser or Node runs it without Python. */
 export const onnx: ExportFormat = {
@@ -48,8 +53,14 @@ export const onnx: ExportFormat = {
     const are = outputsAre({ config, folder: model.checkpoint.folder });
     const isSequence = model.taskType === 'SEQ_CLS';
     const isScored = isSequence && (are === 'scores' || (model.numLabels === 1 && are !== 'anyLabels'));
+    const { vectors } = model;
     const isPair = isSequence && task?.columns.pair !== undefined;
     return [
+      ...(vectors === undefined
+        ? []
+        : [
+            `The vectors are those of pipeline('feature-extraction') with { pooling: '${poolingNames[vectors.pooling]}', normalize: ${vectors.normalize} }.`,
+          ]),
       ...(isScored
         ? [
             "The pipeline 'text-classification' makes probabilities of scores, 1 of a single one: call the model and read its logits.",
@@ -86,6 +97,7 @@ export const onnx: ExportFormat = {
       graph.inputs.map(({ name }) => name),
     );
     await writeGenerationConfig(source, folder);
+    if (source.task !== undefined) await writeSentenceFolder(folder, source.opened.model, source.task);
     return files.map(({ external: _, ...file }) => file);
   },
 

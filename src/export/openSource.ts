@@ -26,10 +26,9 @@ export async function openLearned(options: AdapterOptions): Promise<{ learned: L
     );
   }
   const config = headedConfig(opened.model, task);
-  return {
-    learned,
-    source: { name, baseModel: loaded.baseModel, opened, plan, parameters, task, outputs: 'logits', config },
-  };
+  // Clients make vectors of the states themselves, as transformers.js and sentence-transformers do.
+  const outputs = opened.model.vectors === undefined ? 'logits' : 'states';
+  return { learned, source: { name, baseModel: loaded.baseModel, opened, plan, parameters, task, outputs, config } };
 }
 
 /**

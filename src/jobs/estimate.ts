@@ -5,6 +5,7 @@ import { placeAdapter } from '../artifacts/adapterFolder.js';
 import { elementCount } from '../checkpoint/dtype.js';
 import type { Example } from '../data/types.js';
 import type { EncodedExample } from '../engine/batch.js';
+import { tokensOf } from '../engine/batching.js';
 import { BatchStream } from '../engine/batchStream.js';
 import { frozenLayers } from '../engine/frozenPrefix.js';
 import { countLabelled } from '../engine/labels.js';
@@ -138,7 +139,7 @@ function graphsOf(
   { optimisation, run }: Pick<TrainConfig, 'optimisation' | 'run'>,
 ) {
   const { model } = opened;
-  const objective = task.kind.objective();
+  const objective = task.kind.objective(undefined, task);
   const { largest, stepsPerEpoch } = new BatchStream(train.encoded, {
     batchSize: optimisation.batchSize,
     seed: run.seed,
@@ -164,7 +165,7 @@ function graphsOf(
       dropoutRate: dropoutRateOf(optimisation),
       gradientCheckpointing: optimisation.gradientCheckpointing,
       prefix,
-      largestBatch: { batch, seq: largest.seq },
+      largestBatch: { batch, seq: largest.seq, examples: Math.ceil(largest.examples / parts) },
       rows: labelled === 0 ? undefined : batch * labelled,
     });
     if (prefix === undefined) return { memory: step, trainable: countParameters(parameters) };
@@ -186,5 +187,5 @@ function emptyOf(shape: readonly number[]): Float32Array {
 /** Objects of an example, its text and its tokens. */
 function exampleBytes(examples: readonly Example[], encoded: readonly EncodedExample[]): number {
   const texts = examples.reduce((sum, { text, pair = '' }) => sum + 300 + 2 * (text.length + pair.length), 0);
-  return encoded.reduce((sum, { inputIds }) => sum + 400 + 8 * inputIds.length, texts);
+  return encoded.reduce((sum, one) => sum + 400 * (1 + (one.further?.length ?? 0)) + 8 * tokensOf([one]), texts);
 }

@@ -9,6 +9,7 @@ import { writeChatTemplate } from '../artifacts/chatTemplate.js';
 import { derivedCard } from '../artifacts/derivedCard.js';
 import { headedConfig } from '../artifacts/headedConfig.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
+import { writeSentenceFolder } from '../artifacts/sentenceFolder.js';
 import { type FloatType, floatTypeOf, roundedTo, storedTypes } from '../checkpoint/floatTypes.js';
 import { readTensor } from '../checkpoint/safetensors.js';
 import { type WritableTensor, writeSafetensors } from '../checkpoint/safetensors-write.js';
@@ -98,6 +99,14 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
       compute: async () => inRange(name, data ?? (await readTensor(stored)), dtype),
     };
   });
+  // What no graph reads is as it was, in the type of the rest.
+  for (const [name, inFile] of model.unread) {
+    const stored = model.checkpoint.tensors.get(inFile)!;
+    const compute = async () => inRange(name, await readTensor(stored), dtype);
+    tensors.push(
+      stored.dtype === storedTypes[dtype] ? { ...stored, name } : { name, shape: stored.shape, as: dtype, compute },
+    );
+  }
   for (const { name } of model.head) {
     const { shape, values } = byName.get(name)!;
     tensors.push({ name, shape, as: dtype, compute: async () => inRange(name, values, dtype) });
@@ -110,6 +119,7 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   // Where a text ends and how it is drawn is the base's: `save_pretrained` writes it too.
   const generation = join(checkpoint.folder, GENERATION_FILE);
   await copyInto(folder, [...tokenizer.files, ...(existsSync(generation) ? [generation] : [])]);
+  await writeSentenceFolder(folder, model, loaded.task);
   await writeChatTemplate(folder, loaded.task, tokenizer);
   await writeFileAtomic(
     join(folder, MODEL_CARD_FILE),

@@ -36,11 +36,12 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
   if ('text' in input) {
     const { columns } = task;
     const { text, pair } = input;
-    if (pair === undefined && columns.pair !== undefined) {
+    if (pair === undefined && columns.pair !== undefined && !task.kind.answersSingleTexts) {
       const what = isUnknown(task) ? 'This head' : `Task ${task.name}`;
       throw usageError(`${what} is about pairs of texts; give the second ("${columns.pair}") with --pair.`);
     }
-    if (pair !== undefined && columns.pair === undefined && !isUnknown(task)) {
+    const takesPairs = columns.pair !== undefined && !task.kind.answersSingleTexts;
+    if (pair !== undefined && !takesPairs && !isUnknown(task)) {
       throw usageError(`Task ${task.name} is about single texts; leave --pair out.`);
     }
     const single = { ...task, columns: { text: columns.text, label: columns.label } };
@@ -53,7 +54,8 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
   // Where nobody says how columns are called, a file may have a second text, too.
   const columns = isUnknown(task) ? usualColumns(read, {}, task.kind) : task.columns;
   const table = inColumns(read, columns);
-  for (const column of columns.pair === undefined ? [columns.text] : [columns.text, columns.pair]) {
+  const isSingle = columns.pair === undefined || task.kind.answersSingleTexts === true;
+  for (const column of isSingle ? [columns.text] : [columns.text, columns.pair!]) {
     if (table.columns.includes(column)) continue;
     const found = table.columns.length === 0 ? 'no rows' : `only ${quoted(table.columns)}`;
     const read = isUnknown(task) ? 'the text is read from a column' : 'the adapter was trained on a column';
@@ -79,7 +81,7 @@ export function warnOfEmpty(examples: readonly Example[], { warn }: Pick<Reporte
 export function inputExample(input: PredictionInput, i: number, task: TaskFile): Example {
   const { name, columns } = task;
   const { text, pair } = typeof input === 'string' ? { text: input } : input;
-  const isPair = columns.pair !== undefined;
+  const isPair = columns.pair !== undefined && !task.kind.answersSingleTexts;
   if (!isUnknown(task) && isPair !== (pair !== undefined)) {
     const what = isPair ? `pairs of texts ("${columns.pair}"), and it has no pair` : 'single texts, and it has a pair';
     throw usageError(`Input ${i + 1}: the task ${name} is about ${what}.`);

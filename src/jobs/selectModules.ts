@@ -60,7 +60,7 @@ export async function selectModules(
     throw new DiffoError(`${task.name}: ${train.length} training examples cannot be halved to select modules on.`);
   }
   const { keep, budget, share } = config.selection;
-  const objective = task.kind.objective();
+  const objective = task.kind.objective(undefined, task);
   const plainAllowance = allowanceOf(model, config);
   const pricing = pricingIn(model, objective, halves.train, plainAllowance, config);
   const allowance = {

@@ -1,10 +1,12 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { methodOf, placeAdapter } from '../artifacts/adapterFolder.js';
 import { secondsSince } from '../artifacts/runRecord.js';
+import { stepsPerEpochOf } from '../engine/batchStream.js';
 import { exampleLosses, meanLoss, type WeightedLoss } from '../engine/exampleLosses.js';
 import type { Objective } from '../engine/objective.js';
 import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
+import { usageError } from '../errors.js';
 import type { Scores } from '../metrics/scores.js';
 import type { Model } from '../models/model.js';
 import { type Reporter, silent } from '../reporter.js';
@@ -63,8 +65,13 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const { optimisation, run } = config;
   const { labelSmoothing, classWeights } = optimisation;
   const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
-  const objective = task.kind.objective(changes);
+  const objective = task.kind.objective(changes, task);
   refusePaddedLoss(optimisation, objective);
+  if (workspace.validation !== undefined && objective.parts === 'never') {
+    throw usageError(
+      'validationLoss is that of each example by itself, and in the loss of this task examples stand in each other’s. Leave it out.',
+    );
+  }
   // Before anything is trained: what is wrong with the rows to be scored should not have to wait for the end.
   const encoded = await workspace.scorer();
   const heldOut = await workspace.validation?.();
@@ -104,7 +111,10 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
     reporter,
   });
   const trainingStarted = performance.now();
-  const totalSteps = trainingSteps(optimisation, Math.ceil(train.encoded.length / optimisation.batchSize));
+  const totalSteps = trainingSteps(
+    optimisation,
+    stepsPerEpochOf(train.encoded, { batchSize: optimisation.batchSize, seed: run.seed }),
+  );
   const { threads } = run;
   const { nullScoreDiffThreshold } = config.data;
   const scorer = openedOnce(encoded, { opened, plan, parameters }, threads);

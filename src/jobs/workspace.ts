@@ -15,6 +15,7 @@ import {
   countsOf,
   type EncodedSplit,
   encodeUsed,
+  headOf,
   holdOutSplit,
   loadSplit,
   outputsOf,
@@ -86,8 +87,7 @@ export async function workspaceOf(
     method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
   const task = { ...described, ...(await described.kind.factsOfRun?.(data, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
-  const { taskType } = task.kind;
-  const whole = withHead(await load(), { taskType, numLabels: outputsOf(task), head }, reporter);
+  const whole = withHead(await load(), headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
   const { train, dev, validation } = usedOf(trainSplit, devSplit, config);

@@ -114,3 +114,21 @@ function mean(values: ArrayLike<number>): number {
   for (let i = 0; i < values.length; i++) sum += values[i]!;
   return sum / values.length;
 }
+
+/**
+ * Σ (Rₙ − Rₙ₋₁) Pₙ over the thresholds that the scores make, as scikit-learn's `average_precision_score`; rows of one score
+ * are taken together.
+ * @param expected 1 for what belongs together, else 0
+ */
+export function averagePrecision(scores: ArrayLike<number>, expected: ArrayLike<number>): number {
+  const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
+  const all = order.filter((i) => expected[i] === 1).length;
+  let [found, before, sum] = [0, 0, 0];
+  for (const [rank, i] of order.entries()) {
+    if (expected[i] === 1) found++;
+    if (scores[order[rank + 1] ?? -1] === scores[i]) continue;
+    sum += ((found - before) * found) / (rank + 1);
+    before = found;
+  }
+  return sum / all;
+}

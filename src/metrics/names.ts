@@ -1,4 +1,4 @@
-import { accuracy, f1, matthews, pearson, spearman } from './metrics.js';
+import { accuracy, averagePrecision, f1, matthews, pearson, spearman } from './metrics.js';
 import { bleuScore } from './text/bleu.js';
 import { nistScore } from './text/nist.js';
 
@@ -22,7 +22,8 @@ interface Metric {
  * `log_likelihood` is the mean of a reference's tokens, `loss` the
  * same with the other sign. `precision`, `recall` and `f1` of entities are of whole entities,
  * `accuracy` there of tokens; `micro_f1` counts all labels of all examples together, `macro_f1` is the mean over labels,
- * `subset_accuracy` the share of examples with every label right.
+ * `subset_accuracy` the share of examples with every label right. Those with `_at_` are means over queries, of what each finds
+ * (src/metrics/ranking.ts); `average_precision` is of scores of pairs, of which some belong together.
  */
 const table = {
   matthews: { better: 'higher', ofRows: matthews, ofConstants: '0 by convention' },
@@ -49,6 +50,13 @@ const table = {
   rouge_l: { better: 'higher' },
   log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
   loss: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => -sum! / tokens! },
+  ndcg_at_10: { better: 'higher' },
+  mrr_at_10: { better: 'higher' },
+  recall_at_1: { better: 'higher' },
+  recall_at_5: { better: 'higher' },
+  recall_at_10: { better: 'higher' },
+  map_at_100: { better: 'higher' },
+  average_precision: { better: 'higher', ofRows: averagePrecision, ofConstants: 'not defined' },
   perplexity: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => Math.exp(-sum! / tokens!) },
 } as const satisfies Readonly<Record<string, Metric>>;
 

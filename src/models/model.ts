@@ -3,6 +3,7 @@ import type { Tensor } from '../graph/index.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
 import type { Bindings, SessionOptions } from '../runtime/session.js';
 import type { ConfigKeys } from './keys/configKeys.js';
+import type { VectorOptions } from './pooling.js';
 import type { ExpectedTensor, Spellings } from './weights.js';
 
 /** The `layer` of a module that stands in none. */
@@ -36,11 +37,11 @@ export const projections = ['query', 'key', 'value', 'queryKeyValue'] as const;
 export type Projection = (typeof projections)[number];
 
 /** What the outputs of a model mean, as PEFT names it. */
-export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM'] as const;
+export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM', 'FEATURE_EXTRACTION'] as const;
 export type TaskType = (typeof taskTypes)[number];
 
-/** What a row of a model's outputs is of: a whole sequence, each token, or the token that comes next. */
-export type OutputsOf = 'sequence' | 'token' | 'nextToken';
+/** What a row of a model's outputs is: of a whole sequence, of each token, of the token that comes next, or a text's vector. */
+export type OutputsOf = 'sequence' | 'token' | 'nextToken' | 'vector';
 
 /** A tensor that fine-tuning creates or replaces: part of the head. */
 export interface HeadTensor {
@@ -202,7 +203,8 @@ export interface Architecture {
   readonly padTokenId: number;
   /** How many token types (segments) it tells apart; undefined where it reads none. */
   readonly tokenTypes?: number;
-  readonly heads: Partial<Record<TaskType, (numLabels: number) => Head>>;
+  /** All but that of vectors, which needs the states alone. */
+  readonly heads: Partial<Record<Exclude<TaskType, 'FEATURE_EXTRACTION'>, (numLabels: number) => Head>>;
   /** See {@link Model.states}. */
   states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** transformers' class name of the model without a head: encoders only. */
@@ -216,7 +218,7 @@ export interface Model {
   readonly checkpoint: Checkpoint;
   readonly taskType: TaskType;
   readonly outputsOf: OutputsOf;
-  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM. */
+  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM, the width of the states for vectors. */
   readonly numLabels: number;
   readonly layers: number;
   /** Column names of the Differential Adaptation Matrix, in the order of computation. */
@@ -243,13 +245,17 @@ export interface Model {
   readonly tied: ReadonlyMap<string, string>;
   /** Those of them that are a norm's, in the same order. */
   readonly norms: readonly string[];
+  /** Tensors that no graph reads and transformers' class has all the same, as saved, with the file's tensor for each. */
+  readonly unread: ReadonlyMap<string, string>;
+  /** How texts become vectors, where that is what it gives. */
+  readonly vectors?: VectorOptions | undefined;
   /** Tensors of the file that the model has no use for (other heads). */
   readonly unused: readonly string[];
   /** Class name for `architectures` in a config written by merge. */
   readonly architecture: string;
   /**
    * SEQ_CLS: [batch, numLabels]. TOKEN_CLS and QUESTION_ANS (start and end): [batch*seq, numLabels]. CAUSAL_LM: next
-   * token [rows, vocab], rows being batch*seq where none are named.
+   * token [rows, vocab], rows being batch*seq where none are named. FEATURE_EXTRACTION: a vector a text [batch, hidden].
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** What the last layer gives for every token, its norm applied: [batch*seq, hidden]. */
@@ -271,6 +277,8 @@ export interface ModelOptions {
   readonly taskType?: TaskType;
   /** Outputs of the head (SEQ_CLS with 1 = regression). QUESTION_ANS has 2 and CAUSAL_LM the vocabulary, whatever is said. */
   readonly numLabels: number;
+  /** FEATURE_EXTRACTION: how states become vectors; default: as the model's folder says, else their mean, of length 1. */
+  readonly vectors?: { readonly [Key in keyof VectorOptions]?: VectorOptions[Key] | undefined } | undefined;
   /** Default `classifier`. A part that the checkpoint lacks is made and trained, but for `none`, where it is an error. */
   readonly head?: HeadPart;
 }

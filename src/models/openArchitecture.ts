@@ -12,14 +12,18 @@ import type {
   OutputsOf,
   TaskType,
 } from './model.js';
+import { hiddenSizeOf, vectorHead, withoutPrefix } from './vectorHead.js';
 import { findTensor, matchTensors } from './weights.js';
 
 /** What the heads of each type give: rows of outputs, and how many a row has where that is not as it is asked for. */
-const headTypes: Readonly<Record<TaskType, { readonly of: OutputsOf; readonly outputs?: number | 'vocabulary' }>> = {
+const headTypes: Readonly<
+  Record<TaskType, { readonly of: OutputsOf; readonly outputs?: number | 'vocabulary' | 'hidden' }>
+> = {
   SEQ_CLS: { of: 'sequence' },
   TOKEN_CLS: { of: 'token' },
   QUESTION_ANS: { of: 'token', outputs: 2 },
   CAUSAL_LM: { of: 'nextToken', outputs: 'vocabulary' },
+  FEATURE_EXTRACTION: { of: 'vector', outputs: 'hidden' },
 };
 
 /**
@@ -29,20 +33,27 @@ const headTypes: Readonly<Record<TaskType, { readonly of: OutputsOf; readonly ou
  */
 export function openArchitecture(family: Family, checkpoint: Checkpoint, options: ModelOptions): Model {
   const { taskType = 'SEQ_CLS', head: part = 'classifier' } = options;
-  const architecture = family.describe(checkpoint);
+  const described = family.describe(checkpoint);
+  const { pooling = 'mean', normalize = true } = options.vectors ?? {};
+  const vectors = taskType === 'FEATURE_EXTRACTION' ? { pooling, normalize } : undefined;
+  const bare = vectors === undefined ? undefined : withoutPrefix(described);
+  const architecture = bare ?? described;
   const { adaptable, tensors, layers, maxLength, padTokenId, vocabSize, cached, isBuffer = () => false } = architecture;
-  const makeHead = architecture.heads[taskType];
-  if (makeHead === undefined) {
-    const known = Object.keys(architecture.heads).join(', ');
-    throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.`);
-  }
   const { of: outputsOf, outputs = options.numLabels } = headTypes[taskType];
-  const numLabels = outputs === 'vocabulary' ? vocabSize : outputs;
-  const head = makeHead(numLabels);
+  const numLabels = outputs === 'vocabulary' ? vocabSize : outputs === 'hidden' ? hiddenSizeOf(architecture) : outputs;
+  const head =
+    vectors === undefined
+      ? headOf(family, checkpoint, described, taskType, numLabels)
+      : vectorHead(architecture, vectors);
   const { trained, frozen, modules, part: trainedPart } = splitHead(head, part, architecture, checkpoint);
   const backbone = matchTensors(checkpoint, [...tensors, ...frozen], architecture.spellings);
   const tied = head.tied ?? new Map<string, string>();
-  const used = new Set([...backbone.values(), ...trained.flatMap(({ stored }) => (stored ? [stored.name] : []))]);
+  const unread = bare === undefined ? new Map<string, string>() : unreadIn(checkpoint, described, bare);
+  const used = new Set([
+    ...backbone.values(),
+    ...unread.values(),
+    ...trained.flatMap(({ stored }) => (stored ? [stored.name] : [])),
+  ]);
   return {
     family: family.name,
     checkpoint,
@@ -67,6 +78,8 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     backbone,
     tied,
     norms: tensors.flatMap(({ name, isNorm }) => (isNorm === true ? [name] : [])),
+    unread,
+    vectors,
     unused: [...checkpoint.tensors.keys()].filter((name) => !used.has(name) && !isBuffer(name)),
     architecture: head.architecture,
     logits: (inputs, hooks) => head.logits(inputs, hooks),
@@ -74,6 +87,39 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
     encoder: architecture.encoder,
     cached: outputsOf === 'nextToken' ? cached : undefined,
   };
+}
+
+function headOf(
+  family: Family,
+  checkpoint: Checkpoint,
+  { heads }: Architecture,
+  taskType: TaskType,
+  numLabels: number,
+): Head {
+  const makeHead = taskType === 'FEATURE_EXTRACTION' ? undefined : heads[taskType];
+  if (makeHead !== undefined) return makeHead(numLabels);
+  const known = Object.keys(heads).join(', ');
+  throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.`);
+}
+
+/** A pooler that the checkpoint was pretrained with: no vector is made with it, and transformers' class without a head has it. */
+function unreadIn(
+  checkpoint: Checkpoint,
+  described: Architecture,
+  architecture: Architecture & { readonly prefix: string },
+): Map<string, string> {
+  const { prefix, spellings } = architecture;
+  const modules = described.heads.SEQ_CLS?.(1).modules ?? [];
+  const inBackbone = modules.filter(({ role, path }) => role === 'pooler' && prefix !== '' && path.startsWith(prefix));
+  return new Map(
+    inBackbone.flatMap(({ tensors }) =>
+      tensors.flatMap(({ name }) => {
+        const bare = name.slice(prefix.length);
+        const stored = findTensor(checkpoint, bare, spellings);
+        return stored === undefined ? [] : [[bare, stored.name] as const];
+      }),
+    ),
+  );
 }
 
 /** What of a head is trained and what stays as the checkpoint has it. */

@@ -4,7 +4,7 @@ import type { EncodedExample } from '../engine/batch.js';
 import { tokensOf } from '../engine/batching.js';
 import { gradientGraph } from '../engine/gradientStep.js';
 import { countLabelled } from '../engine/labels.js';
-import type { Objective } from '../engine/objective.js';
+import { type Objective, textSizes } from '../engine/objective.js';
 import { parameter } from '../engine/parameters.js';
 import { peakOfResults, type Sizes } from '../graph/liveness.js';
 import { operationsOf } from '../graph/operations.js';
@@ -34,12 +34,14 @@ export interface CountedStep {
   readonly sizes: Sizes;
 }
 
-/** A batch as it is on average: so many examples of the mean length. */
+/** A batch as it is on average: so many examples, their texts of the mean length. */
 export function meanSizes(examples: readonly EncodedExample[], batchSize: number): Sizes {
-  const batch = Math.min(batchSize, examples.length);
-  const seq = Math.max(1, Math.round(tokensOf(examples) / examples.length));
+  const used = Math.min(batchSize, examples.length);
+  const texts = 1 + (examples[0]?.further?.length ?? 0);
+  const seq = Math.max(1, Math.round(tokensOf(examples) / (texts * examples.length)));
   const labelled = examples.reduce((sum, { tokenLabels }) => sum + countLabelled(tokenLabels), 0);
-  return { batch, seq, rows: Math.max(1, Math.round((batch * labelled) / examples.length)) };
+  const rows = Math.max(1, Math.round((used * labelled) / examples.length));
+  return { batch: used * texts, seq, rows, ...textSizes(used * texts, used) };
 }
 
 /** What a step costs, counted from its graph as it is emitted, with adapters on the modules that `isAdapted` picks. */

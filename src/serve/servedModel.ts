@@ -133,8 +133,11 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
   };
 
   const openEmbedding = async (): Promise<Embedding> => {
-    const { pooling, maxLength } = await sentenceSettings(options.folder);
-    const embedder = keep(await openEmbedder(model, { plan, parameters, threads, pooling }));
+    const { vectors, maxLength } =
+      model.vectors === undefined || answers === undefined
+        ? await sentenceSettings(options.folder)
+        : { vectors: model.vectors, maxLength: answers.maxLength };
+    const embedder = keep(await openEmbedder(model, { plan, parameters, threads, vectors }));
     const longest = longestOf(model, tokenizer);
     return {
       maxLength: Math.min(longest, maxLength ?? longest),

@@ -93,9 +93,9 @@ export function taskOfTables(
   const table = told(given);
   for (const [role, column] of Object.entries(columns)) requireColumn(table, column, role);
   const labels = kind.labelsIn === undefined ? [] : (terms.labels ?? kind.labelsIn(table, columns));
-  const shape: TaskShape = { name, kind, labels, columns };
-  const metrics = metricsOf(kind, columns, terms.metrics);
-  const facts = kind.factsOf?.(terms) ?? {};
+  const facts = kind.factsOf?.(terms, table, columns) ?? {};
+  const shape: TaskShape = { name, kind, labels, columns, ...facts };
+  const metrics = metricsOf(kind, columns, terms.metrics, facts);
   const { generation } = facts;
   const examplesOf = (table: Table) => {
     const examples = tableToExamples(table, shape);
@@ -131,7 +131,6 @@ export function taskOfTables(
   return {
     ...shape,
     metrics,
-    ...facts,
     ...(kind.maxLength === undefined ? {} : { maxLength: kind.maxLength }),
     splits: [...splits.keys()],
     load: async (split) => loaded(splits, split, name),

@@ -1,6 +1,6 @@
 import { DiffoError } from '../errors.js';
 import type { MetricName } from '../metrics/names.js';
-import type { Kind } from './kinds/kind.js';
+import type { Kind, KindFacts } from './kinds/kind.js';
 import type { Columns } from './task.js';
 
 /**
@@ -11,8 +11,9 @@ export function metricsOf(
   kind: Kind,
   columns: Columns,
   named: readonly MetricName[] | undefined,
+  task?: KindFacts,
 ): readonly MetricName[] {
-  const { usual, further = [], of = kind.name } = kind.metrics(columns);
+  const { usual, further = [], of = kind.name } = kind.metrics(columns, task);
   const fitting = [...usual, ...further];
   const unfit = named?.find((metric) => !fitting.includes(metric));
   if (unfit === undefined) return named ?? usual;

@@ -37,8 +37,8 @@ export function tableToExamples(table: Table, task: TaskShape, columns: Columns 
 export function textsOfRow({ text, pair }: Columns, row: Row, where: string): Example {
   return {
     id: String(row.line),
-    text: textOf(row, text, where),
-    ...(pair === undefined ? {} : { pair: textOf(row, pair, where) }),
+    text: requireText(row, text, where),
+    ...(pair === undefined ? {} : { pair: requireText(row, pair, where) }),
   };
 }
 
@@ -107,7 +107,8 @@ export function labelIndex(cell: unknown, { name: task, labels }: Pick<TaskShape
   );
 }
 
-function textOf(row: Row, column: string, where: string): string {
+/** The text of a cell. @throws DiffoError that names the row where it holds none */
+export function requireText(row: Row, column: string, where: string): string {
   const value = cellOf(row, column);
   if (typeof value === 'string') return value;
   if (['number', 'bigint', 'boolean'].includes(typeof value)) return String(value);

@@ -3,10 +3,10 @@ import type { Example, Split, SplitName } from '../data/types.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { OpenedModel } from '../models/loading/openedModel.js';
-import type { Model } from '../models/model.js';
+import type { HeadPart, Model, ModelOptions } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Tokenizer } from '../tokenize/index.js';
-import type { EncodeOptions, Scorer, TaskAsked } from './kinds/kind.js';
+import type { EncodeOptions, KindFacts, Scorer, TaskAsked } from './kinds/kind.js';
 import { isUnknown, type LearnedTask, type Task } from './task.js';
 
 /** Longest sequence of a run and a task that do not say. */
@@ -131,6 +131,11 @@ export async function encodeUsed(
 
 /** Outputs of the head that a task needs. */
 export const outputsOf = (task: Pick<Task, 'kind' | 'labels'>) => task.kind.outputs(task);
+
+/** The head that a task needs. @param part what of it is trained */
+export function headOf(task: Pick<Task, 'kind' | 'labels'> & KindFacts, part: HeadPart): ModelOptions {
+  return { taskType: task.kind.taskType, numLabels: outputsOf(task), head: part, vectors: task.vectors };
+}
 
 /**
  * The longest sequence of a run: as it says, else the task's, else what most training sequences need where the kind can tell, and 128 at

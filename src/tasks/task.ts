@@ -58,4 +58,4 @@ export function isUnknown({ foreign }: Pick<LearnedTask, 'foreign'>): boolean {
 }
 
 /** What of a task is needed to read a row: enough to predict where no data is at hand. */
-export type TaskShape = Pick<Task, 'name' | 'kind' | 'labels' | 'columns'>;
+export type TaskShape = Pick<Task, 'name' | 'kind' | 'labels' | 'columns'> & KindFacts;

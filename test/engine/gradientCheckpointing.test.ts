@@ -22,14 +22,17 @@ const families = readdirSync(oraclePath('families'))
   .filter((name) => nightly || !name.includes('-') || name === 'deberta-v3')
   .sort();
 
-const kinds: Readonly<Record<TaskType, ObjectiveName>> = {
+/** Heads with tensors of their own. */
+type HeadType = Exclude<TaskType, 'FEATURE_EXTRACTION'>;
+
+const kinds: Readonly<Record<HeadType, ObjectiveName>> = {
   SEQ_CLS: 'classification',
   TOKEN_CLS: 'tokens',
   QUESTION_ANS: 'span',
   CAUSAL_LM: 'language',
 };
 
-async function open(family: string, taskType: TaskType): Promise<Model> {
+async function open(family: string, taskType: HeadType): Promise<Model> {
   return openModel(await openCheckpoint(oraclePath('families', family)), { taskType, numLabels: 3 });
 }
 
@@ -60,7 +63,7 @@ function batchFor({ numLabels, vocabSize, taskType }: Model): Batch {
     TOKEN_CLS: { data: integers(count, numLabels), shape: [count] },
     QUESTION_ANS: { data: spans, shape: [batchSize, 2, sequenceLength] },
     CAUSAL_LM: { data: integers(5, vocabSize), shape: [5], rows: BigInt64Array.of(1n, 3n, 5n, 8n, 10n) },
-  }[taskType];
+  }[taskType as HeadType];
   return {
     batchSize,
     sequenceLength,
@@ -76,7 +79,7 @@ type Step = Pick<GradientStepOptions, 'plan' | 'parameters' | 'gates'>;
 
 async function gradientsOf(model: Model, options: Step, on: boolean) {
   const step = await openGradientStep(model, {
-    objective: objectives[kinds[model.taskType]],
+    objective: objectives[kinds[model.taskType as HeadType]],
     wrt: trainedOf(options.parameters),
     dropoutSeed: 1,
     dropoutRate: 0.2,

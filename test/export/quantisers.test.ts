@@ -1,10 +1,18 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { writeModel } from '../../src/export/onnx/file.js';
 import { quantizeBlocks } from '../../src/export/onnx/q4.js';
-import { quantizeChannels } from '../../src/export/onnx/q8.js';
+import { q8, quantizeChannels } from '../../src/export/onnx/q8.js';
 import { randomStream } from '../../src/random.js';
+import { openModelFile } from '../../src/runtime/session.js';
 
-const normal = (length: number) => {
-  const stream = randomStream(0, 'weights');
+const folder = mkdtempSync(join(tmpdir(), 'diffora-quantisers-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const normal = (length: number, name = 'weights') => {
+  const stream = randomStream(0, name);
   return Float32Array.from({ length }, () => stream.normal());
 };
 
@@ -23,6 +31,47 @@ describe('8 bits', () => {
         expect(Math.abs(back - channel[i]!)).toBeLessThanOrEqual(scales[row]! / 2 + 1e-6);
       }
     }
+  });
+});
+
+describe('products in 8 bits', () => {
+  it('have a scale for each row: one that is a thousand times as large takes no bits from the others', async () => {
+    const [inFeatures, outFeatures] = [64, 8];
+    const weight = normal(inFeatures * outFeatures);
+    const node = { opType: 'Gemm', domain: '', inputs: ['x', 'w'], outputs: ['y'], attributes: { transB: { int: 1 } } };
+    const graph = {
+      nodes: [node],
+      inputs: [{ name: 'x', dtype: 'float32', shape: ['rows', inFeatures] }],
+      outputs: [{ name: 'y', dtype: 'float32', shape: ['rows', outFeatures] }],
+      initializers: [],
+      weights: [{ name: 'w', shape: [outFeatures, inFeatures], read: async () => weight }],
+    } as const;
+    const path = join(folder, 'rows.onnx');
+    await writeModel(path, q8.apply(graph, new Set()));
+    const session = await openModelFile(path, { threads: 1 });
+    const rows = Array.from({ length: 3 }, (_, row) => normal(inFeatures, `row ${row}`));
+    rows[1]!.fill(0);
+    const run = async (given: readonly Float32Array[]) => {
+      const data = Float32Array.from(given.flatMap((row) => Array.from(row)));
+      const { y } = await session.run({ x: { data, shape: [given.length, inFeatures] } });
+      return given.map((_, row) =>
+        Array.from(y!.data as Float32Array).slice(row * outFeatures, (row + 1) * outFeatures),
+      );
+    };
+    const found = await run(rows);
+    for (const [i, row] of rows.entries()) {
+      const norm = Math.hypot(...row);
+      for (let out = 0; out < outFeatures; out++) {
+        const channel = weight.subarray(out * inFeatures, (out + 1) * inFeatures);
+        const exact = row.reduce((sum, value, k) => sum + value * channel[k]!, 0);
+        // Errors of a hundredth of a number each, which are as likely up as down.
+        expect(Math.abs(found[i]![out]! - exact)).toBeLessThanOrEqual(0.03 * norm);
+      }
+    }
+    expect(found[1]).toEqual(new Array(outFeatures).fill(0));
+    const beside = await run([rows[0]!.map((value) => 1000 * value), rows[2]!]);
+    expect(beside[1]).toEqual(found[2]);
+    await session.release();
   });
 });
 

@@ -6,27 +6,61 @@ import { bytesOf, type Rewriting, readByTwo } from './rewriting.js';
 /** What stands for 0. Weights are unsigned: signed ones overflow in the 16-bit sums of processors without VNNI. */
 const zeroPoint = 128;
 const largest = 127;
+/** Divides a row of zeros; below it a row is nothing. */
+const leastRow = 1e-30;
+
+/** Names of what all products share. */
+const shared = { zero: 'q8.zero', unit: 'q8.unit', least: 'q8.least_row' } as const;
 
 /**
- * Dynamic quantisation to 8 bits: weights by output channel, symmetric; activations by tensor when the graph runs. Plain
- * ONNX operators (DynamicQuantizeLinear, MatMulInteger), in the form that runtimes fuse.
+ * Quantisation to 8 bits: weights by output channel, activations by token when the graph runs, both symmetric. Plain ONNX
+ * operators (QuantizeLinear, MatMulInteger).
+ *
+ * A scale for each token and not one for the tensor, as DynamicQuantizeLinear has it: the first token of a decoder's text has
+ * states a thousand times as large as those of the others (Sun et al., arXiv 2402.17762), which one scale would leave no bits
+ * for. And what a text gives depends on nothing else in its batch.
  */
 export const q8: Precision = {
   suffix: '_quantized',
   apply(graph, wide) {
-    const activations = new Map<string, readonly string[]>();
+    const activations = new Map<string, QuantizedRows>();
     return quantizedGraph(graph, wide, (rewriting, x, matrix, first) => {
-      const [quantized, scale, zero] = activations.get(x) ?? rewriting.node('DynamicQuantizeLinear', [x], { count: 3 });
-      activations.set(x, [quantized!, scale!, zero!]);
+      if (activations.size === 0) addShared(rewriting);
+      const { values, scales } = activations.get(x) ?? quantizedRows(rewriting, x);
+      activations.set(x, { values, scales });
       if (first) addMatrix(rewriting, matrix);
       const { name } = matrix;
-      const product = rewriting.node('MatMulInteger', [quantized!, `${name}.q8`, zero!, `${name}.q8_zero`]);
-      const wide = rewriting.node('Cast', product, { attributes: { to: { int: onnxTypes.float32 } } })[0]!;
-      const factor = rewriting.node('Mul', [scale!, `${name}.q8_scale`])[0]!;
-      return rewriting.node('Mul', [wide, factor])[0]!;
+      const product = rewriting.node('MatMulInteger', [values, `${name}.q8`, shared.zero, shared.zero]);
+      const sums = rewriting.node('Cast', product, { attributes: { to: { int: onnxTypes.float32 } } })[0]!;
+      const byChannel = rewriting.node('Mul', [sums, `${name}.q8_scale`])[0]!;
+      return rewriting.node('Mul', [byChannel, scales])[0]!;
     });
   },
 };
+
+interface QuantizedRows {
+  /** x / max|x| of each row, in steps of 1/127: unsigned bytes. */
+  readonly values: string;
+  /** max|x| of each row. */
+  readonly scales: string;
+}
+
+function quantizedRows(rewriting: Rewriting, x: string): QuantizedRows {
+  const sizes = rewriting.node('Abs', [x]);
+  const attributes = { axes: { ints: [-1] }, keepdims: { int: 1 } };
+  const most = rewriting.node('ReduceMax', sizes, { attributes })[0]!;
+  const scales = rewriting.node('Max', [most, shared.least])[0]!;
+  const within = rewriting.node('Div', [x, scales])[0]!;
+  return { values: rewriting.node('QuantizeLinear', [within, shared.unit, shared.zero])[0]!, scales };
+}
+
+function addShared(rewriting: Rewriting): void {
+  const float = (name: string, value: number) =>
+    rewriting.initializer({ name, dtype: 'float32', dims: [], data: bytesOf(Float32Array.of(value)) });
+  float(shared.unit, 1 / largest);
+  float(shared.least, leastRow);
+  rewriting.initializer({ name: shared.zero, dtype: 'uint8', dims: [], data: Uint8Array.of(zeroPoint) });
+}
 
 function addMatrix(rewriting: Rewriting, { name, inFeatures, outFeatures, read }: Matrix): void {
   const quantized = readByTwo(async () => quantizeChannels(await read(), inFeatures));
@@ -42,10 +76,10 @@ function addMatrix(rewriting: Rewriting, { name, inFeatures, outFeatures, read }
     dims: [outFeatures],
     data: {
       byteLength: 4 * outFeatures,
-      read: async () => bytesOf((await quantized()).scales),
+      // Activations are in steps of 1/127.
+      read: async () => bytesOf((await quantized()).scales.map((scale) => scale / largest)),
     },
   });
-  rewriting.initializer({ name: `${name}.q8_zero`, dtype: 'uint8', dims: [], data: Uint8Array.of(zeroPoint) });
 }
 
 /**

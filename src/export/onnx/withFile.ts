@@ -1,4 +1,5 @@
 import { type CachedDecoder, decoderNames, type FileProgram, type Model, type ModelFile } from '../../models/model.js';
+import type { VectorOptions } from '../../models/pooling.js';
 import { type HostTensor, host } from '../../runtime/deviceTensor.js';
 import { type Bindings, openModelFile, type Session, type SessionOptions, type Value } from '../../runtime/session.js';
 
@@ -11,13 +12,18 @@ export function withFile(model: Model, path: string): Model {
 type Results = Awaited<ReturnType<Session['run']>>;
 const floats = (results: Results, name: string) => results[name]!.data as Float32Array;
 
-function encoderFile({ taskType, numLabels }: Model, path: string): ModelFile {
+function encoderFile({ taskType, numLabels, vectors }: Model, path: string): ModelFile {
   return {
     async logits(options) {
       const { run, release } = await openModelFile(path, options);
       return {
         async run(feeds) {
           const results = await run(feeds);
+          if (vectors !== undefined) {
+            const mask = (feeds as Readonly<Record<string, Value>>).attention_mask!;
+            const rows = hostVectors(floats(results, 'last_hidden_state'), mask, numLabels, vectors);
+            return { logits: host.tensor(rows, [rows.length / numLabels, numLabels]) };
+          }
           const isSpan = taskType === 'QUESTION_ANS';
           const data = isSpan
             ? paired(floats(results, 'start_logits'), floats(results, 'end_logits'))
@@ -28,6 +34,32 @@ function encoderFile({ taskType, numLabels }: Model, path: string): ModelFile {
       };
     },
   };
+}
+
+/** The vectors that `textVectors` makes in a graph. @param states [batch, seq, width] */
+function hostVectors(
+  states: Float32Array,
+  { data: mask, shape }: Value,
+  width: number,
+  { pooling, normalize }: VectorOptions,
+): Float32Array {
+  const [batch, seq] = shape as [number, number];
+  const all = new Float32Array(batch * width);
+  for (let row = 0; row < batch; row++) {
+    const length = Array.from(mask.subarray(row * seq, (row + 1) * seq), Number).reduce((sum, one) => sum + one, 0);
+    const [first, last] = { mean: [0, length], cls: [0, 1], lasttoken: [length - 1, length] }[pooling] as [
+      number,
+      number,
+    ];
+    const vector = all.subarray(row * width, (row + 1) * width);
+    for (let token = first; token < last; token++) {
+      const at = (row * seq + token) * width;
+      for (let i = 0; i < width; i++) vector[i]! += states[at + i]! / (last - first);
+    }
+    const norm = normalize ? Math.max(Math.hypot(...vector), 1e-12) : 1;
+    for (let i = 0; i < width; i++) vector[i]! /= norm;
+  }
+  return all;
 }
 
 /** Start and end of each token beside each other. */

@@ -3,7 +3,7 @@ import { DiffoError } from '../../errors.js';
 import { type LoadedModel, loadModel } from '../../models/loading/loadModel.js';
 import { withHead } from '../../models/loading/openedModel.js';
 import { type Reporter, silent } from '../../reporter.js';
-import { outputsOf } from '../../tasks/splits.js';
+import { headOf } from '../../tasks/splits.js';
 import type { Task } from '../../tasks/task.js';
 import { readConfiguredDam, refuseTooFew } from '../selectModules.js';
 import { searchedModel } from '../workspace.js';
@@ -48,12 +48,7 @@ async function tooSmallFor(
   task: Task,
 ): Promise<string | undefined> {
   const config = runConfig(compare, name, compared, method, { seed: 1, lr: 1, budget });
-  const numLabels = outputsOf(task);
-  const { model: whole } = withHead(
-    loaded,
-    { taskType: task.kind.taskType, numLabels, head: config.method.head },
-    silent,
-  );
+  const { model: whole } = withHead(loaded, headOf(task, config.method.head), silent);
   const model = searchedModel(whole, config);
   const dam = await readConfiguredDam(model, config.selection);
   try {

@@ -1,4 +1,5 @@
 import type { ResolvedModel } from '../../checkpoint/resolve.js';
+import { readSentenceFiles, type SentenceFiles } from '../../checkpoint/sentenceTransformers.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
 import type { ProgressOptions } from '../../reporter.js';
 import { silent } from '../../reporter.js';
@@ -16,6 +17,8 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
   /** Where it was found. */
   readonly resolved: ResolvedModel;
+  /** What its folder says of how texts become vectors. @internal */
+  readonly sentence?: SentenceFiles | undefined;
 }
 
 /**
@@ -37,5 +40,5 @@ export async function loadModel(name: string, options: ProgressOptions = {}): Pr
   const tokenizer = await loadTokenizer(checkpoint.folder);
   const rows = checkpoint.config.vocab_size;
   const held = typeof rows === 'number' ? withinVocabulary(tokenizer, rows, name) : tokenizer;
-  return { name, checkpoint, tokenizer: held, resolved };
+  return { name, checkpoint, tokenizer: held, resolved, sentence: await readSentenceFiles(resolved.folder) };
 }

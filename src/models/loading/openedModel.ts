@@ -5,6 +5,7 @@ import type { Tokenizer } from '../../tokenize/index.js';
 import type { HeadTensor, Model, ModelOptions } from '../model.js';
 import { openModel } from '../registry.js';
 import { type LoadedModel, loadModel } from './loadModel.js';
+import { vectorOptions } from './vectorOptions.js';
 import { withinTokenTypes } from './withinTokenTypes.js';
 
 /** A model with its tokenizer. */
@@ -26,11 +27,14 @@ export async function openModelByName(
 
 /** A loaded model with a head. @throws DiffoError when it can have none such, or its weights do not fit */
 export function withHead(
-  { name, checkpoint, tokenizer, resolved }: LoadedModel,
-  options: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
+  { name, checkpoint, tokenizer, resolved, sentence }: LoadedModel,
+  given: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
   reporter: Reporter,
 ): OpenedModel {
-  const model = openModel(checkpoint, typeof options === 'function' ? options(checkpoint) : options);
+  const options = typeof given === 'function' ? given(checkpoint) : given;
+  const isVector = options.taskType === 'FEATURE_EXTRACTION';
+  const vectors = isVector ? vectorOptions(name, options.vectors, sentence) : undefined;
+  const model = openModel(checkpoint, { ...options, vectors });
   if (model.unused.length > 0) {
     const shown = model.unused.slice(0, 3).join(', ');
     const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';
@@ -50,8 +54,12 @@ export function withOutputBias(model: Model, start: readonly number[]): Model {
   return { ...model, head: model.head.map((one) => (isBias(one) ? { ...one, start } : one)) };
 }
 
-/** Says which part of the head is made new because the checkpoint has none that fits. */
-export function noteNewHead({ head, checkpoint }: Model, reporter: Reporter): void {
+/** Says which part of the head is made new because the checkpoint has none that fits, and how texts become vectors. */
+export function noteNewHead({ head, checkpoint, vectors }: Model, reporter: Reporter): void {
+  if (vectors !== undefined) {
+    const { pooling, normalize } = vectors;
+    reporter.info(`Vectors of ${checkpoint.name}: pooling ${pooling}${normalize ? ', of length 1' : ''}`);
+  }
   const made = head.filter(({ stored }) => stored === undefined).map(({ name }) => name);
   if (made.length > 0) reporter.info(`The head is new, ${checkpoint.name} has none that fits: ${made.join(', ')}`);
 }

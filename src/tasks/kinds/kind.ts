@@ -8,7 +8,8 @@ import type { Parameter } from '../../engine/parameters.js';
 import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
-import type { TaskType } from '../../models/model.js';
+import type { Model, TaskType } from '../../models/model.js';
+import type { Pooling } from '../../models/pooling.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import type { TrainOn } from '../chat/chatFormat.js';
 import type { OwnKeys } from '../ownKeys.js';
@@ -187,14 +188,18 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly facts?: OwnKeys<KindFacts>;
   /** Those of {@link facts} that an adapter has of itself, whatever task it is scored on. @internal */
   readonly ownFacts?: readonly (keyof KindFacts)[];
-  /** {@link facts} of a task, as it is described. @internal */
-  factsOf?(terms: KindTerms): KindFacts;
+  /** {@link facts} of a task, as it is described, and by its training rows. @internal */
+  factsOf?(terms: KindTerms, table: Table, columns: Columns): KindFacts;
   /**
    * {@link facts} that the settings of a run change, of a task as it was described.
    * @param before those of the adapter that the run goes on from
    * @internal
    */
   factsOfRun?(settings: FactSettings, task: KindFacts, before: KindFacts | undefined): Promise<KindFacts>;
+  /** What a model adds to the facts of a task that it has learned. @internal */
+  factsOfModel?(task: KindFacts, model: Model): KindFacts;
+  /** It learns from pairs of texts and answers single ones. @internal */
+  readonly answersSingleTexts?: true;
   /** Longest sequence in tokens where a task file of one's own and a run do not say; left out: 128, or as {@link sequenceLengths} ask. @internal */
   readonly maxLength?: number;
   /**
@@ -208,8 +213,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
     examples: readonly Example[],
     options: Pick<EncodeOptions, 'signal'>,
   ): Promise<number[]>;
-  /** @internal */
-  metrics(columns: Columns): KindMetrics;
+  /** @param task what is known of it beside its columns @internal */
+  metrics(columns: Columns, task?: KindFacts): KindMetrics;
 
   // How rows are read
 
@@ -246,12 +251,16 @@ export interface Kind<Answer extends Prediction = Prediction> {
 
   /** The head that it needs, as PEFT names it. */
   readonly taskType: TaskType;
-  /** Outputs of the head; 0: as many as the model has words. @internal */
+  /** Outputs of the head; 0: as many as the model itself decides, by its vocabulary or its width. @internal */
   outputs(task: Pick<Task, 'labels'>): number;
   /** What the outputs of a new head start from, by the examples to learn from; left out: 0. @internal */
   outputBias?(examples: readonly Example[]): readonly number[];
-  /** What is learned. @throws DiffoError (usage) for changes of the loss that the kind does not have @internal */
-  objective(changes?: LossContext): Objective;
+  /**
+   * What is learned. @param task what a task of the kind says of its loss
+   * @throws DiffoError (usage) for changes of the loss that the kind does not have
+   * @internal
+   */
+  objective(changes?: LossContext, task?: KindFacts): Objective;
   /** Those of {@link kindSettings} that it reads; left out: none. @internal */
   readonly settings?: readonly KindSetting[];
   /** Why a task does not read one of its kind's settings all the same, as a clause; undefined where it does. @internal */
@@ -300,6 +309,19 @@ export interface Kind<Answer extends Prediction = Prediction> {
 export interface KindFacts {
   /** How a text is asked for. */
   readonly generation?: Generation | undefined;
+  /** How a model makes vectors of texts. */
+  readonly vectors?: TextVectors | undefined;
+}
+
+/** How vectors of texts are made: what is left out is as the model's folder says. */
+export interface TextVectors {
+  readonly pooling?: Pooling | undefined;
+  /** Scaled to length 1. */
+  readonly normalize?: boolean | undefined;
+  /** What stands before a text that asks. */
+  readonly queryPrompt?: string | undefined;
+  /** What stands before a text that is searched. */
+  readonly passagePrompt?: string | undefined;
 }
 
 /** How a task asks for a text, and what of a written one counts. */

@@ -1,4 +1,5 @@
 // What each kind of task answers: a line each, out of the kind's own file, for whoever names the type of an answer.
+export type { VectorPrediction } from './embedding.js';
 export type { EntitiesPrediction, FoundEntity } from './entities.js';
 export type { LabelPrediction, Prediction, Predictions } from './kind.js';
 export type { WrittenPrediction } from './language.js';

@@ -1,5 +1,6 @@
 import { chat } from './chat.js';
 import { classification } from './classification.js';
+import { embedding } from './embedding.js';
 import { entities } from './entities.js';
 import type { Kind } from './kind.js';
 import { language } from './language.js';
@@ -15,6 +16,7 @@ const byName = {
   entities,
   'multi-label': multiLabel,
   chat,
+  embedding,
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** Name of a kind of task, as `kind:` in a task file has it. */
