@@ -36,6 +36,7 @@ import { kinds } from '../tasks/kinds/registry.js';
 import { knownTask } from '../tasks/known/knownTask.js';
 import type { LearnedTask } from '../tasks/task.js';
 import type { Tokenizer } from '../tokenize/index.js';
+import { writeChatTemplate } from './chatTemplate.js';
 import { fileSha256 } from './checkpoints/format.js';
 import { writeSentenceFolder } from './sentenceFolder.js';
 import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
@@ -130,8 +131,7 @@ export async function saveAdapter(
     await writePlainAdapter(folder, adapter, { card });
   }
   await copyInto(folder, tokenizer.files);
-  const own = Object.entries(task.kind.files?.(task, tokenizer) ?? {});
-  for (const [name, content] of own) await writeFileAtomic(join(folder, name), content);
+  await writeChatTemplate(folder, task, tokenizer);
   const { headPart, checkpoint } = model;
   const facts = task.kind.factsOfModel?.(task, model) ?? {};
   const file: TaskFile = {

@@ -1,5 +1,6 @@
 import { noAdapters } from '../adapters/plan.js';
 import { mergedKey } from '../artifacts/adapterFolder.js';
+import { talkingAs } from '../artifacts/chatTemplate.js';
 import { headedConfig } from '../artifacts/headedConfig.js';
 import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/openAdapted.js';
 import type { Checkpoint } from '../checkpoint/types.js';
@@ -16,7 +17,8 @@ import type { ExportSource } from './source.js';
 /** An adapter on its base model, to be exported together. */
 export async function openLearned(options: AdapterOptions): Promise<{ learned: Learned; source: ExportSource }> {
   const { loaded, ...learned } = await openAdapted(options);
-  const { name, opened, plan, parameters, task } = learned;
+  const { name, plan, parameters, task } = learned;
+  const opened = { ...learned.opened, tokenizer: talkingAs(task, learned.opened.tokenizer) };
   const { checkpoint } = opened.model;
   if (checkpoint.metadata[mergedKey] !== undefined) {
     throw new DiffoError(

@@ -5,6 +5,7 @@ import { MODEL_CARD_FILE } from '../adapters/peft/index.js';
 import { type RoundingLoss, RoundingTally } from '../adapters/roundingLoss.js';
 import { isOutputUntied, untied } from '../adapters/untiedOutput.js';
 import { mergedKey, refuseNotFinite, titleOf } from '../artifacts/adapterFolder.js';
+import { writeChatTemplate } from '../artifacts/chatTemplate.js';
 import { derivedCard } from '../artifacts/derivedCard.js';
 import { headedConfig } from '../artifacts/headedConfig.js';
 import { type AdapterOptions, openAdapted } from '../artifacts/openAdapted.js';
@@ -119,8 +120,7 @@ async function mergeInto(folder: string, options: MergeOptions): Promise<Omit<Me
   const generation = join(checkpoint.folder, GENERATION_FILE);
   await copyInto(folder, [...tokenizer.files, ...(existsSync(generation) ? [generation] : [])]);
   await writeSentenceFolder(folder, model, loaded.task);
-  const own = Object.entries(loaded.task.kind.files?.(loaded.task, tokenizer) ?? {});
-  for (const [name, content] of own) await writeFileAtomic(join(folder, name), content);
+  await writeChatTemplate(folder, loaded.task, tokenizer);
   await writeFileAtomic(
     join(folder, MODEL_CARD_FILE),
     derivedCard({

@@ -80,11 +80,12 @@ export async function workspaceOf(
   dam?: Dam,
 ): Promise<Workspace> {
   refuseUnreadIn(config, described);
-  const task = { ...described, ...(await described.kind.factsOfRun?.(config.data, described)) };
   // Data first: what is wrong with them should not have to wait for a download.
-  const [trainSplit, devSplit] = [await loadSplit(task, 'train'), await loadSplit(task, 'dev')];
+  const [trainSplit, devSplit] = [await loadSplit(described, 'train'), await loadSplit(described, 'dev')];
   const { data, method } = config;
-  const adapter = method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, task, data.model);
+  const adapter =
+    method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
+  const task = { ...described, ...(await described.kind.factsOfRun?.(data, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const whole = withHead(await load(), headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);

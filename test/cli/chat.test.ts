@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.js';
+import { loadAdapter } from '../../src/library/loadAdapter.js';
 import { selectionNames } from '../../src/selection/registry.js';
 import { chatModel, tinyTemplate } from '../tasks/chat/chatModel.js';
 import { diffora, resultOf, temporaryFolder } from './run.js';
@@ -78,7 +79,10 @@ describe('chats from the command line', () => {
   });
 
   it('are answered: a text, rows with and without their answers, and by generate', async () => {
-    expect(await json('predict', '--adapter', run(), '--text', 'say b')).toHaveProperty('text');
+    const { text } = await json('predict', '--adapter', run(), '--text', 'say b');
+    const adapter = await loadAdapter(run());
+    expect(await adapter.predict(['say b'])).toEqual([{ text }]);
+    await adapter.close();
     const asked = [{ messages: rows[0]!.messages.slice(0, 2) }, rows[1], { prompt: 'say a' }];
     await writeFile(folder.path('asked.jsonl'), lines(asked));
     const { predictions } = await json('predict', '--adapter', run(), '--input', folder.path('asked.jsonl'));
@@ -173,6 +177,14 @@ describe('a base without a chat template', () => {
     const task = JSON.parse(await readFile(join(output, 'adapter', 'task.json'), 'utf8'));
     expect(task.chat).toEqual({ trainOn: 'assistant', maxNewTokens: 256, template: tinyTemplate });
     expect(await readFile(join(output, 'adapter', 'chat_template.jinja'), 'utf8')).toBe(tinyTemplate);
+    // What goes on from it is talked to in the same way.
+    const further = ['--model', base(), '--adapter', output, '--max-steps', '1', '--threads', '1'];
+    await json(...train, chats(), ...further, '--output', folder.path('further'));
+    const next = JSON.parse(await readFile(folder.path('further', 'adapter', 'task.json'), 'utf8'));
+    expect(next.chat).toEqual(task.chat);
+    await json('export', '--adapter', output, '--format', 'onnx', '--dtype', 'fp32', '--output', folder.path('onnx'));
+    const config = JSON.parse(await readFile(folder.path('onnx', 'tokenizer_config.json'), 'utf8'));
+    expect(config.chat_template).toBe(tinyTemplate);
   });
 
   it('cannot be talked to without one', async () => {

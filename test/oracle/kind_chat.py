@@ -1,7 +1,7 @@
 """Checks that conversations are what transformers and TRL make of them.
 
     python test/oracle/kind_chat.py FOLDER       trains in FOLDER and compares; run by .ci/interop
-    python test/oracle/kind_chat.py --fixture    writes test/tasks/chat/fixtures; needs trl 1.16.0
+    python test/oracle/kind_chat.py --fixture    writes test/tasks/chat/fixtures; needs requirements-text.txt
 
 The fixture holds 200 conversations over six templates as their models publish them. Token ids are those of
 `apply_chat_template`. What is learned is what TRL's training templates mark (`return_assistant_tokens_mask`); for the three

@@ -38,6 +38,8 @@ const chatForms: readonly ChatForm[] = [
     read: readTurns,
   },
   { title: 'conversations (ShareGPT)', has: isShareGpt, read: readTurns },
+  // Turns that are wrong, whatever else the row has: what is wrong with them is told.
+  { title: 'turns', has: (row, columns) => Array.isArray(listOf(row, columns)), read: readTurns },
   {
     title: 'a prompt and its completion',
     has: (row, columns) => promptColumns(row, columns) !== undefined,
@@ -71,7 +73,6 @@ export function formOf(row: Row, columns: Columns, where: string): ChatForm {
   const found = chatForms.find((form) => form.has(row, columns));
   if (found !== undefined) return found;
   const column = listColumn(row, columns);
-  // Turns that are wrong, and no other form: what is wrong with them is told.
   if (column !== undefined) return { title: column, has: () => true, read: readTurns };
   const empty = [columns.text, ...listColumns].find((name) => name in row.values);
   if (empty !== undefined) {
@@ -85,7 +86,7 @@ export function formOf(row: Row, columns: Columns, where: string): ChatForm {
   );
 }
 
-/** `1,200 conversations of messages (OpenAI)`: what forms a table's rows have, the most frequent first. */
+/** `Chats of chats.jsonl: 1,200 rows, messages (OpenAI)`: what forms a table's rows have, the most frequent first. */
 export function formsNote({ path, rows }: Table, forms: readonly ChatForm[]): string {
   const counts = new Map<string, number>();
   for (const { title } of forms) counts.set(title, (counts.get(title) ?? 0) + 1);

@@ -55,8 +55,8 @@ export const chat = defineKind<WrittenPrediction>({
   ),
   ownFacts: ['chat'],
   factsOf: ({ maxNewTokens = usualNewTokens }) => ({ chat: { trainOn: 'assistant', maxNewTokens } }),
-  async factsOfRun({ trainOn, chatTemplate }, task) {
-    const template = chatTemplate === undefined ? undefined : await namedTemplate(chatTemplate);
+  async factsOfRun({ trainOn, chatTemplate }, task, before) {
+    const template = chatTemplate === undefined ? before?.chat?.template : await namedTemplate(chatTemplate);
     return { chat: { ...factsOf(task), trainOn, ...(template === undefined ? {} : { template }) } };
   },
   metrics: () => ({
@@ -186,9 +186,9 @@ export const chat = defineKind<WrittenPrediction>({
 
   line: ({ text }) => text,
   describe: () => ['answers', 'turns of an assistant'],
-  files({ chat: facts }, tokenizer) {
+  chatTemplate({ chat: facts }, tokenizer) {
     const { template, source } = chatFormat(tokenizer, facts);
-    return source === 'model' ? {} : { 'chat_template.jinja': template };
+    return source === 'model' ? undefined : template;
   },
   card: () => ({
     pipeline: 'text-generation',

@@ -190,8 +190,12 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly ownFacts?: readonly (keyof KindFacts)[];
   /** {@link facts} of a task, as it is described, and by its training rows. @internal */
   factsOf?(terms: KindTerms, table: Table, columns: Columns): KindFacts;
-  /** {@link facts} that the settings of a run change, of a task as it was described. @internal */
-  factsOfRun?(settings: FactSettings, task: KindFacts): Promise<KindFacts>;
+  /**
+   * {@link facts} that the settings of a run change, of a task as it was described.
+   * @param before those of the adapter that the run goes on from
+   * @internal
+   */
+  factsOfRun?(settings: FactSettings, task: KindFacts, before: KindFacts | undefined): Promise<KindFacts>;
   /** What a model adds to the facts of a task that it has learned. @internal */
   factsOfModel?(task: KindFacts, model: Model): KindFacts;
   /** It learns from pairs of texts and answers single ones. @internal */
@@ -291,8 +295,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   describe(task: Pick<Task, 'labels'>): readonly [title: string, what: string];
   /** How a model card says that an adapter is used. @internal */
   card(task: Pick<Task, 'labels'>): CardUse;
-  /** Contents of files that stand beside an adapter, by name, in the place of the tokenizer's. @internal */
-  files?(task: KindFacts, tokenizer: Tokenizer): Readonly<Record<string, string>>;
+  /** The chat template that models of a task are talked to by, in the place of the tokenizer's own; undefined where that is it. @internal */
+  chatTemplate?(task: KindFacts, tokenizer: Tokenizer): string | undefined;
   /** What a merged checkpoint's config.json says of its head, in transformers' terms. @internal */
   headConfig(task: Pick<Task, 'labels'>): Readonly<Record<string, unknown>>;
   /** What an adapter that others wrote is taken for, by its head; undefined where it is none of this kind. @internal */

@@ -131,6 +131,7 @@ describe('rows that are no chats', () => {
     ['null in their place', { messages: null }, '"messages" holds nothing. Give a list of turns'],
     ['a number in their place', { messages: 5 }, 'the turns are 5. Give a list of turns, each with role and content.'],
     ['a turn that is a text', { messages: ['hello'] }, 'turn 1 is "hello". Write an object with role and content.'],
+    ['a turn that is wrong beside a prompt', { prompt: 'a', messages: [{ content: 'a' }] }, 'turn 1 has no role.'],
     ['a turn without a role', { messages: [{ content: 'a' }, asked[1]] }, 'turn 1 has no role. Known are "system"'],
     [
       'an unknown role',
