@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bidirectionalBias, causalBias, paddedCausalBias } from './causal.js';
+import { multiplyDims, ops, type Tensor } from '../graph/index.js';
 import {
   activationNames,
   activations,
@@ -14,33 +13,14 @@ import {
   tokenId,
   width,
 } from './config.js';
+import { cachedDecoder, type DecoderParts, decoderStates, type LayerInputs } from './decoder.js';
+import { decoderAttention } from './decoderAttention.js';
+import { causalHead, lastTokenHead, vocabularyLogits } from './decoderHeads.js';
 import { configKeys, only } from './keys/configKeys.js';
 import { refusedWindows } from './keys/windows.js';
-import {
-  embeddingTensor,
-  finalRows,
-  lastTokens,
-  layerModules,
-  layerNorm,
-  linear,
-  masked,
-  mergeHeads,
-  normTensors,
-  sizesOf,
-  splitHeads,
-} from './layers.js';
-import type {
-  AdaptableModule,
-  Architecture,
-  BatchInputs,
-  BuildHooks,
-  CachedInputs,
-  Family,
-  LayerCache,
-  StepInputs,
-} from './model.js';
-import { outputName, outputTensors, outputWeight } from './outputWeight.js';
-import { stepAttention, stepBias } from './stepAttention.js';
+import { embeddingTensor, layerModules, layerNorm, normTensors, splitHeads } from './layers.js';
+import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family } from './model.js';
+import { outputName, outputWeight } from './outputWeight.js';
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object({
@@ -101,7 +81,8 @@ function describe(checkpoint: Checkpoint): Architecture {
   const headSize = headSizeOf(checkpoint, ['n_embd', hidden], ['n_head', heads]);
   const output = outputWeight(checkpoint, { isTied: config.tie_word_embeddings, embeddings, prefix: `${prefix}.` });
   const adaptable = modulesOf(config);
-  const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(config, inputs, hooks, false);
+  const parts = partsOf(config);
+  const states = (inputs: BatchInputs, hooks: BuildHooks) => decoderStates(parts, inputs, hooks);
   const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
   const perToken = { hiddenSize: hidden, initializerRange: deviation };
   return {
@@ -126,22 +107,21 @@ function describe(checkpoint: Checkpoint): Architecture {
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     states,
     heads: {
-      CAUSAL_LM: () => ({
-        architecture: 'GPT2LMHeadModel',
-        modules: [],
-        ...outputTensors(output, [config.vocab_size, hidden]),
-        logits(inputs, hooks) {
-          const all = states(inputs, hooks);
-          return vocabularyLogits(inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
-        },
-      }),
-      SEQ_CLS: (numLabels) => ({
-        architecture: 'GPT2ForSequenceClassification',
-        modules: [
-          { path: 'score', role: 'head', tensors: [{ name: 'score.weight', shape: [numLabels, hidden], deviation }] },
-        ],
-        logits: (inputs, hooks) => linear('score', lastTokens(states(inputs, hooks), inputs), hooks, { bias: false }),
-      }),
+      CAUSAL_LM: () =>
+        causalHead({
+          architecture: 'GPT2LMHeadModel',
+          output,
+          shape: [config.vocab_size, hidden],
+          states,
+          logits: vocabularyLogits,
+        }),
+      SEQ_CLS: (numLabels) =>
+        lastTokenHead(numLabels, {
+          architecture: 'GPT2ForSequenceClassification',
+          hiddenSize: hidden,
+          initializerRange: deviation,
+          states,
+        }),
       TOKEN_CLS: (numLabels) =>
         tokenHead('classifier', numLabels, {
           ...perToken,
@@ -155,20 +135,10 @@ function describe(checkpoint: Checkpoint): Architecture {
           architecture: 'GPT2ForQuestionAnswering',
           dropout: 0,
           // The loss takes in the logits of padding, so that these have to be transformers' too.
-          encode: (inputs, hooks) => encode(config, inputs, hooks, true),
+          encode: (inputs, hooks) => decoderStates(parts, inputs, hooks, { masksPadding: true }),
         }),
     },
-    ...(config.is_causal
-      ? {
-          cached: {
-            layers,
-            heads,
-            headSize,
-            next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits(config, inputs, hooks),
-            step: (inputs: StepInputs, hooks: BuildHooks) => stepLogits(config, inputs, hooks),
-          },
-        }
-      : {}),
+    ...(config.is_causal ? { cached: cachedDecoder(parts, { heads, headSize }) } : {}),
   };
 }
 
@@ -183,88 +153,22 @@ function modulesOf({ n_embd: hidden, n_layer: layers, n_inner }: Config): Adapta
   return modules.map((module) => ({ ...module, transposed: true }));
 }
 
-function vocabularyLogits(states: Tensor, hooks: BuildHooks): Tensor {
-  return linear('lm_head', states, hooks, { bias: false });
+function partsOf(config: Config): DecoderParts {
+  return {
+    layers: config.n_layer,
+    isCausal: config.is_causal,
+    embed(inputIds, places, hooks) {
+      const words = ops.gather(hooks.weight(embeddings), inputIds);
+      const embedded = ops.add(words, places.rows(hooks.weight(`${prefix}.wpe.weight`)));
+      return hooks.dropout(ops.reshape(embedded, [multiplyDims(inputIds.shape), config.n_embd]), config.embd_pdrop);
+    },
+    layer: (index, inputs, hooks) => block(config, index, inputs, hooks),
+    finish: (state, hooks) => layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks),
+    logits: vocabularyLogits,
+  };
 }
 
-/** States after the last norm [batch*seq, hidden]. */
-function encode(config: Config, inputs: BatchInputs, hooks: BuildHooks, masksPadding: boolean): Tensor {
-  const { batch, seq } = sizesOf(inputs);
-  const table = hooks.weight(`${prefix}.wpe.weight`);
-  const places = ops.slice(table, { axis: 0, start: 0, length: seq });
-  const positions = ops.range(seq);
-  const bias = config.is_causal
-    ? hidingLater(inputs, causalBias(positions, positions), masksPadding)
-    : bidirectionalBias(inputs, positions);
-  let state = embed(config, inputs.inputIds, places, hooks);
-  for (let layer = 0; layer < config.n_layer; layer++) {
-    state = hooks.startLayer(state);
-    state = block(config, layer, { state, batch, seq, total: seq, bias }, hooks).state;
-  }
-  return layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks);
-}
-
-function hidingLater(inputs: BatchInputs, causal: Tensor, masksPadding: boolean): Tensor {
-  if (!masksPadding) return causal;
-  const { batch, seq } = sizesOf(inputs);
-  const isToken = ops.reshape(ops.cast(inputs.attentionMask, 'float32'), [batch, 1, 1, seq]);
-  return ops.where(ops.greater(isToken, constant(0)), causal, constant(masked));
-}
-
-function nextLogits(config: Config, inputs: CachedInputs, hooks: BuildHooks) {
-  const { batch, seq } = sizesOf(inputs);
-  const total = inputs.keyPositions.shape[0]!;
-  const { positions, keyPositions, padding } = inputs;
-  const bias = padding === undefined ? causalBias(positions, keyPositions) : paddedCausalBias(padding, keyPositions);
-  const places = ops.gather(hooks.weight(`${prefix}.wpe.weight`), positions);
-  let state = embed(config, inputs.inputIds, places, hooks);
-  const present = inputs.past.map((past, layer) => {
-    const result = block(config, layer, { state, batch, seq, total, bias, past }, hooks);
-    state = result.state;
-    return result.cache;
-  });
-  const wanted = inputs.logitsOf === 'all' ? state : ops.gather(state, finalRows(batch, seq));
-  const normal = layerNorm(`${prefix}.ln_f`, wanted, config.layer_norm_epsilon, hooks);
-  return { logits: vocabularyLogits(normal, hooks), present };
-}
-
-function stepLogits(config: Config, inputs: StepInputs, hooks: BuildHooks) {
-  const { inputIds, lengths } = inputs;
-  const batch = inputIds.shape[0]!;
-  const places = ops.gather(hooks.weight(`${prefix}.wpe.weight`), lengths);
-  const bias = stepBias(inputs);
-  let state = embed(config, inputIds, places, hooks);
-  const added = inputs.past.map((kept, layer) => {
-    const result = block(config, layer, { state, batch, seq: 1, total: 1, bias, kept }, hooks);
-    state = result.state;
-    return result.cache;
-  });
-  const normal = layerNorm(`${prefix}.ln_f`, state, config.layer_norm_epsilon, hooks);
-  return { logits: vocabularyLogits(normal, hooks), added };
-}
-
-/** @param places position embeddings [seq, hidden] or [batch, seq, hidden], or of each text where all have one token [batch, hidden] */
-function embed(config: Config, inputIds: Tensor, places: Tensor, hooks: BuildHooks): Tensor {
-  const words = ops.gather(hooks.weight(embeddings), inputIds);
-  const embedded = ops.reshape(ops.add(words, places), [multiplyDims(inputIds.shape), config.n_embd]);
-  return hooks.dropout(embedded, config.embd_pdrop);
-}
-
-interface BlockInputs {
-  /** [batch*seq, hidden] */
-  readonly state: Tensor;
-  readonly batch: Dim;
-  readonly seq: Dim;
-  readonly total: Dim;
-  /** [seq, total], or [batch, 1, 1 or seq, total] */
-  readonly bias: Tensor;
-  /** The cache before: it is appended to. */
-  readonly past?: LayerCache;
-  /** The cache of a step of one token a text: it is read where it lies. */
-  readonly kept?: LayerCache;
-}
-
-function block(config: Config, layer: number, inputs: BlockInputs, hooks: BuildHooks) {
+function block(config: Config, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
   const path = `${prefix}.h.${layer}`;
   const { state } = inputs;
   const epsilon = config.layer_norm_epsilon;
@@ -278,33 +182,21 @@ function block(config: Config, layer: number, inputs: BlockInputs, hooks: BuildH
   return { state: end('mlp.c_proj', fed, middle), cache };
 }
 
-function attention(
-  config: Config,
-  layer: number,
-  { state, batch, seq, total, bias, past, kept }: BlockInputs,
-  hooks: BuildHooks,
-) {
+function attention(config: Config, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
   const { n_embd: hidden, n_head: heads } = config;
   const headSize = hidden / heads;
   const path = `${prefix}.h.${layer}.attn`;
-  const joined = conv1d(`${path}.c_attn`, state, hooks);
-  const part = (index: number) => {
+  const { batch, seq } = inputs.places;
+  const joined = conv1d(`${path}.c_attn`, inputs.state, hooks);
+  const [query, key, value] = [0, 1, 2].map((index) => {
     const x = ops.slice(joined, { axis: 1, start: index * hidden, length: hidden });
     return splitHeads(x, { batch, length: seq, heads, headSize });
-  };
-  const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
-  const key = append(past?.key, part(1));
-  const value = append(past?.value, part(2));
+  });
   const byHead = config.scale_attn_weights ? 1 / Math.sqrt(headSize) : 1;
-  const scaling = config.scale_attn_by_inverse_layer_idx ? byHead / (layer + 1) : byHead;
-  const cache = { key, value };
-  const output = (mixed: Tensor) => conv1d(`${path}.c_proj`, mergeHeads(mixed), hooks);
-  if (kept !== undefined) {
-    return { output: output(stepAttention({ query: part(0), added: cache, past: kept, bias, alpha: scaling })), cache };
-  }
-  const scores = ops.matmul(part(0), key, { transB: true, alpha: scaling });
-  const weights = hooks.dropout(ops.softmax(ops.add(scores, bias)), config.attn_pdrop);
-  return { output: output(ops.matmul(weights, value)), cache };
+  const alpha = config.scale_attn_by_inverse_layer_idx ? byHead / (layer + 1) : byHead;
+  const asked = { query: query!, key: key!, value: value!, alpha, dropout: config.attn_pdrop };
+  const { mixed, cache } = decoderAttention(asked, inputs, hooks);
+  return { output: conv1d(`${path}.c_proj`, mixed, hooks), cache };
 }
 
 /** x W + b with W [in, out], and what the adapter adds. */

@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bidirectionalBias, causalBias, paddedCausalBias } from './causal.js';
+import { constant, multiplyDims, ops, type Tensor } from '../graph/index.js';
 import {
   activationNames,
   activations,
@@ -13,34 +12,21 @@ import {
   tokenId,
   width,
 } from './config.js';
+import { cachedDecoder, type DecoderParts, decoderStates, type LayerInputs } from './decoder.js';
+import { decoderAttention } from './decoderAttention.js';
+import { causalHead, lastTokenHead, vocabularyLogits } from './decoderHeads.js';
 import {
   embeddingTensor,
-  finalRows,
   type LayerModule,
-  lastTokens,
   layerModules,
-  lengthsOf,
   linear,
   linearTensors,
-  mergeHeads,
   rmsNormTensor,
-  sizesOf,
   splitHeads,
 } from './layers.js';
-import type {
-  Architecture,
-  BatchInputs,
-  BuildHooks,
-  CachedInputs,
-  Head,
-  LayerCache,
-  StepInputs,
-  SubLayer,
-  TaskType,
-} from './model.js';
-import { type OutputWeight, outputTensors, outputWeight } from './outputWeight.js';
-import { type Rotary, type RotaryConfig, type RotaryTables, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
-import { stepAttention, stepBias } from './stepAttention.js';
+import type { Architecture, BatchInputs, BuildHooks, Head, SubLayer, TaskType } from './model.js';
+import { type OutputWeight, outputWeight } from './outputWeight.js';
+import { type Rotary, type RotaryConfig, rotaryConfigShape, rotaryOf, turned } from './rotary.js';
 import { tokenHead } from './tokenHeads.js';
 
 /** A layer by name; older files say `attention` for one that sees everything. */
@@ -218,7 +204,8 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
           ]),
     ];
   }).flat();
-  const states = (inputs: BatchInputs, hooks: BuildHooks) => encode(decoder, inputs, hooks);
+  const parts = partsOf(decoder);
+  const states = (inputs: BatchInputs, hooks: BuildHooks) => decoderStates(parts, inputs, hooks);
   const dropout = config.classifier_dropout ?? config.hidden_dropout ?? 0.1;
   return {
     layers,
@@ -240,8 +227,21 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
     padTokenId: fillerId(config.pad_token_id ?? null, config.vocab_size),
     states,
     heads: headsOf(variant, {
-      CAUSAL_LM: (name) => () => causalHead(name, decoder, states),
-      SEQ_CLS: (name) => (numLabels) => sequenceHead(name, config, numLabels, states),
+      CAUSAL_LM: (architecture) => () =>
+        causalHead({
+          architecture,
+          output: decoder.output,
+          shape: [config.vocab_size, hidden],
+          states,
+          logits: parts.logits,
+        }),
+      SEQ_CLS: (architecture) => (numLabels) =>
+        lastTokenHead(numLabels, {
+          architecture,
+          hiddenSize: hidden,
+          initializerRange: config.initializer_range,
+          states,
+        }),
       TOKEN_CLS: (architecture) => (numLabels) =>
         tokenHead('score', numLabels, {
           hiddenSize: hidden,
@@ -252,17 +252,7 @@ export function describeLlama(checkpoint: Checkpoint, config: LlamaConfig, varia
           bias: config.token_classification_bias,
         }),
     }),
-    ...(config.is_causal
-      ? {
-          cached: {
-            layers,
-            heads: keyValueHeads,
-            headSize,
-            next: (inputs: CachedInputs, hooks: BuildHooks) => nextLogits(decoder, inputs, hooks),
-            step: (inputs: StepInputs, hooks: BuildHooks) => stepLogits(decoder, inputs, hooks),
-          },
-        }
-      : {}),
+    ...(config.is_causal ? { cached: cachedDecoder(parts, { heads: keyValueHeads, headSize }) } : {}),
   };
 }
 
@@ -324,135 +314,28 @@ function hasBias({ variant: { biases } }: Decoder, path: string): boolean {
   return path.endsWith('.o_proj') ? biases.output : biases.qkv;
 }
 
-/** …ForCausalLM: the next token by a linear module that is not trained, or by the embeddings where they are tied. */
-function causalHead(
-  architecture: string,
-  decoder: Decoder,
-  states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
-): Head {
-  const { vocab_size: vocabSize, hidden_size: hidden } = decoder.config;
-  return {
-    architecture,
-    modules: [],
-    ...outputTensors(decoder.output, [vocabSize, hidden]),
-    logits(inputs, hooks) {
-      const all = states(inputs, hooks);
-      return vocabularyLogits(decoder, inputs.rows === undefined ? all : ops.gather(all, inputs.rows), hooks);
-    },
-  };
-}
-
-/** …ForSequenceClassification: `score` of the last token. */
-function sequenceHead(
-  architecture: string,
-  { hidden_size: hidden, initializer_range: deviation }: LlamaConfig,
-  numLabels: number,
-  states: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
-): Head {
-  return {
-    architecture,
-    modules: [
-      { path: 'score', role: 'head', tensors: [{ name: 'score.weight', shape: [numLabels, hidden], deviation }] },
-    ],
-    logits: (inputs, hooks) => linear('score', lastTokens(states(inputs, hooks), inputs), hooks, { bias: false }),
-  };
-}
-
-function vocabularyLogits({ variant }: Decoder, states: Tensor, hooks: BuildHooks): Tensor {
-  const logits = linear('lm_head', states, hooks, { bias: false });
-  return limited(ops.scale(logits, variant.factors?.logits ?? 1), variant.limits?.logits);
-}
-
 /** limit · tanh(x / limit) (Gemma 2, arXiv 2408.00118, section 2). */
 function limited(x: Tensor, limit: number | undefined): Tensor {
   return limit === undefined ? x : ops.scale(ops.tanh(ops.scale(x, 1 / limit)), limit);
 }
 
-/** Where queries and keys of a layer stand, and what follows from it. */
-interface Positions extends RotaryTables {
-  /** 0 where a query may see a key, the most negative float elsewhere, by size of the window: [(batch, 1,) seq, total]. */
-  readonly bias: (window: number | undefined) => Tensor;
-  readonly total: Dim;
-}
-
-/** Positions by layer; those of layers that are alike are computed once. */
-function byLayer(
-  { rotaries }: Decoder,
-  tables: (rotary: Rotary) => RotaryTables,
-  shared: Omit<Positions, keyof RotaryTables>,
-): (layer: number) => Positions {
-  const made = new Map([...new Set(rotaries)].map((rotary) => [rotary, { ...tables(rotary), ...shared }]));
-  return (layer) => made.get(rotaries[layer]!)!;
-}
-
-/** States after the last norm [batch*seq, hidden]. */
-function encode(decoder: Decoder, inputs: BatchInputs, hooks: BuildHooks): Tensor {
-  const { batch, seq } = sizesOf(inputs);
-  const places = ops.range(seq);
-  const bias = (window: number | undefined) =>
-    decoder.config.is_causal ? causalBias(places, places, window) : bidirectionalBias(inputs, places, window);
-  const tables = (rotary: Rotary) => rotary.tables(places, rotary.dependsOnLength ? lengthsOf(inputs) : ops.size(seq));
-  const positions = byLayer(decoder, tables, { bias, total: seq });
-  let state = embed(decoder, inputs.inputIds, hooks);
-  for (let layer = 0; layer < decoder.config.num_hidden_layers; layer++) {
-    state = hooks.startLayer(state);
-    state = decoderLayer(decoder, layer, { state, batch, seq, positions: positions(layer) }, hooks).state;
-  }
-  return rmsNorm('model.norm', state, decoder, hooks);
-}
-
-function nextLogits(decoder: Decoder, inputs: CachedInputs, hooks: BuildHooks) {
-  const { batch, seq } = sizesOf(inputs);
-  const total = inputs.keyPositions.shape[0]!;
-  const { padding, keyPositions } = inputs;
-  const bias = (window: number | undefined) =>
-    padding === undefined
-      ? causalBias(inputs.positions, keyPositions, window)
-      : paddedCausalBias(padding, keyPositions, window);
-  const tables = (rotary: Rotary) => rotary.tables(inputs.positions, ops.size(total));
-  const positions = byLayer(decoder, tables, { bias, total });
-  let state = embed(decoder, inputs.inputIds, hooks);
-  const present = inputs.past.map((past, layer) => {
-    const result = decoderLayer(decoder, layer, { state, batch, seq, positions: positions(layer), past }, hooks);
-    state = result.state;
-    return result.cache;
-  });
-  const wanted = inputs.logitsOf === 'all' ? state : ops.gather(state, finalRows(batch, seq));
-  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', wanted, decoder, hooks), hooks), present };
-}
-
-function stepLogits(decoder: Decoder, inputs: StepInputs, hooks: BuildHooks) {
-  const { inputIds, lengths } = inputs;
-  const batch = inputIds.shape[0]!;
-  const whole = ops.add(ops.cast(lengths, 'float32'), constant(1));
-  const tables = (rotary: Rotary) => rotary.tables(ops.reshape(lengths, [batch, 1]), whole);
-  const bias = (window: number | undefined) => stepBias(inputs, window);
-  const positions = byLayer(decoder, tables, { bias, total: 1 });
-  let state = embed(decoder, inputIds, hooks);
-  const added = inputs.past.map((kept, layer) => {
-    const result = decoderLayer(decoder, layer, { state, batch, seq: 1, positions: positions(layer), kept }, hooks);
-    state = result.state;
-    return result.cache;
-  });
-  return { logits: vocabularyLogits(decoder, rmsNorm('model.norm', state, decoder, hooks), hooks), added };
+function partsOf(decoder: Decoder): DecoderParts {
+  const { config, variant } = decoder;
+  return {
+    layers: config.num_hidden_layers,
+    isCausal: config.is_causal,
+    embed: (inputIds, _places, hooks) => embed(decoder, inputIds, hooks),
+    layer: (index, inputs, hooks) => decoderLayer(decoder, index, inputs, hooks),
+    finish: (state, hooks) => rmsNorm('model.norm', state, decoder, hooks),
+    logits: (states, hooks) =>
+      limited(ops.scale(vocabularyLogits(states, hooks), variant.factors?.logits ?? 1), variant.limits?.logits),
+  };
 }
 
 function embed({ config, variant }: Decoder, inputIds: Tensor, hooks: BuildHooks): Tensor {
   const stored = ops.gather(hooks.weight('model.embed_tokens.weight'), inputIds);
   const words = ops.scale(stored, variant.factors?.embeddings ?? 1);
   return ops.reshape(words, [multiplyDims(inputIds.shape), config.hidden_size]);
-}
-
-interface LayerInputs {
-  /** [batch*seq, hidden] */
-  readonly state: Tensor;
-  readonly batch: Dim;
-  readonly seq: Dim;
-  readonly positions: Positions;
-  /** The cache before: it is appended to. */
-  readonly past?: LayerCache;
-  /** The cache of a step of one token a text: it is read where it lies. */
-  readonly kept?: LayerCache;
 }
 
 function decoderLayer(decoder: Decoder, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
@@ -488,15 +371,11 @@ function cut(x: Tensor, lengths: readonly number[]): Tensor[] {
   });
 }
 
-/** Grouped-query attention (arXiv 2305.13245): the queries of a group stand below each other, so keys are not repeated. */
-function attention(
-  decoder: Decoder,
-  layer: number,
-  { state, batch, seq, positions, past, kept }: LayerInputs,
-  hooks: BuildHooks,
-) {
-  const { heads, keyValueHeads, headSize, config, variant } = decoder;
+function attention(decoder: Decoder, layer: number, inputs: LayerInputs, hooks: BuildHooks) {
+  const { heads, keyValueHeads, headSize, config, variant, rotaries } = decoder;
   const { biases, windows, queryKeyNorms, rotated, factors } = variant;
+  const { state, places } = inputs;
+  const { batch, seq } = places;
   const path = `model.layers.${layer}.self_attn`;
   const split = (x: Tensor, count: number) => splitHeads(x, { batch, length: seq, heads: count, headSize });
   const project = (name: string) => linear(`${path}.${name}`, state, hooks, { bias: biases.qkv });
@@ -507,34 +386,22 @@ function attention(
     const normed = (y: Tensor) => rmsNorm(`${path}.${name}_norm`, y, decoder, hooks);
     const whole = split(queryKeyNorms === 'all' ? normed(x) : x, count);
     const each = queryKeyNorms === 'head' ? normed(whole) : whole;
-    return rotated?.[layer] === false ? each : turned(each, positions);
+    return rotated?.[layer] === false ? each : turned(each, places.tables(rotaries[layer]!));
   };
-  const { total } = positions;
-  const append = (before: Tensor | undefined, now: Tensor) => (before ? ops.concat([before, now], 2, total) : now);
-  const query = placed('q', projected[0]!, heads);
-  const key = append(past?.key, placed('k', projected[1]!, keyValueHeads));
-  const value = append(past?.value, split(projected[2]!, keyValueHeads));
-
-  const group = heads / keyValueHeads;
-  const groupRows = multiplyDims([group, seq]);
-  const grouped = ops.reshape(query, [batch, keyValueHeads, groupRows, headSize]);
-  const limit = (scores: Tensor) => limited(scores, variant.limits?.scores);
-  const [cache, bias, alpha] = [
-    { key, value },
-    positions.bias(windows[layer]),
-    factors?.attention ?? 1 / Math.sqrt(headSize),
-  ];
-  const output = (mixed: Tensor) => {
-    const merged = mergeHeads(ops.reshape(mixed, [batch, heads, seq, headSize]));
-    return linear(`${path}.o_proj`, merged, hooks, { bias: biases.output });
-  };
-  if (kept !== undefined) {
-    return { output: output(stepAttention({ query: grouped, added: cache, past: kept, bias, alpha, limit })), cache };
-  }
-  const scores = limit(ops.matmul(grouped, key, { transB: true, alpha }));
-  const visible = ops.add(ops.reshape(scores, [batch, heads, seq, total]), bias);
-  const weights = hooks.dropout(ops.softmax(visible), config.attention_dropout);
-  return { output: output(ops.matmul(ops.reshape(weights, [batch, keyValueHeads, groupRows, total]), value)), cache };
+  const { mixed, cache } = decoderAttention(
+    {
+      query: placed('q', projected[0]!, heads),
+      key: placed('k', projected[1]!, keyValueHeads),
+      value: split(projected[2]!, keyValueHeads),
+      window: windows[layer],
+      alpha: factors?.attention,
+      limit: (scores) => limited(scores, variant.limits?.scores),
+      dropout: config.attention_dropout,
+    },
+    inputs,
+    hooks,
+  );
+  return { output: linear(`${path}.o_proj`, mixed, hooks, { bias: biases.output }), cache };
 }
 
 function rmsNorm(path: string, x: Tensor, { config, variant }: Decoder, hooks: BuildHooks): Tensor {

@@ -7,6 +7,7 @@ import { electra } from './electra.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
 import { gpt2 } from './gpt2.js';
+import { gptNeox } from './gptNeox.js';
 import { granite } from './granite.js';
 import { llama } from './llama.js';
 import { mistral } from './mistral.js';
@@ -15,11 +16,13 @@ import { modernBert } from './modernbert.js';
 import { mpnet } from './mpnet.js';
 import { olmo2 } from './olmo2.js';
 import { openArchitecture } from './openArchitecture.js';
+import { opt } from './opt.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 import { roberta } from './roberta.js';
 import { smollm3 } from './smollm3.js';
+import { starcoder2 } from './starcoder2.js';
 
 /** Every architecture that diffora can build: one line each. */
 export const families: readonly Family[] = [
@@ -41,6 +44,9 @@ export const families: readonly Family[] = [
   gemma3,
   phi3,
   gpt2,
+  gptNeox,
+  opt,
+  starcoder2,
 ];
 
 /**

@@ -14,7 +14,7 @@ import { ownHeadIn } from '../tasks/ownHeads.js';
 import { learnedLength } from '../tasks/splits.js';
 import { type AnswerSource, nameOf, type ServedModel, type ServedModelOptions, servedModel } from './servedModel.js';
 
-export interface OpenModelsOptions extends Omit<ServedModelOptions, 'name' | 'folder' | 'answers' | 'chat'> {
+export interface OpenModelsOptions extends Omit<ServedModelOptions, 'name' | 'folder' | 'answers' | 'talk'> {
   readonly adapters: readonly string[];
   /** The base model of all adapters; served itself, too. Left out, that which the adapters name. */
   readonly model: string | LoadedModel | undefined;
@@ -45,13 +45,13 @@ export async function openModels(options: OpenModelsOptions): Promise<ServedMode
         name: nameOf(adapter),
         folder,
         answers: answersOf(learned, threads),
-        chat: learned.task.chat,
+        talk: learned.task.chat,
       }),
     );
   }
   if (givenName !== undefined) {
     const { answers, ...adapted } = openBase(base, options);
-    served.push(servedModel(adapted, { ...options, name: nameOf(givenName), folder, answers, chat: undefined }));
+    served.push(servedModel(adapted, { ...options, name: nameOf(givenName), folder, answers, talk: undefined }));
   }
   return served;
 }

@@ -8,9 +8,9 @@ import { type FinishReason, type GenerateOptions, generate } from '../infer/gene
 import { stopIds } from '../infer/stopIds.js';
 import type { OneAtATime } from '../oneAtATime.js';
 import { type Releasable, releaseAll } from '../runtime/release.js';
-import { type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
+import { type ChatFacts, type ChatFormat, chatFormat } from '../tasks/chat/chatFormat.js';
 import { replyStops } from '../tasks/chat/replies.js';
-import type { Adapted, KindFacts } from '../tasks/kinds/kind.js';
+import type { Adapted } from '../tasks/kinds/kind.js';
 import type { ModelPrediction, OwnHeadAnswerer } from '../tasks/kinds/ownHead.js';
 import { longestOf } from '../tasks/splits.js';
 import type { Tokenizer } from '../tokenize/index.js';
@@ -79,7 +79,7 @@ export interface ServedModelOptions {
   /** What it was trained to answer. */
   readonly answers: AnswerSource | undefined;
   /** How it was trained to be talked to. */
-  readonly chat: KindFacts['chat'];
+  readonly talk: ChatFacts | undefined;
   readonly threads: number;
   readonly maxBatch: number;
   readonly inTurn: OneAtATime;
@@ -95,8 +95,8 @@ export function servedModel({ opened, plan, parameters }: Adapted, options: Serv
   const { name, answers, threads, maxBatch, inTurn, metrics } = options;
   const { model, tokenizer } = opened;
   const compiled: Releasable[] = [];
-  const isTalkedTo = options.chat !== undefined || tokenizer.chatTemplate !== undefined;
-  const chat = isTalkedTo ? chatFormat(tokenizer, options.chat) : undefined;
+  const isTalkedTo = options.talk !== undefined || tokenizer.chatTemplate !== undefined;
+  const chat = isTalkedTo ? chatFormat(tokenizer, options.talk) : undefined;
   const counted = (work: string) => (rows: number) => metrics.batches.observe({ model: name, work }, rows);
   const keep = <R extends Releasable>(one: R): R => {
     compiled.push(one);

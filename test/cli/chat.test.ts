@@ -1,8 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram } from '../../src/cli/program.js';
+import { selectionNames } from '../../src/selection/registry.js';
 import { chatModel, tinyTemplate } from '../tasks/chat/chatModel.js';
 import { diffora, resultOf, temporaryFolder } from './run.js';
+import { startDiffora } from './started.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const model = () => folder.path('model');
@@ -92,7 +96,8 @@ describe('chats from the command line', () => {
   it('are read from a list in JSON, and from columns of a table', async () => {
     await writeFile(folder.path('list.json'), JSON.stringify(rows));
     await writeFile(folder.path('pairs.csv'), `prompt,completion\n${'say a,aaa\nsay b,bbb\n'.repeat(4)}`);
-    for (const file of ['list.json', 'pairs.csv']) {
+    await cp(join(import.meta.dirname, '../data/fixtures/parquet/chats.parquet'), folder.path('chats.parquet'));
+    for (const file of ['list.json', 'pairs.csv', 'chats.parquet']) {
       const { scores } = await json('eval', '--adapter', run(), '--task', folder.path(file), '--metrics', 'loss');
       expect(scores.loss).toBeGreaterThan(0);
     }
@@ -102,6 +107,39 @@ describe('chats from the command line', () => {
     await json('merge', '--adapter', run(), '--output', folder.path('merged'));
     const chat = ['--chat', '--system', 'be kind', '--prompt', 'say a'];
     expect(await json('generate', '--model', folder.path('merged'), ...chat)).toMatchObject({ text: 'aaa' });
+  });
+});
+
+describe('where adapters for chats go', () => {
+  const short = ['--rank', '2', '--threads', '1', '--batch-size', '5', '--max-steps', '2', '--max-length', '32'];
+  const task = () => ['--model', model(), '--task', chats()];
+  // A matrix of a file, a list of modules and a Gram matrix of classes are none that a task of texts is chosen by.
+  const given: readonly string[] = ['list', 'gram'];
+
+  it.each(selectionNames.filter((name) => !given.includes(name)))('is chosen by %s', async (name) => {
+    const how = name === 'uniform' ? ['--budget', '900'] : [];
+    const flags = ['--method', 'lora', '--select', name, ...how, ...short];
+    const { scores } = await json('train', ...task(), ...flags, '--output', folder.path(`by-${name}`));
+    expect(scores.dev.loss).toBeGreaterThan(0);
+  });
+
+  it('is compared', async () => {
+    const comparison = {
+      models: [model()],
+      tasks: [{ task: chats() }],
+      budget: 1400,
+      seeds: [1],
+      learningRates: [1e-2],
+      methods: [{ method: 'lora' }, { method: 'diffora' }],
+      settings: { epochs: 2, batchSize: 5, searchSteps: 2 },
+    };
+    await writeFile(folder.path('compare.yaml'), JSON.stringify(comparison));
+    const flags = ['--output', folder.path('compared'), '--threads', '1'];
+    const { code, stdout, stderr } = await startDiffora('compare', folder.path('compare.yaml'), ...flags).ended;
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain('2 done, 0 failed, 0 missing');
+    const records = (await readFile(folder.path('compared', 'results.jsonl'), 'utf8')).trimEnd().split('\n');
+    expect(records.map((line) => Object.keys(JSON.parse(line).scores))).toEqual(Array(2).fill(['loss', 'perplexity']));
   });
 });
 
@@ -196,9 +234,16 @@ describe('what is wrong with chats', () => {
     });
   });
 
-  it('is told in lines of 60 columns where the terminal is that narrow', async () => {
-    const { stdout, code } = await diffora('train', '--help');
-    expect(code).toBe(0);
-    expect(stdout).toContain('--train-on <assistant|last|all>');
+  it('is told in lines of 60 columns on a terminal that is so narrow', async () => {
+    const file = folder.path('narrow.jsonl');
+    await writeFile(file, lines([rows[0], { messages: [asked] }]));
+    const [stdout, stderr] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY: true, columns: 60 })];
+    const screen = { width: 60, colorLevel: 0 } as const;
+    const train = ['train', '--model', model(), '--method', 'lora', '--max-steps', '1', '--threads', '1', '--task'];
+    expect(await runProgram([...train, file, '--output', folder.path('none')], { stdout, stderr, screen })).toBe(1);
+    const text: string = stderr.read().toString();
+    expect(text.replaceAll('\n', ' ')).toContain('no turn is of the assistant, so that there is nothing to learn.');
+    const long = text.split('\n').filter((line) => line.length > 60 && !line.includes(file));
+    expect(long).toEqual([]);
   });
 });

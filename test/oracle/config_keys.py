@@ -35,6 +35,9 @@ FAMILIES = {
     "gemma3_text": "gemma3",
     "phi3": "phi3",
     "gpt2": "gpt2",
+    "gpt_neox": "gpt_neox",
+    "opt": "opt",
+    "starcoder2": "starcoder2",
 }
 
 """What every family runs through."""

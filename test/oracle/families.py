@@ -256,6 +256,7 @@ def make(folder: Path) -> None:
     import family_llama
     import family_modernbert
     import family_mpnet
+    import family_neox
     import family_roberta
 
     families = [
@@ -268,6 +269,7 @@ def make(folder: Path) -> None:
         family_electra,
         family_mpnet,
         family_modernbert,
+        family_neox,
     ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)

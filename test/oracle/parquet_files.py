@@ -267,3 +267,13 @@ write_types("types", COLUMNS)
 write_types("types-plain", COLUMNS, use_dictionary=False, version="1.0", store_decimal_as_integer=True)
 INT96 = {"microseconds": COLUMNS["microseconds"], "decimal": COLUMNS["decimal"]}
 write_types("int96", INT96, use_deprecated_int96_timestamps=True)
+
+# A chat in the columns that data sets on the hub have: every key in every turn, null where there is none.
+TURN = pa.struct([("role", pa.string()), ("content", pa.string()), ("name", pa.string()), ("tool_calls", pa.list_(pa.string()))])
+turn = lambda role, content: {"role": role, "content": content, "name": None, "tool_calls": None}
+chats = [
+    {"prompt_id": str(i), "messages": [turn("system", "be kind"), turn("user", f"say {letter}"), turn("assistant", letter * 3)]}
+    for i, letter in enumerate("abab")
+]
+chat_schema = pa.schema([("prompt_id", pa.string()), ("messages", pa.list_(TURN))])
+pq.write_table(pa.Table.from_pylist(chats, chat_schema), FOLDER / "chats.parquet")

@@ -29,10 +29,10 @@ export interface ChatFacts {
   readonly maxNewTokens: number;
 }
 
-/** What of a conversation is learned: all of it, the last answer, or every answer. */
-export const trainedTurns = ['assistant', 'last', 'all'] as const;
-/** One of {@link trainedTurns}. */
-export type TrainOn = (typeof trainedTurns)[number];
+/** What of a conversation is learned: every answer, the last one, or all of it. */
+export type TrainOn = 'assistant' | 'last' | 'all';
+/** The same as a list. */
+export const trainedTurns = ['assistant', 'last', 'all'] as const satisfies readonly TrainOn[];
 
 /** The format of a tokenizer's model, by the template of a task where it has one. */
 export function chatFormat(tokenizer: Tokenizer, facts: Pick<ChatFacts, 'template'> | undefined): ChatFormat {

@@ -10,6 +10,7 @@ import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { TaskType } from '../../models/model.js';
 import type { Tokenizer } from '../../tokenize/index.js';
+import type { TrainOn } from '../chat/chatFormat.js';
 import type { OwnKeys } from '../ownKeys.js';
 import type { Columns, LearnedTask, Task, TaskShape } from '../task.js';
 import type { OwnHead } from './ownHead.js';
@@ -155,7 +156,7 @@ export const kindSettings = [
 /** Settings of a run that a task keeps as facts. */
 export interface FactSettings {
   /** Chats: whose turns are learned. */
-  readonly trainOn: 'assistant' | 'last' | 'all';
+  readonly trainOn: TrainOn;
   /** Chats: name or file of a template in the place of the model's own. */
   readonly chatTemplate?: string | undefined;
 }
