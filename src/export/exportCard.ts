@@ -30,7 +30,7 @@ export function exportCard({ format, source, files, adapterAlone, scoredTask, no
   const shown = notes.map((note) => `\n\n${note}`).join('');
   return derivedCard({
     baseModel,
-    relation: adapterAlone ? 'adapter' : 'quantized',
+    relation: adapterAlone ? 'adapter' : task === undefined ? 'quantized' : 'finetune',
     library: format.library,
     tags: ['diffora'],
     taskType: opened.model.taskType,

@@ -66,6 +66,9 @@ function sentenceOf(code: string | undefined, message = 'The request cannot be r
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'The body is larger than this server takes (--max-body).';
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return 'Send JSON, with the header content-type: application/json.';
   if (code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return 'The body is empty. Send a JSON object.';
-  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY' || code === undefined) return `The body is not valid JSON (${message}).`;
+  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
+    return 'The body is not valid JSON. Check its quotes, commas and brackets, and that all of it was sent.';
+  }
+  if (code === undefined) return `The body is not valid JSON (${message}).`;
   return message;
 }

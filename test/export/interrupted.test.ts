@@ -20,11 +20,11 @@ beforeAll(async () => {
   model = await modelOf('llama', folder.path('llama'));
 });
 
-/** The same with 19 million numbers, which take more than a moment to be written in every dtype. */
+/** The same with 10 million numbers, which take more than a moment to be written in every dtype. */
 async function wideModel(): Promise<string> {
   const path = folder.path('wide');
   if (existsSync(path)) return path;
-  const width = 200_000;
+  const width = 100_000;
   await modelOf('llama', path, { config: { intermediate_size: width } });
   const { tensors } = await openCheckpoint(model);
   const widened = [...tensors.values()].map(({ name, shape }): ComputedTensor => {
