@@ -3,7 +3,7 @@ import { DiffoError } from '../errors.js';
 import { readJsonObject } from '../files/json.js';
 import { TOKENIZER_FILES } from '../files/tokenizerFiles.js';
 import { fillSnapshot, type HubOptions, type RemoteSnapshot } from '../hub/download.js';
-import { MODULES_FILE } from './sentenceTransformers.js';
+import { MODULES_FILE, sentenceFilesAmong } from './sentenceTransformers.js';
 import type { Snapshot } from './snapshot.js';
 import {
   CONFIG_FILE,
@@ -22,7 +22,7 @@ export interface ModelDownloadOptions extends HubOptions {
 }
 
 /**
- * Downloads what diffora needs of a model (config, weights, tokenizer; or one GGUF file) into a Python-layout cache.
+ * Downloads what diffora needs of a model (config, weights, tokenizer, how vectors are made; or one GGUF file) into a Python-layout cache.
  *
  * @param id `org/name`
  * @throws HubUnreachable when the hub cannot be reached or the connection breaks; DiffoError for everything else
@@ -35,7 +35,8 @@ export function downloadModel(id: string, revision: string, options: ModelDownlo
       await snapshot.fetch([chosen.gguf]);
       return { folder, commit, file: join(folder, chosen.gguf) };
     }
-    const small = [CONFIG_FILE, GENERATION_FILE, ...TOKENIZER_FILES].filter((file) => files.includes(file));
+    const known = [CONFIG_FILE, GENERATION_FILE, ...TOKENIZER_FILES].filter((file) => files.includes(file));
+    const small = [...known, ...sentenceFilesAmong(files)];
     const weights = 'file' in chosen ? [chosen.file] : await fetchIndex(chosen.index, snapshot);
     await snapshot.fetch([...small, ...weights]);
     if (!files.includes('tokenizer.json')) await snapshot.markAbsent('tokenizer.json');

@@ -27,6 +27,12 @@ export async function transformerFolder(folder: string): Promise<string | undefi
   return join(folder, found.path);
 }
 
+/** Those of a repository's files that {@link readSentenceFiles} reads, or sentence-transformers does beside a tokenizer. */
+export function sentenceFilesAmong(files: readonly string[]): string[] {
+  const own = [MODULES_FILE, 'sentence_bert_config.json', 'config_sentence_transformers.json'];
+  return files.filter((file) => own.includes(file) || /^[\w.-]*Pooling\/config\.json$/.test(file));
+}
+
 /** What a folder says of how sentence-transformers makes a vector of a text. */
 export interface SentenceFiles {
   /** Poolings by sentence-transformers' names, of which it joins several; undefined where the folder does not say. */

@@ -26,7 +26,10 @@ const MODELS: Record<string, FakeRepository> = {
       'tokenizer.json': text({ version: '1.0' }),
       'vocab.txt': Buffer.from('[PAD]\n'),
       'pytorch_model.bin': Buffer.alloc(2_000),
+      'modules.json': text([]),
       '1_Pooling/config.json': text({}),
+      '2_Dense/config.json': text({}),
+      'onnx/config.json': text({}),
     },
   },
   'org/sharded': {
@@ -85,7 +88,7 @@ async function finished(): Promise<string[]> {
 }
 
 describe('resolveModel from the hub', () => {
-  it('fetches config, weights and tokenizer into the layout of the Python cache, and nothing else', async () => {
+  it('fetches config, weights, tokenizer and how vectors are made into the layout of the Python cache, and nothing else', async () => {
     const progress: number[] = [];
     const found = await resolveModel(
       'org/tiny',
@@ -97,15 +100,18 @@ describe('resolveModel from the hub', () => {
       revision: COMMIT,
     });
     expect(lines.log).toEqual([`Model org/tiny: from the hub ${hub.endpoint}, now in ${found.folder}`]);
-    expect((await readdir(found.folder)).sort()).toEqual([
+    const total = [
+      '1_Pooling/config.json',
       'config.json',
       'model.safetensors',
+      'modules.json',
       'tokenizer.json',
       'vocab.txt',
-    ]);
+    ];
+    const there = await readdir(found.folder, { recursive: true });
+    expect(there.filter((name) => name !== '1_Pooling').sort()).toEqual(total);
     expect((await lstat(join(found.folder, 'model.safetensors'))).isSymbolicLink()).toBe(true);
     expect(await readFile(join(repository('org/tiny'), 'refs', 'main'), 'utf8')).toBe(COMMIT);
-    const total = ['config.json', 'model.safetensors', 'tokenizer.json', 'vocab.txt'];
     expect(Math.max(...progress)).toBe(total.reduce((sum, file) => sum + MODELS['org/tiny']!.files[file]!.length, 0));
 
     const checkpoint = await openCheckpoint(found.folder, 'org/tiny');
