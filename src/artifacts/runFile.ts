@@ -11,7 +11,8 @@ const score = z
 /** What others may rely on in a run.json; other fields are kept but not looked at. */
 const runFileSchema = z.looseObject({
   format: z.literal('diffora-run/1'),
-  command: z.enum(['train', 'select']),
+  /** `demo`: of folders that a demo of version 0.1.0 left. */
+  command: z.enum(['train', 'select', 'demo']),
   config: z.looseObject({ method: z.string(), seed: z.int() }),
   task: z.string(),
   model: z.looseObject({ name: z.string(), folder: z.string(), family: z.string() }),
