@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
@@ -13,18 +12,20 @@ import type { Model, TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { randomStream } from '../../src/random.js';
 import { expectClose, oraclePath } from '../fixtures.js';
+import { classifyingFamilies, layeredAsOthers } from '../models/classifyingFamilies.js';
 import { openTinyBert, planOf, savedClassifier } from '../models/tinyBert.js';
 import { nightly } from '../nightly.js';
 import { type ObjectiveName, objectives } from '../objectives.js';
 import { examples } from '../selection/examples.js';
 import { trainingOptions } from './trainingOptions.js';
 
-const families = readdirSync(oraclePath('families'))
-  .filter((file) => file.endsWith('.json'))
-  .map((file) => file.slice(0, -'.json'.length))
-  // In full at night: variants of a family differ in what a layer computes, not in how layers follow one another.
-  .filter((name) => nightly || !name.includes('-') || ['deberta-v3', 'deberta-v2-conv', 'llama-dynamic'].includes(name))
-  .sort();
+// In full at night: variants of a family, and of LLaMA and BERT, differ in what a layer computes, not in how layers follow one another.
+const families = await classifyingFamilies(
+  (name) =>
+    nightly ||
+    !(name.includes('-') || layeredAsOthers.has(name)) ||
+    ['deberta-v3', 'deberta-v2-conv', 'llama-dynamic'].includes(name),
+);
 
 /** Sentences of 5-8 ids with a class, and a class for each token. */
 function sentences({ vocabSize, numLabels }: Pick<Model, 'vocabSize' | 'numLabels'>): EncodedExample[] {

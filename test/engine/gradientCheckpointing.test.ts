@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Where } from '../../src/adapters/plan.js';
 import { type AdapterMethod, adapterMethodNames, adapterMethods } from '../../src/adapters/registry.js';
@@ -12,15 +11,14 @@ import { randomStream } from '../../src/random.js';
 import { moduleGates } from '../../src/selection/moduleGates.js';
 import { adapterMethodName, parseTrainConfig, type TrainConfigInput } from '../../src/settings/config.js';
 import { oraclePath } from '../fixtures.js';
+import { classifyingFamilies, layeredAsOthers } from '../models/classifyingFamilies.js';
 import { nightly } from '../nightly.js';
 import { type ObjectiveName, objectives } from '../objectives.js';
 
-const families = readdirSync(oraclePath('families'))
-  .filter((file) => file.endsWith('.json'))
-  .map((file) => file.slice(0, -'.json'.length))
-  // In full at night: variants of a family differ in what a layer computes, not in how layers follow one another.
-  .filter((name) => nightly || !name.includes('-') || name === 'deberta-v3')
-  .sort();
+// In full at night: variants of a family, and of LLaMA and BERT, differ in what a layer computes, not in how layers follow one another.
+const families = await classifyingFamilies(
+  (name) => nightly || !(name.includes('-') || layeredAsOthers.has(name)) || name === 'deberta-v3',
+);
 
 /** Heads with tensors of their own. */
 type HeadType = Exclude<TaskType, 'FEATURE_EXTRACTION'>;

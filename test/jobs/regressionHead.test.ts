@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
@@ -6,11 +5,12 @@ import { headParameters } from '../../src/engine/parameters.js';
 import { trainIn } from '../../src/jobs/trainedRun.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';
 import { withOutputBias } from '../../src/models/loading/openedModel.js';
-import { headsOf, openModel } from '../../src/models/registry.js';
+import { openModel } from '../../src/models/registry.js';
 import { silent } from '../../src/reporter.js';
 import type { TrainConfigInput } from '../../src/settings/config.js';
 import { reviewsFolder, type temporaryFolder } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
+import { classifyingFamilies } from '../models/classifyingFamilies.js';
 import { quickConfig } from './resumed.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -62,11 +62,9 @@ describe("the head's bias", () => {
   });
 
   it('is that of the output in every family that has one; decoders have none', async () => {
-    const names = readdirSync(oraclePath('families'), { withFileTypes: true });
     const withBias: string[] = [];
-    for (const { name } of names.filter((one) => one.isDirectory())) {
+    for (const name of await classifyingFamilies()) {
       const checkpoint = await openCheckpoint(oraclePath('families', name));
-      if (!headsOf(checkpoint).includes('SEQ_CLS')) continue;
       const model = openModel(checkpoint, { numLabels: 1, head: 'all', taskType: 'SEQ_CLS' });
       const { head } = withOutputBias(model, [2.5]);
       // A norm of a head starts from ones.
