@@ -46,10 +46,11 @@ export interface SavedRun extends Pick<RunPlace, 'finish'> {
  * @throws DiffoError (usage) where a run cannot be resumed, or was started with other settings or data
  */
 export function withSavedRun<T>(
-  { config, output, overwrite, resume = false, reporter = silent, signal, splits }: RunOptions,
+  options: RunOptions,
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
+  const { config, output, overwrite, resume = false, reporter = silent, signal, splits } = options;
   const { saveSteps: every, keepCheckpoints } = config.run;
   if (resume && overwrite) throw usageError('--resume goes on and --overwrite starts again. Leave one out.');
   if (resume && every === undefined)

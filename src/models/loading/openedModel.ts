@@ -27,10 +27,11 @@ export async function openModelByName(
 
 /** A loaded model with a head. @throws DiffoError when it can have none such, or its weights do not fit */
 export function withHead(
-  { name, checkpoint, tokenizer, resolved, sentence }: LoadedModel,
+  loaded: LoadedModel,
   given: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
   reporter: Reporter,
 ): OpenedModel {
+  const { name, checkpoint, tokenizer, resolved, sentence } = loaded;
   const options = typeof given === 'function' ? given(checkpoint) : given;
   const isVector = options.taskType === 'FEATURE_EXTRACTION';
   const vectors = isVector ? vectorOptions(name, options.vectors, sentence) : undefined;
