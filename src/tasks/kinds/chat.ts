@@ -7,7 +7,6 @@ import type { ChatMessage } from '../../infer/chat.js';
 import { openDecoder } from '../../infer/decoder.js';
 import { openLikelihoods } from '../../infer/likelihood.js';
 import type { MetricName } from '../../metrics/names.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import { type ChatFacts, chatFormat, trainedTurns } from '../chat/chatFormat.js';
@@ -17,12 +16,12 @@ import { formOf, formsNote, holdsChats } from '../chat/forms.js';
 import { namedTemplate } from '../chat/namedTemplates.js';
 import { chatPrompts, writeReplies } from '../chat/replies.js';
 import { ownKeys } from '../ownKeys.js';
-import { defineKind, type EncodeOptions, type KindFacts, type Scored, type TaskAsked } from './kind.js';
+import { defineKind, type EncodeOptions, type KindFacts, type TaskAsked } from './kind.js';
 import { languageObjective } from './language.js';
 import { refuseLossChanges } from './perRow.js';
 import { inRounds } from './rounds.js';
 import type { WrittenPrediction } from './writtenAnswer.js';
-import { endTokenId, writtenStatistics } from './writtenTexts.js';
+import { endTokenId, scoredSums, writtenStatistics } from './writtenTexts.js';
 
 declare module './kind.js' {
   interface KindFacts {
@@ -154,13 +153,7 @@ export const chat = defineKind<WrittenPrediction>({
               const written = await writeReplies(decoder, opened, prompts, { ...each, format, maxNewTokens });
               Object.assign(found, writtenStatistics(task.metrics, undefined, references, written));
             }
-            const scores: Scored['scores'] = {};
-            for (const name of task.metrics) {
-              const added = found[name];
-              if (added === undefined) throw new Error(`${name} is no metric of chats`);
-              scores[name] = scoreOfSums(name, sumsOf(added), added.length);
-            }
-            return { scores, statistics: found[task.metrics[0]!]! };
+            return scoredSums(task.metrics, found, 'chats');
           },
           async release() {
             await reader?.release();

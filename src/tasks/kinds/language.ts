@@ -7,13 +7,12 @@ import { input, ops } from '../../graph/index.js';
 import { openDecoder } from '../../infer/decoder.js';
 import { openLikelihoods } from '../../infer/likelihood.js';
 import type { MetricName } from '../../metrics/names.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { withChoices } from '../choices.js';
 import { spacedPrompt } from '../encoding/prompt.js';
 import { promptLengths, promptSequences } from '../encoding/prompts.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, textsOfRow } from '../rows.js';
-import { defineKind, type Generation, type Scored } from './kind.js';
+import { defineKind, type Generation } from './kind.js';
 import { refuseLossChanges } from './perRow.js';
 import { inRounds } from './rounds.js';
 import { savedCausalHead } from './savedCausalHead.js';
@@ -25,6 +24,7 @@ import {
   promptsOf,
   questionsOf,
   referencesOf,
+  scoredSums,
   writeAll,
   writtenStatistics,
 } from './writtenTexts.js';
@@ -175,13 +175,7 @@ export const language = defineKind<WrittenPrediction>({
               const written = await writeAll(decoder!, opened, task, prompts, each);
               Object.assign(found, writtenStatistics(task.metrics, generationOf(task).answer, references, written));
             }
-            const scores: Scored['scores'] = {};
-            for (const name of task.metrics) {
-              const added = found[name];
-              if (added === undefined) throw new Error(`${name} is no metric of texts`);
-              scores[name] = scoreOfSums(name, sumsOf(added), added.length);
-            }
-            return { scores, statistics: found[task.metrics[0]!]! };
+            return scoredSums(task.metrics, found, 'texts');
           },
           async release() {
             await reader?.release();
