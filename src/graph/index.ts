@@ -1,7 +1,8 @@
 export { grad, pullback } from './grad.js';
 export { type EmittedGraph, emitGraph } from './onnx/emit.js';
 export type { OnnxValue } from './onnx/encode.js';
-export { ops } from './ops.js';
+export { ops, type TokenPlaces } from './ops.js';
+export { packTokens } from './passes/packTokens.js';
 export type { TensorType } from './primitive.js';
 export type { BoundaryAttrs } from './primitives/boundary.js';
 export type { MatmulAttrs } from './primitives/matmul.js';

@@ -51,6 +51,14 @@ type PrimitiveWithoutAttrs = {
   [Name in PrimitiveName]: NoAttrs extends AttrsOf<Primitives[Name]> ? Name : never;
 }[PrimitiveName];
 
+/** Where the tokens of a padded batch stand. */
+export interface TokenPlaces {
+  /** Of each token, its row in [batch*seq]: int64 [tokens]. */
+  readonly rows: Tensor;
+  /** Of each position, its token, and the number of tokens where padding is: int64 [batch, seq]. */
+  readonly places: Tensor;
+}
+
 /** The calls that graphs are written with: a typed one for each primitive, and a few compositions. */
 export const ops = {
   /** a + b; shapes broadcast, as in all that is done element by element. */
@@ -125,6 +133,10 @@ export const ops = {
   unskew: (x: Tensor) => one('unskew', x),
   /** x with zeros around it along one axis. */
   pad: (x: Tensor, attrs: PadAttrs) => apply('pad', [x], attrs)[0]!,
+  /** Rows of tokens alone of x [batch*seq, …]: [tokens, …]. */
+  pack: (x: Tensor, { rows, places }: TokenPlaces) => one('pack', x, rows, places),
+  /** The transpose of pack: zeros where padding is. */
+  unpack: (y: Tensor, { rows, places }: TokenPlaces) => one('unpack', y, rows, places),
   /** `size`: of the result along the axis, where sizes are symbolic. */
   concat: (parts: readonly Tensor[], axis: number, size?: Dim) =>
     apply('concat', parts, size === undefined ? { axis } : { axis, size })[0]!,

@@ -4,6 +4,8 @@ import { collate } from '../engine/batching.js';
 import { batchFeeds } from '../engine/modelGraph.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
+import { tokenFeeds, tokenPlaces } from '../engine/tokenRows.js';
+import { packTokens } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { textVectors, type VectorOptions } from '../models/pooling.js';
 import { refuseNotFiniteOutput } from './predictLogits.js';
@@ -23,13 +25,15 @@ export async function openEmbedder(
     ...options,
     outputs(graph) {
       const { states, attentionMask } = graph.states();
-      return { vectors: textVectors(states, attentionMask, options.vectors) };
+      const vectors = textVectors(states, attentionMask, options.vectors);
+      return { vectors: packTokens([vectors], tokenPlaces)[0]! };
     },
   });
   return {
     async each(examples) {
       if (examples.length === 0) return [];
-      const { vectors } = await program.run(batchFeeds(collate(examples, model.padTokenId), false));
+      const batch = collate(examples, model.padTokenId);
+      const { vectors } = await program.run({ ...batchFeeds(batch, false), ...tokenFeeds(batch) });
       const width = vectors.data.length / examples.length;
       return examples.map(({ index }, i) => {
         const vector = vectors.data.slice(i * width, (i + 1) * width);

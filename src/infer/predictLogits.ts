@@ -5,7 +5,8 @@ import { type AdaptedGraph, batchFeeds } from '../engine/modelGraph.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
-import { input } from '../graph/index.js';
+import { tokenFeeds, tokenPlaces } from '../engine/tokenRows.js';
+import { input, packTokens } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 
 export interface PredictOptions {
@@ -66,7 +67,7 @@ export async function openPredictor(
 ): Promise<Predictor> {
   const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
-  const outputs = (graph: AdaptedGraph) => ({ logits: graph.logits(rows) });
+  const outputs = (graph: AdaptedGraph) => ({ logits: packTokens([graph.logits(rows)], tokenPlaces)[0]! });
   const program = await (model.file?.logits({ threads }) ?? openProgram(model, { plan, parameters, threads, outputs }));
   return {
     async each(examples, { batchSize = 32, signal, onBatch }) {
@@ -76,7 +77,8 @@ export async function openPredictor(
         signal?.throwIfAborted();
         const collated = collate(batch, model.padTokenId);
         const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
-        const values = (await program.run({ ...batchFeeds(collated, false), ...last })).logits.data;
+        const feeds = { ...batchFeeds(collated, false), ...tokenFeeds(collated), ...last };
+        const values = (await program.run(feeds)).logits.data;
         const perExample = values.length / batch.length;
         for (const [i, example] of batch.entries()) {
           const length = model.outputsOf === 'token' ? example.inputIds.length * model.numLabels : perExample;

@@ -18,8 +18,14 @@ interface Case {
   readonly integers?: readonly { shape: readonly (number | string)[]; values: readonly number[] }[];
 }
 
-const sizes: Readonly<Record<string, number>> = { batch: 2, seq: 3, 'batch*seq': 6, '2*seq': 6 };
+const sizes: Readonly<Record<string, number>> = { batch: 2, seq: 3, tokens: 4, 'batch*seq': 6, '2*seq': 6 };
 const real = (shape: readonly (number | string)[]) => shape.map((dim) => (typeof dim === 'number' ? dim : sizes[dim]!));
+
+/** Two sequences of three and of one token: rows of the tokens, and the token of each position. */
+const padding = [
+  { shape: ['tokens'], values: [0, 1, 2, 3] },
+  { shape: ['batch', 'seq'], values: [0, 1, 2, 3, 4, 4] },
+];
 
 const cases: Readonly<Record<string, Case>> = {
   add: { build: ([a, b]) => ops.add(a!, b!), wrt: [['batch', 'seq', 4], [4]] },
@@ -91,6 +97,16 @@ const cases: Readonly<Record<string, Case>> = {
   },
   transpose: { build: ([x]) => ops.transpose(x!, [2, 0, 1]), wrt: [['batch', 'seq', 4]] },
   slice: { build: ([x]) => ops.slice(x!, { axis: 0, start: 0, length: 'seq' }), wrt: [[7, 2], ['seq']] },
+  pack: {
+    build: ([x, rows, places]) => ops.pack(x!, { rows: rows!, places: places! }),
+    wrt: [['batch*seq', 2]],
+    integers: padding,
+  },
+  unpack: {
+    build: ([y, rows, places]) => ops.unpack(y!, { rows: rows!, places: places! }),
+    wrt: [['tokens', 2]],
+    integers: padding,
+  },
   pad: { build: ([x]) => ops.pad(x!, { axis: 1, start: 1, size: 'seq' }), wrt: [['batch', 2, 2], ['seq']] },
   concat: {
     build: ([a, b]) => ops.concat([a!, b!], 1),

@@ -5,6 +5,7 @@ import { foldTransposes } from '../../src/graph/passes/foldTransposes.js';
 import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
 import { optimize } from '../../src/graph/passes/index.js';
 import { liftWidened } from '../../src/graph/passes/liftWidened.js';
+import { packTokens } from '../../src/graph/passes/packTokens.js';
 import { recompute } from '../../src/graph/passes/recompute.js';
 import { type Node, nodeOf, nodesInOrder } from '../../src/graph/tensor.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
@@ -331,5 +332,77 @@ describe('optimize', () => {
     const { outputs } = randomGraph(1);
     const type = ({ dtype, shape }: Tensor) => ({ dtype, shape });
     expect(optimize(outputs).map(type)).toEqual(outputs.map(type));
+  });
+});
+
+describe('packTokens', () => {
+  const [batch, seq, hidden] = [2, 3, 4];
+  const places = { rows: input('rows', 'int64', ['tokens']), places: input('places', 'int64', ['batch', 'seq']) };
+  const stream = randomStream(1, 'pack');
+  const feeds = {
+    x: normals(stream, [batch, seq, hidden]),
+    w: normals(stream, [hidden, hidden]),
+    scale: normals(stream, [hidden]),
+    mask: floats([batch, seq, 1], [1, 1, 1, 1, 0, 0]),
+    // The second sequence has one token.
+    rows: int64s([4], [0, 1, 2, 3]),
+    places: int64s([batch, seq], [0, 1, 2, 3, 4, 4]),
+  };
+  const mask = matrix('mask', 'batch', 'seq', 1);
+  const [x, w, scale] = [matrix('x', 'batch', 'seq', hidden), matrix('w', hidden, hidden), matrix('scale', hidden)];
+
+  /** As whole graphs: no node alone knows how many sequences there are. */
+  async function expectSame(before: readonly Tensor[], after: readonly Tensor[]) {
+    const named = (outputs: readonly Tensor[]) => Object.fromEntries(outputs.map((one, i) => [`${i}`, one]));
+    const [expected, got] = [await evaluate(named(before), feeds), await evaluate(named(after), feeds)];
+    for (const [name, { data }] of Object.entries(got)) {
+      expectClose(`output ${name}`, data, expected[name]!.data, { relative: 1e-5, floor: 1e-5 });
+    }
+  }
+
+  /** Rows, attention of each sequence's tokens to each other, rows again; padding is not seen. */
+  function model(dropout: (x: Tensor) => Tensor = (y) => y): Tensor {
+    const state = ops.reshape(x, ['batch*seq', hidden]);
+    const normal = ops.layerNorm(dropout(ops.gelu(ops.matmul(state, w))), scale, scale, 1e-5)[0]!;
+    const sequences = ops.reshape(normal, ['batch', 'seq', hidden]);
+    const seen = ops.mul(sequences, mask);
+    const mixed = ops.matmul(ops.matmul(seen, seen, { transB: true }), seen);
+    const again = ops.add(ops.matmul(ops.reshape(mixed, ['batch*seq', hidden]), w), normal);
+    const ends = ops.mul(ops.reshape(again, ['batch', 'seq', hidden]), mask);
+    return ops.sum(ops.tanh(ends), { axes: [1], keepDims: false });
+  }
+
+  it('computes the same from rows of tokens alone', async () => {
+    const [packed] = packTokens([model()], places);
+    await expectSame([model()], [packed!]);
+    expect(primitivesOf([packed!]).filter((one) => /pack/.test(one))).toEqual(['pack', 'unpack', 'pack', 'unpack']);
+    for (const { primitive, outputs } of nodesInOrder([packed!])) {
+      if (['gelu', 'layerNorm'].includes(primitive)) expect(outputs[0]!.shape).toEqual(['tokens', hidden]);
+    }
+  });
+
+  it('has the same derivatives', async () => {
+    const gradients = (of: Tensor) => grad(ops.sum(ops.mul(of, of), { axes: [0, 1], keepDims: false }), [w, scale, x]);
+    await expectSame(gradients(model()), gradients(packTokens([model()], places)[0]!));
+  });
+
+  it('draws masks of dropout for the tokens alone', () => {
+    const [pool, offsets] = [matrix('pool', 100), input('offsets', 'int64', [1])];
+    const [packed] = packTokens([model((y) => ops.mul(y, ops.window(pool, offsets, 0, y.shape)))], places);
+    const windows = nodesInOrder([packed!]).filter(({ primitive }) => primitive === 'window');
+    expect(windows.map(({ outputs }) => outputs[0]!.shape)).toEqual([['tokens', hidden]]);
+  });
+
+  it('leaves alone what mixes rows', () => {
+    const state = matrix('state', 'batch*seq', hidden);
+    const mixing = [
+      ops.matmul(state, state, { transA: true }),
+      ops.matmul(state, state, { transB: true }),
+      ops.sum(state, { axes: [0], keepDims: true }),
+      ops.transpose(state, [1, 0]),
+      ops.shift(state, { axis: 0, by: 1 }),
+      ops.gather(state, input('indices', 'int64', ['some'])),
+    ];
+    expect(packTokens(mixing, places)).toEqual(mixing);
   });
 });

@@ -6,6 +6,8 @@ import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { collate } from '../../src/engine/batching.js';
 import { batchFeeds } from '../../src/engine/modelGraph.js';
 import { openProgram, type Program } from '../../src/engine/program.js';
+import { tokenFeeds, tokenPlaces } from '../../src/engine/tokenRows.js';
+import { packTokens, type Tensor } from '../../src/graph/index.js';
 import type { Model, TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { expectClose, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
@@ -27,7 +29,10 @@ const batches = (longest: number) =>
     maxLength: 5,
   });
 
-describe.each(names)('%s', (name) => {
+const forms = { padded: (logits: Tensor) => logits, packed: (logits: Tensor) => packTokens([logits], tokenPlaces)[0]! };
+const cases = names.flatMap((name) => Object.entries(forms).map(([form, of]) => ({ name, form, of })));
+
+describe.each(cases)('$name, $form', ({ name, of }) => {
   let model: Model;
   let program: Program<'logits'>;
   beforeAll(async () => {
@@ -38,7 +43,7 @@ describe.each(names)('%s', (name) => {
       plan: noAdapters,
       parameters: parametersOf(oracle.all(head)),
       threads: 1,
-      outputs: (graph) => ({ logits: graph.logits() }),
+      outputs: (graph) => ({ logits: of(graph.logits()) }),
     });
   });
   afterAll(() => program.release());
@@ -49,7 +54,8 @@ describe.each(names)('%s', (name) => {
       const inputIds = Int32Array.from(ids);
       return { inputIds, tokenTypeIds: new Int32Array(ids.length), label: undefined, index };
     });
-    const { logits } = await program.run(batchFeeds(collate(examples, model.padTokenId), false));
+    const batch = collate(examples, model.padTokenId);
+    const { logits } = await program.run({ ...batchFeeds(batch, false), ...tokenFeeds(batch) });
     const perRow = logits.data.length / rows.length;
     const perToken = model.outputsOf === 'sequence' ? undefined : model.numLabels;
     return rows.map(({ length }, i) => {

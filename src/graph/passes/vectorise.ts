@@ -84,7 +84,7 @@ const lastAxes: Rule = (node, operands) =>
     operands.map(({ tensor }) => tensor),
   );
 
-/** What has no operand, or comes into a graph after this pass. */
+/** What has no operand, comes into a graph after this pass, or has sizes that lanes do not share. */
 const never: Rule = ({ primitive }) => {
   throw new Error(`${primitive} has no operand that could be a lane's own`);
 };
@@ -150,6 +150,8 @@ const rules: { readonly [Name in PrimitiveName]: Rule<Name> } = {
   range: never,
   done: never,
   after: never,
+  pack: never,
+  unpack: never,
 
   matmul: ({ attrs }, operands, count) => [product(operands, attrs, count)],
   gemm: ({ attrs, outputs }, [a, b, c], count) => {

@@ -21,6 +21,7 @@ import { matmul } from './matmul.js';
 import { mul } from './mul.js';
 import { neg } from './neg.js';
 import { oneHot } from './oneHot.js';
+import { pack, unpack } from './pack.js';
 import { pad } from './pad.js';
 import { range } from './range.js';
 import { relu } from './relu.js';
@@ -72,6 +73,7 @@ export const primitives = {
   mul,
   neg,
   oneHot,
+  pack,
   pad,
   range,
   relu,
@@ -92,6 +94,7 @@ export const primitives = {
   sum,
   tanh,
   transpose,
+  unpack,
   unskew,
   where,
   window,

@@ -1,0 +1,26 @@
+import { input, type TokenPlaces } from '../graph/index.js';
+import type { Value } from '../runtime/session.js';
+import type { Batch } from './batch.js';
+
+/** Inputs that say where the tokens of a batch stand: what graphs without rows of padding read (see `packTokens`). */
+export const tokenPlaces: TokenPlaces = {
+  rows: input('token_rows', 'int64', ['tokens']),
+  places: input('token_places', 'int64', ['batch', 'seq']),
+};
+
+/** What {@link tokenPlaces} are in a batch. */
+export function tokenFeeds({ attentionMask, batchSize, sequenceLength }: Batch): Record<string, Value> {
+  const rows: bigint[] = [];
+  const places = new BigInt64Array(attentionMask.length);
+  for (let i = 0; i < places.length; i++) {
+    if (attentionMask[i] === 0n) continue;
+    places[i] = BigInt(rows.length);
+    rows.push(BigInt(i));
+  }
+  const tokens = BigInt(rows.length);
+  for (let i = 0; i < places.length; i++) if (attentionMask[i] === 0n) places[i] = tokens;
+  return {
+    token_rows: { data: BigInt64Array.from(rows), shape: [rows.length] },
+    token_places: { data: places, shape: [batchSize, sequenceLength] },
+  };
+}
