@@ -15,6 +15,7 @@ import {
   trainSchema,
   unreadSettings,
 } from '../../settings/config.js';
+import { checkRanges, type Drawn, drawn, type TuneConfig, tuneSchema } from './tune.js';
 
 const settings = z.looseObject({});
 const rates = z.array(z.number().positive()).min(1);
@@ -41,7 +42,9 @@ const compareSchema = z.strictObject({
   /** Share by which a method may miss the budget before it is marked. */
   tolerance: z.number().positive().default(0.02),
   /** Learning rates tried for every method that has no list of its own. One: nothing is tried. */
-  learningRates: rates.default([2e-4, 5e-4, 1e-3]),
+  learningRates: rates.optional(),
+  /** In the place of a list of rates: settings drawn for each trial. */
+  tune: tuneSchema.optional(),
   /** `validation`: runs are scored on held-out training examples, the same for all, and the dev split is left alone. */
   scoreOn: z.enum(['dev', 'validation']).default('dev'),
   /**
@@ -61,10 +64,14 @@ const compareSchema = z.strictObject({
   settings: settings.default({}),
 });
 
+/** Tried where nothing is said. */
+const usualRates = [2e-4, 5e-4, 1e-3];
+
 /** A method of a comparison. */
 export interface ComparedMethod {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Tried one by one; one where nothing is tried, none where the rate is drawn. */
   readonly learningRates: readonly number[];
   /** Whether its size can follow the budget. */
   readonly fits: boolean;
@@ -90,6 +97,8 @@ export interface CompareConfig {
   readonly validationShare: number;
   /** One or more. */
   readonly trialSeeds: readonly number[];
+  /** What is drawn for each trial; left out, rates of a list are tried. */
+  readonly tune?: TuneConfig | undefined;
   readonly reference: string;
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -108,6 +117,9 @@ const taken = [
   'task',
 ] as const;
 
+/** What no trial draws. */
+const notDrawn = [...taken.filter((key) => key !== 'lr'), 'method', 'select'] as const;
+
 /**
  * Checks a comparison and every run that it asks for.
  * @param file its path, for messages; paths in it are relative to its folder
@@ -116,7 +128,7 @@ const taken = [
 export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
   const parsed = compareSchema.safeParse(raw);
   if (!parsed.success) throw usageError(`${file}: ${firstFault(parsed.error, compareSchema, raw, 'a comparison')}.`);
-  const { title, models, seeds, budget, budgets: several, learningRates, trialSeed, ...rest } = parsed.data;
+  const { title, models, seeds, budget, budgets: several, trialSeed, ...rest } = parsed.data;
   const budgets = budgetsOf(budget, several, file);
   refuseTaken(rest.settings, `${file}: settings`);
   const tasks = rest.tasks.map((entry, i): ComparedTask => {
@@ -126,6 +138,7 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     refuseTaken(own, where);
     return { name: beside(file, task), settings: own };
   });
+  const learningRates = ratesOf(rest, file);
   const methods = rest.methods.map((entry, i) => methodOf(entry, learningRates, `${file}: methods[${i}]`));
   refuseTwins(tasks, 'task', file);
   refuseTwins(methods, 'method', file);
@@ -142,9 +155,9 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     const counts = `${uneven.name} has ${uneven.learningRates.length}, ${first!.name} has ${first!.learningRates.length}`;
     throw usageError(`${file}: every method gets the same number of learning rates: ${counts}.`);
   }
-  if (rest.scoreOn === 'validation' && first!.learningRates.length > 1) {
+  if (rest.scoreOn === 'validation' && (first!.learningRates.length > 1 || rest.tune !== undefined)) {
     throw usageError(
-      `${file}: with scoreOn validation the rates would be chosen by what is scored. Give each method one learning rate.`,
+      `${file}: with scoreOn validation the rates would be chosen by what is scored. Give each method one learning rate, and tune nothing.`,
     );
   }
   const reference = rest.reference ?? methods.at(-1)!.name;
@@ -165,11 +178,53 @@ export function parseCompareConfig(raw: unknown, file: string): CompareConfig {
     trialSeeds,
     reference,
   };
-  for (const task of tasks) {
-    for (const method of methods) runConfig(config, config.models[0]!, task, method, { seed: 1, lr: 1 }, { file });
+  const trials = candidatesOf(config, methods[0]!);
+  for (const [i, candidate] of trials.entries()) {
+    const where = config.tune === undefined ? file : `${file}: tune, trial ${i + 1}`;
+    for (const task of tasks) {
+      for (const method of methods) {
+        runConfig(config, config.models[0]!, task, method, { seed: 1, ...candidate }, { file: where });
+      }
+    }
+    if (config.tune === undefined) break;
   }
   refuseUnread(config, file);
   return config;
+}
+
+/** What is tried for a method that has no list of its own. */
+function ratesOf(
+  { tune, learningRates }: Pick<z.output<typeof compareSchema>, 'tune' | 'learningRates'>,
+  file: string,
+): readonly number[] {
+  if (tune === undefined) return learningRates ?? usualRates;
+  const known = trainKeys.filter((key) => !notDrawn.some((one) => one === key));
+  for (const key of Object.keys(tune.ranges)) {
+    if ((known as readonly string[]).includes(key)) continue;
+    const why = (notDrawn as readonly string[]).includes(key)
+      ? 'is laid down by the comparison (models, tasks, methods, seeds, budget)'
+      : `is not a setting; nearest: ${nearestNames(key, known, 2).join(', ')}`;
+    throw usageError(`${file}: tune.ranges: "${key}" ${why}.`);
+  }
+  checkRanges(tune, `${file}: tune.ranges`);
+  if ('lr' in tune.ranges) {
+    if (learningRates === undefined) return [];
+    throw usageError(`${file}: learningRates are tried one by one, and tune.ranges draws lr. Leave one out.`);
+  }
+  if (learningRates?.length === 1) return learningRates;
+  throw usageError(`${file}: tune draws no lr: give one rate under learningRates, or a range under tune.ranges.lr.`);
+}
+
+/** Settings tried for a method: what is drawn, but for what it says itself, and the rate. */
+export interface Candidate {
+  readonly lr: number;
+  readonly drawn: Drawn;
+}
+
+/** The candidates of a method, in the order in which they are tried. Every method gets the same draws. */
+export function candidatesOf({ tune, trialSeeds }: CompareConfig, { learningRates }: ComparedMethod): Candidate[] {
+  if (tune === undefined) return learningRates.map((lr) => ({ lr, drawn: {} }));
+  return drawn(tune, trialSeeds[0]!).map(({ lr = learningRates[0], ...rest }) => ({ lr: lr as number, drawn: rest }));
 }
 
 function budgetsOf(budget: number | undefined, budgets: readonly number[] | undefined, file: string) {
@@ -189,7 +244,10 @@ function budgetsOf(budget: number | undefined, budgets: readonly number[] | unde
 function refuseUnread(config: CompareConfig, file: string): void {
   const unread = config.tasks.flatMap((task) =>
     config.methods.map((method) => {
-      const all = settingsOfRun(config, config.models[0]!, task, method, { seed: 1, lr: 1 });
+      const all = settingsOfRun(config, config.models[0]!, task, method, {
+        seed: 1,
+        ...candidatesOf(config, method)[0]!,
+      });
       const reasons = new Map<string, string>(unreadSettings(all, file).map(({ key, reason }) => [key, reason]));
       return { task, method, reasons };
     }),
@@ -205,7 +263,7 @@ function refuseUnread(config: CompareConfig, file: string): void {
  * @throws DiffoError (usage) that names the entry of a setting that none of its runs reads
  */
 export function refuseIdle(
-  { settings: common, tasks, methods }: CompareConfig,
+  { settings: common, tasks, methods, tune }: CompareConfig,
   prefix: string,
   reasonOf: (key: string, task: ComparedTask, method: ComparedMethod) => string | undefined,
 ): void {
@@ -221,6 +279,7 @@ export function refuseIdle(
     }
   };
   refuse(common, 'settings', tasks, methods);
+  refuse(tune?.ranges ?? {}, 'tune.ranges', tasks, methods);
   for (const task of tasks) refuse(task.settings, `task "${task.name}"`, [task], methods);
   for (const method of methods) refuse(method.settings, `method "${method.name}"`, tasks, [method]);
 }
@@ -229,6 +288,8 @@ export function refuseIdle(
 export interface RunOf {
   readonly seed: number;
   readonly lr: number;
+  /** Settings that neither the task nor the method says itself. */
+  readonly drawn?: Drawn | undefined;
   readonly validationShare?: number;
   readonly validationSeed?: number;
   readonly scoreOn?: 'dev' | 'validation';
@@ -243,7 +304,7 @@ export function heldOut({
   validationLoss,
   validationShare,
   trialSeeds,
-}: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'budget'> {
+}: CompareConfig): Omit<RunOf, 'seed' | 'lr' | 'drawn' | 'budget'> {
   if (scoreOn === 'dev' && !validationLoss) return {};
   const held = { validationShare, validationSeed: trialSeeds[0]! };
   if (!validationLoss) return held;
@@ -264,16 +325,17 @@ export function runConfig(
   return parseTrainConfig(all, `${file}: method "${method.name}" on ${task.name}`, { idle: 'drop' });
 }
 
-/** What is written down of a run: for all, then for its task, then for its method. */
+/** What is written down of a run: for all, what is drawn, then for its task, then for its method. */
 function settingsOfRun(
   config: CompareConfig,
   model: string,
   task: ComparedTask,
   method: ComparedMethod,
-  { budget = config.budgets[0], ...of }: RunOf,
+  { budget = config.budgets[0], drawn = {}, ...of }: RunOf,
 ): Readonly<Record<string, unknown>> {
   return {
     ...config.settings,
+    ...drawn,
     ...task.settings,
     ...method.settings,
     model,
@@ -290,6 +352,9 @@ function methodOf(
 ): ComparedMethod {
   const { name, learningRates: own, ...given } = typeof entry === 'string' ? { method: entry } : entry;
   refuseTaken(given, where);
+  if (own !== undefined && learningRates.length === 0) {
+    throw usageError(`${where}: learningRates: the rate is drawn (tune.ranges.lr), for every method alike.`);
+  }
   const shared = ['metrics', 'maxEvalSamples'].find((key) => key in given);
   if (shared !== undefined)
     throw usageError(`${where}: "${shared}" is the same for all methods: set it in settings or with a task.`);

@@ -1,6 +1,6 @@
-import type { CompareConfig } from './config.js';
-import { type Cell, type ComparedData, cellsOf, type Job, runOf, trialsOf } from './jobs.js';
-import { chosenRate } from './rates.js';
+import type { Candidate, CompareConfig } from './config.js';
+import { type Cell, type ComparedData, cellsOf, type Job, plannedTrials, runOf, trialsOf } from './jobs.js';
+import { ranked } from './rates.js';
 import type { RecordStore } from './recordStore.js';
 import type { CompareRecord } from './records.js';
 import type { Comparison } from './run.js';
@@ -9,7 +9,9 @@ import type { Comparison } from './run.js';
 export class Grid {
   private readonly started = new Set<string>();
   private readonly ended = new Set<string>();
-  private readonly trials = new Map<Cell, Job[]>();
+  private readonly planned = new Map<Cell, ReturnType<typeof plannedTrials>>();
+  /** Jobs of a cell that were made, by what tells them apart. */
+  private readonly made = new Map<Cell, Map<string, Job[]>>();
   private readonly cells: readonly Cell[];
   private wakers: (() => void)[] = [];
 
@@ -21,17 +23,18 @@ export class Grid {
     isLeftOut: (cell: Cell) => boolean = () => false,
   ) {
     this.cells = cellsOf(config).filter((cell) => !isLeftOut(cell));
-    for (const cell of this.cells) this.trials.set(cell, trialsOf(config, cell, dataOf(cell.task.name), code));
+    for (const cell of this.cells) this.planned.set(cell, plannedTrials(config, cell, dataOf(cell.task.name)));
   }
 
   get size(): number {
-    const trials = [...this.trials.values()].reduce((sum, { length }) => sum + length, 0);
+    const candidates = this.cells.flatMap((cell) => this.planned.get(cell)!.rounds.map(({ count }) => count));
+    const trials = candidates.reduce((sum, count) => sum + count, 0) * this.config.trialSeeds.length;
     return trials + this.cells.length * this.config.seeds.length;
   }
 
-  /** Trials and runs that are done; a run without its trials cannot be known. */
+  /** Trials and runs that are done; what rests on trials that are not cannot be known. */
   countDone(): number {
-    const trials = [...this.trials.values()].flat().filter((job) => this.isDone(job)).length;
+    const trials = this.knownTrials().filter((job) => this.isDone(job)).length;
     return trials + this.runs().filter((job) => job !== undefined && this.isDone(job)).length;
   }
 
@@ -39,7 +42,7 @@ export class Grid {
   next(): Job | undefined {
     for (const seed of this.config.seeds) {
       for (const cell of this.cells) {
-        const job = this.trials.get(cell)!.find((one) => this.isOpen(one)) ?? this.openRun(cell, seed);
+        const job = this.trialsIn(cell).jobs.find((one) => this.isOpen(one)) ?? this.openRun(cell, seed);
         if (job === undefined) continue;
         this.started.add(job.key);
         return job;
@@ -78,7 +81,7 @@ export class Grid {
         return [budget === undefined ? record : { ...record, budget }];
       });
     const runs = recordsOf(this.runs());
-    const trials = recordsOf([...this.trials.values()].flat());
+    const trials = recordsOf(this.knownTrials());
     return { runs, trials, missing: this.cells.length * this.config.seeds.length - runs.length };
   }
 
@@ -91,26 +94,43 @@ export class Grid {
     return this.cells.flatMap((cell) => this.config.seeds.map((seed) => this.run(cell, seed)));
   }
 
-  /** Undefined as long as the learning rate is not known. */
-  private run(cell: Cell, seed: number): Job | undefined {
-    const lr = this.chosenRate(cell);
-    return lr === undefined
-      ? undefined
-      : runOf(this.config, cell, { seed, lr }, this.dataOf(cell.task.name), this.code);
+  private knownTrials(): Job[] {
+    return this.cells.flatMap((cell) => this.trialsIn(cell).jobs);
   }
 
-  /** Undefined as long as a trial is open. */
-  private chosenRate(cell: Cell): number | undefined {
-    const trials = this.trials.get(cell)!;
-    const { learningRates } = cell.method;
-    if (trials.length === 0) return learningRates[0]!;
-    if (!trials.every((job) => this.isDone(job) || this.ended.has(job.key))) return undefined;
-    return chosenRate(
-      learningRates.map((lr) => ({
-        lr,
-        trials: trials.filter((job) => job.lr === lr).map((job) => this.records.get(job)),
-      })),
-    );
+  /** Undefined as long as it is not known what is run. */
+  private run(cell: Cell, seed: number): Job | undefined {
+    const { chosen } = this.trialsIn(cell);
+    if (chosen === undefined) return undefined;
+    return this.jobsCalled(cell, `${nameOf(chosen)} ${seed}`, () => [
+      runOf(this.config, cell, { ...chosen, seed }, this.dataOf(cell.task.name), this.code),
+    ])[0]!;
+  }
+
+  /** The trials of a cell as far as they are known, and, where all have ended, what they chose. */
+  private trialsIn(cell: Cell): { readonly jobs: Job[]; readonly chosen: Candidate | undefined } {
+    const { candidates, rounds } = this.planned.get(cell)!;
+    const jobs: Job[] = [];
+    let standing: readonly Candidate[] = candidates;
+    for (const round of rounds) {
+      const tried = standing.slice(0, round.count).map((candidate) => {
+        const make = () => trialsOf(this.config, cell, candidate, round, this.dataOf(cell.task.name), this.code);
+        return { candidate, jobs: this.jobsCalled(cell, `${nameOf(candidate)} for ${round.share}`, make) };
+      });
+      jobs.push(...tried.flatMap((one) => one.jobs));
+      if (!jobs.every((job) => this.isDone(job) || this.ended.has(job.key))) return { jobs, chosen: undefined };
+      const outcomes = tried.map((one) => ({ ...one, trials: one.jobs.map((job) => this.records.get(job)) }));
+      standing = ranked(outcomes).map(({ candidate }) => candidate);
+    }
+    return { jobs, chosen: standing[0] };
+  }
+
+  private jobsCalled(cell: Cell, name: string, make: () => Job[]): Job[] {
+    const known = this.made.get(cell) ?? new Map<string, Job[]>();
+    this.made.set(cell, known);
+    const jobs = known.get(name) ?? make();
+    known.set(name, jobs);
+    return jobs;
   }
 
   private isDone(job: Job): boolean {
@@ -121,3 +141,5 @@ export class Grid {
     return !this.isDone(job) && !this.started.has(job.key);
   }
 }
+
+const nameOf = (candidate: Candidate) => JSON.stringify(candidate);

@@ -4,13 +4,16 @@ import { flatConfig, freeSettings, type TrainConfig } from '../../settings/confi
 import type { Task } from '../../tasks/task.js';
 import { settingsUnreadBy } from '../taskSettings.js';
 import {
+  type Candidate,
   type CompareConfig,
   type ComparedMethod,
   type ComparedTask,
+  candidatesOf,
   heldOut,
   type RunOf,
   runConfig,
 } from './config.js';
+import { type Drawn, type Round, roundsOf } from './tune.js';
 
 /** One model on one task with one method at one budget: what gets a learning rate, and then a run for each seed. */
 export interface Cell {
@@ -34,6 +37,10 @@ export interface Job {
   readonly seed: number;
   /** Peak learning rate. */
   readonly lr: number;
+  /** What else was drawn for it, and is read in its runs. */
+  readonly drawn: Drawn;
+  /** Of a trial that is shorter than a run: its length as a share of one. */
+  readonly share?: number | undefined;
   readonly config: TrainConfig;
   /** Hash of all that decides what the job gives. */
   readonly key: string;
@@ -55,24 +62,54 @@ export function isSameCell(one: Cell, other: Cell): boolean {
   return model === other.model && task === other.task && method === other.method && budget === other.budget;
 }
 
-/** The trials of a cell's learning rates, each with every trial seed; none where there is nothing to choose. */
-export function trialsOf(config: CompareConfig, cell: Cell, data: ComparedData, code: string): Job[] {
-  const { learningRates } = cell.method;
-  if (learningRates.length === 1) return [];
+/** What is tried in a cell, each once, and the rounds of its trials; no round where there is nothing to choose. */
+export function plannedTrials(config: CompareConfig, cell: Cell, data: ComparedData) {
+  const different = new Map<string, Candidate>();
+  for (const candidate of candidatesOf(config, cell.method)) {
+    const read = readOf(config, cell, candidate, data);
+    const key = JSON.stringify([candidate.lr, sorted(read)]);
+    if (!different.has(key)) different.set(key, { lr: candidate.lr, drawn: read });
+  }
+  const candidates = [...different.values()];
+  return { candidates, rounds: roundsOf(candidates.length, config.tune?.factor ?? 1) };
+}
+
+/** The trials of a candidate in a round, one for each trial seed. */
+export function trialsOf(
+  config: CompareConfig,
+  cell: Cell,
+  candidate: Candidate,
+  { share }: Pick<Round, 'share'>,
+  data: ComparedData,
+  code: string,
+): Job[] {
   const { trialSeeds, validationShare } = config;
-  return learningRates.flatMap((lr) =>
-    trialSeeds.map((seed) => makeJob('trial', config, cell, { seed, lr, validationShare }, data, code)),
+  return trialSeeds.map((seed) =>
+    makeJob('trial', config, cell, { ...candidate, seed, validationShare }, data, code, share),
   );
 }
 
 export function runOf(
   config: CompareConfig,
   cell: Cell,
-  of: { seed: number; lr: number },
+  of: Candidate & { readonly seed: number },
   data: ComparedData,
   code: string,
 ) {
   return makeJob('run', config, cell, { ...of, ...heldOut(config) }, data, code);
+}
+
+/** Of what is drawn, what neither the task nor the method says itself and a run reads. */
+function readOf(
+  compare: CompareConfig,
+  { model, task, method, budget }: Cell,
+  { lr, drawn }: Candidate,
+  data: ComparedData,
+): Drawn {
+  const without = settingsUnreadBy(data.task);
+  const flat = flatConfig(runConfig(compare, model, task, method, { seed: 1, lr, drawn, budget }, { without }));
+  const isRead = (key: string) => !(key in task.settings) && !(key in method.settings) && key in flat;
+  return Object.fromEntries(Object.entries(drawn).filter(([key]) => isRead(key)));
 }
 
 function makeJob(
@@ -82,11 +119,22 @@ function makeJob(
   of: RunOf,
   data: ComparedData,
   code: string,
+  share = 1,
 ): Job {
   const without = settingsUnreadBy(data.task);
   const { model, task, method, budget } = cell;
-  const config = runConfig(compare, model, task, method, { ...of, budget }, { without });
-  return { kind, cell, seed: of.seed, lr: of.lr, config, key: keyOf(kind, config, data, code) };
+  const config = shortened(runConfig(compare, model, task, method, { ...of, budget }, { without }), share);
+  const { seed, lr, drawn = {} } = of;
+  const key = keyOf(kind, config, data, code);
+  return { kind, cell, seed, lr, drawn, ...(share === 1 ? {} : { share }), config, key };
+}
+
+/** The same for a share of the epochs, and of the steps where they are said. */
+function shortened(config: TrainConfig, share: number): TrainConfig {
+  if (share === 1) return config;
+  const { epochs, maxSteps } = config.optimisation;
+  const steps = maxSteps === undefined ? {} : { maxSteps: Math.max(1, Math.round(share * maxSteps)) };
+  return { ...config, optimisation: { ...config.optimisation, epochs: share * epochs, ...steps } };
 }
 
 /** How many threads run, where the data lie and what is logged decides no result; which data they are does, by their hashes. */

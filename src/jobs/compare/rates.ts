@@ -5,26 +5,38 @@ import { mean } from './statistics.js';
 /** What a trial is judged by. */
 export type TrialOutcome = Pick<CompareRecord, 'status' | 'scores' | 'constant'>;
 
-/** A learning rate and its trials, one a seed; undefined where there is none. */
-export interface TriedRate {
-  readonly lr: number;
+/** Something that is tried, and its trials, one a seed; undefined where there is none. */
+export interface Tried {
   readonly trials: readonly (TrialOutcome | undefined)[];
 }
 
 /**
- * The rate with the best mean of the first metric over the seeds; the earlier of equals. One at which a trial fell is not
- * taken where there is another: a high mean can hide it, and the runs have more seeds to fall with.
+ * From the best to the worst mean of the first metric over the seeds; the earlier of equals first. Those of which a trial fell
+ * stand behind all others: a high mean can hide it, and the runs have more seeds to fall with.
  */
-export function chosenRate(rates: readonly TriedRate[]): number {
-  const standing = rates.filter(({ trials }) => !trials.some(hasFallen));
-  let best: { readonly lr: number; readonly score: number } | undefined;
-  for (const { lr, trials } of standing.length > 0 ? standing : rates) {
-    const found = trials.map(scoreOf);
-    const metric = found.find((one) => one !== undefined)?.metric;
-    const score = mean(found.map((one) => one?.score ?? Number.NaN));
-    if (best === undefined || (metric !== undefined && isBetter(metric, score, best.score))) best = { lr, score };
-  }
-  return best!.lr;
+export function ranked<T extends Tried>(tried: readonly T[]): T[] {
+  const places = tried.map((one) => {
+    const found = one.trials.map(scoreOf);
+    const metric = found.find((of) => of !== undefined)?.metric;
+    return { one, metric, score: mean(found.map((of) => of?.score ?? Number.NaN)), fell: one.trials.some(hasFallen) };
+  });
+  places.sort((a, b) => {
+    if (a.fell !== b.fell) return a.fell ? 1 : -1;
+    if (isAhead(a, b)) return -1;
+    return isAhead(b, a) ? 1 : 0;
+  });
+  return places.map(({ one }) => one);
+}
+
+interface Place {
+  readonly metric: MetricName | undefined;
+  readonly score: number;
+}
+
+/** A mean that is not defined is behind every other. */
+function isAhead({ metric, score }: Place, other: Place): boolean {
+  if (metric === undefined || Number.isNaN(score)) return false;
+  return other.metric === undefined || Number.isNaN(other.score) || isBetter(metric, score, other.score);
 }
 
 /**

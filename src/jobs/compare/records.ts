@@ -22,6 +22,10 @@ const recordSchema = z.looseObject({
   budget: z.int().optional(),
   seed: z.int(),
   lr: z.number(),
+  /** What else was drawn for it (tune). */
+  settings: z.record(z.string(), z.unknown()).optional(),
+  /** Of a trial that is shorter than a run: its length as a share of one. */
+  share: z.number().optional(),
   status: z.enum(['done', 'failed']),
   error: z.string().optional(),
   /** Of the dev split; for a trial of the held-out training examples. */

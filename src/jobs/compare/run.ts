@@ -21,6 +21,7 @@ import { type LeftOut, leftOutOf } from './leftOut.js';
 import { runInProcess, type WorkerOutcome } from './process.js';
 import { RecordStore } from './recordStore.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
+import type { Drawn } from './tune.js';
 
 export interface CompareOptions {
   readonly config: CompareConfig;
@@ -191,7 +192,12 @@ async function removeUnfinished(folder: string): Promise<void> {
   await Promise.all(unfinished.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
-function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, data: ComparedData, code: string) {
+function recordOf(
+  { kind, cell, seed, lr, drawn, share, key }: Job,
+  outcome: WorkerOutcome,
+  data: ComparedData,
+  code: string,
+) {
   const record: CompareRecord = {
     format: 'diffora-compare/1',
     kind,
@@ -202,6 +208,8 @@ function recordOf({ kind, cell, seed, lr, key }: Job, outcome: WorkerOutcome, da
     ...(cell.budget === undefined ? {} : { budget: cell.budget }),
     seed,
     lr,
+    ...(Object.keys(drawn).length === 0 ? {} : { settings: drawn }),
+    ...(share === undefined ? {} : { share }),
     status: outcome.status,
     ...(outcome.status === 'done' ? outcome.result : { error: outcome.error }),
     code,
@@ -214,15 +222,26 @@ function nameOf({ task, method, budget }: Cell, { budgets }: CompareConfig): str
   return [task.name, method.name, ...(budget === undefined || budgets.length === 1 ? [] : [budget])].join(', ');
 }
 
-function labelOf({ kind, cell, seed, lr }: Job, config: CompareConfig): string {
-  const what = kind === 'trial' ? `rate ${lr}, seed ${seed}` : `seed ${seed}`;
+function labelOf({ kind, cell, seed, lr, drawn, share }: Job, config: CompareConfig): string {
+  const what = kind === 'trial' ? `${triedText(lr, drawn, share)}, seed ${seed}` : `seed ${seed}`;
   return `${nameOf(cell, config)}, ${what}`;
 }
 
-function lineOf({ kind, seed, lr, status, scores, error, seconds, steps }: CompareRecord, name: string): string {
-  const what = kind === 'trial' ? `trial of rate ${lr}, seed ${seed}` : `seed ${seed}, rate ${lr}`;
+function lineOf(
+  { kind, seed, lr, settings, share, status, scores, error, seconds, steps }: CompareRecord,
+  name: string,
+): string {
+  const tried = triedText(lr, settings, share);
+  const what = kind === 'trial' ? `trial of ${tried}, seed ${seed}` : `seed ${seed}, ${tried}`;
   if (status === 'failed') return `${name}, ${what}: failed: ${error}`;
   const [metric, score] = Object.entries(scores!)[0]!;
   const left = steps?.skipped === undefined ? '' : `, ${steps.skipped} steps left out`;
   return `${name}, ${what}: ${metric} ${score === null ? 'undefined' : score.toFixed(3)} in ${Math.round(seconds?.total ?? 0)} s${left}`;
+}
+
+/** `rate 0.001, rank 8, 1/9 of a run` */
+function triedText(lr: number, drawn: Drawn = {}, share = 1): string {
+  const settings = Object.entries(drawn).map(([key, value]) => `${key} ${value}`);
+  const length = share === 1 ? [] : [`1/${Math.round(1 / share)} of a run`];
+  return [`rate ${lr}`, ...settings, ...length].join(', ');
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isBetter, type MetricName, metrics as metricTable } from '../../metrics/names.js';
 import { hasFallen } from './rates.js';
 import type { CompareRecord } from './records.js';
@@ -12,6 +13,7 @@ import {
   sampleDeviation,
   sumScore,
 } from './statistics.js';
+import type { Drawn } from './tune.js';
 
 /** A score over seeds. */
 export interface MeanScore {
@@ -26,8 +28,10 @@ export interface MethodSummary {
   readonly runs: readonly CompareRecord[];
   readonly failed: readonly CompareRecord[];
   readonly lr: number | undefined;
-  /** A trial of this rate fell, and so did one of every other. */
-  readonly hasFallenRate: boolean;
+  /** What else was drawn for its runs; nothing where rates of a list were tried. */
+  readonly drawn: Drawn;
+  /** A trial of what was chosen fell, and so did one of all else that was tried beside it. */
+  readonly hasFallen: boolean;
   readonly scores: Readonly<Partial<Record<MetricName, MeanScore>>>;
   /** Trained numbers, head apart, that are left at the end; mean over seeds. */
   readonly size: number | undefined;
@@ -119,7 +123,8 @@ function tableOf(
       runs: done,
       failed: all.filter(({ status }) => status === 'failed'),
       lr: done[0]?.lr,
-      hasFallenRate: ofMethod(method.name, trials).some((trial) => trial.lr === done[0]?.lr && hasFallen(trial)),
+      drawn: done[0]?.settings ?? {},
+      hasFallen: done[0] !== undefined && lastTrials(ofMethod(method.name, trials), done[0]).some(hasFallen),
       scores: Object.fromEntries(metrics.map((name) => [name, meanScore(done, name)])),
       size,
       offBudget: size === undefined ? undefined : size / budget - 1,
@@ -224,4 +229,11 @@ function pairsOf<T>(
     const [one, other] = [of(run), counterpart && of(counterpart)];
     return one !== undefined && other !== undefined ? [{ one, other }] : [];
   });
+}
+
+/** The trials that chose what a run has: those of its settings in the last round that they were in. */
+function lastTrials(trials: readonly CompareRecord[], { lr, settings }: CompareRecord): CompareRecord[] {
+  const own = trials.filter((one) => one.lr === lr && isDeepStrictEqual(one.settings, settings));
+  const longest = Math.max(...own.map(({ share = 1 }) => share));
+  return own.filter(({ share = 1 }) => share === longest);
 }

@@ -11,9 +11,10 @@ import {
 } from '../../jobs/compare/summary.js';
 import { formatBytes, formatCount, formatLoss, formatScore, formatSeconds } from '../units.js';
 
-/** results.csv: one line a run, every metric in a column of its own. RFC 4180. */
+/** results.csv: one line a run, every metric and every setting that was drawn in a column of its own. RFC 4180. */
 export function resultsCsv(runs: readonly CompareRecord[]): string {
   const metrics = [...new Set(runs.flatMap(({ scores }) => Object.keys(scores ?? {})))];
+  const drawn = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings ?? {})))];
   const columns: readonly (readonly [string, (run: CompareRecord) => unknown])[] = [
     ['model', (run) => run.model],
     ['task', (run) => run.task],
@@ -21,6 +22,7 @@ export function resultsCsv(runs: readonly CompareRecord[]): string {
     ['budget', (run) => run.budget],
     ['seed', (run) => run.seed],
     ['learning_rate', (run) => run.lr],
+    ...drawn.map((key) => [key, (run: CompareRecord) => run.settings?.[key]] as const),
     ['status', (run) => run.status],
     ...metrics.map((name) => [name, (run: CompareRecord) => run.scores?.[name]] as const),
     ['validation_loss', (run) => run.validation?.loss],
@@ -71,16 +73,23 @@ export function introduction(
     validationShare,
     validationLoss,
     trialSeeds,
+    tune,
     reference,
   }: CompareConfig,
   missing: number,
 ): string {
   const trials = methods[0]!.learningRates.length;
   const tried = trialSeeds.length === 1 ? '' : `, by the mean over ${trialSeeds.length} seeds`;
+  const on = `on ${100 * validationShare} % of the training examples, held out${tried}; the dev split was scored once by each run.`;
+  const drawn = Object.keys(tune?.ranges ?? {}).join(', ');
+  const halving =
+    tune === undefined || tune.factor === 1 ? '' : `, by successive halving (one in ${tune.factor} goes on),`;
   const chosen =
-    trials === 1
-      ? 'The learning rate is fixed for each method.'
-      : `The learning rate of each method is the best of ${trials} on ${100 * validationShare} % of the training examples, held out${tried}; the dev split was scored once by each run.`;
+    tune !== undefined
+      ? `For each method ${drawn} are the best of ${tune.trials} draws${halving} ${on}`
+      : trials === 1
+        ? 'The learning rate is fixed for each method.'
+        : `The learning rate of each method is the best of ${trials} ${on}`;
   const scored =
     scoreOn === 'dev'
       ? 'on the dev split'
@@ -109,17 +118,23 @@ export function budgetPart({ budget }: TableSummary, { budgets }: CompareConfig)
   return budgets.length === 1 ? '' : `, ${formatCount(budget)} numbers`;
 }
 
-/** Which methods cannot be as small as the budget of a table, and which have no rate to be sure of, a sentence each. */
+/** Which methods cannot be as small as the budget of a table, what was drawn for the others, and which have no rate to be sure of. */
 export function notesOf({ leftOut, methods }: TableSummary, { reference }: CompareConfig): string[] {
-  const fallen = methods.filter(({ hasFallenRate }) => hasFallenRate);
   return [
     ...leftOut.map(({ method, reason }) => {
       const effect = method === reference ? ' Nothing is compared with it here.' : '';
       return `${method} is left out: ${reason}${effect}`;
     }),
-    ...fallen.map(
-      ({ method, lr }) =>
-        `${method}: a trial of rate ${lr} was no better than one answer for all examples, as one of every other rate was.`,
+    ...methods.flatMap(({ method, drawn }) => {
+      const settings = Object.entries(drawn).map(([key, value]) => `${key} ${value}`);
+      return settings.length === 0 ? [] : [`${method}: drawn and chosen were ${settings.join(', ')}.`];
+    }),
+    ...methods.flatMap(({ method, lr, hasFallen }) =>
+      hasFallen
+        ? [
+            `${method}: a trial of rate ${lr} was no better than one answer for all examples, as one of all else that was tried was.`,
+          ]
+        : [],
     ),
   ];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chosenRate, hasFallen, type TrialOutcome } from '../../../src/jobs/compare/rates.js';
+import { hasFallen, ranked, type TrialOutcome } from '../../../src/jobs/compare/rates.js';
 import { constantScore } from '../../../src/metrics/constantScore.js';
 import type { MetricName } from '../../../src/metrics/names.js';
 
@@ -10,7 +10,7 @@ const done = (score: number | null, constant?: number, metric: MetricName = 'acc
 });
 const failed: TrialOutcome = { status: 'failed' };
 const choose = (...trials: (TrialOutcome | undefined)[][]) =>
-  chosenRate(trials.map((of, i) => ({ lr: i + 1, trials: of })));
+  ranked(trials.map((of, i) => ({ lr: i + 1, trials: of })))[0]!.lr;
 
 describe('the rate of a method', () => {
   it.each<[string, (TrialOutcome | undefined)[][], number]>([
@@ -88,6 +88,12 @@ describe('the rate of a method', () => {
     ['is the lower one of a loss', [[done(9, undefined, 'perplexity')], [done(7, undefined, 'perplexity')]], 2],
   ])('%s', (_, trials, expected) => {
     expect(choose(...trials)).toBe(expected);
+  });
+
+  it('stands before the others by their means, and those that fell behind all', () => {
+    const tried = [[done(0.6, 0.5)], [done(null)], [done(0.9, 0.95)], [done(0.8, 0.5)], [failed], [done(0.6, 0.5)]];
+    const order = ranked(tried.map((trials, i) => ({ i, trials }))).map(({ i }) => i);
+    expect(order).toEqual([3, 0, 5, 2, 1, 4]);
   });
 
   it('has fallen at the level of a constant answer, and not above it', () => {

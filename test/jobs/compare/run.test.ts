@@ -3,7 +3,7 @@ import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdOut } from '../../../src/data/stratify.js';
 import { parseCompareConfig } from '../../../src/jobs/compare/config.js';
-import { chosenRate } from '../../../src/jobs/compare/rates.js';
+import { ranked } from '../../../src/jobs/compare/rates.js';
 import { compare } from '../../../src/jobs/compare/run.js';
 import { silent } from '../../../src/reporter.js';
 import { openTask } from '../../../src/tasks/openTask.js';
@@ -65,7 +65,7 @@ describe('compare', () => {
       const trials = all.filter((one) => one.kind === 'trial' && one.method === method);
       const rates = [1e-3, 1e-2].map((rate) => ({ lr: rate, trials: trials.filter((one) => one.lr === rate) }));
       expect(rates.map(({ trials: { length } }) => length)).toEqual([2, 2]);
-      expect(lr).toBe(chosenRate(rates));
+      expect(lr).toBe(ranked(rates)[0]!.lr);
       // The smallest step is a rank of the smallest module: 32 + 32 numbers; AdaLoRA's is a rank of all modules.
       if (method === 'DiffoRA') expect(Math.abs(parameters.kept - 1400)).toBeLessThan(64);
       expect(predicted).toHaveLength(4);
