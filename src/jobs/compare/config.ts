@@ -311,6 +311,22 @@ export function heldOut({
   return { ...held, validationLoss, ...(scoreOn === 'dev' ? { scoreOn } : {}) };
 }
 
+/**
+ * Of what was drawn for a candidate, what a run reads, and neither its task nor its method says itself.
+ * @param without settings that the task does not read
+ */
+export function drawnFor(
+  config: CompareConfig,
+  { model, task, method }: { readonly model: string; readonly task: ComparedTask; readonly method: ComparedMethod },
+  candidate: Candidate,
+  without: readonly string[],
+): Drawn {
+  const all = settingsOfRun(config, model, task, method, { seed: 1, ...candidate });
+  const unread = new Set<string>([...without, ...unreadSettings(all, 'The comparison').map(({ key }) => key)]);
+  const isRead = (key: string) => !(key in task.settings) && !(key in method.settings) && !unread.has(key);
+  return Object.fromEntries(Object.entries(candidate.drawn).filter(([key]) => isRead(key)));
+}
+
 /** What one run of the comparison trains. @param without settings that the task does not read */
 export function runConfig(
   config: CompareConfig,

@@ -9,6 +9,7 @@ import {
   type ComparedMethod,
   type ComparedTask,
   candidatesOf,
+  drawnFor,
   heldOut,
   type RunOf,
   runConfig,
@@ -66,7 +67,7 @@ export function isSameCell(one: Cell, other: Cell): boolean {
 export function plannedTrials(config: CompareConfig, cell: Cell, data: ComparedData) {
   const different = new Map<string, Candidate>();
   for (const candidate of candidatesOf(config, cell.method)) {
-    const read = readOf(config, cell, candidate, data);
+    const read = drawnFor(config, cell, candidate, settingsUnreadBy(data.task));
     const key = JSON.stringify([candidate.lr, sorted(read)]);
     if (!different.has(key)) different.set(key, { lr: candidate.lr, drawn: read });
   }
@@ -97,19 +98,6 @@ export function runOf(
   code: string,
 ) {
   return makeJob('run', config, cell, { ...of, ...heldOut(config) }, data, code);
-}
-
-/** Of what is drawn, what neither the task nor the method says itself and a run reads. */
-function readOf(
-  compare: CompareConfig,
-  { model, task, method, budget }: Cell,
-  { lr, drawn }: Candidate,
-  data: ComparedData,
-): Drawn {
-  const without = settingsUnreadBy(data.task);
-  const flat = flatConfig(runConfig(compare, model, task, method, { seed: 1, lr, drawn, budget }, { without }));
-  const isRead = (key: string) => !(key in task.settings) && !(key in method.settings) && key in flat;
-  return Object.fromEntries(Object.entries(drawn).filter(([key]) => isRead(key)));
 }
 
 function makeJob(

@@ -74,6 +74,30 @@ describe('compare', () => {
     expect(await readdir(folder.path('whole', 'runs'))).toHaveLength(6);
   });
 
+  it('searches for settings, says what it chose, and repeats nothing', async () => {
+    const tune = { trials: 3, ranges: { lr: { min: 1e-3, max: 1e-2, scale: 'log' }, weightDecay: [0, 0.1] } };
+    const settings = { epochs: 2, batchSize: 8, maxLength: 16 };
+    const changed = { learningRates: undefined, trialSeeds: undefined, tune, methods: ['head'], seeds: [1], settings };
+    await writeFile(folder.path('tune.yaml'), JSON.stringify(comparison(changed)));
+    const flags = ['--output', folder.path('tuned'), '--threads', '1', '--jobs', '2'];
+    const first = await startDiffora('compare', folder.path('tune.yaml'), ...flags).ended;
+    expect(first.code, first.stderr).toBe(0);
+    const all = await records('tuned');
+    // One in three is one: after a round of short trials there is nothing left to choose.
+    expect(all.map(({ kind, share }) => [kind, share])).toEqual([
+      ...Array.from({ length: 3 }, () => ['trial', 1 / 3]),
+      ['run', undefined],
+    ]);
+    const { lr, settings: chosen } = all[3];
+    const tried = all.slice(0, 3).map((trial) => ({ trial, trials: [trial] }));
+    expect(ranked(tried)[0]!.trial).toMatchObject({ lr, settings: chosen });
+    const report = await readFile(folder.path('tuned', 'results.md'), 'utf8');
+    expect(report).toContain('For each method lr, weightDecay are the best of 3 draws, by successive halving');
+    expect(report).toContain(`- head only: drawn and chosen were weightDecay ${chosen.weightDecay}.`);
+    const again = await startDiffora('compare', folder.path('tune.yaml'), ...flags).ended;
+    expect(again.stdout).toContain('0 runs and trials trained, 4 found done');
+  });
+
   it('refuses what no task reads, and leaves out what one of them does not', async () => {
     const [reviews] = comparison().tasks;
     const span = '{"question":"who","context":"the cat","answers":{"text":["cat"],"answer_start":[4]}}';

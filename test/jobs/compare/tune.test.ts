@@ -143,6 +143,13 @@ describe('a comparison that draws settings', () => {
     for (const { drawn: of } of full!) expect(Object.keys(of)).toEqual(['weightDecay']);
   });
 
+  it('tries of a method what its runs read', () => {
+    const methods = ['head', 'lora', { method: 'lora', name: 'own', alpha: 4 }];
+    const config = parse({ ranges: { lr: ranges.lr, dropout: ranges.dropout, alpha: [8, 16] } }, { methods });
+    const keys = cellsOf(config).map((cell) => Object.keys(plannedTrials(config, cell, data).candidates[0]!.drawn));
+    expect(keys).toEqual([['dropout'], ['dropout', 'alpha'], ['dropout']]);
+  });
+
   it.each<[string, object, object, string]>([
     ['no range', { ranges: {} }, {}, 'tune.ranges: ranges is empty'],
     ['a wrong name', { ranges: { rang: [1, 2] } }, {}, 'tune.ranges: "rang" is not a setting; nearest: rank'],
