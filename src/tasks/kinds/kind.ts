@@ -24,7 +24,17 @@ export type TaskAsked = Omit<LearnedTask, 'columns' | 'maxLength'>;
 export interface KindTerms {
   /** Names of the classes, by index, where a task has classes. */
   readonly labels?: readonly string[] | undefined;
+  /** The loss by its name, of those that the kind has; left out, as the rows ask. */
+  readonly loss?: LossName | undefined;
+  /** Columns of hard negatives; left out, those that are called so. */
+  readonly negatives?: readonly string[] | undefined;
 }
+
+/** Names of losses, by what they are of; a kind's own file adds those that it has. */
+// biome-ignore lint/suspicious/noEmptyInterface: the files of kinds add to it.
+export interface LossNames {}
+/** Name of a loss, of whatever kind of task. */
+export type LossName = LossNames[keyof LossNames];
 
 /** Answers by what they are; a kind's own file adds what it gives. */
 export interface Predictions {
