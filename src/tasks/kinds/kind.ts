@@ -246,6 +246,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   isLabelled(example: Example): boolean;
   /** What is said of a row that is not, and what to do; left out: that the cell of the label is empty. @internal */
   readonly unlabelled?: string;
+  /** Examples of a table's rows as they are learned and scored, where several rows are one; left out: each by itself. @internal */
+  gathered?(rows: readonly Example[]): readonly Example[];
   /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough @internal */
   checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
   /**
