@@ -17,8 +17,8 @@ export interface EncodedExample {
   /** Position of the example in its split. Windows of one example share it. */
   readonly index: number;
   /**
-   * Further texts of the example, where the loss weighs several against each other: a passage, hard negatives. They have rows
-   * of their own in a batch. All examples of a run have as many.
+   * Further texts of the example, where the loss weighs several against each other: a passage, hard negatives, candidates. They
+   * have rows of their own in a batch. Losses that read texts column by column need as many of every example.
    */
   readonly further?: readonly EncodedExample[];
   /** What no two examples of a batch may share, where the objective keeps such examples apart: texts, by number. */

@@ -1,6 +1,6 @@
 import type { Batch, EncodedExample } from './batch.js';
 import { type BatchesApart, batchesApart } from './batchesApart.js';
-import { collate, lengthOf, trainingBatches } from './batching.js';
+import { collate, furtherOf, lengthOf, trainingBatches } from './batching.js';
 import type { Objective } from './objective.js';
 
 export interface BatchStreamOptions {
@@ -44,7 +44,7 @@ export class BatchStream {
     this.stepsPerEpoch = count;
     const most = Math.min(batchSize, examples.length);
     this.largest = {
-      batch: most * (1 + (examples[0]!.further?.length ?? 0)),
+      batch: most * (1 + furtherOf(examples)),
       seq: examples.reduce((longest, example) => Math.max(longest, lengthOf(example)), 0),
       examples: most,
     };

@@ -6,18 +6,25 @@ import type { Objective } from './objective.js';
 const BATCHES_PER_BUCKET = 16;
 
 /**
- * The rows of a batch: texts of the examples, column by column, so that all first texts stand before all second ones.
- * @throws Error where examples differ in how many further texts they have
+ * The rows of a batch: texts of the examples, column by column, so that all first texts stand before all second ones. Examples
+ * with fewer texts are left out of the later columns.
  */
 export function rowsOf(examples: readonly EncodedExample[]): readonly EncodedExample[] {
-  const columns = examples[0]?.further?.length ?? 0;
-  if (examples.some(({ further = [] }) => further.length !== columns)) {
-    throw new Error('the examples of a batch have different numbers of texts');
-  }
+  const columns = furtherOf(examples);
   if (columns === 0) return examples;
   return Array.from({ length: columns + 1 }, (_, column) =>
-    examples.map((example) => (column === 0 ? example : example.further![column - 1]!)),
+    examples.flatMap((example) => (column === 0 ? example : (example.further?.[column - 1] ?? []))),
   ).flat();
+}
+
+/** The texts of examples, each by itself. */
+export function textsOf(examples: readonly EncodedExample[]): readonly EncodedExample[] {
+  return examples.flatMap((example) => rowsOf([example])).map(({ further: _, ...text }) => text);
+}
+
+/** The most further texts that an example has. */
+export function furtherOf(examples: readonly EncodedExample[]): number {
+  return examples.reduce((most, { further = [] }) => Math.max(most, further.length), 0);
 }
 
 /** Tokens of the longest text of an example. */

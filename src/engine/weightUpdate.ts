@@ -39,10 +39,12 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
     ...memory,
     name: 'weights',
     async open() {
-      const rows = Math.ceil(batches.largest.batch / parts);
-      const largestBatch = { ...batches.largest, batch: rows };
+      const { largest } = batches;
       // A loss in which all rows stand is that of the whole batch, however few rows run at a time.
       const isWhole = parts > 1 && graph.objective.parts === 'never';
+      const texts = largest.batch / largest.examples;
+      const rows = isWhole ? Math.ceil(largest.batch / parts) : Math.ceil(largest.examples / parts) * texts;
+      const largestBatch = { ...largest, batch: rows };
       const open =
         openStep ??
         ((wrt) =>

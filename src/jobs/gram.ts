@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRunFile } from '../artifacts/runFile.js';
 import { splitHalves, subsample } from '../data/stratify.js';
+import { textsOf } from '../engine/batching.js';
 import { headParameters } from '../engine/parameters.js';
 import { usageError } from '../errors.js';
 import { permutation, randomStream } from '../random.js';
@@ -67,7 +68,7 @@ export async function inspectGram({
   }
   const dam = await readDamFor(model, file);
   // The half that the weights of a search learn on: not what the matrix was judged by.
-  const sample = subsample(splitHalves(train.encoded, seed).first, examples, seed);
+  const sample = textsOf(subsample(splitHalves(train.encoded, seed).first, examples, seed)).slice(0, examples);
   const phase = reporter.phase('Gram matrices', sample.length);
   const matrices = await gramMatrices(model, await headParameters(model.head, seed), sample, {
     rank,

@@ -23,7 +23,8 @@ interface Metric {
  * same with the other sign. `precision`, `recall` and `f1` of entities are of whole entities,
  * `accuracy` there of tokens; `micro_f1` counts all labels of all examples together, `macro_f1` is the mean over labels,
  * `subset_accuracy` the share of examples with every label right. Those with `_at_` are means over queries, of what each finds
- * (src/metrics/ranking.ts); `average_precision` is of scores of pairs, of which some belong together.
+ * (src/metrics/ranking.ts), or of how each one's candidates are ranked, as `map` is too (src/metrics/reranking.ts);
+ * `average_precision` is of scores of pairs, of which some belong together.
  */
 const table = {
   matthews: { better: 'higher', ofRows: matthews, ofConstants: '0 by convention' },
@@ -56,6 +57,7 @@ const table = {
   recall_at_5: { better: 'higher' },
   recall_at_10: { better: 'higher' },
   map_at_100: { better: 'higher' },
+  map: { better: 'higher' },
   average_precision: { better: 'higher', ofRows: averagePrecision, ofConstants: 'not defined' },
   perplexity: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => Math.exp(-sum! / tokens!) },
 } as const satisfies Readonly<Record<string, Metric>>;

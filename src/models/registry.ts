@@ -57,9 +57,10 @@ export function openModel(checkpoint: Checkpoint, options: ModelOptions): Model 
   return openArchitecture(familyOf(checkpoint), checkpoint, options);
 }
 
-/** The heads that the checkpoint's architecture can have. @throws as {@link openModel} */
+/** The heads that the checkpoint's architecture can have; every one gives vectors. @throws as {@link openModel} */
 export function headsOf(checkpoint: Checkpoint): TaskType[] {
-  return Object.keys(familyOf(checkpoint).describe(checkpoint).heads) as TaskType[];
+  const heads = Object.keys(familyOf(checkpoint).describe(checkpoint).heads) as TaskType[];
+  return [...heads, 'FEATURE_EXTRACTION'];
 }
 
 function familyOf({ config, folder }: Checkpoint): Family {

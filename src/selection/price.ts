@@ -37,11 +37,12 @@ export interface CountedStep {
 /** A batch as it is on average: so many examples, their texts of the mean length. */
 export function meanSizes(examples: readonly EncodedExample[], batchSize: number): Sizes {
   const used = Math.min(batchSize, examples.length);
-  const texts = 1 + (examples[0]?.further?.length ?? 0);
-  const seq = Math.max(1, Math.round(tokensOf(examples) / (texts * examples.length)));
+  const all = examples.reduce((sum, { further = [] }) => sum + 1 + further.length, 0);
+  const batch = Math.round((used * all) / examples.length);
+  const seq = Math.max(1, Math.round(tokensOf(examples) / all));
   const labelled = examples.reduce((sum, { tokenLabels }) => sum + countLabelled(tokenLabels), 0);
   const rows = Math.max(1, Math.round((used * labelled) / examples.length));
-  return { batch: used * texts, seq, rows, ...textSizes(used * texts, used) };
+  return { batch, seq, rows, ...textSizes(batch, used) };
 }
 
 /** What a step costs, counted from its graph as it is emitted, with adapters on the modules that `isAdapted` picks. */

@@ -98,12 +98,16 @@ export function taskOfTables(
   const metrics = metricsOf(kind, columns, terms.metrics, facts);
   const { generation } = facts;
   const examplesOf = (table: Table) => {
-    const examples = tableToExamples(table, shape);
+    const rows = tableToExamples(table, shape);
+    const examples = kind.gathered?.(rows) ?? rows;
     return generation ? examples.map((example) => withLead(example, generation)) : examples;
   };
 
   const train = examplesOf(table);
-  if (train.length < 2) throw new DiffoError(`${table.path} has one row only. Give at least two.`);
+  if (train.length < 2) {
+    const what = table.rows.length < 2 ? 'row' : 'example';
+    throw new DiffoError(`${table.path} has one ${what} only. Give at least two.`);
+  }
   kind.checkTraining?.(shape, train, table);
   const splits = new Map<SplitName, Split>();
   const remark = (read: Table, trained?: Table) => {

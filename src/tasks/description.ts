@@ -28,8 +28,8 @@ const common = z.looseObject({
 });
 
 /** Keys that kinds add to a task file. */
-const terms = Object.values(kinds).flatMap((kind) => kind.terms ?? []);
-const knownKeys = [...Object.keys(common.shape), ...terms.flatMap(({ keys }) => keys)];
+const ownTerms = Object.values(kinds).flatMap(({ terms }) => terms?.keys ?? []);
+const knownKeys = [...new Set([...Object.keys(common.shape), ...ownTerms])];
 
 /** A misspelt key also makes one that is missing; the spelling is what helps, so that it is looked at first. */
 const schema = z
@@ -38,7 +38,9 @@ const schema = z
   .pipe(
     common.transform((value, context) => {
       const { name, train, dev, test, columns, kind, labels, metrics } = value;
-      const own = readOwn<KindTerms>(value, terms, context, {});
+      // A key may be of several kinds, each with values of its own. Those of a file that names no kind are refused below.
+      const { terms } = kind === undefined ? usualKind : kinds[kind];
+      const own = readOwn<KindTerms>(value, terms === undefined ? [] : [terms], context, {});
       return { ...own, name, train, dev, test, columns, kind, labels, metrics };
     }),
   );
@@ -78,8 +80,9 @@ export async function readDescription(path: string): Promise<TaskDescription> {
     throw new DiffoError(
       `${path}: "columns" is missing or wrong: write {text: …, label: …} with their names, or "kind" where it is one whose columns have usual names (${namedColumns}).`,
     );
+  const own = Object.keys(value as object).filter((key) => ownTerms.includes(key as keyof KindTerms));
   const given = Object.entries(result.data).flatMap(([key, value]) => (value === undefined ? [] : [key]));
-  refuseUnfit(path, kind, [...given, ...Object.keys(columns ?? {})]);
+  refuseUnfit(path, kind, [...given, ...own, ...Object.keys(columns ?? {})]);
   const pairIs = kind?.columns?.pairIs;
   if (pairIs !== undefined && columns !== undefined && columns.pair === undefined)
     throw new DiffoError(`${path}: "columns.pair" is missing. Name the column of ${pairIs}.`);

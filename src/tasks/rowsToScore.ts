@@ -36,7 +36,8 @@ export async function rowsToScore(
   warnOfEmpty(rows, path, options.warn);
   for (const remark of kind.remarks?.(task, table, undefined) ?? []) options.warn(remark);
   const { generation } = known ?? learned;
-  const scored = known?.toScore?.(rows) ?? rows;
+  const gathered = kind.gathered?.(rows) ?? rows;
+  const scored = known?.toScore?.(gathered) ?? gathered;
   const examples = generation ? scored.map((example) => withLead(example, generation)) : scored;
   return { ...task, splits: ['test'], load: async () => splitOf(task, 'test', examples, path) };
 }

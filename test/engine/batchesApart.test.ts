@@ -77,7 +77,8 @@ describe('examples of several texts', () => {
     expect(stream.partsAt(0, 2).map(({ batchSize, indices }) => [batchSize, indices.length])).toEqual([[6, 2]]);
   });
 
-  it('are refused where they have different numbers of texts', () => {
-    expect(() => collate([example, text(2, 1)], 0)).toThrow('different numbers of texts');
+  it('are left out of the columns that they have no text for', () => {
+    const single = { ...text(2, 1), index: 9 };
+    expect(rowsOf([single, example])).toEqual([single, example, ...example.further!]);
   });
 });

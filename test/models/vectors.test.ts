@@ -8,7 +8,7 @@ import { openProgram } from '../../src/engine/program.js';
 import { grad, input, ops } from '../../src/graph/index.js';
 import { openPredictor } from '../../src/infer/predictLogits.js';
 import { type Pooling, poolings, textVectors } from '../../src/models/pooling.js';
-import { openModel } from '../../src/models/registry.js';
+import { headsOf, openModel } from '../../src/models/registry.js';
 import { openSession } from '../../src/runtime/session.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 
@@ -29,6 +29,10 @@ function pooledOf(states: Float32Array, tokens: number, width: number, pooling: 
 }
 
 describe.each(families)('vectors of %s', (family) => {
+  it('are among what its checkpoints give', async () => {
+    expect(headsOf(await openCheckpoint(oraclePath('families', family))).at(-1)).toBe('FEATURE_EXTRACTION');
+  });
+
   it('are made of its states, padding left out, by every pooling', async () => {
     const checkpoint = await openCheckpoint(oraclePath('families', family));
     for (const pooling of poolings) {

@@ -203,7 +203,7 @@ describe("a language task of one's own", () => {
     [
       'a pair',
       yaml.replace('{', '{pair: b, '),
-      /"pair" is for kind: classification or regression or span or multi-label or embedding, but this is a language/,
+      /"pair" is for kind: classification or regression or span or multi-label or reranker or embedding, but this is a language/,
     ],
     [
       'a metric of choices',

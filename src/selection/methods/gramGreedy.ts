@@ -1,3 +1,4 @@
+import { textsOf } from '../../engine/batching.js';
 import { headParameters } from '../../engine/parameters.js';
 import { startKeeping, type Unit, units } from '../discretise.js';
 import { addTo, gramMatrices, smallestEigenvalue } from '../gram.js';
@@ -20,7 +21,7 @@ export const gramGreedy = {
   reads: ['targets', 'rank', 'alpha', 'head'],
   async select(context) {
     const { model, halves, settings, allowance, signal } = context;
-    const sample = halves.train.slice(0, sampleSize);
+    const sample = textsOf(halves.train).slice(0, sampleSize);
     const phase = context.phase('Gram matrices', sample.length);
     const { rank, alpha, seed, threads } = settings;
     const head = await headParameters(model.head, seed);

@@ -267,7 +267,11 @@ export function vectorObjective(name: VectorLossName, options: LossOptions, widt
   return {
     labels(examples) {
       if (chosen.form !== 'pairs' && examples.some(({ label }) => label === undefined)) return undefined;
-      const sizes = { examples: examples.length, candidates: examples.length * (examples[0]?.further?.length ?? 1) };
+      const texts = examples[0]?.further?.length ?? 0;
+      if (examples.some(({ further = [] }) => further.length !== texts)) {
+        throw new Error('the examples of a batch have different numbers of texts');
+      }
+      const sizes = { examples: examples.length, candidates: examples.length * Math.max(1, texts) };
       return { data: chosen.labels(examples), shape: chosen.labelled.map((size) => sizes[size as keyof typeof sizes]) };
     },
     reads: 'all',

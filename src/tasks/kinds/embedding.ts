@@ -33,12 +33,15 @@ import { encodeSplit } from '../encoding/encodeTexts.js';
 import { ownKeys } from '../ownKeys.js';
 import type { Columns } from '../task.js';
 import { defineKind, type KindFacts, type KindTerms } from './kind.js';
+import { namedLoss } from './namedLoss.js';
 import { refuseLossChanges } from './perRow.js';
 
 declare module './kind.js' {
+  interface LossNames {
+    /** By sentence-transformers' names. */
+    readonly vectors: VectorLossName;
+  }
   interface KindTerms {
-    /** Vectors of texts: the loss, by sentence-transformers' name; left out, as the form of the rows has it. */
-    readonly loss?: VectorLossName | undefined;
     /** What similarities are multiplied by in losses of cosines. */
     readonly scale?: number | undefined;
     /** By how much what does not belong together is to be farther away, in losses of distances. */
@@ -53,8 +56,6 @@ declare module './kind.js' {
     readonly queryPrompt?: string | undefined;
     /** What stands before a text that is searched. */
     readonly passagePrompt?: string | undefined;
-    /** Columns of hard negatives; left out, those that are called so. */
-    readonly negatives?: readonly string[] | undefined;
   }
   interface KindFacts {
     /** Vectors of texts: how rows are read, and what is learned of them. */
@@ -247,7 +248,8 @@ function factsOfTask({ embedding: facts }: KindFacts, columns?: Columns): Embedd
 }
 
 function factsOfTerms(terms: KindTerms, table: Table, columns: Columns): EmbeddingFacts {
-  const { loss: asked, negatives: named, scale, margin, matryoshkaDims } = terms;
+  const { negatives: named, scale, margin, matryoshkaDims } = terms;
+  const asked = namedLoss(terms.loss, vectorLossNames, table.path);
   const ofLoss = asked === undefined ? undefined : vectorLosses[asked].form;
   const form = formOf(columns, ofLoss === undefined ? undefined : ofLoss === 'classes');
   if (ofLoss !== undefined && ofLoss !== form) {

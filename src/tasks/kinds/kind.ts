@@ -24,7 +24,17 @@ export type TaskAsked = Omit<LearnedTask, 'columns' | 'maxLength'>;
 export interface KindTerms {
   /** Names of the classes, by index, where a task has classes. */
   readonly labels?: readonly string[] | undefined;
+  /** The loss by its name, of those that the kind has; left out, as the rows ask. */
+  readonly loss?: LossName | undefined;
+  /** Columns of hard negatives; left out, those that are called so. */
+  readonly negatives?: readonly string[] | undefined;
 }
+
+/** Names of losses, by what they are of; a kind's own file adds those that it has. */
+// biome-ignore lint/suspicious/noEmptyInterface: the files of kinds add to it.
+export interface LossNames {}
+/** Name of a loss, of whatever kind of task. */
+export type LossName = LossNames[keyof LossNames];
 
 /** Answers by what they are; a kind's own file adds what it gives. */
 export interface Predictions {
@@ -236,6 +246,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
   isLabelled(example: Example): boolean;
   /** What is said of a row that is not, and what to do; left out: that the cell of the label is empty. @internal */
   readonly unlabelled?: string;
+  /** Examples of a table's rows as they are learned and scored, where several rows are one; left out: each by itself. @internal */
+  gathered?(rows: readonly Example[]): readonly Example[];
   /** @throws DiffoError where the rows of a table, all of them examples to learn from, are not enough @internal */
   checkTraining?(task: TaskShape, examples: readonly Example[], table: Table): void;
   /**

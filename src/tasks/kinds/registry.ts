@@ -6,6 +6,7 @@ import type { Kind } from './kind.js';
 import { language } from './language.js';
 import { multiLabel } from './multiLabel.js';
 import { regression } from './regression.js';
+import { reranker } from './reranker.js';
 import { span } from './span.js';
 
 const byName = {
@@ -16,6 +17,7 @@ const byName = {
   entities,
   'multi-label': multiLabel,
   chat,
+  reranker,
   embedding,
 } as const satisfies Readonly<Record<string, Kind>>;
 
