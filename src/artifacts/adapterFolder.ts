@@ -211,15 +211,15 @@ export async function openAdapter(path: string, given: GivenOfAdapter = {}): Pro
   const isItself = await exists(join(path, ADAPTER_CONFIG_FILE));
   const folder = !isItself && (await exists(inside)) ? inside : path;
   const isPlain = await exists(join(folder, PLAIN_CONFIG_FILE));
+  const taskFile = join(folder, 'task.json');
+  const learned = (await exists(taskFile)) ? await readJsonAs(taskFile, taskFileSchema) : undefined;
+  const known = { ...given, taskType: given.taskType ?? learned?.kind.taskType };
   const source: LoadedAdapter['source'] = isPlain
     ? { format: 'diffora', adapter: await readPlainAdapter(folder) }
-    : { format: 'peft', adapter: await readPeftAdapter(folder, given) };
+    : { format: 'peft', adapter: await readPeftAdapter(folder, known) };
   const { baseModel, revision, taskType } = source.adapter;
   const head = source.format === 'peft' ? source.adapter.saved : source.adapter.head;
-  const taskFile = join(folder, 'task.json');
-  const task = (await exists(taskFile))
-    ? await readJsonAs(taskFile, taskFileSchema)
-    : taskOfHead(folder, taskType, head);
+  const task = learned ?? taskOfHead(folder, taskType, head);
   const [trainedRows, sha256] = [await readTrainedRows(folder), await adapterHash(folder)];
   return { folder, source, baseModel, revision, taskType, head, task, trainedRows, sha256 };
 }

@@ -20,6 +20,7 @@ const pipelines: Readonly<Record<TaskType, string>> = {
   TOKEN_CLS: 'token-classification',
   QUESTION_ANS: 'question-answering',
   CAUSAL_LM: 'text-generation',
+  MASKED_LM: 'fill-mask',
   FEATURE_EXTRACTION: 'feature-extraction',
 };
 

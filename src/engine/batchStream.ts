@@ -53,7 +53,7 @@ export class BatchStream {
   /** @param length tokens of a row where the longest has fewer */
   at(step: number, length = 0): Batch {
     const { padTokenId, objective } = this.options;
-    return collate(this.examplesAt(step), padTokenId, objective, length);
+    return collate(this.drawnAt(step), padTokenId, objective, length);
   }
 
   /** Tokens of the longest row of a step. */
@@ -69,7 +69,7 @@ export class BatchStream {
     if (parts === 1) return [this.at(step)];
     const { padTokenId, objective } = this.options;
     if (objective.parts === 'never') throw new Error('a batch of this objective cannot be cut into parts');
-    const examples = this.examplesAt(step);
+    const examples = this.drawnAt(step);
     // By the size of a whole batch: the last and smaller batch of an epoch has fewer parts, none larger than the others'.
     const size = Math.ceil(this.options.batchSize / parts);
     const length = objective.parts === 'alike' ? Math.max(...examples.map(lengthOf)) : 0;
@@ -85,5 +85,13 @@ export class BatchStream {
       this.batches = this.batchesOf(epoch);
     }
     return this.batches[step - epoch * this.stepsPerEpoch]!;
+  }
+
+  /** The examples of a step as they are learned in it. */
+  private drawnAt(step: number): EncodedExample[] {
+    const { objective, seed } = this.options;
+    const { redraw } = objective;
+    const examples = this.examplesAt(step);
+    return redraw === undefined ? examples : examples.map((example) => redraw(example, { seed, step }));
   }
 }

@@ -10,6 +10,11 @@ export interface Objective {
   labels(examples: readonly EncodedExample[], sequenceLength: number): BatchLabels | undefined;
   /** The positions whose logits the loss reads: all, or those of the batch's `labels.rows` alone. */
   readonly reads: 'all' | 'rows';
+  /**
+   * An example as it is learned in a step, where that changes from step to step: other tokens are masked. It has as many tokens, and
+   * follows from the seed, the step and the example alone. Left out: an example stays as it is.
+   */
+  readonly redraw?: (example: EncodedExample, at: { readonly seed: number; readonly step: number }) => EncodedExample;
   /** Mean loss of a batch, a scalar, from a model's logits and the graph input `labels`. */
   loss(logits: Tensor): Tensor;
   /** What the mean over a batch is taken over: its examples, their weights, or its labelled tokens. */

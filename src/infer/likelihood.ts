@@ -44,10 +44,10 @@ interface AdaptedGraph {
   readonly parameters: readonly Parameter[];
 }
 
-/** A causal model with adapters, compiled to give likelihoods. */
+/** A causal model, or one of masked tokens, with adapters, compiled to give likelihoods. */
 export interface LikelihoodReader {
   /**
-   * Log-likelihoods of the labelled tokens of encoded examples, in their order, under the parameters as they are then.
+   * Log-likelihoods of the labelled tokens of encoded examples, by their index, under the parameters as they are then.
    * The vocabulary's logits stay in the runtime: only one number a token comes out.
    */
   each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<SequenceScore[]>;
@@ -55,16 +55,16 @@ export interface LikelihoodReader {
 }
 
 /**
- * Compiles a causal model with the adapters of a plan, for however many calls.
- * @throws DiffoError for a model that is not causal
+ * Compiles a model of the vocabulary with the adapters of a plan, for however many calls.
+ * @throws DiffoError for a model that is none
  */
 export async function openLikelihoods(
   model: Model,
   { plan, parameters }: AdaptedGraph,
   { threads }: Pick<PredictOptions, 'threads'>,
 ): Promise<LikelihoodReader> {
-  if (model.outputsOf !== 'nextToken')
-    throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model.`);
+  if (model.taskType !== 'CAUSAL_LM' && model.taskType !== 'MASKED_LM')
+    throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model, nor as one of masked tokens.`);
   const file = await model.file?.logits({ threads });
   const program = file === undefined ? await lossProgram(model, { plan, parameters }, threads) : lossesOf(file);
   return {

@@ -26,9 +26,18 @@ export interface PrefixOptions {
   readonly reporter: Pick<Reporter, 'info' | 'warn'>;
 }
 
-/** @throws DiffoError (usage) for a loss in which an example cannot stand at its own length */
-export function refusePaddedLoss({ cachePrefix }: PrefixSettings, { parts }: Pick<Objective, 'parts'>): void {
-  if (cachePrefix === 'none' || parts !== 'alike') return;
+/** @throws DiffoError (usage) for a loss of which what an example gives cannot be kept */
+export function refuseUnkeptLoss(
+  { cachePrefix }: PrefixSettings,
+  { parts, redraw }: Pick<Objective, 'parts' | 'redraw'>,
+): void {
+  if (cachePrefix === 'none') return;
+  if (redraw !== undefined) {
+    throw usageError(
+      'cachePrefix keeps what each text gives, and in this task other tokens of it are masked in every step. Leave cachePrefix out.',
+    );
+  }
+  if (parts !== 'alike') return;
   throw usageError(
     'cachePrefix keeps what each text gives at its own length, and in the loss of this task padding counts, too. Leave cachePrefix out.',
   );

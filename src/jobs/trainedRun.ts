@@ -21,7 +21,7 @@ import {
 import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import type { EncodedSplit } from '../tasks/splits.js';
 import { fineTune, trainingSteps } from './fineTune.js';
-import { keptPrefix, refusePaddedLoss } from './keptPrefix.js';
+import { keptPrefix, refuseUnkeptLoss } from './keptPrefix.js';
 import { planOnTargets, planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
 import { type Selection, savedSelection, selectModules } from './selectModules.js';
@@ -66,7 +66,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const { labelSmoothing, classWeights } = optimisation;
   const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
   const objective = task.kind.objective(changes, task);
-  refusePaddedLoss(optimisation, objective);
+  refuseUnkeptLoss(optimisation, objective);
   if (workspace.validation !== undefined && objective.parts === 'never') {
     throw usageError(
       'validationLoss is that of each example by itself, and in the loss of this task examples stand in each other’s. Leave it out.',

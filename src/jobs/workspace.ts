@@ -6,6 +6,7 @@ import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
 import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/openedModel.js';
 import type { Model } from '../models/model.js';
+import { headsOf } from '../models/registry.js';
 import type { Reporter } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
@@ -85,9 +86,11 @@ export async function workspaceOf(
   const { data, method } = config;
   const adapter =
     method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
-  const task = { ...described, ...(await described.kind.factsOfRun?.(data, described, adapter?.task)) };
+  const asked = { ...described, ...(await described.kind.factsOfRun?.(data, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
-  const whole = withHead(await load(), headOf(task, head), reporter);
+  const loaded = await load();
+  const task = forModel(asked, loaded);
+  const whole = withHead(loaded, headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
   const { train, dev, validation } = usedOf(trainSplit, devSplit, config);
@@ -129,6 +132,13 @@ export async function workspaceOf(
     adapter,
     dam: given,
   };
+}
+
+/** A task as a model learns it: by the kind that its rows are also of, where the model has no head for the task's own. */
+function forModel(task: Task, { checkpoint }: Pick<LoadedModel, 'checkpoint'>): Task {
+  const { kind } = task;
+  const other = kind.insteadFor?.(headsOf(checkpoint));
+  return other === undefined ? task : { ...task, kind: other };
 }
 
 /** The model as a run sees it whose matrix is of some modules alone. */

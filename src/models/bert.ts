@@ -4,17 +4,20 @@ import { ops, type Tensor } from '../graph/index.js';
 import {
   type BertConfig,
   bertConfigShape,
+  bertMaskedOptions,
   bertModules,
   bertOwnKeys,
+  bertPredictions,
   bertSpellings,
   bertTensors,
   encode,
   isPositionIds,
   type WantedTokens,
 } from './bertEncoder.js';
-import { fillerId, headSizeOf, readConfig } from './config.js';
+import { activations, fillerId, headSizeOf, readConfig } from './config.js';
 import { configKeys } from './keys/configKeys.js';
 import { headLinear, linear, sizesOf } from './layers.js';
+import { maskedHead } from './maskedHead.js';
 import type { Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -53,6 +56,14 @@ function describe(checkpoint: Checkpoint): Architecture {
         tokenHead('classifier', numLabels, { ...perToken, architecture: 'BertForTokenClassification', dropout }),
       QUESTION_ANS: () =>
         tokenHead('qa_outputs', 2, { ...perToken, architecture: 'BertForQuestionAnswering', dropout: 0 }),
+      MASKED_LM: () =>
+        maskedHead(checkpoint, {
+          ...bertMaskedOptions('bert', config, bertSpellings('bert')),
+          ...bertPredictions,
+          architecture: 'BertForMaskedLM',
+          activation: activations[config.hidden_act],
+          encode: states('all'),
+        }),
     },
   };
 }

@@ -37,6 +37,7 @@ export const bertConfigShape = {
   pad_token_id: tokenId.default(0),
   is_decoder: z.boolean().default(false),
   is_causal: z.boolean().optional(),
+  tie_word_embeddings: z.boolean().default(true),
 };
 const bertConfigSchema = z.object(bertConfigShape);
 export type BertConfig = z.infer<typeof bertConfigSchema>;
@@ -55,6 +56,39 @@ export const bertOwnKeys = {
     },
   },
 } satisfies Parameters<typeof configKeys>[1];
+
+/** What the heads for masked tokens of BERT's relatives have in common. @param config of the checkpoint */
+export function bertMaskedOptions(
+  prefix: string,
+  config: Omit<BertConfig, 'type_vocab_size' | 'is_decoder' | 'is_causal' | 'classifier_dropout'>,
+  spellings: Spellings,
+) {
+  return {
+    embeddings: `${prefix}.embeddings.word_embeddings.weight`,
+    isTied: config.tie_word_embeddings,
+    vocabSize: config.vocab_size,
+    hiddenSize: config.hidden_size,
+    epsilon: config.layer_norm_eps,
+    initializerRange: config.initializer_range,
+    spellings,
+  };
+}
+
+/** The names of BertOnlyMLMHead. */
+export const bertPredictions = {
+  dense: 'cls.predictions.transform.dense',
+  norm: 'cls.predictions.transform.LayerNorm',
+  output: 'cls.predictions.decoder',
+  tiedBias: 'cls.predictions.bias',
+};
+
+/** The names of RobertaLMHead and MPNetLMHead. */
+export const robertaPredictions = {
+  dense: 'lm_head.dense',
+  norm: 'lm_head.layer_norm',
+  output: 'lm_head.decoder',
+  tiedBias: 'lm_head.bias',
+};
 
 /** Which tokens of the last layer a head reads. */
 export type WantedTokens = 'first' | 'all';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, type Dim, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bertSpellings, isPositionIds, type WantedTokens } from './bertEncoder.js';
+import { bertMaskedOptions, bertPredictions, bertSpellings, isPositionIds, type WantedTokens } from './bertEncoder.js';
 import {
   activationNames,
   activations,
@@ -31,6 +31,7 @@ import {
   sizesOf,
   splitHeads,
 } from './layers.js';
+import { maskedHead } from './maskedHead.js';
 import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 import type { ExpectedTensor } from './weights.js';
@@ -69,6 +70,8 @@ const configSchema = z.object({
   conv_kernel_size: z.int().nonnegative().max(1_000).default(0),
   conv_groups: z.literal(1).default(1),
   conv_act: z.enum(activationNames).default('tanh'),
+  legacy: z.boolean().default(true),
+  tie_word_embeddings: z.boolean().default(true),
 });
 type Config = z.infer<typeof configSchema>;
 
@@ -87,7 +90,6 @@ const keys = configKeys(configSchema, {
       why: asWide,
     },
   },
-  ignored: { legacy: 'of the head of masked tokens, which is not built' },
 });
 
 const prefix = 'deberta';
@@ -144,8 +146,39 @@ function describe(checkpoint: Checkpoint): Architecture {
           architecture: 'DebertaV2ForQuestionAnswering',
           dropout: 0,
         }),
+      MASKED_LM: () => predictionHead(checkpoint, config, states('all', false)),
     },
   };
+}
+
+/** DebertaV2ForMaskedLM: BERT's head, or, where config.json says `legacy: false`, the one of DeBERTa's own code. */
+function predictionHead(
+  checkpoint: Checkpoint,
+  config: Config,
+  encode: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
+): Head {
+  const own = 'lm_predictions.lm_head';
+  const { hidden_size: hidden, embedding_size: embedding, hidden_act: activation } = config;
+  const common = {
+    ...bertMaskedOptions(prefix, config, bertSpellings(prefix)),
+    architecture: 'DebertaV2ForMaskedLM',
+    activation: activations[activation],
+    encode,
+  };
+  if (config.legacy) return maskedHead(checkpoint, { ...common, ...bertPredictions, width: embedding ?? hidden });
+  if (embedding !== undefined && embedding !== null && embedding !== hidden) {
+    throw configError(
+      checkpoint,
+      `embedding_size ${embedding} is not the hidden_size ${hidden}, which the head of masked tokens needs where legacy is false.`,
+    );
+  }
+  return maskedHead(checkpoint, {
+    ...common,
+    dense: `${own}.dense`,
+    norm: `${own}.LayerNorm`,
+    output: own,
+    isModule: false,
+  });
 }
 
 function settingsOf(checkpoint: Checkpoint): Settings {

@@ -29,6 +29,7 @@ import {
   selfAttention,
   sizesOf,
 } from './layers.js';
+import { maskedHead } from './maskedHead.js';
 import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -46,6 +47,7 @@ const configSchema = z.object({
   qa_dropout: dropoutRate.default(0.1),
   initializer_range: z.number().nonnegative().default(0.02),
   pad_token_id: tokenId.default(0),
+  tie_word_embeddings: z.boolean().default(true),
 });
 const keys = configKeys(configSchema, {
   aliases: { hidden_size: 'dim', num_attention_heads: 'n_heads', num_hidden_layers: 'n_layers' },
@@ -103,6 +105,22 @@ function describe(checkpoint: Checkpoint): Architecture {
           ...perToken,
           architecture: 'DistilBertForQuestionAnswering',
           dropout: config.qa_dropout,
+        }),
+      MASKED_LM: () =>
+        maskedHead(checkpoint, {
+          architecture: 'DistilBertForMaskedLM',
+          dense: 'vocab_transform',
+          norm: 'vocab_layer_norm',
+          output: 'vocab_projector',
+          embeddings: `${prefix}.embeddings.word_embeddings.weight`,
+          isTied: config.tie_word_embeddings,
+          vocabSize: config.vocab_size,
+          hiddenSize: config.dim,
+          epsilon,
+          initializerRange: config.initializer_range,
+          activation: activations[config.activation],
+          spellings: bertSpellings(prefix),
+          encode: states('all'),
         }),
     },
   };

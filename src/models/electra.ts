@@ -3,6 +3,7 @@ import type { Checkpoint } from '../checkpoint/types.js';
 import { ops, type Tensor } from '../graph/index.js';
 import {
   bertConfigShape,
+  bertMaskedOptions,
   bertModules,
   bertOwnKeys,
   bertSpellings,
@@ -15,6 +16,7 @@ import { fillerId, headSizeOf, readConfig, width } from './config.js';
 import { denseHead } from './denseHead.js';
 import { configKeys } from './keys/configKeys.js';
 import { linear, linearTensors, sizesOf } from './layers.js';
+import { maskedHead } from './maskedHead.js';
 import type { Architecture, BatchInputs, BuildHooks, Family } from './model.js';
 import { tokenHead } from './tokenHeads.js';
 
@@ -85,6 +87,17 @@ function describe(checkpoint: Checkpoint): Architecture {
         tokenHead('classifier', numLabels, { ...perToken, architecture: 'ElectraForTokenClassification', dropout }),
       QUESTION_ANS: () =>
         tokenHead('qa_outputs', 2, { ...perToken, architecture: 'ElectraForQuestionAnswering', dropout: 0 }),
+      MASKED_LM: () =>
+        maskedHead(checkpoint, {
+          ...bertMaskedOptions(prefix, config, bertSpellings(prefix)),
+          architecture: 'ElectraForMaskedLM',
+          dense: 'generator_predictions.dense',
+          norm: 'generator_predictions.LayerNorm',
+          output: 'generator_lm_head',
+          width: embedding,
+          activation: ops.gelu,
+          encode: states('all'),
+        }),
     },
   };
 }

@@ -36,8 +36,15 @@ export type SubLayer = 'attention' | 'feedForward';
 export const projections = ['query', 'key', 'value', 'queryKeyValue'] as const;
 export type Projection = (typeof projections)[number];
 
-/** What the outputs of a model mean, as PEFT names it. */
-export const taskTypes = ['SEQ_CLS', 'TOKEN_CLS', 'QUESTION_ANS', 'CAUSAL_LM', 'FEATURE_EXTRACTION'] as const;
+/** What the outputs of a model mean, as PEFT names it; of MASKED_LM it knows no name, and says nothing. */
+export const taskTypes = [
+  'SEQ_CLS',
+  'TOKEN_CLS',
+  'QUESTION_ANS',
+  'CAUSAL_LM',
+  'MASKED_LM',
+  'FEATURE_EXTRACTION',
+] as const;
 export type TaskType = (typeof taskTypes)[number];
 
 /** What a row of a model's outputs is: of a whole sequence, of each token, of the token that comes next, or a text's vector. */
@@ -91,7 +98,7 @@ export interface BatchInputs {
   readonly inputIds: Tensor;
   readonly attentionMask: Tensor;
   readonly tokenTypeIds: Tensor;
-  /** Causal models: the positions whose next-token logits are wanted, int64 [rows] into [batch*seq]. Default: all. */
+  /** Models of the vocabulary: the positions whose logits are wanted, int64 [rows] into [batch*seq]. Default: all. */
   readonly rows?: Tensor | undefined;
 }
 
@@ -218,7 +225,7 @@ export interface Model {
   readonly checkpoint: Checkpoint;
   readonly taskType: TaskType;
   readonly outputsOf: OutputsOf;
-  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM, the width of the states for vectors. */
+  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM and MASKED_LM, the width of the states for vectors. */
   readonly numLabels: number;
   readonly layers: number;
   /** Column names of the Differential Adaptation Matrix, in the order of computation. */
@@ -255,7 +262,8 @@ export interface Model {
   readonly architecture: string;
   /**
    * SEQ_CLS: [batch, numLabels]. TOKEN_CLS and QUESTION_ANS (start and end): [batch*seq, numLabels]. CAUSAL_LM: next
-   * token [rows, vocab], rows being batch*seq where none are named. FEATURE_EXTRACTION: a vector a text [batch, hidden].
+   * token [rows, vocab], MASKED_LM the token at the place itself, rows being batch*seq where none are named.
+   * FEATURE_EXTRACTION: a vector a text [batch, hidden].
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** What the last layer gives for every token, its norm applied: [batch*seq, hidden]. */
@@ -275,7 +283,7 @@ export type HeadPart = (typeof headParts)[number] | 'none';
 export interface ModelOptions {
   /** Default SEQ_CLS. */
   readonly taskType?: TaskType;
-  /** Outputs of the head (SEQ_CLS with 1 = regression). QUESTION_ANS has 2 and CAUSAL_LM the vocabulary, whatever is said. */
+  /** Outputs of the head (SEQ_CLS with 1 = regression). QUESTION_ANS has 2, CAUSAL_LM and MASKED_LM the vocabulary, whatever is said. */
   readonly numLabels: number;
   /** FEATURE_EXTRACTION: how states become vectors; default: as the model's folder says, else their mean, of length 1. */
   readonly vectors?: { readonly [Key in keyof VectorOptions]?: VectorOptions[Key] | undefined } | undefined;

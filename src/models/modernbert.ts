@@ -29,6 +29,7 @@ import {
   splitHeads,
 } from './layers.js';
 import { layerTypes } from './llamaDecoder.js';
+import { newNorm, outputOf, wantedStates } from './maskedHead.js';
 import type { Architecture, BatchInputs, BuildHooks, Family, Head, HeadModule } from './model.js';
 import {
   type Rotary,
@@ -68,13 +69,14 @@ const configSchema = z.object({
   classifier_dropout: dropoutRate.default(0),
   classifier_bias: z.boolean().default(false),
   classifier_activation: z.enum(activationNames).default('gelu'),
+  decoder_bias: z.boolean().default(true),
+  tie_word_embeddings: z.boolean().default(true),
 });
-const ofWords = 'of the head of masked tokens, which is not built';
+const ofLosses = 'says at which tokens transformers computes logits, not what they are';
 const keys = configKeys(configSchema, {
   ignored: {
-    decoder_bias: ofWords,
-    sparse_prediction: ofWords,
-    sparse_pred_ignore_index: ofWords,
+    sparse_prediction: ofLosses,
+    sparse_pred_ignore_index: ofLosses,
     deterministic_flash_attn: 'says how transformers computes the same numbers',
     reference_compile: 'says how transformers computes the same numbers',
     initializer_cutoff_factor: 'of weights that are made new, of which only initializer_range is read',
@@ -129,7 +131,7 @@ function describe(checkpoint: Checkpoint): Architecture {
       ]).flat(),
       ...norm(`${prefix}.final_norm`),
     ],
-    spellings: (name) => [name, name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name],
+    spellings,
     vocabSize: config.vocab_size,
     maxLength: Math.min(...encoder.layers.map(({ rotary }) => rotary.maxLength)),
     padTokenId: fillerId(config.pad_token_id, config.vocab_size),
@@ -142,9 +144,12 @@ function describe(checkpoint: Checkpoint): Architecture {
         ),
       TOKEN_CLS: perToken('ModernBertForTokenClassification'),
       QUESTION_ANS: () => perToken('ModernBertForQuestionAnswering')(2),
+      MASKED_LM: () => maskedTokensHead(checkpoint, config, states),
     },
   };
 }
+
+const spellings = (name: string) => [name, name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name];
 
 function encoderOf(checkpoint: Checkpoint, config: Config): Encoder {
   const { num_hidden_layers: layers, hidden_size: hidden, num_attention_heads: heads } = config;
@@ -248,43 +253,72 @@ function pooled(config: Config, states: Tensor, inputs: BatchInputs): Tensor {
   return ops.div(sum(ops.mul(ops.reshape(states, [batch, seq, config.hidden_size]), mask)), sum(mask));
 }
 
-/** ModernBertPredictionHead, which is pretrained, dropout, and `classifier`. */
+/** ModernBertPredictionHead, which is pretrained. */
+function predictionModule({
+  hidden_size: hidden,
+  initializer_range: range,
+  classifier_bias,
+  norm_bias,
+}: Config): HeadModule {
+  return {
+    path: 'head',
+    role: 'pooler',
+    tensors: [
+      ...headLinear('head.dense', hidden, hidden, range).slice(0, classifier_bias ? 2 : 1),
+      ...newNorm(normTensors('head.norm', hidden).slice(0, norm_bias ? 2 : 1), hidden),
+    ],
+  };
+}
+
+function prediction(x: Tensor, config: Config, hooks: BuildHooks): Tensor {
+  const dense = linear('head.dense', x, hooks, { bias: config.classifier_bias });
+  return norm('head.norm', activations[config.classifier_activation](dense), config, hooks);
+}
+
+/** ModernBertPredictionHead, dropout, and `classifier`. */
 function head(
   architecture: string,
   numLabels: number,
   config: Config,
   encode: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
 ): Head {
-  const { hidden_size: hidden, initializer_range: range, classifier_bias: bias } = config;
-  const pretrained: HeadModule = {
-    path: 'head',
-    role: 'pooler',
-    tensors: [
-      ...headLinear('head.dense', hidden, hidden, range).slice(0, bias ? 2 : 1),
-      ...normTensors('head.norm', hidden)
-        .slice(0, config.norm_bias ? 2 : 1)
-        .map((tensor) => ({
-          ...tensor,
-          deviation: 0,
-          ...(tensor.name.endsWith('weight') ? { start: ones(hidden) } : {}),
-        })),
-    ],
-  };
+  const { hidden_size: hidden, initializer_range: range } = config;
   return {
     architecture,
     modules: [
       { path: 'classifier', role: 'head', tensors: headLinear('classifier', numLabels, hidden, range) },
-      pretrained,
+      predictionModule(config),
     ],
     logits(inputs, hooks) {
-      const dense = linear('head.dense', encode(inputs, hooks), hooks, { bias });
-      const normal = norm('head.norm', activations[config.classifier_activation](dense), config, hooks);
+      const normal = prediction(encode(inputs, hooks), config, hooks);
       return linear('classifier', hooks.dropout(normal, config.classifier_dropout), hooks);
     },
   };
 }
 
-const ones = (length: number) => Array.from({ length }, () => 1);
+/** ModernBertForMaskedLM: ModernBertPredictionHead, and the embeddings as `decoder`. */
+function maskedTokensHead(
+  checkpoint: Checkpoint,
+  config: Config,
+  encode: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
+): Head {
+  const output = outputOf(checkpoint, {
+    output: 'decoder',
+    embeddings: `${prefix}.embeddings.tok_embeddings.weight`,
+    isTied: config.tie_word_embeddings,
+    biases: config.decoder_bias ? ['decoder.bias'] : [],
+    vocabSize: config.vocab_size,
+    width: config.hidden_size,
+    spellings,
+  });
+  return {
+    architecture: 'ModernBertForMaskedLM',
+    modules: [predictionModule(config)],
+    ...output.tensors,
+    logits: (inputs, hooks) =>
+      output.logits(prediction(wantedStates(encode(inputs, hooks), inputs), config, hooks), hooks),
+  };
+}
 
 function norm(path: string, x: Tensor, { norm_bias: isBiased, norm_eps: epsilon }: Config, hooks: BuildHooks): Tensor {
   const weight = hooks.weight(`${path}.weight`);

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { constant, multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bertConfigShape, bertSpellings, isPositionIds } from './bertEncoder.js';
+import { bertConfigShape, bertMaskedOptions, bertSpellings, isPositionIds, robertaPredictions } from './bertEncoder.js';
 import { activations, configError, fillerId, headSizeOf, readConfig, rowCount, tokenId, width } from './config.js';
 import { denseHead } from './denseHead.js';
 import { configKeys } from './keys/configKeys.js';
@@ -18,6 +18,7 @@ import {
   selfAttention,
   sizesOf,
 } from './layers.js';
+import { maskedHead } from './maskedHead.js';
 import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family } from './model.js';
 import { positionIds } from './paddedPositions.js';
 import { tokenHead } from './tokenHeads.js';
@@ -83,6 +84,14 @@ function describe(checkpoint: Checkpoint): Architecture {
         tokenHead('classifier', numLabels, { ...perToken, architecture: 'MPNetForTokenClassification', dropout }),
       QUESTION_ANS: () =>
         tokenHead('qa_outputs', 2, { ...perToken, architecture: 'MPNetForQuestionAnswering', dropout: 0 }),
+      MASKED_LM: () =>
+        maskedHead(checkpoint, {
+          ...bertMaskedOptions(prefix, config, bertSpellings(prefix)),
+          ...robertaPredictions,
+          architecture: 'MPNetForMaskedLM',
+          activation: ops.gelu,
+          encode: states,
+        }),
     },
   };
 }

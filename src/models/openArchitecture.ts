@@ -23,6 +23,7 @@ const headTypes: Readonly<
   TOKEN_CLS: { of: 'token' },
   QUESTION_ANS: { of: 'token', outputs: 2 },
   CAUSAL_LM: { of: 'nextToken', outputs: 'vocabulary' },
+  MASKED_LM: { of: 'token', outputs: 'vocabulary' },
   FEATURE_EXTRACTION: { of: 'vector', outputs: 'hidden' },
 };
 
@@ -52,6 +53,7 @@ export function openArchitecture(family: Family, checkpoint: Checkpoint, options
   const used = new Set([
     ...backbone.values(),
     ...unread.values(),
+    ...tied.keys(),
     ...trained.flatMap(({ stored }) => (stored ? [stored.name] : [])),
   ]);
   return {

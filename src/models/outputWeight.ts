@@ -30,7 +30,7 @@ export function outputWeight(
   let name: string | undefined;
   return {
     name() {
-      name ??= isTied && !bothDiffer(checkpoint, embeddings, bare) ? embeddings : outputName;
+      name ??= isTied && !bothDiffer(checkpoint, embeddings, outputName, bare) ? embeddings : outputName;
       return name;
     },
     spellings: (tensor) => (isOutputAlone && tensor === embeddings ? [outputName] : bare(tensor)),
@@ -43,8 +43,8 @@ export function outputTensors(output: OutputWeight, shape: readonly number[]): P
   return name === outputName ? { frozen: [{ name, shape }] } : { tied: new Map([[outputName, name]]) };
 }
 
-function bothDiffer(checkpoint: Checkpoint, embeddings: string, spellings: Spellings): boolean {
-  const input = findTensor(checkpoint, embeddings, spellings);
-  const output = checkpoint.tensors.get(outputName);
-  return input !== undefined && output !== undefined && !sameTensor(input, output);
+/** True where a file has embeddings and an output, and the two are not the same. */
+export function bothDiffer(checkpoint: Checkpoint, embeddings: string, output: string, spellings: Spellings): boolean {
+  const [input, own] = [findTensor(checkpoint, embeddings, spellings), checkpoint.tensors.get(output)];
+  return input !== undefined && own !== undefined && !sameTensor(input, own);
 }

@@ -3,17 +3,20 @@ import type { Checkpoint } from '../checkpoint/types.js';
 import { ops, type Tensor } from '../graph/index.js';
 import {
   bertConfigShape,
+  bertMaskedOptions,
   bertModules,
   bertOwnKeys,
   bertSpellings,
   bertTensors,
   encode,
   isPositionIds,
+  robertaPredictions,
   type WantedTokens,
 } from './bertEncoder.js';
 import { configError, fillerId, headSizeOf, readConfig, rowCount, tokenId } from './config.js';
 import { denseHead } from './denseHead.js';
 import { configKeys } from './keys/configKeys.js';
+import { maskedHead } from './maskedHead.js';
 import type { Architecture, BatchInputs, BuildHooks, Family } from './model.js';
 import { positionIds } from './paddedPositions.js';
 import { tokenHead } from './tokenHeads.js';
@@ -83,6 +86,14 @@ function describe(checkpoint: Checkpoint): Architecture {
         tokenHead('classifier', numLabels, { ...perToken, architecture: `${name}ForTokenClassification`, dropout }),
       QUESTION_ANS: () =>
         tokenHead('qa_outputs', 2, { ...perToken, architecture: `${name}ForQuestionAnswering`, dropout: 0 }),
+      MASKED_LM: () =>
+        maskedHead(checkpoint, {
+          ...bertMaskedOptions(prefix, config, bertSpellings(prefix)),
+          ...robertaPredictions,
+          architecture: `${name}ForMaskedLM`,
+          activation: ops.gelu,
+          encode: states('all'),
+        }),
     },
   };
 }

@@ -86,7 +86,7 @@ export function taskOfTables(
   const columns = terms.columns ?? usualColumns(given, {}, terms.kind ?? kindOfTable(given, {}));
   const kind = terms.kind ?? (terms.labels ? usualKind : kindOfColumns(given, columns));
   const told = (table: Table, labels = terms.labels ?? []) => {
-    const found = kind.inColumns?.(table, { name, kind, labels, columns }) ?? table;
+    const found = kind.inColumns?.(table, { name, kind, labels, columns }, terms) ?? table;
     if (found.notes !== table.notes) for (const note of found.notes ?? []) options.info?.(note);
     return found;
   };

@@ -28,6 +28,7 @@ const kinds: Readonly<Record<HeadType, ObjectiveName>> = {
   TOKEN_CLS: 'tokens',
   QUESTION_ANS: 'span',
   CAUSAL_LM: 'language',
+  MASKED_LM: 'masked',
 };
 
 async function open(family: string, taskType: HeadType): Promise<Model> {
@@ -56,11 +57,13 @@ function batchFor({ numLabels, vocabSize, taskType }: Model): Batch {
   const integers = (length: number, below: number) =>
     BigInt64Array.from({ length }, () => BigInt(stream.integer(below)));
   const spans = Float32Array.from({ length: 2 * count }, (_, i) => (i % sequenceLength === 2 ? 1 : 0));
+  const ofTokens = { data: integers(5, vocabSize), shape: [5], rows: BigInt64Array.of(1n, 3n, 5n, 8n, 10n) };
   const labels = {
     SEQ_CLS: { data: integers(batchSize, numLabels), shape: [batchSize] },
     TOKEN_CLS: { data: integers(count, numLabels), shape: [count] },
     QUESTION_ANS: { data: spans, shape: [batchSize, 2, sequenceLength] },
-    CAUSAL_LM: { data: integers(5, vocabSize), shape: [5], rows: BigInt64Array.of(1n, 3n, 5n, 8n, 10n) },
+    CAUSAL_LM: ofTokens,
+    MASKED_LM: ofTokens,
   }[taskType as HeadType];
   return {
     batchSize,

@@ -8,7 +8,7 @@ import { type GradientStep, openGradientStep } from '../../src/engine/gradientSt
 import { batchFeeds, modelLogits } from '../../src/engine/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../../src/engine/parameters.js';
 import { input } from '../../src/graph/index.js';
-import type { Model, TaskType } from '../../src/models/model.js';
+import type { HeadPart, Model, TaskType } from '../../src/models/model.js';
 import { families, openModel } from '../../src/models/registry.js';
 import { openSession, type Session } from '../../src/runtime/session.js';
 import { expectClose, type Oracle, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
@@ -34,6 +34,8 @@ interface FamilyTask {
   readonly kind: ObjectiveName;
   readonly numLabels: number;
   readonly architecture: string;
+  /** What of the head is trained, where that is not the usual part. */
+  readonly headPart?: HeadPart;
   readonly head: TensorKeys;
   readonly batches: readonly FamilyBatch[];
 }
@@ -71,7 +73,11 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
     const { tasks, adapter, lora, maxLength } = oracle.description;
     const checkpoint = openCheckpoint(oraclePath(`families/${name}`));
     const open = async (task: FamilyTask): Promise<Model> =>
-      openModel(await checkpoint, { taskType: task.taskType, numLabels: task.numLabels });
+      openModel(await checkpoint, {
+        taskType: task.taskType,
+        numLabels: task.numLabels,
+        head: task.headPart ?? 'classifier',
+      });
 
     it('can adapt the very modules that PEFT found, and knows the longest sequence', async () => {
       const model = await open(tasks[0]!);
@@ -101,7 +107,7 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
         expect(model.head.map((one) => one.name)).toEqual(expect.arrayContaining(head.map((one) => one.name)));
         parameters = [...parametersOf(oracle.all(adapter)), ...head];
         const plan = loraPlan(lora, { own: model.adaptable, shared: [] });
-        const rows = kind === 'language' ? input('rows', 'int64', ['rows']) : undefined;
+        const rows = objectives[kind].reads === 'rows' ? input('rows', 'int64', ['rows']) : undefined;
         const logits = (of: readonly Parameter[], placed: typeof plan) =>
           openSession(
             { logits: modelLogits(model, { plan: placed, parameters: parameterInputs(of), rows }) },

@@ -44,11 +44,15 @@ class Case:
     beside: int = 4
     """Start of the names of what of a head is pretrained, and so not trained."""
     pretrained: str | None = None
+    """Start of the names of what of a head for masked tokens is trained; left out, nothing is."""
+    whole_head: str | None = None
 
 
-def draw(model: torch.nn.Module, seed: int) -> None:
+def draw(model: torch.nn.Module, seed: int, apart_from: frozenset[int] = frozenset()) -> None:
     """Overwrites every parameter by its name, so that nothing hangs on the library's initialisation."""
     for name, parameter in sorted(model.named_parameters()):
+        if id(parameter) in apart_from:
+            continue
         generator = seeded(seed + sum(ord(letter) * (i + 1) for i, letter in enumerate(name)))
         if parameter.ndim == 1 and name.endswith("weight"):
             value = normal(generator, parameter.shape, 0.2, 1)
@@ -65,15 +69,11 @@ def build(case: Case, head: Head, seed: int) -> PreTrainedModel:
     model = head.model_class(case.config).float()
     prefix = f"{model.base_model_prefix}."
     draw(model.base_model, seed)
+    own = frozenset(id(parameter) for parameter in model.base_model.parameters())
     for name, module in model.named_children():
-        if f"{name}." != prefix and not shared_with_backbone(model, module):
-            draw(module, seed + 7)
+        if f"{name}." != prefix:
+            draw(module, seed + 7, own)
     return model.eval()
-
-
-def shared_with_backbone(model: PreTrainedModel, module: torch.nn.Module) -> bool:
-    own = {id(parameter) for parameter in model.base_model.parameters()}
-    return any(id(parameter) in own for parameter in module.parameters())
 
 
 def batches(case: Case, seed: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -116,6 +116,11 @@ def labels_of(head: Head, inputs: dict[str, torch.Tensor], seed: int):
         ends = torch.stack([(torch.rand([rows], generator=generator) * mask.sum(1)).long() for _ in range(2)], 1)
         hit = torch.nn.functional.one_hot(ends, width).double()
         return {"start_positions": ends[:, 0], "end_positions": ends[:, 1]}, {"labels": hit}
+    if head.kind == "masked":
+        labels = torch.randint(0, int(inputs["input_ids"].max()) + 1, ids.shape, generator=generator)
+        labels[(mask == 0) | (torch.rand(ids.shape, generator=generator) < 0.7)] = -100
+        wanted = (labels.flatten() != -100).nonzero()[:, 0]
+        return {"labels": labels}, {"labels": labels.flatten()[wanted], "rows": wanted}
     labels = torch.where(mask == 1, ids, -100)
     labels[:, : min(3, width - 1)] = -100 if width > 4 else labels[:, : min(3, width - 1)]
     following = torch.cat([labels[:, 1:], torch.full([rows, 1], -100)], 1).flatten()
@@ -139,7 +144,7 @@ def logits_of(result, kind: str, rows) -> torch.Tensor:
         return torch.stack([result.start_logits, result.end_logits], -1).flatten(0, 1)
     if kind == "tokens":
         return result.logits.flatten(0, 1)
-    if kind == "language":
+    if kind in ("language", "masked"):
         return result.logits.flatten(0, 1)[rows]
     return result.logits
 
@@ -156,13 +161,15 @@ def trainable(model) -> dict[str, torch.nn.Parameter]:
 def with_lora(case: Case, model: PreTrainedModel, seed: int):
     prefix = f"{model.base_model_prefix}."
     backbone = {name for name, _ in model.named_parameters() if name.startswith(prefix)}
-    head = [] if "CausalLM" in type(model).__name__ or "LMHead" in type(model).__name__ else None
+    head = [] if any(end in type(model).__name__ for end in ("CausalLM", "LMHead", "MaskedLM")) else None
     config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=case.targets, bias="none")
     adapted = get_peft_model(model, config)
     for name, parameter in adapted.named_parameters():
         plain = name.removeprefix("base_model.model.")
         is_frozen = case.pretrained is not None and plain.startswith(case.pretrained)
         if head is None and "lora_" not in name and plain not in backbone and not plain.startswith(prefix) and not is_frozen:
+            parameter.requires_grad_(True)
+        if case.whole_head is not None and plain.startswith(case.whole_head):
             parameter.requires_grad_(True)
     with torch.no_grad():
         for name, parameter in sorted(trainable(adapted).items()):
@@ -192,6 +199,7 @@ def make_case(folder: Path, case: Case, seed: int) -> None:
             "numLabels": head.labels,
             "architecture": type(base).__name__,
             "head": fixture.add_all(f"{head.kind}/head", trained_head),
+            **({} if case.whole_head is None else {"headPart": "all"}),
             "batches": [],
         }
         assert all(torch.equal(plain[name], value) for name, value in trained_head.items())
@@ -254,6 +262,7 @@ def make(folder: Path) -> None:
     import family_electra
     import family_gpt2
     import family_llama
+    import family_masked
     import family_modernbert
     import family_mpnet
     import family_neox
@@ -270,6 +279,7 @@ def make(folder: Path) -> None:
         family_mpnet,
         family_modernbert,
         family_neox,
+        family_masked,
     ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)

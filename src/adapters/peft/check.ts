@@ -10,6 +10,7 @@ export const usualHeads: Readonly<Record<TaskType, readonly string[]>> = {
   TOKEN_CLS: ['classifier', 'score'],
   QUESTION_ANS: ['qa_outputs'],
   CAUSAL_LM: [],
+  MASKED_LM: [],
   FEATURE_EXTRACTION: [],
 };
 

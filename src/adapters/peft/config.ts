@@ -143,7 +143,8 @@ export function configText(adapter: Omit<PeftAdapter, 'modules' | 'shared' | 'sa
     ...(type.rankField === undefined ? {} : { [type.rankField]: adapter.rank }),
     revision: adapter.revision ?? null,
     target_modules: adapter.targetModules,
-    task_type: adapter.taskType,
+    // PEFT has no name for it, and takes an adapter of none.
+    task_type: adapter.taskType === 'MASKED_LM' ? null : adapter.taskType,
   };
   return JSON.stringify(sortKeys(fields), null, 2);
 }

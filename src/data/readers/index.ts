@@ -5,6 +5,7 @@ import { conllEndings, readConll } from './conll.js';
 import { readDelimited } from './delimited.js';
 import { readJson, readJsonList } from './json.js';
 import { readJsonLines } from './jsonl.js';
+import { plainEndings, readLines } from './lines.js';
 import { readParquet } from './parquet.js';
 import { readSquad } from './squad.js';
 import type { Table } from './table.js';
@@ -13,6 +14,7 @@ export { type ConllOptions, placeOfToken, readConll } from './conll.js';
 export { type DelimitedOptions, readDelimited } from './delimited.js';
 export { readJson, readJsonList } from './json.js';
 export { readJsonLines } from './jsonl.js';
+export { isPlainText, lineColumn, readLines } from './lines.js';
 export { readSquad } from './squad.js';
 export { cellOf, placeOf, type Row, shownCell, type Table } from './table.js';
 
@@ -21,6 +23,7 @@ const READERS: Readonly<Record<string, (path: string) => Promise<Table>>> = {
   tsv: (path) => readDelimited(path, { format: 'tsv' }),
   jsonl: readJsonLines,
   parquet: readParquet,
+  ...Object.fromEntries(plainEndings.map((ending) => [ending, readLines])),
   ...Object.fromEntries(conllEndings.map((ending) => [ending, (path: string) => readConll(path)])),
 };
 
@@ -33,7 +36,7 @@ export function isTablePath(path: string): boolean {
 }
 
 /**
- * Reads a data file by its ending: `.csv`, `.tsv`, `.jsonl`, `.conll` (`.bio`, `.iob`, `.iob2`), each also with `.gz`, or
+ * Reads a data file by its ending: `.csv`, `.tsv`, `.jsonl`, `.txt`, `.conll` (`.bio`, `.iob`, `.iob2`), each also with `.gz`, or
  * `.parquet`.
  *
  * @throws DiffoError for another ending, or what the reader of that format throws

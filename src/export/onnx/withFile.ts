@@ -24,6 +24,8 @@ function encoderFile({ taskType, numLabels, vectors }: Model, path: string): Mod
             const rows = hostVectors(floats(results, 'last_hidden_state'), mask, numLabels, vectors);
             return { logits: host.tensor(rows, [rows.length / numLabels, numLabels]) };
           }
+          const { rows } = feeds as Readonly<Record<string, Value>>;
+          if (rows !== undefined) return { logits: rowsOf(results.logits as HostTensor<Float32Array>, rows.data) };
           const isSpan = taskType === 'QUESTION_ANS';
           const data = isSpan
             ? paired(floats(results, 'start_logits'), floats(results, 'end_logits'))

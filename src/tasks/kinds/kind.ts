@@ -230,8 +230,12 @@ export interface Kind<Answer extends Prediction = Prediction> {
 
   /** True for a table that is of this kind where nobody says so, by its cells. Left out: never. @internal */
   recognises?(table: Table, columns: Columns): boolean;
-  /** Tells a table in the columns of the task, where its rows go about in other forms. @internal */
-  inColumns?(table: Table, task: TaskShape): Table;
+  /**
+   * Tells a table in the columns of the task, where its rows go about in other forms.
+   * @param terms what the file says that describes the task, where it is opened by one
+   * @internal
+   */
+  inColumns?(table: Table, task: TaskShape, terms?: KindTerms): Table;
   /** Names of the labels that occur in a table. @throws DiffoError where they are too few; left out: there are none @internal */
   labelsIn?(table: Table, columns: Columns): string[];
   /**
@@ -263,6 +267,8 @@ export interface Kind<Answer extends Prediction = Prediction> {
 
   /** The head that it needs, as PEFT names it. */
   readonly taskType: TaskType;
+  /** The kind that learns from the same rows under a model without that head; undefined: none. @param heads of the model @internal */
+  insteadFor?(heads: readonly TaskType[]): Kind | undefined;
   /** Outputs of the head; 0: as many as the model itself decides, by its vocabulary or its width. @internal */
   outputs(task: Pick<Task, 'labels'>): number;
   /** What the outputs of a new head start from, by the examples to learn from; left out: 0. @internal */

@@ -68,6 +68,16 @@ export const languageObjective: Objective = {
     ops.mean(ops.crossEntropy(logits, input('labels', 'int64', ['rows'])), { axes: [0], keepDims: false }),
 };
 
+/** How a text is asked for, in task.json. */
+export const generationFacts = z
+  .strictObject({
+    prompt: z.string(),
+    lead: z.string().optional(),
+    maxNewTokens: z.int().positive(),
+    answer: z.string().optional(),
+  })
+  .optional();
+
 /** Texts that a causal model writes. */
 export const language = defineKind<WrittenPrediction>({
   name: 'language',
@@ -82,18 +92,7 @@ export const language = defineKind<WrittenPrediction>({
       maxNewTokens: z.int().positive().optional(),
     }),
   ),
-  facts: ownKeys(
-    z.object({
-      generation: z
-        .strictObject({
-          prompt: z.string(),
-          lead: z.string().optional(),
-          maxNewTokens: z.int().positive(),
-          answer: z.string().optional(),
-        })
-        .optional(),
-    }),
-  ),
+  facts: ownKeys(z.object({ generation: generationFacts })),
   factsOf({ prompt, maxNewTokens, answer }) {
     return {
       generation: spacedPrompt({

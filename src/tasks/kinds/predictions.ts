@@ -3,6 +3,7 @@ export type { EmbeddingFacts, VectorPrediction } from './embedding.js';
 export type { EntitiesPrediction, FoundEntity } from './entities.js';
 export type { LabelPrediction, Prediction, Predictions } from './kind.js';
 export type { WrittenPrediction } from './language.js';
+export type { FilledPrediction, FilledToken, MaskingFacts } from './maskedLm.js';
 export type { LabelsPrediction } from './multiLabel.js';
 export type { RankingPrediction, RerankingFacts } from './reranker.js';
 export type { SpanPrediction } from './span.js';

@@ -1,9 +1,11 @@
+import { causalLm } from './causalLm.js';
 import { chat } from './chat.js';
 import { classification } from './classification.js';
 import { embedding } from './embedding.js';
 import { entities } from './entities.js';
 import type { Kind } from './kind.js';
 import { language } from './language.js';
+import { maskedLm } from './maskedLm.js';
 import { multiLabel } from './multiLabel.js';
 import { regression } from './regression.js';
 import { reranker } from './reranker.js';
@@ -19,6 +21,8 @@ const byName = {
   chat,
   reranker,
   embedding,
+  'causal-lm': causalLm,
+  'masked-lm': maskedLm,
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** Name of a kind of task, as `kind:` in a task file has it. */
