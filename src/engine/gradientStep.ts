@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { grad, ops, type Tensor } from '../graph/index.js';
+import { grad, ops, packTokens, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host, zerosLike } from '../runtime/deviceTensor.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
@@ -11,6 +11,7 @@ import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds }
 import { type Objective, objectiveRows } from './objective.js';
 import type { Parameter } from './parameters.js';
 import { openProgram } from './program.js';
+import { tokenFeeds, tokenPlaces } from './tokenRows.js';
 
 export interface GradientStepOptions {
   readonly objective: Objective;
@@ -29,6 +30,11 @@ export interface GradientStepOptions {
   readonly gradientCheckpointing?: boolean | undefined;
   /** The layers below those that are trained, whose results are kept; left out, every step computes them. */
   readonly prefix?: FrozenPrefix | undefined;
+  /**
+   * Leave rows of padding out of what is computed row by row (see `packTokens`): where texts of different kinds stand in one
+   * batch. Default false; masks of dropout then fall on other numbers.
+   */
+  readonly packed?: boolean | undefined;
   readonly threads: number;
   /** Largest batch that will be met. */
   readonly largestBatch: { readonly batch: number; readonly seq: number };
@@ -71,7 +77,8 @@ export async function openGradientStep(model: Model, options: GradientStepOption
   return {
     gradients: gradients.map((one) => one.host()),
     async run(batch, step, values) {
-      const ofBatch = { ...batchFeeds(batch, true), ...sites?.feeds(step), ...(await states?.feeds(batch)) };
+      const tokens = options.packed === true ? tokenFeeds(batch) : {};
+      const ofBatch = { ...batchFeeds(batch, true), ...tokens, ...sites?.feeds(step), ...(await states?.feeds(batch)) };
       await program.run({ ...values, ...ofBatch }, into);
       return loss.data[0]!;
     },
@@ -112,7 +119,8 @@ export function stepOf(options: GraphOptions) {
       : { dropout: (x, rate) => sites.apply(x, dropoutRate ?? rate), adapterDropout: sites.apply }),
   };
   const outputs = ({ inputs, logits }: AdaptedGraph): Readonly<Record<string, Tensor>> => {
-    const mean = objective.loss(logits(objectiveRows(objective)));
+    const all = logits(objectiveRows(objective));
+    const mean = objective.loss(options.packed === true ? packTokens([all], tokenPlaces)[0]! : all);
     const loss = plan.penalty === undefined ? mean : ops.add(mean, plan.penalty(inputs));
     return { loss, ...namedGradients(loss, wrt, inputs) };
   };

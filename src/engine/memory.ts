@@ -46,6 +46,8 @@ export function estimateStepMemory(
   const sizes: Sizes = {
     batch,
     seq,
+    // No more than all; what is padding is not known.
+    tokens: batch * seq,
     rows: options.rows ?? batch * seq,
     ...textSizes(batch, options.largestBatch.examples ?? batch),
     dropout_sites: masks.dropout_offsets?.data.length ?? 0,

@@ -50,7 +50,7 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
         ((wrt) =>
           isWhole
             ? openCachedGradient(model, { ...graph, wrt, largestBatch, rows })
-            : openGradientStep(model, { ...graph, wrt, largestBatch }));
+            : openGradientStep(model, { ...graph, packed: texts > 1, wrt, largestBatch }));
       const gradientStep = await open(trained);
       const accumulated = accumulator(gradientStep, graph.objective.weight);
       return {

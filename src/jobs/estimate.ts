@@ -165,6 +165,7 @@ function graphsOf(
       dropoutRate: dropoutRateOf(optimisation),
       gradientCheckpointing: optimisation.gradientCheckpointing,
       prefix,
+      packed: largest.batch > largest.examples,
       largestBatch: { batch, seq: largest.seq, examples: Math.ceil(largest.examples / parts) },
       rows: labelled === 0 ? undefined : batch * labelled,
     });
