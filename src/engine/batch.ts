@@ -1,3 +1,4 @@
+import type { Value } from '../runtime/session.js';
 import type { Offset } from '../tokenize/index.js';
 
 /** A sequence ready for the model. Lengths are equal; no padding yet. */
@@ -21,6 +22,8 @@ export interface EncodedExample {
    * of their own in a batch. All examples of a run have as many.
    */
   readonly further?: readonly EncodedExample[];
+  /** Log-likelihood of the labelled tokens under the model as it was before it is trained, where the loss reads it. */
+  readonly reference?: number;
   /** What no two examples of a batch may share, where the objective keeps such examples apart: texts, by number. */
   readonly keys?: readonly number[];
 }
@@ -47,4 +50,6 @@ export interface BatchLabels {
   readonly shape: readonly number[];
   /** Positions [rows] in [batch*seq] that `data` is of, where positions without a label are left out. */
   readonly rows?: BigInt64Array;
+  /** What the loss reads beside them, by the names of the graph's inputs. */
+  readonly beside?: Readonly<Record<string, Value>>;
 }

@@ -24,6 +24,8 @@ interface Metric {
  * `accuracy` there of tokens; `micro_f1` counts all labels of all examples together, `macro_f1` is the mean over labels,
  * `subset_accuracy` the share of examples with every label right. Those with `_at_` are means over queries, of what each finds
  * (src/metrics/ranking.ts); `average_precision` is of scores of pairs, of which some belong together.
+ * Rewards are what a loss of preferences takes an answer to be worth; `reward_accuracy` is the share of pairs in which the chosen
+ * answer is worth more, `reward_margin` the mean of how much more.
  */
 const table = {
   matthews: { better: 'higher', ofRows: matthews, ofConstants: '0 by convention' },
@@ -50,6 +52,10 @@ const table = {
   rouge_l: { better: 'higher' },
   log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
   loss: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => -sum! / tokens! },
+  reward_accuracy: { better: 'higher', hasNoFloor: true },
+  reward_margin: { better: 'higher', hasNoFloor: true },
+  chosen_reward: { better: 'higher', hasNoFloor: true },
+  rejected_reward: { better: 'lower', hasNoFloor: true },
   ndcg_at_10: { better: 'higher' },
   mrr_at_10: { better: 'higher' },
   recall_at_1: { better: 'higher' },

@@ -157,6 +157,8 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'stride',
   'trainOn',
   'chatTemplate',
+  'loss',
+  'beta',
   'method',
   'select',
   'seed',

@@ -20,18 +20,23 @@ const others: Readonly<Record<KindSetting, unknown>> = {
   headWeightDecay: 0,
   trainOn: 'last',
   chatTemplate: 'zephyr',
+  loss: 'sigmoid',
+  beta: 0.3,
 };
 
 const ofChats = ['trainOn', 'chatTemplate'] as const;
+const ofPreferences = ['loss', 'beta'] as const;
+const ofAnswers = [...ofChats, ...ofPreferences];
 
 describe('settings that only some kinds of tasks read', () => {
   it.each<[KindName, KindSetting[]]>([
-    ['classification', ['stride', 'nullScoreDiffThreshold', ...ofChats]],
-    ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
-    ['span', ['labelSmoothing', 'classWeights', ...ofChats]],
-    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
-    ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
+    ['classification', ['stride', 'nullScoreDiffThreshold', ...ofAnswers]],
+    ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
+    ['span', ['labelSmoothing', 'classWeights', ...ofAnswers]],
+    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
+    ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
     ['language', [...kindSettings]],
+    ['preference', kindSettings.filter((key) => !['chatTemplate', 'labelSmoothing', ...ofPreferences].includes(key))],
     ['chat', kindSettings.filter((key) => !ofChats.some((one) => one === key))],
   ])('of %s are all but %j', (kind, unread) => {
     const task = taskOf(kind);

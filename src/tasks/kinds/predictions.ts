@@ -4,4 +4,5 @@ export type { EntitiesPrediction, FoundEntity } from './entities.js';
 export type { LabelPrediction, Prediction, Predictions } from './kind.js';
 export type { WrittenPrediction } from './language.js';
 export type { LabelsPrediction } from './multiLabel.js';
+export type { PreferenceFacts } from './preference.js';
 export type { SpanPrediction } from './span.js';

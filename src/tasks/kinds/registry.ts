@@ -5,6 +5,7 @@ import { entities } from './entities.js';
 import type { Kind } from './kind.js';
 import { language } from './language.js';
 import { multiLabel } from './multiLabel.js';
+import { preference } from './preference.js';
 import { regression } from './regression.js';
 import { span } from './span.js';
 
@@ -15,6 +16,7 @@ const byName = {
   language,
   entities,
   'multi-label': multiLabel,
+  preference,
   chat,
   embedding,
 } as const satisfies Readonly<Record<string, Kind>>;
