@@ -22,6 +22,8 @@ export interface EncodedExample {
    * of their own in a batch. All examples of a run have as many.
    */
   readonly further?: readonly EncodedExample[];
+  /** Answers that are weighed: position of the first label of the answer, those before it being learned beside it. */
+  readonly answerFrom?: number;
   /** Log-likelihood of the labelled tokens under the model as it was before it is trained, where the loss reads it. */
   readonly reference?: number;
   /** What no two examples of a batch may share, where the objective keeps such examples apart: texts, by number. */

@@ -35,7 +35,12 @@ export const optimisationSettings = {
     .number()
     .positive()
     .optional()
-    .describe('preferences: how much a change of log-likelihood counts as reward (default: 0.1)'),
+    .describe('preferences: how much a change of log-likelihood counts as reward (default: 0.1, with simpo 2)'),
+  simpoGamma: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('preferences, loss simpo: by how much the chosen answer is to be worth more (default: 1)'),
   labelSmoothing: z
     .number()
     .min(0)

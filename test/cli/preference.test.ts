@@ -76,6 +76,17 @@ describe('preferences from the command line', () => {
     expect(JSON.parse(first!).loss).toBeCloseTo(Math.log(2), 5);
   });
 
+  it.each(['ipo', 'orpo', 'simpo'])('are learned by %s, too, also in parts', async (loss) => {
+    const flags = ['--method', 'lora', '--loss', loss, '--epochs', '10', '--lr', '1e-2', '--accumulate', '2'];
+    const output = folder.path(loss);
+    const { scores } = await json(
+      ...['train', '--model', model(), '--task', folder.path('pairs.yaml'), ...flags, ...settings, '--output', output],
+    );
+    expect(scores.dev.reward_accuracy).toBeGreaterThan(0.8);
+    const { preference } = JSON.parse(await readFile(join(output, 'adapter', 'task.json'), 'utf8'));
+    expect(preference).toEqual(loss === 'simpo' ? { loss, beta: 2, simpoGamma: 1 } : { loss, beta: 0.1 });
+  });
+
   it('are scored, in a file or by the options of the run', async () => {
     const scored = await json('eval', '--adapter', run(), '--task', pairs());
     const { scores } = JSON.parse(await readFile(join(run(), 'run.json'), 'utf8'));
@@ -123,6 +134,14 @@ describe('preferences from the command line', () => {
     expect(await diffora(...flags, '--class-weights', 'balanced')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('pairs is of the kind preference. Leave it out.'),
+    });
+    expect(await diffora(...flags, '--loss', 'ipo', '--label-smoothing', '0.1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('labelSmoothing is read with loss sigmoid or simpo; this run has loss ipo.'),
+    });
+    expect(await diffora(...flags, '--simpo-gamma', '1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('simpoGamma is read with loss simpo alone. Leave it out.'),
     });
   });
 });

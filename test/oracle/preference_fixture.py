@@ -20,6 +20,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 from trl.experimental.cpo import CPOTrainer
+from trl.experimental.orpo import ORPOTrainer
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ROOT / "fixtures" / "oracle" / "families"
@@ -142,6 +143,35 @@ def smoothed(beta: float, smoothing: float) -> dict:
     }
 
 
+def without_reference(make, loss: str, beta: float, **options) -> dict:
+    """The trainers that have no reference: their own loss of the batch that DPOTrainer makes, without their tokens and their padding."""
+    made = trainer(DPOTrainer, DPOConfig, PAIRS, beta=beta)
+    inputs = inputs_of(made)
+    concatenated = {
+        "concatenated_input_ids": inputs["input_ids"],
+        "concatenated_attention_mask": inputs["attention_mask"],
+        "concatenated_labels": inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, -100),
+    }
+    stub = SimpleNamespace(
+        is_encoder_decoder=False, aux_loss_enabled=False, pad_token_id=0, padding_value=0, cpo_alpha=0.0, alpha=0.0, beta=beta,
+        label_smoothing=0.0, loss_type=loss, accelerator=SimpleNamespace(device="cpu"), concatenated_inputs=lambda *_, **__: concatenated,
+        get_batch_logps=make.get_batch_logps, **options,
+    )
+    batch = {"chosen_labels": concatenated["concatenated_labels"][: len(PAIRS)]}
+    chosen, rejected, _, _, beside = make.concatenated_forward(stub, made.model, batch)
+    if make is ORPOTrainer:
+        ratios, *rewards = make.odds_ratio_loss(stub, chosen, rejected)[:3]
+        value = beside - ratios.mean()
+    else:
+        each, *rewards = make.cpo_loss(stub, chosen, rejected)
+        value = each.mean()
+    means = dict(zip(("chosen", "rejected"), (one.mean().item() for one in rewards)))
+    accuracies = (rewards[0] > rewards[1]).double().mean().item()
+    reported = {**means, "accuracies": accuracies, "margins": means["chosen"] - means["rejected"]}
+    given = {"simpoGamma": options["simpo_gamma"]} if options else {}
+    return {"loss": loss, "beta": beta, **given, "value": value.item(), "rewards": reported, "gradients": gradients(value, made.model)}
+
+
 def sequences() -> list[dict]:
     """Tokens as TRL makes them."""
     made = trainer(DPOTrainer, DPOConfig, PAIRS)
@@ -149,7 +179,11 @@ def sequences() -> list[dict]:
 
 
 def main() -> None:
-    cases = [dpo("sigmoid", 0.1), dpo("sigmoid", 0.5), smoothed(0.1, 0.2)]
+    cases = [
+        dpo("sigmoid", 0.1), dpo("sigmoid", 0.5), smoothed(0.1, 0.2), dpo("ipo", 0.1), dpo("ipo", 0.4),
+        without_reference(ORPOTrainer, "orpo", 0.1), without_reference(ORPOTrainer, "orpo", 0.7),
+        without_reference(CPOTrainer, "simpo", 2.0, simpo_gamma=1.0), without_reference(CPOTrainer, "simpo", 0.8, simpo_gamma=0.3),
+    ]
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     described = {"versions": {"trl": trl.__version__}, "pairs": PAIRS, "sequences": sequences(), "cases": cases}
     OUTPUT.write_text(json.dumps(described, separators=(",", ":")) + "\n")

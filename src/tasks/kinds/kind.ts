@@ -163,6 +163,7 @@ export const kindSettings = [
   'chatTemplate',
   'loss',
   'beta',
+  'simpoGamma',
 ] as const;
 
 /** Settings of a run that a task keeps as facts. */
@@ -175,6 +176,8 @@ export interface FactSettings {
   readonly loss?: PreferenceLossName | undefined;
   /** Preferences: how much a change of log-likelihood counts as reward. */
   readonly beta?: number | undefined;
+  /** Preferences, SimPO: by how much the chosen answer is to be worth more. */
+  readonly simpoGamma?: number | undefined;
 }
 /** Name of a setting that only tasks of some kinds read. */
 export type KindSetting = (typeof kindSettings)[number];

@@ -26,8 +26,8 @@ import {
   type PreferenceLossName,
   preferenceLosses,
   preferenceLossNames,
-  preferenceObjective,
 } from '../preference/losses.js';
+import { learnedWhole, preferenceObjective } from '../preference/objective.js';
 import { pairScorer } from '../preference/score.js';
 import { defineKind, type EncodeOptions, type FactSettings, type KindFacts, type TaskAsked } from './kind.js';
 import type { WrittenPrediction } from './writtenAnswer.js';
@@ -46,11 +46,19 @@ export interface PreferenceFacts {
   readonly loss: PreferenceLossName;
   /** How much a change of log-likelihood counts as reward. */
   readonly beta: number;
+  /** SimPO's γ: by how much the chosen answer is to be worth more. */
+  readonly simpoGamma?: number | undefined;
 }
 
 const factsShape = {
   chat: chatFactsSchema,
-  preference: z.strictObject({ loss: z.enum(preferenceLossNames), beta: z.number().positive() }).optional(),
+  preference: z
+    .strictObject({
+      loss: z.enum(preferenceLossNames),
+      beta: z.number().positive(),
+      simpoGamma: z.number().nonnegative().optional(),
+    })
+    .optional(),
 };
 
 const usualLoss: PreferenceLossName = 'sigmoid';
@@ -66,11 +74,11 @@ export const preference = defineKind<WrittenPrediction>({
     chat: { trainOn: 'last', maxNewTokens },
     preference: learnedBy({}),
   }),
-  async factsOfRun({ chatTemplate, loss, beta }, task, before) {
+  async factsOfRun({ chatTemplate, loss, beta, simpoGamma }, task, before) {
     const template = chatTemplate === undefined ? before?.chat?.template : await namedTemplate(chatTemplate);
     return {
       chat: { ...talkOf(task), ...(template === undefined ? {} : { template }) },
-      preference: learnedBy({ loss, beta }),
+      preference: learnedBy({ loss, beta, simpoGamma }),
     };
   },
   metrics: () => ({ usual: ['reward_accuracy', 'reward_margin', 'chosen_reward', 'rejected_reward', 'loss'] }),
@@ -97,24 +105,30 @@ export const preference = defineKind<WrittenPrediction>({
 
   taskType: 'CAUSAL_LM',
   outputs: () => 0,
-  settings: ['chatTemplate', 'labelSmoothing', 'loss', 'beta'],
+  settings: ['chatTemplate', 'labelSmoothing', 'loss', 'beta', 'simpoGamma'],
   objective(changes, task) {
-    const { loss, beta } = learnedOf(task ?? {});
-    return preferenceObjective(loss, { beta, labelSmoothing: changes?.settings.labelSmoothing ?? 0 });
+    const { loss, beta, simpoGamma = 0 } = learnedOf(task ?? {});
+    return preferenceObjective(loss, { beta, simpoGamma, labelSmoothing: changes?.settings.labelSmoothing ?? 0 });
   },
   sequenceLengths: async (opened, task, examples, { signal }) =>
     chatLengths(opened.tokenizer, examples, { ...(await howOf(opened, task)), signal }, conversationsOf),
   async encode(opened, task, examples, options) {
     warnOfUsual(opened, task, options);
     const pairs = (await encodedPairs(opened, task, examples, options)).filter((pair) => pair !== undefined);
-    if (pairs.length > 0) return pairs.map(([chosen, rejected]) => ({ ...chosen, further: [rejected] }));
+    const { learnsChosen }: PreferenceLoss = preferenceLosses[learnedOf(task).loss];
+    if (pairs.length > 0) {
+      return pairs.map(([chosen, rejected]) => ({
+        ...(learnsChosen ? learnedWhole(chosen) : chosen),
+        further: [rejected],
+      }));
+    }
     throw new DiffoError(`No answers of ${task.name} fit into ${options.maxLength} tokens. Raise --max-length.`);
   },
   async scorer(opened, task, examples, options) {
-    const { loss, beta } = learnedOf(task);
+    const { loss, beta, simpoGamma = 0 } = learnedOf(task);
     const pairs = await encodedPairs(opened, task, examples, options);
-    const scored = { loss: preferenceLosses[loss], options: { beta, labelSmoothing: 0 }, metrics: task.metrics };
-    return pairScorer(pairs, scored);
+    const learned = { beta, simpoGamma, labelSmoothing: 0 };
+    return pairScorer(pairs, { loss: preferenceLosses[loss], options: learned, metrics: task.metrics });
   },
   answerer: replyAnswerer,
 
@@ -125,8 +139,10 @@ export const preference = defineKind<WrittenPrediction>({
   headConfig: () => ({}),
 });
 
-function learnedBy({ loss = usualLoss, beta }: Pick<FactSettings, 'loss' | 'beta'>): PreferenceFacts {
-  return { loss, beta: beta ?? preferenceLosses[loss].usualBeta };
+function learnedBy({ loss = usualLoss, ...asked }: Omit<FactSettings, 'trainOn' | 'chatTemplate'>): PreferenceFacts {
+  const { usual }: PreferenceLoss = preferenceLosses[loss];
+  const { beta = usual.beta, simpoGamma = usual.simpoGamma } = asked;
+  return { loss, beta, ...(usual.simpoGamma === undefined ? {} : { simpoGamma }) };
 }
 
 function learnedOf({ preference: facts }: Pick<KindFacts, 'preference'>): PreferenceFacts {

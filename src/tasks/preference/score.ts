@@ -7,6 +7,7 @@ import type { Scorer, TaskAsked } from '../kinds/kind.js';
 import { scoredSums } from '../kinds/writtenTexts.js';
 import { numbered } from './answers.js';
 import { type AnswerNumbers, answerInputs, logpInput, type PreferenceLoss, type PreferenceOptions } from './losses.js';
+import { learnedWhole } from './objective.js';
 
 /** What is scored: the loss, and how much answers are worth by it. */
 export interface PreferenceScoring {
@@ -29,7 +30,10 @@ export function pairScorer(
   { loss, options, metrics }: PreferenceScoring,
 ): Scorer {
   const fitting = pairs.filter((pair) => pair !== undefined);
-  const sequences = numbered(fitting.flat());
+  const answerSequences = fitting.flat();
+  const wholes = loss.learnsChosen ? fitting.map(([chosen]) => learnedWhole(chosen)) : [];
+  const sequences = numbered([...answerSequences, ...wholes]);
+  const parts = loss.learnsChosen ? 3 : 2;
   return {
     async open({ opened, plan, parameters }, { threads }) {
       const { reader, losses } = await openTogether(async (keep) => ({
@@ -40,12 +44,21 @@ export function pairScorer(
       }));
       return {
         async score({ signal, onDone }) {
-          const onBatch = (done: number, tokens: number) => onDone?.(Math.floor(done / 2), tokens);
+          const onBatch = (done: number, tokens: number) => onDone?.(Math.floor(done / parts), tokens);
           const read = await reader.each(sequences, { signal, onBatch });
-          const answers = read.map(({ logLikelihood: logp, tokens }, i): AnswerNumbers => {
+          const answers = read.slice(0, answerSequences.length).map(({ logLikelihood: logp, tokens }, i) => {
             return { logp, tokens, reference: sequences[i]!.reference ?? 0 };
           });
-          const found = addedBy(answers, await lossesOf(answers), options, loss);
+          const learned = read
+            .slice(answerSequences.length)
+            .map(({ logLikelihood, tokens }) => -logLikelihood / tokens);
+          const weighed = await lossesOf(answers);
+          const found = addedBy(
+            answers,
+            weighed.map((value, i) => value + (learned[i] ?? 0)),
+            options,
+            loss,
+          );
           const every: Added = Object.fromEntries(
             metrics.map((name) => {
               let next = 0;
