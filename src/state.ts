@@ -35,6 +35,12 @@ export interface FoundStage {
   readonly state: State;
 }
 
+/**
+ * Numbers that are dear to compute and that a resumed run is not to compute again: those kept under the name, or what `compute` gives.
+ * @param name tells what they are of, so that the same name means the same numbers
+ */
+export type Keep = (name: string, compute: () => Promise<Float32Array>) => Promise<Float32Array>;
+
 /** Several parts as one. */
 export function together(parts: Readonly<Record<string, Resumable | undefined>>): Resumable {
   const present = Object.entries(parts).filter((entry): entry is [string, Resumable] => entry[1] !== undefined);

@@ -1,3 +1,4 @@
+import type { Value } from '../runtime/session.js';
 import type { Offset } from '../tokenize/index.js';
 
 /** A sequence ready for the model. Lengths are equal; no padding yet. */
@@ -21,6 +22,10 @@ export interface EncodedExample {
    * have rows of their own in a batch. Losses that read texts column by column need as many of every example.
    */
   readonly further?: readonly EncodedExample[];
+  /** Answers that are weighed: position of the first label of the answer, those before it being learned beside it. */
+  readonly answerFrom?: number;
+  /** Log-likelihood of the labelled tokens under the model as it was before it is trained, where the loss reads it. */
+  readonly reference?: number;
   /** What no two examples of a batch may share, where the objective keeps such examples apart: texts, by number. */
   readonly keys?: readonly number[];
 }
@@ -47,4 +52,6 @@ export interface BatchLabels {
   readonly shape: readonly number[];
   /** Positions [rows] in [batch*seq] that `data` is of, where positions without a label are left out. */
   readonly rows?: BigInt64Array;
+  /** What the loss reads beside them, by the names of the graph's inputs. */
+  readonly beside?: Readonly<Record<string, Value>>;
 }

@@ -74,7 +74,7 @@ export class BatchStream {
     const size = Math.ceil(this.options.batchSize / parts);
     const length = objective.parts === 'alike' ? Math.max(...examples.map(lengthOf)) : 0;
     return Array.from({ length: Math.ceil(examples.length / size) }, (_, i) =>
-      collate(examples.slice(i * size, (i + 1) * size), padTokenId, objective, length),
+      collate(examples.slice(i * size, (i + 1) * size), padTokenId, objective, length, examples),
     );
   }
 

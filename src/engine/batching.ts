@@ -64,16 +64,18 @@ export function evaluationBatches(
  *
  * @param objective lays the labels out; left out, or with an unlabelled row, the batch has none
  * @param length tokens of a row where the longest has fewer
+ * @param whole the batch that the examples are a part of
  */
 export function collate(
   examples: readonly EncodedExample[],
   padTokenId: number,
   objective?: Pick<Objective, 'labels'>,
   length = 0,
+  whole: readonly EncodedExample[] = examples,
 ): Batch {
   const rows = rowsOf(examples);
   const { sequenceLength, ...inputs } = padded(rows, padTokenId, length);
-  const labels = objective?.labels(examples, sequenceLength);
+  const labels = objective?.labels(examples, sequenceLength, whole);
   return { ...inputs, sequenceLength, labels, indices: examples.map(({ index }) => index), rows };
 }
 

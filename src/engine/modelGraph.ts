@@ -132,7 +132,8 @@ export function batchFeeds(batch: Batch, withLabels: boolean): Record<string, Va
     token_type_ids: { data: batch.tokenTypeIds, shape },
   };
   if (withLabels && batch.labels !== undefined) {
-    const { data, shape: sizes, rows } = batch.labels;
+    const { data, shape: sizes, rows, beside } = batch.labels;
+    Object.assign(feeds, beside);
     feeds.labels = { data, shape: sizes };
     if (rows !== undefined) feeds.rows = { data: rows, shape: [rows.length] };
   }

@@ -5,9 +5,14 @@ import type { Batch, BatchLabels, EncodedExample } from './batch.js';
 export interface Objective {
   /**
    * Labels of a padded batch.
+   * @param whole the examples of the batch that these are a part of, where one is cut into parts; left out, they are all
    * @returns undefined where a row has none of this kind
    */
-  labels(examples: readonly EncodedExample[], sequenceLength: number): BatchLabels | undefined;
+  labels(
+    examples: readonly EncodedExample[],
+    sequenceLength: number,
+    whole?: readonly EncodedExample[],
+  ): BatchLabels | undefined;
   /** The positions whose logits the loss reads: all, or those of the batch's `labels.rows` alone. */
   readonly reads: 'all' | 'rows';
   /**

@@ -147,7 +147,9 @@ function graphsOf(
     objective,
   });
   const head = model.head.map(({ name, shape }) => parameter(name, shape, emptyOf(shape)));
-  const labelled = train.encoded.reduce((most, { tokenLabels }) => Math.max(most, countLabelled(tokenLabels)), 0);
+  const labelled = train.encoded
+    .flatMap((one) => [one, ...(one.further ?? [])])
+    .reduce((most, { tokenLabels }) => Math.max(most, countLabelled(tokenLabels)), 0);
   /** @param keepsPrefix what enters the lowest trained layer is kept: a step starts there */
   const stepOf = (plan: AdapterPlan, parts: number, keepsPrefix = false) => {
     const own = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));

@@ -106,7 +106,7 @@ export async function scoreTask(learned: Learned, asked: Task, options: ScoringO
   const split = await loadSplit(task, splitName);
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
   const trainedOn = learned.trainedRows && warnOfTrained(learned.trainedRows, name, used, reporter);
-  const encoded = await scorerOf(opened, task, used, { maxLength, stride, signal }, reporter);
+  const encoded = await scorerOf(opened, task, used, { maxLength, stride, threads, signal }, reporter);
   const scorer = await encoded.open(learned, { threads });
   const scoring = { nullScoreDiffThreshold, signal };
   const { scores } = await scoreExamples(scorer, used.examples.length, scoring, reporter).finally(scorer.release);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { checkpointName, type Manifest } from '../artifacts/checkpoints/format.js';
 import { identityOf, refuseChangedConfig, refuseChangedInputs } from '../artifacts/checkpoints/identity.js';
 import { Journal } from '../artifacts/checkpoints/journal.js';
+import { KeptNumbers, keptStage } from '../artifacts/checkpoints/kept.js';
 import { type Checkpoint, newestCheckpoint } from '../artifacts/checkpoints/read.js';
 import { type RunPlace, withRunOutput } from '../artifacts/runOutput.js';
 import { versions } from '../artifacts/runRecord.js';
@@ -10,6 +11,7 @@ import { NotFiniteError } from '../engine/notFinite.js';
 import { DiffoError, usageError } from '../errors.js';
 import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
+import type { Keep } from '../state.js';
 import { guardMemory } from './estimate.js';
 import { type GivenSplits, openWorkspace, type Workspace } from './workspace.js';
 
@@ -65,12 +67,13 @@ export function withSavedRun<T>(
     }
     const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
     if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
-    const workspace = await openFitting(config, reporter, signal, splits);
+    const kept = new KeptNumbers(found?.stages.get(keptStage));
+    const workspace = await openFitting(config, reporter, signal, splits, kept.keep);
     const identity = await identityOf(workspace, config.selection);
     if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
     if (resume) reporter.info(startingPoint(found, output));
     const described = { command, versions: versions(), config: { ...flatConfig(config) }, identity };
-    const journal = new Journal({ folder, every, keep: keepCheckpoints, described, found, signal });
+    const journal = new Journal({ folder, every, keep: keepCheckpoints, described, found, kept, signal });
     await journal.begin();
     return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
       const last = join(folder, checkpointName(journal.savedSteps));
@@ -89,14 +92,15 @@ async function openFitting(
   reporter: Reporter,
   signal?: AbortSignal,
   splits?: GivenSplits,
+  keep?: Keep,
 ): Promise<Workspace> {
-  const workspace = await openWorkspace(config, reporter, signal, splits);
+  const workspace = await openWorkspace(config, reporter, signal, splits, keep);
   guardMemory(workspace, config, reporter);
   return workspace;
 }
 
 function startingPoint(found: Checkpoint | undefined, output: string): string {
   if (found === undefined) return `Nothing was saved in ${output} yet: the run starts from the beginning.`;
-  const stages = [...found.stages].map(([name, { step }]) => `${name} ${step}`);
+  const stages = [...found.stages].filter(([name]) => name !== keptStage).map(([name, { step }]) => `${name} ${step}`);
   return `Going on from ${found.path}${stages.length === 0 ? '' : ` (steps: ${stages.join(', ')})`}.`;
 }

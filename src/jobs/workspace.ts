@@ -11,6 +11,7 @@ import type { Reporter } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
+import type { Keep } from '../state.js';
 import type { Scorer } from '../tasks/kinds/kind.js';
 import {
   countsOf,
@@ -62,10 +63,15 @@ export async function openWorkspace(
   reporter: Reporter,
   signal?: AbortSignal,
   splits: GivenSplits = {},
+  keep?: Keep,
 ): Promise<Workspace> {
   const asked = await openConfiguredTask(config.data, reporter, signal);
   const task: Task = { ...asked, load: async (name) => splits[name] ?? asked.load(name) };
-  return workspaceOf(task, () => loadModel(config.data.model, { reporter, signal }), config, { reporter, signal });
+  return workspaceOf(task, () => loadModel(config.data.model, { reporter, signal }), config, {
+    reporter,
+    signal,
+    keep,
+  });
 }
 
 /**
@@ -77,7 +83,7 @@ export async function workspaceOf(
   described: Task,
   load: () => Promise<LoadedModel>,
   config: TrainConfig,
-  { reporter, signal }: Pick<RunContext, 'reporter' | 'signal'>,
+  { reporter, signal, keep }: Pick<RunContext, 'reporter' | 'signal'> & { readonly keep?: Keep | undefined },
   dam?: Dam,
 ): Promise<Workspace> {
   refuseUnreadIn(config, described);
@@ -86,7 +92,10 @@ export async function workspaceOf(
   const { data, method } = config;
   const adapter =
     method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
-  const asked = { ...described, ...(await described.kind.factsOfRun?.(data, described, adapter?.task)) };
+  const { trainOn, chatTemplate } = data;
+  const { loss, beta, simpoGamma } = config.optimisation;
+  const said = { trainOn, chatTemplate, loss, beta, simpoGamma };
+  const asked = { ...described, ...(await described.kind.factsOfRun?.(said, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const loaded = await load();
   const task = forModel(asked, loaded);
@@ -105,7 +114,7 @@ export async function workspaceOf(
   reporter.info(`Examples of ${task.name}: ${counts.join('; ')}`);
   const trainedRows = knownRows(train.examples).and(adapter?.trainedRows);
   const maxLength = await sequenceLength(opened, data.maxLength, task, train, { reporter, signal });
-  const encoding = { maxLength, stride: data.stride, signal };
+  const encoding = { maxLength, stride: data.stride, threads: config.run.threads, keep, signal };
   let scorer: Promise<Scorer> | undefined;
   let encodedValidation: Promise<EncodedSplit> | undefined;
   return {

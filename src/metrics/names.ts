@@ -25,6 +25,8 @@ interface Metric {
  * `subset_accuracy` the share of examples with every label right. Those with `_at_` are means over queries, of what each finds
  * (src/metrics/ranking.ts), or of how each one's candidates are ranked, as `map` is too (src/metrics/reranking.ts);
  * `average_precision` is of scores of pairs, of which some belong together.
+ * Rewards are what a loss of preferences takes an answer to be worth; `reward_accuracy` is the share of pairs in which the chosen
+ * answer is worth more, `reward_margin` the mean of how much more.
  */
 const table = {
   matthews: { better: 'higher', ofRows: matthews, ofConstants: '0 by convention' },
@@ -51,6 +53,10 @@ const table = {
   rouge_l: { better: 'higher' },
   log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
   loss: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => -sum! / tokens! },
+  reward_accuracy: { better: 'higher', hasNoFloor: true },
+  reward_margin: { better: 'higher', hasNoFloor: true },
+  chosen_reward: { better: 'higher', hasNoFloor: true },
+  rejected_reward: { better: 'lower', hasNoFloor: true },
   ndcg_at_10: { better: 'higher' },
   mrr_at_10: { better: 'higher' },
   recall_at_1: { better: 'higher' },

@@ -2,6 +2,7 @@ import { adapterMethodNames, adapterMethods, adapterSettings } from '../adapters
 import { usageError } from '../errors.js';
 import { logTargets } from '../logs/registry.js';
 import { selectionMethodSettings, selectionMethods, selectionNames } from '../selection/registry.js';
+import { type PreferenceLossName, preferenceLosses, preferenceLossNames } from '../tasks/preference/losses.js';
 import { type TaskForm, taskForm } from '../tasks/taskForm.js';
 import { type AskedSettings, adapterMethodOf, selectionMethodOf, selectionNameOf, type TrainKey } from './schema.js';
 
@@ -89,6 +90,12 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   cachePrefix: idlePrefix,
   cachePrefixLimit: (run) => idleWithPrefix('cachePrefixLimit', run),
   cachePrefixType: (run) => idleWithPrefix('cachePrefixType', run),
+  simpoGamma: ({ loss }) =>
+    hasGamma(loss) ? undefined : `simpoGamma is read with loss ${either(losses(hasGamma))} alone. Leave it out.`,
+  labelSmoothing: ({ loss }) =>
+    loss === undefined || smooths(loss)
+      ? undefined
+      : `labelSmoothing is read with loss ${either(losses(smooths))}; this run has loss ${loss}. Leave it out.`,
   keepCheckpoints: ({ saveSteps }) => needs('keepCheckpoints', 'saveSteps', saveSteps),
   logDir: ({ log }) => {
     if (log.some((name) => logTargets[name].isFile)) return undefined;
@@ -96,6 +103,13 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
     return `logDir is the folder of logs that are files, and there are none. Give log ${either(files)}, or leave it out.`;
   },
 };
+
+const losses = (reads: (loss: PreferenceLossName) => boolean) => preferenceLossNames.filter(reads);
+const smooths = (loss: PreferenceLossName) => preferenceLosses[loss].smooths;
+
+function hasGamma(loss: PreferenceLossName | undefined): boolean {
+  return loss !== undefined && Object.hasOwn(preferenceLosses[loss].usual, 'simpoGamma');
+}
 
 function idleBeside(key: TrainKey, run: AskedSettings): string | undefined {
   return beside[key]?.(run);
@@ -157,6 +171,9 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'stride',
   'trainOn',
   'chatTemplate',
+  'loss',
+  'beta',
+  'simpoGamma',
   'method',
   'select',
   'seed',

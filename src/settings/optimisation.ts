@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { usualSkippedSteps } from '../engine/notFinite.js';
 import { stateTypes } from '../engine/prefixStates.js';
 import { schedules } from '../engine/schedule.js';
+import { preferenceLossNames } from '../tasks/preference/losses.js';
 
 /** Steps, rates, the loss, and evaluations on the way. */
 export const optimisationSettings = {
@@ -24,7 +25,30 @@ export const optimisationSettings = {
   cachePrefixLimit: z.number().positive().default(1).describe('GB that this may take; the rest is computed every time'),
   cachePrefixType: z.enum(stateTypes).default('float32').describe('type in which it is kept'),
   lr: z.number().positive().optional().describe('peak learning rate (default: by method, 5e-4 for lora)'),
-  labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of a target that is spread over all classes'),
+  loss: z
+    .enum(preferenceLossNames)
+    .optional()
+    .describe(
+      'preferences: what is learned of two answers, by the name that TRL gives it (default: sigmoid, which is DPO)',
+    ),
+  beta: z
+    .number()
+    .positive()
+    .optional()
+    .describe('preferences: how much a change of log-likelihood counts as reward (default: 0.1, with simpo 2)'),
+  simpoGamma: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe('preferences, loss simpo: by how much the chosen answer is to be worth more (default: 1)'),
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      'share of a target that is spread over all classes; of preferences, how likely one is the wrong way round',
+    ),
   classWeights: z
     .union([z.literal('balanced'), z.record(z.string(), z.number().positive())])
     .optional()

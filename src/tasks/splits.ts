@@ -104,11 +104,11 @@ export function scorerOf(
   opened: OpenedModel,
   task: TaskAsked,
   used: UsedSplit,
-  options: Omit<EncodeOptions, 'warn'>,
+  options: Omit<EncodeOptions, 'warn' | 'phase'>,
   reporter: Reporter,
 ): Promise<Scorer> {
   const warn = warnerOf(task, used, reporter);
-  return task.kind.scorer(opened, task, used.examples, { ...options, warn });
+  return task.kind.scorer(opened, task, used.examples, { ...options, warn, phase: reporter.phase });
 }
 
 const warnerOf =
@@ -121,11 +121,11 @@ export async function encodeUsed(
   opened: OpenedModel,
   task: TaskAsked,
   used: UsedSplit,
-  options: Omit<EncodeOptions, 'warn'>,
+  options: Omit<EncodeOptions, 'warn' | 'phase'>,
   reporter: Reporter,
 ): Promise<EncodedSplit> {
   const warn = warnerOf(task, used, reporter);
-  const encoded = await task.kind.encode(opened, task, used.examples, { ...options, warn });
+  const encoded = await task.kind.encode(opened, task, used.examples, { ...options, warn, phase: reporter.phase });
   return { ...used, encoded };
 }
 

@@ -35,6 +35,8 @@ beforeAll(async () => {
   await writeFile(folder.path('tiny.jinja'), tinyTemplate);
   const chats = Array.from({ length: 8 }, (_, i) => ({ prompt: `say ${'ab'[i % 2]}`, completion: 'ab'[i % 2] }));
   await writeFile(folder.path('chats.jsonl'), chats.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const pairs = chats.map(({ prompt, completion }) => ({ prompt, chosen: completion, rejected: 'no' }));
+  await writeFile(folder.path('pairs.jsonl'), pairs.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const metrics = '[f1, exact_match, best_f1]';
   const span = `kind: span\ntrain: questions.jsonl\ndev: questions.jsonl\nmetrics: ${metrics}\n`;
   await writeFile(folder.path('questions.yaml'), span);
@@ -147,6 +149,18 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     rank: 2,
     trainOn: 'last',
     chatTemplate: folder.path('tiny.jinja'),
+  }),
+  preferences: () => ({
+    model: folder.path('llama'),
+    task: folder.path('pairs.jsonl'),
+    threads: 1,
+    epochs: 1,
+    method: 'lora',
+    rank: 2,
+    loss: 'simpo',
+    beta: 0.3,
+    simpoGamma: 0.5,
+    labelSmoothing: 0.1,
   }),
   adapter: () => ({ ...common, adapter: folder.path('ranks'), anyBase: true }),
   matrix: () => ({ ...common, method: 'lora', targets: ['query', 'value'], dam: folder.path('most', 'dam.json') }),

@@ -20,24 +20,34 @@ const others: Readonly<Record<KindSetting, unknown>> = {
   headWeightDecay: 0,
   trainOn: 'last',
   chatTemplate: 'zephyr',
+  loss: 'simpo',
+  beta: 0.3,
+  simpoGamma: 0.5,
 };
 
 const ofChats = ['trainOn', 'chatTemplate'] as const;
+const ofPreferences = ['loss', 'beta', 'simpoGamma'] as const;
+const isBeside = (key: KindSetting) => key === 'simpoGamma';
+const ofAnswers = [...ofChats, ...ofPreferences];
 
 describe('settings that only some kinds of tasks read', () => {
   it.each<[KindName, KindSetting[]]>([
-    ['classification', ['stride', 'nullScoreDiffThreshold', ...ofChats]],
-    ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
-    ['span', ['labelSmoothing', 'classWeights', ...ofChats]],
-    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
-    ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofChats]],
+    ['classification', ['stride', 'nullScoreDiffThreshold', ...ofAnswers]],
+    ['regression', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
+    ['span', ['labelSmoothing', 'classWeights', ...ofAnswers]],
+    ['multi-label', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
+    ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
     ['language', [...kindSettings]],
+    ['preference', kindSettings.filter((key) => !['chatTemplate', 'labelSmoothing', ...ofPreferences].includes(key))],
     ['chat', kindSettings.filter((key) => !ofChats.some((one) => one === key))],
   ])('of %s are all but %j', (kind, unread) => {
     const task = taskOf(kind);
     expect(settingsUnreadBy(task)).toEqual(unread);
     for (const key of kindSettings) {
-      const run = () => refuseUnreadIn(parseTrainConfig({ task: 'cola', [key]: others[key] }, 'test'), task);
+      // Some are read beside another one alone, which a configuration is held to before.
+      const run = isBeside(key)
+        ? () => refuseUnread({ [key]: others[key] }, task)
+        : () => refuseUnreadIn(parseTrainConfig({ task: 'cola', [key]: others[key] }, 'test'), task);
       if (unread.includes(key)) expect(run).toThrow(`${key} is read by tasks of the kind`);
       else expect(run).not.toThrow();
     }

@@ -99,6 +99,9 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   cachePrefixType: 'bfloat16',
   lr: 4e-3,
   headLr: 2e-3,
+  loss: 'simpo',
+  beta: 0.3,
+  simpoGamma: 0.5,
   labelSmoothing: 0.1,
   classWeights: 'balanced',
   weightDecay: 0.02,
@@ -137,6 +140,7 @@ const beside: Readonly<Partial<Record<TrainKey, Partial<TrainConfigInput>>>> = {
   cachePrefixLimit: { cachePrefix: 'memory' },
   cachePrefixType: { cachePrefix: 'memory' },
   logDir: { log: ['csv'] },
+  simpoGamma: { loss: 'simpo' },
 };
 
 let model: Model;
@@ -212,7 +216,22 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
   const { data, method, selection, optimisation, run } = config;
   const { model: base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride } = data;
   const { trainOn, chatTemplate } = data;
-  const opened = [base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride, trainOn, chatTemplate];
+  const { loss: preferred, beta, simpoGamma } = optimisation;
+  const opened = [
+    base,
+    task,
+    dataDir,
+    textColumn,
+    pairColumn,
+    labelColumn,
+    maxLength,
+    stride,
+    trainOn,
+    chatTemplate,
+    preferred,
+    beta,
+    simpoGamma,
+  ];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
   const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.memoryLimit];
   const everywhere = [opened, drawn, saved, choiceOf(config)];

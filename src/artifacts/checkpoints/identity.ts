@@ -115,7 +115,8 @@ export function refuseChangedConfig(
 async function tokensHash(files: readonly string[], examples: readonly EncodedExample[]): Promise<string> {
   const hash = createHash('sha256');
   for (const file of files) hash.update(await fileHash(file));
-  for (const { inputIds, tokenTypeIds, tokenLabels, label, span, index } of examples) {
+  const texts = examples.flatMap((one) => [one, ...(one.further ?? [])]);
+  for (const { inputIds, tokenTypeIds, tokenLabels, label, span, index } of texts) {
     hash.update(JSON.stringify([inputIds.length, label ?? null, span ?? null, index]));
     updateInts(hash, inputIds);
     updateInts(hash, tokenTypeIds);

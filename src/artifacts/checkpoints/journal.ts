@@ -1,6 +1,7 @@
 import { refuseDiverged } from '../../engine/notFinite.js';
 import { type HeldFolder, holdFolder } from '../../files/heldFolder.js';
 import { type FoundStage, fitting, type Stage, type State } from '../../state.js';
+import { type KeptNumbers, keptStage } from './kept.js';
 import type { Checkpoint } from './read.js';
 import { type Described, deleteNewer, deleteOld, writeCheckpoint } from './write.js';
 
@@ -13,6 +14,8 @@ export interface JournalOptions {
   readonly described: Omit<Described, 'step'>;
   /** What the run goes on from. */
   readonly found: Checkpoint | undefined;
+  /** What is not to be computed again. */
+  readonly kept?: KeptNumbers | undefined;
   /** Aborted, the step that is reached is saved. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,7 +37,7 @@ export class Journal {
   private held: HeldFolder | undefined;
 
   constructor(private readonly options: JournalOptions) {
-    this.stages = new Map(options.found?.stages);
+    this.stages = new Map([...(options.found?.stages ?? [])].filter(([name]) => name !== keptStage));
     this.saved = options.found?.manifest.step;
   }
 
@@ -83,13 +86,15 @@ export class Journal {
   }
 
   private async save(step: number): Promise<void> {
-    const { folder, keep, described } = this.options;
+    const { folder, keep, described, kept } = this.options;
     const arrays = [...this.stages].flatMap(([name, { state }]) =>
       Object.entries(state.arrays).map(([key, values]) => ({ name: `${name}/${key}`, values })),
     );
     refuseDiverged(`The run diverged by step ${step}`, arrays);
     await this.held!.check();
-    await writeCheckpoint(folder, { ...described, step }, this.stages).catch(async (error) => {
+    const numbers = kept?.stage();
+    const stages = new Map([...(numbers === undefined ? [] : [[keptStage, numbers] as const]), ...this.stages]);
+    await writeCheckpoint(folder, { ...described, step }, stages).catch(async (error) => {
       await this.held!.check();
       throw error;
     });

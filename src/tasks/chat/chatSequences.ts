@@ -5,7 +5,7 @@ import { DiffoError } from '../../errors.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';
 import type { ChatFormat, TrainOn } from './chatFormat.js';
-import { type Conversation, isAssistant, isPlain } from './conversation.js';
+import { type Conversation, isAssistant, isPlain, type PlainText } from './conversation.js';
 import { fewerTurns } from './fewerTurns.js';
 import { tokenSpans } from './tokenSpans.js';
 import { renderTurns, type Span } from './turnSpans.js';
@@ -40,11 +40,29 @@ export async function chatSequences(
   examples: readonly Example[],
   options: ChatSequenceOptions,
 ): Promise<(EncodedExample | undefined)[]> {
+  const sequences = await answerSequences(tokenizer, examples, ({ conversation }) => [conversation], options);
+  return sequences.map((one) => one?.[0]);
+}
+
+/** What is learned of an example: a conversation, or several that differ in their last answer alone. */
+export type ConversationsOf = (example: Example) => readonly (Conversation | PlainText | undefined)[];
+
+/**
+ * The same of several conversations of an example. They lose the same turns and tokens, so that what the answers are given to stays the same.
+ *
+ * @returns sequences of each example, in the order of its conversations; undefined for one with an answer that is too long
+ */
+export async function answerSequences(
+  tokenizer: Tokenizer,
+  examples: readonly Example[],
+  conversationsOf: ConversationsOf,
+  options: ChatSequenceOptions,
+): Promise<(EncodedExample[] | undefined)[]> {
   const cuts: Record<Cut, number> = { turns: 0, beginning: 0, end: 0, all: 0 };
-  const encode = (example: Example, index: number): EncodedExample | undefined => {
-    const { learned, cut } = naming(example, () => fitted(tokenizer, example, options));
+  const encode = (example: Example, index: number): EncodedExample[] | undefined => {
+    const { learned, cut } = naming(example, () => fitted(tokenizer, conversationsOf(example), options));
     if (cut !== undefined) cuts[cut]++;
-    return learned === undefined ? undefined : encoded(learned, index);
+    return learned?.map((one) => encoded(one, index));
   };
   const sequences = await mapInTurns(examples, encode, options.signal);
   const said = {
@@ -65,50 +83,75 @@ export async function chatSequences(
 /** What was done to a conversation to make it fit. */
 type Cut = 'turns' | 'beginning' | 'end' | 'all';
 
-/** Tokens of each conversation as it is before anything is cut. */
+/** Tokens of each conversation as it is before anything is cut; where an example has several, of the longest. */
 export function chatLengths(
   tokenizer: Tokenizer,
   examples: readonly Example[],
   options: Omit<ChatSequenceOptions, 'maxLength' | 'warn'>,
+  conversationsOf: ConversationsOf = ({ conversation }) => [conversation],
 ): Promise<number[]> {
   const whole = { ...options, maxLength: Number.POSITIVE_INFINITY };
-  const lengthOf = (example: Example) => naming(example, () => fitted(tokenizer, example, whole).learned!.ids.length);
+  const lengthOf = (example: Example) =>
+    naming(example, () => longestOf(fitted(tokenizer, conversationsOf(example), whole).learned!));
   return mapInTurns(examples, lengthOf, options.signal);
 }
 
 type FitOptions = Omit<ChatSequenceOptions, 'warn' | 'signal'>;
 
+interface Fitted {
+  readonly learned?: readonly Learned[];
+  readonly cut?: Cut;
+}
+
 function fitted(
   tokenizer: Tokenizer,
-  { conversation }: Example,
+  conversations: readonly (Conversation | PlainText | undefined)[],
   options: FitOptions,
-): { learned?: Learned; cut?: Cut } {
-  const { maxLength } = options;
-  if (conversation === undefined) throw new DiffoError('there is nothing to learn. Add an answer or remove it.');
-  if (isPlain(conversation)) {
-    const ids = withEnd(tokenizer.encode(conversation.plain).ids, options.endTokenId);
-    const kept = ids.slice(0, maxLength);
-    return {
-      learned: { ids: kept, spans: [{ start: 1, end: kept.length }] },
-      ...(kept.length < ids.length ? { cut: 'end' } : {}),
-    };
+): Fitted {
+  const turns = conversations.map((conversation) => {
+    if (conversation === undefined) throw new DiffoError('there is nothing to learn. Add an answer or remove it.');
+    return conversation;
+  });
+  const [only] = turns;
+  return isPlain(only!)
+    ? fittedText(tokenizer, only, options)
+    : fittedTurns(tokenizer, turns as readonly Conversation[], options);
+}
+
+function fittedText(tokenizer: Tokenizer, { plain }: PlainText, { maxLength, endTokenId }: FitOptions): Fitted {
+  const ids = withEnd(tokenizer.encode(plain).ids, endTokenId);
+  const kept = ids.slice(0, maxLength);
+  return {
+    learned: [{ ids: kept, spans: [{ start: 1, end: kept.length }] }],
+    ...(kept.length < ids.length ? { cut: 'end' } : {}),
+  };
+}
+
+function fittedTurns(tokenizer: Tokenizer, conversations: readonly Conversation[], options: FitOptions): Fitted {
+  const { maxLength, trainOn } = options;
+  const shorter = conversations.map(({ messages }) => {
+    const answered = messages.slice(0, messages.findLastIndex(isAssistant) + 1);
+    if (answered.length === 0) throw new DiffoError('no turn is of the assistant. Add an answer or remove it.');
+    return [...fewerTurns(answered)];
+  });
+  let shortest: readonly Learned[] = [];
+  for (const i of shorter[0]!.keys()) {
+    shortest = conversations.map((one, k) => learnedOf(tokenizer, { ...one, messages: shorter[k]![i]! }, options));
+    if (longestOf(shortest) <= maxLength) return { learned: shortest, ...(i === 0 ? {} : { cut: 'turns' }) };
   }
-  const answered = conversation.messages.slice(0, conversation.messages.findLastIndex(isAssistant) + 1);
-  if (answered.length === 0) throw new DiffoError('no turn is of the assistant. Add an answer or remove it.');
-  let shortest: Learned | undefined;
-  let isFirst = true;
-  for (const messages of fewerTurns(answered)) {
-    shortest = learnedOf(tokenizer, { ...conversation, messages }, options);
-    if (shortest.ids.length <= maxLength) return { learned: shortest, ...(isFirst ? {} : { cut: 'turns' }) };
-    isFirst = false;
-  }
-  const { ids, spans } = shortest!;
-  const answer = ids.length - (options.trainOn === 'all' ? 1 : spans.at(-1)!.start);
   // Nothing predicts the first token, so that one has to stand before the answer.
-  if (options.trainOn !== 'all' && answer + 1 > maxLength) return { cut: 'all' };
-  const gone = ids.length - maxLength;
-  const moved = spans.map(({ start, end }) => ({ start: Math.max(1, start - gone), end: end - gone }));
-  return { learned: { ids: ids.slice(gone), spans: moved }, cut: 'beginning' };
+  const isTooLong = ({ ids, spans }: Learned) => ids.length - spans.at(-1)!.start + 1 > maxLength;
+  if (trainOn !== 'all' && shortest.some(isTooLong)) return { cut: 'all' };
+  const gone = longestOf(shortest) - maxLength;
+  const learned = shortest.map(({ ids, spans }) => ({
+    ids: ids.slice(gone),
+    spans: spans.map(({ start, end }) => ({ start: Math.max(1, start - gone), end: end - gone })),
+  }));
+  return { learned, cut: 'beginning' };
+}
+
+function longestOf(all: readonly Learned[]): number {
+  return Math.max(...all.map(({ ids }) => ids.length));
 }
 
 function learnedOf(tokenizer: Tokenizer, conversation: Conversation, options: FitOptions): Learned {

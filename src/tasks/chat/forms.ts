@@ -150,7 +150,7 @@ function readPair(row: Row, columns: Columns, where: string): Conversation {
 }
 
 /** A column of turns, or of one turn's text. */
-function turnsOrText(row: Row, column: string, role: string, where: string): readonly ChatMessage[] {
+export function turnsOrText(row: Row, column: string, role: string, where: string): readonly ChatMessage[] {
   const cell = cellOf(row, column);
   if (!areTurns(cell)) return [turn(role, row, column, where)];
   return cell.map((one, i) => messageOf(one, `${where}: "${column}", turn ${i + 1}`));
@@ -218,7 +218,8 @@ function plainText(cell: unknown, where: string): PlainText {
   throw new DiffoError(`${where}: "text" is empty. Write one, or remove the row.`);
 }
 
-function toolsOf(row: Row, where: string): Pick<Conversation, 'tools'> {
+/** The tools of a row, where it has some. */
+export function toolsOf(row: Row, where: string): Pick<Conversation, 'tools'> {
   const cell = cellOf(row, 'tools');
   const tools = typeof cell === 'string' ? parsed(cell) : cell;
   if (isEmpty(tools)) return {};

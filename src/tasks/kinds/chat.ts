@@ -9,29 +9,29 @@ import { openLikelihoods } from '../../infer/likelihood.js';
 import type { MetricName } from '../../metrics/names.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
-import { type ChatFacts, chatFormat, trainedTurns } from '../chat/chatFormat.js';
+import { chatFormat } from '../chat/chatFormat.js';
 import { chatLengths, chatSequences } from '../chat/chatSequences.js';
 import { type Conversation, isAssistant, isPlain, type PlainText, textOfTurns } from '../chat/conversation.js';
 import { formOf, formsNote, holdsChats } from '../chat/forms.js';
 import { namedTemplate } from '../chat/namedTemplates.js';
-import { chatPrompts, writeReplies } from '../chat/replies.js';
+import { writeReplies } from '../chat/replies.js';
+import {
+  chatFactsSchema,
+  ownTemplate,
+  promptsOf,
+  replyAnswerer,
+  talkingCard,
+  talkOf,
+  usualNewTokens,
+  warnOfUsual,
+} from '../chat/talking.js';
 import { ownKeys } from '../ownKeys.js';
-import { defineKind, type EncodeOptions, type KindFacts, type TaskAsked } from './kind.js';
+import { defineKind, type TaskAsked } from './kind.js';
 import { languageObjective } from './language.js';
 import { refuseLossChanges } from './perRow.js';
 import { inRounds } from './rounds.js';
 import type { WrittenPrediction } from './writtenAnswer.js';
 import { endTokenId, scoredSums, writtenStatistics } from './writtenTexts.js';
-
-declare module './kind.js' {
-  interface KindFacts {
-    /** How a model is talked to, and what of a conversation is learned. */
-    readonly chat?: ChatFacts | undefined;
-  }
-}
-
-/** Tokens of an answer where a task file does not say. */
-const usualNewTokens = 256;
 
 /** Metrics that come of reading the answers; the others need them to be written. */
 const readMetrics: readonly MetricName[] = ['loss', 'perplexity', 'log_likelihood'];
@@ -41,22 +41,12 @@ export const chat = defineKind<WrittenPrediction>({
   name: 'chat',
   columns: { text: ['messages'], label: ['reply'], pair: [], inOtherForms: true },
   keys: ['maxNewTokens'],
-  facts: ownKeys(
-    z.object({
-      chat: z
-        .strictObject({
-          template: z.string().optional(),
-          trainOn: z.enum(trainedTurns),
-          maxNewTokens: z.int().positive(),
-        })
-        .optional(),
-    }),
-  ),
+  facts: ownKeys(z.object({ chat: chatFactsSchema })),
   ownFacts: ['chat'],
   factsOf: ({ maxNewTokens = usualNewTokens }) => ({ chat: { trainOn: 'assistant', maxNewTokens } }),
   async factsOfRun({ trainOn, chatTemplate }, task, before) {
     const template = chatTemplate === undefined ? before?.chat?.template : await namedTemplate(chatTemplate);
-    return { chat: { ...factsOf(task), trainOn, ...(template === undefined ? {} : { template }) } };
+    return { chat: { ...talkOf(task), trainOn, ...(template === undefined ? {} : { template }) } };
   },
   metrics: () => ({
     usual: ['loss', 'perplexity'],
@@ -109,9 +99,7 @@ export const chat = defineKind<WrittenPrediction>({
     chatLengths(opened.tokenizer, examples, { ...(await howOf(opened, task)), signal }),
   async encode(opened, task, examples, options) {
     const how = await howOf(opened, task);
-    if (how.format.source === 'usual') {
-      options.warn('the model has no chat template, and gets ChatML; --chat-template names another.');
-    }
+    warnOfUsual(opened, task, options);
     const sequences = await chatSequences(opened.tokenizer, examples, { ...how, ...options });
     const learned = sequences.filter(isLearned);
     if (learned.length > 0) return learned;
@@ -122,7 +110,7 @@ export const chat = defineKind<WrittenPrediction>({
     const writes = task.metrics.some((name) => !readMetrics.includes(name));
     const how = await howOf(opened, task);
     const sequences = reads ? await chatSequences(opened.tokenizer, examples, { ...how, ...options }) : [];
-    const { maxNewTokens } = factsOf(task);
+    const { maxNewTokens } = talkOf(task);
     const prompts = writes ? await promptsOf(opened, task, examples, true, options) : [];
     const references = writes ? examples.map(({ conversation }) => [answerOf(conversation)]) : [];
     return {
@@ -163,42 +151,14 @@ export const chat = defineKind<WrittenPrediction>({
       },
     };
   },
-  async answerer({ opened, plan, parameters }, { threads }) {
-    const decoder = await openDecoder(opened.model, { plan, parameters, threads });
-    return {
-      async answer(task, examples, options) {
-        const format = chatFormat(opened.tokenizer, task.chat);
-        const { maxNewTokens } = factsOf(task);
-        const prompts = await promptsOf(opened, task, examples, false, options);
-        const written = await writeReplies(decoder, opened, prompts, { ...options, format, maxNewTokens });
-        return written.map((text): WrittenPrediction => ({ text }));
-      },
-      release: decoder.release,
-    };
-  },
+  answerer: replyAnswerer,
 
   line: ({ text }) => text,
   describe: () => ['answers', 'turns of an assistant'],
-  chatTemplate({ chat: facts }, tokenizer) {
-    const { template, source } = chatFormat(tokenizer, facts);
-    return source === 'model' ? undefined : template;
-  },
-  card: () => ({
-    pipeline: 'text-generation',
-    model: 'AutoModelForCausalLM',
-    line: [
-      'tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")',
-      'messages = [{"role": "user", "content": "a question"}]',
-      'asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
-      'text = tokenizer.decode(model.generate(**asked, max_new_tokens=64)[0, asked["input_ids"].shape[1]:])',
-    ].join('\n'),
-  }),
+  chatTemplate: ownTemplate,
+  card: () => talkingCard,
   headConfig: () => ({}),
 });
-
-function factsOf({ chat: facts }: Pick<KindFacts, 'chat'>): ChatFacts {
-  return facts ?? { trainOn: 'assistant', maxNewTokens: usualNewTokens };
-}
 
 /** A conversation as cells: its turns up to the last answer where it ends in one, and that. */
 function inTwo(conversation: Conversation | PlainText, { text, label }: { text: string; label: string }) {
@@ -212,25 +172,12 @@ function inTwo(conversation: Conversation | PlainText, { text, label }: { text: 
 /** How conversations of a task are written and learned under a model. */
 async function howOf(opened: OpenedModel, task: TaskAsked) {
   const format = chatFormat(opened.tokenizer, task.chat);
-  const { trainOn } = factsOf(task);
+  const { trainOn } = talkOf(task);
   return { format, trainOn, endTokenId: await endTokenId(opened) };
 }
 
 function isLearned(sequence: EncodedExample | undefined): sequence is EncodedExample {
   return sequence?.tokenLabels?.some((label) => label !== IGNORED_LABEL) === true;
-}
-
-function promptsOf(
-  opened: OpenedModel,
-  task: TaskAsked,
-  examples: Parameters<typeof chatPrompts>[1],
-  isAnswered: boolean,
-  { warn, signal }: Pick<EncodeOptions, 'warn' | 'signal'>,
-) {
-  const { maxLength } = opened.model;
-  const room = Math.max(1, Math.floor(maxLength / 2), maxLength - factsOf(task).maxNewTokens);
-  const format = chatFormat(opened.tokenizer, task.chat);
-  return chatPrompts(opened, examples, { format, room: Math.min(room, maxLength - 1), isAnswered, warn, signal });
 }
 
 /** What is to be written: the last answer of a conversation. */

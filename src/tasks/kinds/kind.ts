@@ -10,9 +10,12 @@ import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { Model, TaskType } from '../../models/model.js';
 import type { Pooling } from '../../models/pooling.js';
+import type { Reporter } from '../../reporter.js';
+import type { Keep } from '../../state.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import type { TrainOn } from '../chat/chatFormat.js';
 import type { OwnKeys } from '../ownKeys.js';
+import type { PreferenceLossName } from '../preference/losses.js';
 import type { Columns, LearnedTask, Task, TaskShape } from '../task.js';
 import type { OwnHead } from './ownHead.js';
 import type { OutputsAre } from './savedLabels.js';
@@ -58,6 +61,12 @@ export interface EncodeOptions {
   readonly stride?: number | undefined;
   readonly warn: (message: string) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Where a model has to read the sequences first. Default: all that the machine has. */
+  readonly threads?: number | undefined;
+  /** What is computed so is kept for when the run is resumed; left out, it is computed. */
+  readonly keep?: Keep | undefined;
+  /** Tells of such work. */
+  readonly phase?: Reporter['phase'] | undefined;
 }
 
 /** A model with what was trained on it. */
@@ -162,6 +171,9 @@ export const kindSettings = [
   'headWeightDecay',
   'trainOn',
   'chatTemplate',
+  'loss',
+  'beta',
+  'simpoGamma',
 ] as const;
 
 /** Settings of a run that a task keeps as facts. */
@@ -170,6 +182,12 @@ export interface FactSettings {
   readonly trainOn: TrainOn;
   /** Chats: name or file of a template in the place of the model's own. */
   readonly chatTemplate?: string | undefined;
+  /** Preferences: the loss, by TRL's name. */
+  readonly loss?: PreferenceLossName | undefined;
+  /** Preferences: how much a change of log-likelihood counts as reward. */
+  readonly beta?: number | undefined;
+  /** Preferences, SimPO: by how much the chosen answer is to be worth more. */
+  readonly simpoGamma?: number | undefined;
 }
 /** Name of a setting that only tasks of some kinds read. */
 export type KindSetting = (typeof kindSettings)[number];

@@ -5,5 +5,6 @@ export type { LabelPrediction, Prediction, Predictions } from './kind.js';
 export type { WrittenPrediction } from './language.js';
 export type { FilledPrediction, FilledToken, MaskingFacts } from './maskedLm.js';
 export type { LabelsPrediction } from './multiLabel.js';
+export type { PreferenceFacts } from './preference.js';
 export type { RankingPrediction, RerankingFacts } from './reranker.js';
 export type { SpanPrediction } from './span.js';

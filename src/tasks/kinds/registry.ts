@@ -7,6 +7,7 @@ import type { Kind } from './kind.js';
 import { language } from './language.js';
 import { maskedLm } from './maskedLm.js';
 import { multiLabel } from './multiLabel.js';
+import { preference } from './preference.js';
 import { regression } from './regression.js';
 import { reranker } from './reranker.js';
 import { span } from './span.js';
@@ -18,6 +19,7 @@ const byName = {
   language,
   entities,
   'multi-label': multiLabel,
+  preference,
   chat,
   reranker,
   embedding,
