@@ -68,6 +68,29 @@ export function refuseNameless(cell: unknown, where: string): void {
   throw new DiffoError(`${where}: the label is ${shownCell(cell, 40)}. Write a text or a number.`);
 }
 
+/** What a value of JSON is called. */
+const typeTitles: Readonly<Record<string, string>> = { number: 'a number', string: 'a text', boolean: 'true or false' };
+
+/**
+ * A label that is a text beside others that are numbers is a mistake of the file, even where both read alike.
+ * @throws DiffoError that names both rows, where cells of a column, or the entries of their lists, are of two types
+ */
+export function refuseMixedTypes({ path, rows }: Table, column: string): void {
+  let first: { readonly row: Row; readonly title: string } | undefined;
+  for (const row of rows) {
+    const cell = cellOf(row, column);
+    for (const one of Array.isArray(cell) ? cell : [cell]) {
+      const title = typeTitles[typeof one === 'bigint' ? 'number' : typeof one];
+      if (isEmpty(one) || title === undefined) continue;
+      first ??= { row, title };
+      if (first.title === title) continue;
+      throw new DiffoError(
+        `${placeOf(path, row)}: column "${column}" holds ${title}, ${shownCell(one, 40)}, and in ${placeOf(path, first.row)} ${first.title}. Write one type in all rows.`,
+      );
+    }
+  }
+}
+
 /** True for a cell that holds nothing. */
 export function isEmpty(cell: unknown): boolean {
   return cell === undefined || cell === null || (typeof cell === 'string' && cell.trim() === '');

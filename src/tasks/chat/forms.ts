@@ -1,5 +1,6 @@
 import { cellOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
 import { DiffoError, quoted } from '../../errors.js';
+import { isJsonObject } from '../../files/json.js';
 import type { ChatMessage } from '../../infer/chat.js';
 import { isEmpty } from '../rows.js';
 import type { Columns } from '../task.js';
@@ -163,6 +164,9 @@ function readInstruction(row: Row, _columns: Columns, where: string): Conversati
   const asked = [textIn(row, 'instruction', where), ...(isEmpty(input) ? [] : [textIn(row, 'input', where)])].join(
     '\n',
   );
+  if (asked.trim() === '') {
+    throw new DiffoError(`${where}: "instruction" is empty. Write what is asked, or remove the row.`);
+  }
   const output = outputColumn(row);
   return {
     messages: [
@@ -223,6 +227,12 @@ export function toolsOf(row: Row, where: string): Pick<Conversation, 'tools'> {
   const cell = cellOf(row, 'tools');
   const tools = typeof cell === 'string' ? parsed(cell) : cell;
   if (isEmpty(tools)) return {};
+  const wrong = Array.isArray(tools) ? tools.find((tool) => !isJsonObject(tool)) : undefined;
+  if (wrong !== undefined) {
+    throw new DiffoError(
+      `${where}: a tool is ${shownCell(wrong, 40)}. Describe it by an object, as OpenAI's form has it.`,
+    );
+  }
   if (Array.isArray(tools)) return tools.length === 0 ? {} : { tools };
   throw new DiffoError(`${where}: "tools" is ${shownCell(cell, 40)}. Give a list of tools, as OpenAI's form has it.`);
 }

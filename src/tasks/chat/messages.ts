@@ -52,7 +52,12 @@ export function messageOf(turn: unknown, where: string): ChatMessage {
   }
   const { role: _role, from: _from, content, value, tool_calls: calls, ...others } = turn;
   const role = roleOf(whose(turn), where);
-  const toolCalls = Array.isArray(calls) && calls.length > 0 ? calls.map(toldCall) : undefined;
+  if (isSaid(_role) && isSaid(_from) && roleOf(_from, where) !== role) {
+    throw new DiffoError(
+      `${where} has the role ${shownCell(_role, 40)}, and is from ${shownCell(_from, 40)}. Keep one of the two.`,
+    );
+  }
+  const toolCalls = callsOf(calls, where);
   const text = textOf('value' in turn && !('content' in turn) ? value : content, where, role, toolCalls !== undefined);
   // Parquet has every key in every row, null where there is none.
   const known = Object.entries(others).filter(([, other]) => other !== null && other !== undefined);
@@ -86,6 +91,9 @@ function textOf(content: unknown, where: string, role: string, calls: boolean): 
   if (role === 'assistant' && !calls && text.trim() === '') {
     throw new DiffoError(`${where} is an empty answer. Write what the assistant says, or remove the row.`);
   }
+  if (role === 'user' && text.trim() === '') {
+    throw new DiffoError(`${where}, of the user, is empty. Write what the user says, or remove the row.`);
+  }
   return text;
 }
 
@@ -94,6 +102,31 @@ function partText(part: unknown, where: string): string {
   if (isJsonObject(part) && typeof part.text === 'string' && (part.type ?? 'text') === 'text') return part.text;
   const type = isJsonObject(part) && typeof part.type === 'string' ? `of type ${part.type}` : shownCell(part, 40);
   throw new DiffoError(`${where}: a part of the content is ${type}, and only texts are learned. Remove the row.`);
+}
+
+const isSaid = (cell: unknown) => cell !== undefined && cell !== null;
+
+/** The calls of tools of a turn; undefined where there are none. @throws DiffoError for one that no template could write */
+function callsOf(calls: unknown, where: string): unknown[] | undefined {
+  if (!isSaid(calls)) return undefined;
+  if (!Array.isArray(calls)) {
+    throw new DiffoError(
+      `${where}: "tool_calls" is ${shownCell(calls, 40)}. Give a list of calls, as OpenAI's form has it.`,
+    );
+  }
+  for (const call of calls) {
+    const called = isJsonObject(call) && isJsonObject(call.function) ? call.function : call;
+    if (!isJsonObject(called) || typeof called.name !== 'string' || called.name.trim() === '') {
+      throw new DiffoError(`${where}: a call is ${shownCell(call, 40)}. Give it a function with a name and arguments.`);
+    }
+    const { arguments: given } = called;
+    if (typeof given === 'string' && /^\s*[[{]/.test(given) && typeof parsed(given) === 'string') {
+      throw new DiffoError(
+        `${where}: the arguments of "${called.name}" are no JSON: ${shownCell(given, 40)}. Mend them.`,
+      );
+    }
+  }
+  return calls.length === 0 ? undefined : calls.map(toldCall);
 }
 
 /** A call of a tool, its arguments as an object: OpenAI has them as JSON in a text, templates write them out. */

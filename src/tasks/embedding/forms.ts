@@ -1,7 +1,7 @@
-import { cellOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
-import { filledCells, isEmpty, isNoNumber, labelName, requireText } from '../rows.js';
+import { filledCells, isEmpty, isNoNumber, labelName, refuseNameless, requireText } from '../rows.js';
 import type { Columns } from '../task.js';
 
 declare module '../../data/types.js' {
@@ -91,7 +91,10 @@ export function exampleOf({ columns, form, negatives: names }: RowReading, row: 
   const single: Example = { id: String(row.line), text, ...isPassage };
   const cell = cellOf(row, columns.label);
   if (isEmpty(cell)) return single;
-  if (form === 'classes') return { ...single, className: labelName(cell) };
+  if (form === 'classes') {
+    refuseNameless(cell, where);
+    return { ...single, className: labelName(cell) };
+  }
   if (form === 'scores') {
     const pair = filledText(row, columns.pair!, where);
     return { ...single, pair, label: scoreOf(cell, columns.label, where) };
@@ -99,10 +102,41 @@ export function exampleOf({ columns, form, negatives: names }: RowReading, row: 
   const pair = filledText(row, columns.label, where);
   refuseSame(text, pair, columns, where);
   const negatives = names.flatMap((name) => negativesOf(cellOf(row, name), name, where));
-  if (negatives.includes(pair)) {
-    throw new DiffoError(`${where}: ${shown(pair)} is both "${columns.label}" and a negative. Take it out of one.`);
+  for (const [i, negative] of negatives.entries()) {
+    const [own, ...others] = [negative, text, pair, ...negatives.slice(0, i)].map((one) => one.trim());
+    const same = others.indexOf(own!);
+    if (same < 0) continue;
+    const is = [`both "${columns.text}" and a negative`, `both "${columns.label}" and a negative`][same];
+    throw new DiffoError(`${where}: ${shown(negative)} is ${is ?? 'a negative twice'}. Take it out of one.`);
   }
   return { ...single, pair, ...(negatives.length === 0 ? {} : { negatives }) };
+}
+
+/**
+ * What no row by itself shows: a text that belongs to another by one row, and does not by another row.
+ * @param isOnOff scores say that two texts belong together or do not
+ * @throws DiffoError that names both rows
+ */
+export function refuseContradictions(table: Table, examples: readonly Example[], isOnOff: boolean): void {
+  const said = new Map<string, { readonly what: string; readonly i: number }>();
+  for (const [i, { text, pair, label, className, negatives = [] }] of examples.entries()) {
+    const claims: [string | null, string][] = [];
+    if (className !== undefined) claims.push([null, `the class ${JSON.stringify(className)}`]);
+    else if (label === undefined)
+      claims.push([pair!, 'a passage'], ...negatives.map((one): [string, string] => [one, 'a negative']));
+    else if (isOnOff) claims.push([pair!, `of the score ${label}`]);
+    for (const [other, what] of claims) {
+      const key = JSON.stringify([text, other]);
+      const before = said.get(key);
+      if (before === undefined) said.set(key, { what, i });
+      else if (before.what !== what) {
+        const of = other === null ? `the text ${shown(text)} has` : `for ${shown(text)}, ${shown(other)} is`;
+        throw new DiffoError(
+          `${placeOf(table.path, table.rows[i]!)}: ${of} ${what}, and ${before.what} in ${placeOf(table.path, table.rows[before.i]!)}. Keep one of the two.`,
+        );
+      }
+    }
+  }
 }
 
 function filledText(row: Row, column: string, where: string): string {

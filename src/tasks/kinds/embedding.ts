@@ -14,6 +14,7 @@ import {
   forms,
   negativeColumnsOf,
   passagesAsTexts,
+  refuseContradictions,
   usualClasses,
   usualPositives,
   usualScores,
@@ -31,6 +32,7 @@ import { textScorer } from '../embedding/score.js';
 import { askedText, DistinctTexts, encodedTexts, passageText } from '../embedding/texts.js';
 import { encodeSplit } from '../encoding/encodeTexts.js';
 import { ownKeys } from '../ownKeys.js';
+import { refuseMixedTypes } from '../rows.js';
 import type { Columns } from '../task.js';
 import { defineKind, type KindFacts, type KindTerms } from './kind.js';
 import { namedLoss } from './namedLoss.js';
@@ -139,12 +141,13 @@ export const embedding = defineKind<VectorPrediction>({
   factsOfModel: (task, { vectors }) => ({ vectors: { ...task.vectors, ...vectors } }),
   ownFacts: ['vectors'],
   metrics(columns, task) {
-    const { form, loss } = task?.embedding ?? { form: formOf(columns) };
+    const { form, loss } = task?.embedding ?? { form: formOf(columns), loss: undefined };
     if (form !== 'scores') return { usual: rankingMetrics, of: `task of embeddings from ${form}` };
-    const isOnOff = loss === 'ContrastiveLoss' || loss === 'OnlineContrastiveLoss';
     const [correlations, precision] = [['spearman', 'pearson'] as const, ['average_precision'] as const];
     const of = 'task of embeddings from scored pairs';
-    return isOnOff ? { usual: precision, further: correlations, of } : { usual: correlations, further: precision, of };
+    return loss !== undefined && isOnOff(loss)
+      ? { usual: precision, further: correlations, of }
+      : { usual: correlations, further: precision, of };
   },
 
   recognises: arePairs,
@@ -156,11 +159,13 @@ export const embedding = defineKind<VectorPrediction>({
   },
   isLabelled: ({ pair, label, className }) => pair !== undefined || label !== undefined || className !== undefined,
   checkTraining(task, examples, table) {
-    const { loss } = factsOfTask(task, task.columns);
+    const { loss, form } = factsOfTask(task, task.columns);
+    if (form !== 'pairs') refuseMixedTypes(table, task.columns.label);
     for (const [i, example] of examples.entries()) {
       const fault = faultOf(loss, example, examples[0]!);
       if (fault !== undefined) throw new DiffoError(`${placeOf(table.path, table.rows[i]!)}: ${fault}`);
     }
+    refuseContradictions(table, examples, isOnOff(loss));
     if (vectorLosses[loss].form !== 'classes') return;
     const counts = new Map<string, number>();
     for (const { className = '' } of examples) counts.set(className, (counts.get(className) ?? 0) + 1);
@@ -274,6 +279,12 @@ function factsOfTerms(terms: KindTerms, table: Table, columns: Columns): Embeddi
   return { form, loss, negatives, ...said({ scale, margin, matryoshkaDims }) };
 }
 
+/** Learns that two texts belong together, or do not. */
+function isOnOff(loss: VectorLossName): boolean {
+  const { form, usual }: VectorLoss = vectorLosses[loss];
+  return form === 'scores' && usual.margin !== undefined;
+}
+
 /** Without what is undefined. */
 function said<T extends object>(given: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
@@ -295,6 +306,9 @@ function faultOf(name: VectorLossName, example: Example, first: Example): string
   if (label === undefined) return undefined;
   if (usual.margin !== undefined && label !== 0 && label !== 1) {
     return `the score is ${label}, and ${name} learns from 0 and 1. Mend it, or take CoSENTLoss.`;
+  }
+  if (usual.margin !== undefined && label === 0 && example.text.trim() === example.pair?.trim()) {
+    return 'the two texts are the same, and the score 0 says that they do not belong together. Remove the row.';
   }
   if (name === 'CosineSimilarityLoss' && Math.abs(label) > 1) {
     return `the score is ${label}, and ${name} learns cosines, from -1 to 1. Scale the scores, or take CoSENTLoss.`;

@@ -13,13 +13,13 @@ import {
   gatheredQueries,
   inColumnsOf,
   negativeColumnsOf,
-  refuseMixedScores,
   usualLabels,
   usualPassages,
   usualQueries,
 } from '../reranking/forms.js';
 import { type RankingLossName, rankingLosses, rankingLossNames, rankingObjective } from '../reranking/losses.js';
 import { candidateScorer, encodedCandidates, openRanker } from '../reranking/score.js';
+import { refuseMixedTypes } from '../rows.js';
 import type { Columns } from '../task.js';
 import { defineKind, headSettings, type KindFacts, type KindTerms, type LabelPrediction } from './kind.js';
 import { namedLoss } from './namedLoss.js';
@@ -81,7 +81,6 @@ export const reranker = defineKind<LabelPrediction | RankingPrediction>({
   recognises: areScoredPassages,
   inColumns(table, { columns, ...task }) {
     const { form, negatives } = factsOfTask(task, columns);
-    if (form === 'scores') refuseMixedScores(table, columns);
     // What is to be learned stands in the columns that are named; what was learned is asked for by other names, too.
     return task.reranking === undefined ? table : inColumnsOf(table, { columns, form, negatives });
   },
@@ -92,7 +91,8 @@ export const reranker = defineKind<LabelPrediction | RankingPrediction>({
   isLabelled: (example) => candidatesOf(example).every(({ relevance }) => relevance !== undefined),
   gathered: gatheredQueries,
   checkTraining(task, examples, table) {
-    const { loss } = factsOfTask(task, task.columns);
+    const { loss, form } = factsOfTask(task, task.columns);
+    if (form === 'scores') refuseMixedTypes(table, task.columns.label);
     const exampleIn = (row: Row) => task.kind.example(task, row, placeOf(table.path, row), table.path);
     refuseTwoScores(table, exampleIn);
     if (rankingLosses[loss].isOfEach) {

@@ -120,25 +120,6 @@ export function inColumnsOf(table: Table, { columns, form }: RowReading): Table 
   return { ...table, columns: [text, pair, ...(told === undefined ? [] : [label])], rows, ...notes };
 }
 
-/** A score that is a text beside others that are numbers is a mistake of the file. @throws DiffoError that names both rows */
-export function refuseMixedScores(table: Table, { label }: Columns): void {
-  let first: { readonly row: Row; readonly type: string } | undefined;
-  for (const row of table.rows) {
-    const cell = cellOf(row, label);
-    for (const one of Array.isArray(cell) ? cell : [cell]) {
-      const type = typeof one === 'bigint' ? 'number' : typeof one;
-      if (isEmpty(one) || !(type === 'number' || type === 'string')) continue;
-      first ??= { row, type };
-      if (first.type === type) continue;
-      const said = { number: 'a number', string: 'a text' };
-      const [here, there] = [said[type], said[first.type as keyof typeof said]];
-      throw new DiffoError(
-        `${placeOf(table.path, row)}: column "${label}" holds ${here}, ${shownCell(one, 40)}, and in ${placeOf(table.path, first.row)} ${there}. Write numbers in all rows.`,
-      );
-    }
-  }
-}
-
 /**
  * A row as an example: a text and its pair, or with candidates; without what is to be learned where its cell is missing or empty.
  * @throws DiffoError that names the row

@@ -124,7 +124,7 @@ describe('refused with file and line', () => {
       'a score as text',
       [row, { ...row, passage: 'r', label: 'high' }],
       '',
-      /a\.jsonl, line 2: column "label" holds a text, "high", and in .*line 1 a number/,
+      /a\.jsonl, line 2: column "label" is to say how relevant a passage is, and "high" is not a number/,
     ],
     [
       'a score as text in all rows',
@@ -137,9 +137,9 @@ describe('refused with file and line', () => {
     ],
     [
       'a score in two types',
-      [row, { ...row, passage: 'r', label: '0' }],
+      [row, { ...row, passage: 'r', label: '0' }, other],
       '',
-      /line 2: column "label" holds a text, "0", and in .*line 1 a number\. Write numbers/,
+      /line 2: column "label" holds a text, "0", and in .*line 1 a number\. Write one type/,
     ],
     ['a score that is no number', [row, { ...row, passage: 'r', label: true }], '', /line 2: .* true is not a number/],
     [
