@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
+import { albert } from './albert.js';
 import { bert } from './bert.js';
 import { deberta } from './deberta.js';
 import { distilbert } from './distilbert.js';
@@ -32,6 +33,7 @@ export const families: readonly Family[] = [
   deberta,
   electra,
   mpnet,
+  albert,
   modernBert,
   llama,
   mistral,

@@ -20,6 +20,7 @@ const families = [
   'xlm-roberta',
   'distilbert',
   'deberta-v3',
+  'albert',
   'llama',
   'mistral',
   'qwen2',

@@ -22,6 +22,7 @@ FAMILIES = {
     "deberta-v2": "deberta_v2",
     "electra": "electra",
     "mpnet": "mpnet",
+    "albert": "albert",
     "modernbert": "modernbert",
     "llama": "llama",
     "mistral": "mistral",

@@ -256,6 +256,7 @@ def save(folder: Path, model: PreTrainedModel) -> None:
 
 
 def make(folder: Path) -> None:
+    import family_albert
     import family_bert
     import family_deberta
     import family_distilbert
@@ -280,6 +281,7 @@ def make(folder: Path) -> None:
         family_modernbert,
         family_neox,
         family_masked,
+        family_albert,
     ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)
