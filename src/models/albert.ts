@@ -18,7 +18,6 @@ import {
   type EncoderLayerInputs,
   embeddingTensor,
   firstTokens,
-  headLinear,
   layerModules,
   layerNorm,
   linear,
@@ -29,7 +28,8 @@ import {
   sizesOf,
 } from './layers.js';
 import { maskedHead } from './maskedHead.js';
-import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
+import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family } from './model.js';
+import { pooledHead } from './pooledHead.js';
 import { tokenHead } from './tokenHeads.js';
 
 const { classifier_dropout: _, is_decoder: __, is_causal: ___, ...shape } = bertConfigShape;
@@ -95,7 +95,15 @@ function describe(checkpoint: Checkpoint): Architecture {
     states: states('all'),
     encoder: 'AlbertModel',
     heads: {
-      SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
+      SEQ_CLS: (numLabels) =>
+        pooledHead(numLabels, {
+          ...perToken,
+          architecture: 'AlbertForSequenceClassification',
+          pooler: `${prefix}.pooler`,
+          dense: `${prefix}.pooler`,
+          dropout,
+          encode: states('first'),
+        }),
       TOKEN_CLS: (numLabels) =>
         tokenHead('classifier', numLabels, { ...perToken, architecture: 'AlbertForTokenClassification', dropout }),
       QUESTION_ANS: () =>
@@ -152,26 +160,6 @@ function backboneTensors(config: Config, adaptable: readonly AdaptableModule[]) 
       ]).flat(),
     ).flat(),
   ];
-}
-
-/** AlbertForSequenceClassification: pooler (linear and tanh of the first token), dropout, classifier. */
-function sequenceHead(
-  { hidden_size: hidden, initializer_range: range, classifier_dropout_prob: dropout }: Config,
-  numLabels: number,
-  firstToken: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
-): Head {
-  const pooler = `${prefix}.pooler`;
-  return {
-    architecture: 'AlbertForSequenceClassification',
-    modules: [
-      { path: 'classifier', role: 'head', tensors: headLinear('classifier', numLabels, hidden, range) },
-      { path: pooler, role: 'pooler', tensors: headLinear(pooler, hidden, hidden, range) },
-    ],
-    logits(inputs, hooks) {
-      const pooled = ops.tanh(linear(pooler, firstToken(inputs, hooks), hooks));
-      return linear('classifier', hooks.dropout(pooled, dropout), hooks);
-    },
-  };
 }
 
 /** Hidden states after the last layer: of all tokens [batch*seq, hidden], or of the first of each sequence [batch, hidden]. */

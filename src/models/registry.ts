@@ -15,6 +15,7 @@ import { mistral } from './mistral.js';
 import type { Family, Model, ModelOptions, TaskType } from './model.js';
 import { modernBert } from './modernbert.js';
 import { mpnet } from './mpnet.js';
+import { nomicBert } from './nomicBert.js';
 import { olmo2 } from './olmo2.js';
 import { openArchitecture } from './openArchitecture.js';
 import { opt } from './opt.js';
@@ -34,6 +35,7 @@ export const families: readonly Family[] = [
   electra,
   mpnet,
   albert,
+  nomicBert,
   modernBert,
   llama,
   mistral,

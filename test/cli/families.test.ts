@@ -21,6 +21,7 @@ const families = [
   'distilbert',
   'deberta-v3',
   'albert',
+  'nomic-bert',
   'llama',
   'mistral',
   'qwen2',

@@ -23,6 +23,7 @@ FAMILIES = {
     "electra": "electra",
     "mpnet": "mpnet",
     "albert": "albert",
+    "nomic_bert": "nomic_bert",
     "modernbert": "modernbert",
     "llama": "llama",
     "mistral": "mistral",

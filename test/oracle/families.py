@@ -267,6 +267,7 @@ def make(folder: Path) -> None:
     import family_modernbert
     import family_mpnet
     import family_neox
+    import family_nomic
     import family_roberta
 
     families = [
@@ -282,6 +283,7 @@ def make(folder: Path) -> None:
         family_neox,
         family_masked,
         family_albert,
+        family_nomic,
     ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)
