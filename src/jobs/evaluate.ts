@@ -5,9 +5,11 @@ import type { SplitName } from '../data/types.js';
 import { usageError } from '../errors.js';
 import type { MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
+import { headsOf } from '../models/registry.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import { refuseIdlePlaces, usualThreads } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
+import { forHeads } from '../tasks/forHeads.js';
 import type { KindFacts } from '../tasks/kinds/kind.js';
 import { TASKS } from '../tasks/known/registry.js';
 import { openTask } from '../tasks/openTask.js';
@@ -81,7 +83,8 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
 export async function scoreTask(learned: Learned, asked: Task, options: ScoringOptions): Promise<Evaluation> {
   const { reporter = silent, threads = usualThreads, signal, split: splitName = 'dev' } = options;
   const { opened, task: known } = learned;
-  const task = { ...withMetrics(asked, options.metrics), ...ownFacts(known) };
+  const rows = forHeads(asked, headsOf(opened.model.checkpoint));
+  const task = { ...withMetrics(rows, options.metrics), ...ownFacts(known) };
   const { name } = task;
   const { maxEvalSamples, stride, nullScoreDiffThreshold } = options;
   refuseUnread({ stride, nullScoreDiffThreshold }, task);

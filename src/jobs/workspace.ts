@@ -12,6 +12,7 @@ import type { Dam } from '../selection/dam.js';
 import { restrictColumns } from '../selection/targets.js';
 import { hasMatrix, type TrainConfig } from '../settings/config.js';
 import type { Keep } from '../state.js';
+import { forHeads } from '../tasks/forHeads.js';
 import type { Scorer } from '../tasks/kinds/kind.js';
 import {
   countsOf,
@@ -98,7 +99,7 @@ export async function workspaceOf(
   const asked = { ...described, ...(await described.kind.factsOfRun?.(said, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const loaded = await load();
-  const task = forModel(asked, loaded);
+  const task = forHeads(asked, headsOf(loaded.checkpoint));
   const whole = withHead(loaded, headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);
   else await checkBase(adapter, whole.model, method.anyBase, reporter);
@@ -141,13 +142,6 @@ export async function workspaceOf(
     adapter,
     dam: given,
   };
-}
-
-/** A task as a model learns it: by the kind that its rows are also of, where the model has no head for the task's own. */
-function forModel(task: Task, { checkpoint }: Pick<LoadedModel, 'checkpoint'>): Task {
-  const { kind } = task;
-  const other = kind.insteadFor?.(headsOf(checkpoint));
-  return other === undefined ? task : { ...task, kind: other };
 }
 
 /** The model as a run sees it whose matrix is of some modules alone. */

@@ -2,7 +2,6 @@ import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { ops, type Tensor } from '../graph/index.js';
 import {
-  type BertConfig,
   bertConfigShape,
   bertMaskedOptions,
   bertModules,
@@ -16,9 +15,10 @@ import {
 } from './bertEncoder.js';
 import { activations, fillerId, headSizeOf, readConfig } from './config.js';
 import { configKeys } from './keys/configKeys.js';
-import { headLinear, linear, sizesOf } from './layers.js';
+import { sizesOf } from './layers.js';
 import { maskedHead } from './maskedHead.js';
-import type { Architecture, BatchInputs, BuildHooks, Family, Head } from './model.js';
+import type { Architecture, BatchInputs, BuildHooks, Family } from './model.js';
+import { pooledHead } from './pooledHead.js';
 import { tokenHead } from './tokenHeads.js';
 
 const configSchema = z.object(bertConfigShape);
@@ -51,7 +51,15 @@ function describe(checkpoint: Checkpoint): Architecture {
     states: states('all'),
     encoder: 'BertModel',
     heads: {
-      SEQ_CLS: (numLabels) => sequenceHead(config, numLabels, states('first')),
+      SEQ_CLS: (numLabels) =>
+        pooledHead(numLabels, {
+          ...perToken,
+          architecture: 'BertForSequenceClassification',
+          pooler: 'bert.pooler',
+          dense: 'bert.pooler.dense',
+          dropout,
+          encode: states('first'),
+        }),
       TOKEN_CLS: (numLabels) =>
         tokenHead('classifier', numLabels, { ...perToken, architecture: 'BertForTokenClassification', dropout }),
       QUESTION_ANS: () =>
@@ -71,23 +79,4 @@ function describe(checkpoint: Checkpoint): Architecture {
 /** Positions count from 0, padding or not. */
 function fromZero(table: Tensor, inputs: BatchInputs): Tensor {
   return ops.slice(table, { axis: 0, start: 0, length: sizesOf(inputs).seq });
-}
-
-/** BertForSequenceClassification: pooler (linear and tanh of the first token), dropout, classifier. */
-function sequenceHead(
-  { hidden_size: hidden, initializer_range: range, classifier_dropout, hidden_dropout_prob }: BertConfig,
-  numLabels: number,
-  firstToken: (inputs: BatchInputs, hooks: BuildHooks) => Tensor,
-): Head {
-  return {
-    architecture: 'BertForSequenceClassification',
-    modules: [
-      { path: 'classifier', role: 'head', tensors: headLinear('classifier', numLabels, hidden, range) },
-      { path: 'bert.pooler', role: 'pooler', tensors: headLinear('bert.pooler.dense', hidden, hidden, range) },
-    ],
-    logits(inputs, hooks) {
-      const pooled = ops.tanh(linear('bert.pooler.dense', firstToken(inputs, hooks), hooks));
-      return linear('classifier', hooks.dropout(pooled, classifier_dropout ?? hidden_dropout_prob), hooks);
-    },
-  };
 }

@@ -298,6 +298,8 @@ export interface Family {
   readonly modelTypes: readonly string[];
   /** What becomes of the keys of config.json. */
   readonly keys: ConfigKeys;
+  /** A checkpoint with its tensors as transformers' class has them, where files of the family name or cut them otherwise. */
+  restated?(checkpoint: Checkpoint): Checkpoint;
   /** @throws DiffoError when config.json has a setting that is not supported, by key */
   describe(checkpoint: Checkpoint): Architecture;
 }

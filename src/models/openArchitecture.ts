@@ -32,7 +32,8 @@ const headTypes: Readonly<
  * training, what is left over named.
  * @throws DiffoError that names what is missing or does not fit
  */
-export function openArchitecture(family: Family, checkpoint: Checkpoint, options: ModelOptions): Model {
+export function openArchitecture(family: Family, given: Checkpoint, options: ModelOptions): Model {
+  const checkpoint = family.restated?.(given) ?? given;
   const { taskType = 'SEQ_CLS', head: part = 'classifier' } = options;
   const described = family.describe(checkpoint);
   const { pooling = 'mean', normalize = true } = options.vectors ?? {};

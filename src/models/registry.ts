@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
+import { albert } from './albert.js';
 import { bert } from './bert.js';
 import { deberta } from './deberta.js';
 import { distilbert } from './distilbert.js';
@@ -14,6 +15,7 @@ import { mistral } from './mistral.js';
 import type { Family, Model, ModelOptions, TaskType } from './model.js';
 import { modernBert } from './modernbert.js';
 import { mpnet } from './mpnet.js';
+import { nomicBert } from './nomicBert.js';
 import { olmo2 } from './olmo2.js';
 import { openArchitecture } from './openArchitecture.js';
 import { opt } from './opt.js';
@@ -32,6 +34,8 @@ export const families: readonly Family[] = [
   deberta,
   electra,
   mpnet,
+  albert,
+  nomicBert,
   modernBert,
   llama,
   mistral,

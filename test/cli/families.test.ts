@@ -20,6 +20,8 @@ const families = [
   'xlm-roberta',
   'distilbert',
   'deberta-v3',
+  'albert',
+  'nomic-bert',
   'llama',
   'mistral',
   'qwen2',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { train } from '../../src/jobs/train.js';
 import { loadAdapter } from '../../src/library/loadAdapter.js';
+import { loadTask } from '../../src/library/loadTask.js';
 import { silent } from '../../src/reporter.js';
 import { bytesOf, quickConfig, trainInParts } from '../jobs/resumed.js';
 import { diffora, letterModel, resultOf, temporaryFolder, tinyModel } from './run.js';
@@ -63,6 +64,12 @@ describe('plain text on an encoder', () => {
     const evaluate = async () => (await json('eval', '--adapter', run, '--task', folder.path('corpus.txt'))).scores;
     const scores = await evaluate();
     expect(await evaluate()).toEqual(scores);
+    const adapter = await loadAdapter(run);
+    const task = await loadTask(folder.path('corpus.txt'));
+    expect(task.kind.name).toBe('causal-lm');
+    const { examples } = await adapter.evaluate(task);
+    expect(examples).toBe((await task.load('dev')).examples.length);
+    await adapter.close();
     expect(scores.loss).toBeGreaterThan(0);
   });
 

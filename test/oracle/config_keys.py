@@ -22,6 +22,8 @@ FAMILIES = {
     "deberta-v2": "deberta_v2",
     "electra": "electra",
     "mpnet": "mpnet",
+    "albert": "albert",
+    "nomic_bert": "nomic_bert",
     "modernbert": "modernbert",
     "llama": "llama",
     "mistral": "mistral",

@@ -256,6 +256,7 @@ def save(folder: Path, model: PreTrainedModel) -> None:
 
 
 def make(folder: Path) -> None:
+    import family_albert
     import family_bert
     import family_deberta
     import family_distilbert
@@ -266,6 +267,7 @@ def make(folder: Path) -> None:
     import family_modernbert
     import family_mpnet
     import family_neox
+    import family_nomic
     import family_roberta
 
     families = [
@@ -280,6 +282,8 @@ def make(folder: Path) -> None:
         family_modernbert,
         family_neox,
         family_masked,
+        family_albert,
+        family_nomic,
     ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)

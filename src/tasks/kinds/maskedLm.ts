@@ -86,6 +86,7 @@ export const maskedLm = defineKind<FilledPrediction>({
       masking: z.strictObject({ probability: z.number().gt(0).max(1), wholeWords: z.boolean() }).optional(),
     }),
   ),
+  ownFacts: ['masking'],
   factsOf: (terms, table) => ({
     ...documentsOf(terms, table),
     masking: {

@@ -12,7 +12,7 @@ declare module '../kinds/kind.js' {
     readonly documents?: Documents | undefined;
   }
   interface KindFacts {
-    /** See {@link KindTerms.documents}. */
+    /** What of a file of plain text is one text: each line, or what stands between blank lines. */
     readonly documents?: Documents | undefined;
   }
 }
