@@ -3,7 +3,7 @@
     python test/oracle/kind_embedding.py FOLDER      trains in FOLDER and compares; run by .ci/interop
 
 Compared are, for models of several families, poolings and prompts: the vectors of `diffora predict` with those of
-`SentenceTransformer` on the adapter's folder and on the merged one, and the ranking metrics of the run with those of its
+`SentenceTransformer` on the adapter's folder and on the merged one, the rankings that follow, and the ranking metrics of the run with those of its
 InformationRetrievalEvaluator. `N passed, N failed` at the end; exit code 1 if any failed.
 """
 
@@ -83,6 +83,11 @@ def check(folder: Path) -> int:
             passages = model.encode_document([row["passage"] for row in rows], convert_to_tensor=True)
             for of, found in (("rows", queries), ("passages", passages)):
                 checks.logits(f"{name}, {what}: vectors of {of}", found, given[of], 1e-5)
+            cosines = lambda asked, searched: torch.nn.functional.normalize(asked) @ torch.nn.functional.normalize(searched).T
+            order = cosines(given["rows"], given["passages"]).argsort(1, descending=True)
+            # Passages that are equally near may change places.
+            rise = cosines(queries, passages).gather(1, order).diff(dim=1).max().item()
+            checks.that(rise <= 2e-5, f"{name}, {what}: every query ranks the passages alike", f"largest rise {rise:.1e}")
         corpus = list(dict.fromkeys(text for row in rows for text in (row["passage"], row.get("negative")) if text))
         relevant = {str(i): {corpus.index(other["passage"]) for other in rows if other["query"] == row["query"]} for i, row in enumerate(rows)}
         evaluator = InformationRetrievalEvaluator(

@@ -1,7 +1,8 @@
 // What each kind of task answers: a line each, out of the kind's own file, for whoever names the type of an answer.
+export type { Candidate } from '../reranking/forms.js';
 export type { EmbeddingFacts, VectorPrediction } from './embedding.js';
 export type { EntitiesPrediction, FoundEntity } from './entities.js';
-export type { LabelPrediction, Prediction, Predictions } from './kind.js';
+export type { LabelPrediction, LossName, LossNames, Prediction, Predictions } from './kind.js';
 export type { WrittenPrediction } from './language.js';
 export type { FilledPrediction, FilledToken, MaskingFacts } from './maskedLm.js';
 export type { LabelsPrediction } from './multiLabel.js';
