@@ -13,15 +13,18 @@ const help = `Step time and peak memory of LoRA training with and without gradie
   npm run bench:checkpointing -- [--preset minilm|bert-base|all] [--threads N] [--rounds N] [--steps N]`;
 
 const bert = { modelType: 'bert', extra: {}, heads: 12, vocabSize: 30522, maxPositions: 512, rank: 8, alpha: 16 };
+const learned = { objective: 'classes', passage: 0, learned: 0 } as const;
 const linears = ['query', 'key', 'value', 'attention.output.dense', 'intermediate.dense', 'output.dense'];
 /** As in bench/peer_torch.py. */
 const presets: Readonly<Record<string, PeerShape>> = {
   minilm: {
     ...bert,
+    ...learned,
     ...{ hiddenSize: 384, layers: 6, intermediateSize: 1536, batch: 16, sequence: 32, targets: linears },
   },
   'bert-base': {
     ...bert,
+    ...learned,
     ...{ hiddenSize: 768, layers: 12, intermediateSize: 3072, batch: 8, sequence: 128, targets: ['query', 'value'] },
   },
 };

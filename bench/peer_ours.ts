@@ -3,13 +3,19 @@ import { createInterface } from 'node:readline';
 import { loraPlan } from '../src/adapters/methods/lora.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
 import { adamW } from '../src/engine/adamw.js';
-import type { Batch } from '../src/engine/batch.js';
+import type { Batch, EncodedExample } from '../src/engine/batch.js';
+import { collate } from '../src/engine/batching.js';
 import { openGradientStep } from '../src/engine/gradientStep.js';
+import { IGNORED_LABEL } from '../src/engine/labels.js';
+import type { Objective } from '../src/engine/objective.js';
 import { adapterParameters, countParameters, headParameters } from '../src/engine/parameters.js';
+import type { TaskType } from '../src/models/model.js';
 import { openModel } from '../src/models/registry.js';
 import { randomStream } from '../src/random.js';
 import { matchTargets } from '../src/selection/targets.js';
+import { vectorObjective } from '../src/tasks/embedding/losses.js';
 import { classificationObjective } from '../src/tasks/kinds/classification.js';
+import { languageObjective } from '../src/tasks/kinds/language.js';
 import { type PeerShape, type Ready, shapeSchema } from './peer_shape.js';
 
 /**
@@ -26,21 +32,28 @@ const [folder, shapeText, threadsText, checkpointing] = process.argv.slice(2) as
 const shape = shapeSchema.parse(JSON.parse(shapeText));
 const threads = Number(threadsText);
 
-const model = openModel(await openCheckpoint(folder), { numLabels: labels });
+/** What is learned, by the shape's name for it, and the head that it needs. */
+const learned: Readonly<Record<PeerShape['objective'], { taskType: TaskType; objective: Objective }>> = {
+  classes: { taskType: 'SEQ_CLS', objective: classificationObjective() },
+  vectors: { taskType: 'FEATURE_EXTRACTION', objective: vectorObjective('MultipleNegativesRankingLoss', {}) },
+  answers: { taskType: 'CAUSAL_LM', objective: languageObjective },
+};
+const { taskType, objective } = learned[shape.objective];
+const model = openModel(await openCheckpoint(folder), { taskType, numLabels: labels });
 const plan = loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
 const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+const batch = batchOf(shape);
 const gradientStep = await openGradientStep(model, {
-  objective: classificationObjective(),
+  objective,
   plan,
   parameters,
   wrt: parameters,
   dropoutSeed: seed,
   gradientCheckpointing: checkpointing === 'checkpointing',
   threads,
-  largestBatch: { batch: shape.batch, seq: shape.sequence },
+  largestBatch: { batch: batch.batchSize, seq: batch.sequenceLength },
 });
 const optimizer = adamW(parameters, { weightDecay: 0.01 });
-const batch = fullBatch(shape);
 
 let done = 0;
 async function step(of = batch): Promise<{ seconds: number; cpuSeconds: number; loss: number }> {
@@ -56,14 +69,22 @@ const ready: Ready = {
   versions: { node: process.versions.node, 'onnxruntime-node': await versionOf('onnxruntime-node') },
   shape,
   threads,
-  dropout: Number(model.checkpoint.config.hidden_dropout_prob),
+  dropout: Number(model.checkpoint.config.hidden_dropout_prob ?? model.checkpoint.config.attention_dropout ?? 0),
   trainableParameters: countParameters(parameters),
 };
 answer(ready);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break;
   if (line === 'small') {
-    await step(fullBatch({ ...shape, batch: 1, sequence: 8 }));
+    await step(
+      batchOf({
+        ...shape,
+        batch: 1,
+        sequence: 8,
+        passage: Math.min(shape.passage, 8),
+        learned: Math.min(shape.learned, 4),
+      }),
+    );
     answer({ rssBytes: process.memoryUsage.rss() });
     continue;
   }
@@ -76,22 +97,28 @@ for await (const line of createInterface({ input: process.stdin })) {
 answer({ peakRssBytes: process.resourceUsage().maxRSS * 1024 });
 process.exit();
 
-/** Random tokens, no padding. */
-function fullBatch({ batch: batchSize, sequence: sequenceLength, vocabSize }: PeerShape): Batch {
+/** Lengths of a column's texts, which go round from the longest down; as `drawn` of peer_torch.py has them. */
+function lengthsOf(texts: number, longest: number, shortest: number): number[] {
+  return Array.from({ length: texts }, (_, row) => longest - ((7 * row) % (longest - shortest + 1)));
+}
+
+/** Random tokens; only pairs have texts of different lengths. */
+function batchOf({ batch: count, sequence, passage, vocabSize, learned: answered }: PeerShape): Batch {
   const stream = randomStream(seed, 'bench batch');
-  const length = batchSize * sequenceLength;
-  return {
-    batchSize,
-    sequenceLength,
-    inputIds: BigInt64Array.from({ length }, () => BigInt(5 + stream.integer(vocabSize - 5))),
-    attentionMask: new BigInt64Array(length).fill(1n),
-    tokenTypeIds: new BigInt64Array(length),
-    labels: {
-      data: BigInt64Array.from({ length: batchSize }, () => BigInt(stream.integer(labels))),
-      shape: [batchSize],
-    },
-    indices: Array.from({ length: batchSize }, (_, row) => row),
+  const text = (length: number, index: number): EncodedExample => {
+    const inputIds = Int32Array.from({ length }, () => 5 + stream.integer(vocabSize - 5));
+    const label = passage === 0 ? stream.integer(labels) : undefined;
+    // The label of a position is the token that comes next.
+    const tokenLabels = Int32Array.from({ length }, (_, i) =>
+      i + 1 < length && i + 1 >= length - answered ? inputIds[i + 1]! : IGNORED_LABEL,
+    );
+    return { inputIds, tokenTypeIds: new Int32Array(length), label, index, tokenLabels };
   };
+  const column = (longest: number, shortest: number) => lengthsOf(count, longest, shortest).map(text);
+  if (passage === 0) return collate(column(sequence, sequence), model.padTokenId, objective);
+  const further = column(passage, passage >> 1);
+  const examples = column(sequence, sequence >> 1).map((one, i) => ({ ...one, further: [further[i]!] }));
+  return collate(examples, model.padTokenId, objective);
 }
 
 async function versionOf(name: string): Promise<string> {

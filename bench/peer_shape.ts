@@ -11,8 +11,14 @@ export const shapeSchema = z.object({
   intermediateSize: z.int(),
   vocabSize: z.int(),
   maxPositions: z.int(),
+  /** What is learned: classes of sequences, vectors of pairs, or the last tokens of a conversation. */
+  objective: z.enum(['classes', 'vectors', 'answers']),
   batch: z.int(),
   sequence: z.int(),
+  /** Tokens of the second column of pairs; 0: there is none. */
+  passage: z.int(),
+  /** Tokens of each sequence that are learned; 0: none. */
+  learned: z.int(),
   rank: z.int(),
   alpha: z.number(),
   targets: z.array(z.string()),

@@ -7,7 +7,8 @@ It prints one line of JSON when it is ready (`{"ready": true, ...}`), then answe
     step N   trains N steps (forward, backward, AdamW, zero_grad)   {"seconds": [...], "loss": last}
     quit     ends                                                   {"peakRssBytes": ...}
 
-Only what a training loop does is timed; the batch is made once, at the start, with a full attention mask.
+Only what a training loop does is timed; the batch is made once, at the start. Texts of classes and chats have no padding; those of pairs
+are padded column by column, as sentence-transformers does.
 """
 
 import argparse
@@ -78,6 +79,28 @@ PRESETS = {
     },
 }
 
+PRESETS["embedding"] = PRESETS["minilm"] | {
+    # Pairs of a question and its passage; each column is padded to its own longest text.
+    "objective": "vectors",
+    "batch": 32,
+    "sequence": 16,
+    "passage": 64,
+}
+PRESETS["chat"] = {
+    # SmolLM2-135M, whose sizes are those of its folder: without one there is no such preset.
+    "modelType": "llama",
+    "objective": "answers",
+    "batch": 2,
+    "sequence": 192,
+    "learned": 96,
+    "rank": 8,
+    "alpha": 16,
+    "targets": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+}
+# What is learned (classes of sequences, vectors of pairs, or the last tokens of a conversation), tokens of the second column of
+# pairs, and tokens of each sequence that are learned.
+COMMON = {"extra": {}, "objective": "classes", "passage": 0, "learned": 0}
+
 MODEL_FIELDS = {
     "hiddenSize": "hidden_size",
     "layers": "num_hidden_layers",
@@ -105,7 +128,7 @@ def parse() -> argparse.Namespace:
 def shape_of(options: argparse.Namespace) -> dict:
     """The preset with `--config` over it. A model's own shape is not to be changed: its weights would not fit."""
     replaced = json.loads(options.config)
-    preset = PRESETS[options.preset]
+    preset = COMMON | PRESETS[options.preset]
     known = {key: value for key, value in preset.items() if not (options.model and key in MODEL_FIELDS)}
     unknown = set(replaced) - set(known)
     if unknown:
@@ -116,27 +139,68 @@ def shape_of(options: argparse.Namespace) -> dict:
 def build(options: argparse.Namespace, shape: dict):
     """The adapted model in train mode, in float32."""
     from peft import LoraConfig, TaskType, get_peft_model
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+    kinds = {
+        "classes": (AutoModelForSequenceClassification, TaskType.SEQ_CLS, {"num_labels": options.labels}),
+        "vectors": (AutoModel, TaskType.FEATURE_EXTRACTION, {}),
+        "answers": (AutoModelForCausalLM, TaskType.CAUSAL_LM, {}),
+    }
+    kind, task_type, head = kinds[shape["objective"]]
     rates = {"hidden_dropout_prob": options.dropout, "attention_probs_dropout_prob": options.dropout}
+    if shape["modelType"] == "llama":
+        rates = {"attention_dropout": options.dropout}
     # DeBERTa has its own attention alone.
     chosen = {} if shape["modelType"] == "deberta-v2" else {"attn_implementation": options.attention}
     if options.model:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            options.model, num_labels=options.labels, dtype="float32", **chosen, **rates
-        )
+        model = kind.from_pretrained(options.model, dtype="float32", **head, **chosen, **rates)
     else:
         sizes = {name: shape[key] for key, name in MODEL_FIELDS.items()}
-        config = AutoConfig.for_model(shape["modelType"], **sizes, **shape["extra"], num_labels=options.labels, **rates)
-        model = AutoModelForSequenceClassification.from_config(config, **chosen).float()
+        config = AutoConfig.for_model(shape["modelType"], **sizes, **shape["extra"], **head, **rates)
+        model = kind.from_config(config, **chosen).float()
     lora = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        task_type=task_type,
         r=shape["rank"],
         lora_alpha=shape["alpha"],
         lora_dropout=0.0,
         target_modules=list(shape["targets"]),
     )
     return get_peft_model(model, lora).train()
+
+
+def loss_of(model, options: argparse.Namespace, shape: dict):
+    """The loss of one batch, which is made once."""
+    import torch
+
+    rows, vocabulary = shape["batch"], model.config.vocab_size
+
+    def drawn(longest: int, shortest: int) -> dict:
+        """Random tokens; lengths go round from the longest down. As `lengthsOf` of peer_ours.ts has them."""
+        lengths = torch.tensor([longest - (7 * row) % (longest - shortest + 1) for row in range(rows)])
+        attention = (torch.arange(longest) < lengths[:, None]).long()
+        return {"input_ids": torch.randint(5, vocabulary, [rows, longest]) * attention, "attention_mask": attention}
+
+    if shape["objective"] == "classes":
+        batch = drawn(shape["sequence"], shape["sequence"])
+        batch["token_type_ids"] = torch.zeros_like(batch["input_ids"])
+        batch["labels"] = torch.randint(0, options.labels, [rows])
+        return lambda: model(**batch).loss
+    if shape["objective"] == "answers":
+        batch = drawn(shape["sequence"], shape["sequence"])
+        learned = torch.arange(shape["sequence"]) >= shape["sequence"] - shape["learned"]
+        batch["labels"] = torch.where(learned, batch["input_ids"], -100)
+        return lambda: model(**batch, use_cache=False).loss
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    columns = [drawn(longest, longest // 2) for longest in (shape["sequence"], shape["passage"])]
+    ranking = MultipleNegativesRankingLoss(None)
+
+    def vectors(batch: dict):
+        mask = batch["attention_mask"][..., None].float()
+        states = model(**batch).last_hidden_state
+        return (states * mask).sum(1) / mask.sum(1)
+
+    return lambda: ranking.compute_loss_from_embeddings([vectors(batch) for batch in columns], None)
 
 
 def peak_memory() -> int:
@@ -155,22 +219,18 @@ def main() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     shape = shape_of(options)
+    if "hiddenSize" not in shape and not options.model:
+        raise SystemExit(f"--preset {options.preset} needs --model: it has no sizes of its own")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     model = build(options, shape)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=options.lr)
-    ids = torch.randint(5, model.config.vocab_size, [shape["batch"], shape["sequence"]])
-    batch = {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
-        "token_type_ids": torch.zeros_like(ids),
-        "labels": torch.randint(0, options.labels, [shape["batch"]]),
-    }
+    loss_now = loss_of(model, options, shape)
 
     def step() -> tuple[float, float]:
         start = time.perf_counter()
-        loss = model(**batch).loss
+        loss = loss_now()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -192,7 +252,7 @@ def main() -> None:
             "shape": shape | {key: getattr(model.config, name) for key, name in MODEL_FIELDS.items()},
             "threads": torch.get_num_threads(),
             "attention": model.config._attn_implementation,
-            "dropout": model.config.hidden_dropout_prob,
+            "dropout": getattr(model.config, "hidden_dropout_prob", getattr(model.config, "attention_dropout", 0)),
             "trainableParameters": sum(parameter.numel() for parameter in trained),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
         }
