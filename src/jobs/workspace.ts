@@ -92,8 +92,8 @@ export async function workspaceOf(
   const adapter =
     method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
   const { trainOn, chatTemplate } = data;
-  const { loss, beta, simpoGamma } = config.optimisation;
-  const asked = { trainOn, chatTemplate, loss, beta, simpoGamma };
+  const { loss, beta, simpoGamma, desirableWeight, undesirableWeight } = config.optimisation;
+  const asked = { trainOn, chatTemplate, loss, beta, simpoGamma, desirableWeight, undesirableWeight };
   const task = { ...described, ...(await described.kind.factsOfRun?.(asked, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const whole = withHead(await load(), headOf(task, head), reporter);
