@@ -113,6 +113,7 @@ export type { Generation, Kind, TextVectors } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export type * from './tasks/kinds/predictions.js';
 export { type KindName, kinds } from './tasks/kinds/registry.js';
+export type { JudgedAnswer, JudgedAnswers } from './tasks/preference/judged.js';
 export type { Columns, Task } from './tasks/task.js';
 export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';
 export type { Encoding, LimitedEncoding, Offset, PlacedTokens, Tokenizer } from './tokenize/index.js';

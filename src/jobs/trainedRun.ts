@@ -67,6 +67,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
   const objective = task.kind.objective(changes, task);
   refuseUnkeptLoss(optimisation, objective);
+  refuseUncut(optimisation, objective);
   if (workspace.validation !== undefined && objective.parts === 'never') {
     throw usageError(
       'validationLoss is that of each example by itself, and in the loss of this task examples stand in each other’s. Leave it out.',
@@ -176,6 +177,14 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   } finally {
     await scorer.release();
   }
+}
+
+/** Rows of outputs can be kept for a loss in which all stand; the logits of tokens cannot. @throws DiffoError (usage) */
+function refuseUncut({ accumulate }: OptimisationConfig, { parts, reads }: Objective): void {
+  if (accumulate === 1 || parts !== 'never' || reads !== 'rows') return;
+  throw usageError(
+    'accumulate cuts a batch into parts, and in the loss of this task its examples stand in each other’s. Leave it out, or lower batchSize.',
+  );
 }
 
 async function validationLossOf(

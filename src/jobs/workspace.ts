@@ -94,8 +94,8 @@ export async function workspaceOf(
   const adapter =
     method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
   const { trainOn, chatTemplate } = data;
-  const { loss, beta, simpoGamma } = config.optimisation;
-  const said = { trainOn, chatTemplate, loss, beta, simpoGamma };
+  const { loss, beta, simpoGamma, desirableWeight, undesirableWeight } = config.optimisation;
+  const said = { trainOn, chatTemplate, loss, beta, simpoGamma, desirableWeight, undesirableWeight };
   const asked = { ...described, ...(await described.kind.factsOfRun?.(said, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const loaded = await load();

@@ -54,7 +54,12 @@ const table = {
   log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
   loss: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => -sum! / tokens! },
   reward_accuracy: { better: 'higher', hasNoFloor: true },
-  reward_margin: { better: 'higher', hasNoFloor: true },
+  // Of single answers it is between the means of good and of bad ones.
+  reward_margin: {
+    better: 'higher',
+    hasNoFloor: true,
+    ofSums: ([good, goods, bad, bads]) => good! / goods! - (bad === undefined ? 0 : bad / bads!),
+  },
   chosen_reward: { better: 'higher', hasNoFloor: true },
   rejected_reward: { better: 'lower', hasNoFloor: true },
   ndcg_at_10: { better: 'higher' },

@@ -90,12 +90,10 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   cachePrefix: idlePrefix,
   cachePrefixLimit: (run) => idleWithPrefix('cachePrefixLimit', run),
   cachePrefixType: (run) => idleWithPrefix('cachePrefixType', run),
-  simpoGamma: ({ loss }) =>
-    hasGamma(loss) ? undefined : `simpoGamma is read with loss ${either(losses(hasGamma))} alone. Leave it out.`,
-  labelSmoothing: ({ loss }) =>
-    loss === undefined || smooths(loss)
-      ? undefined
-      : `labelSmoothing is read with loss ${either(losses(smooths))}; this run has loss ${loss}. Leave it out.`,
+  simpoGamma: ({ loss }) => withLosses('simpoGamma', loss ?? 'none', reads('simpoGamma')),
+  desirableWeight: ({ loss }) => loss && withLosses('desirableWeight', loss, reads('desirableWeight')),
+  undesirableWeight: ({ loss }) => loss && withLosses('undesirableWeight', loss, reads('undesirableWeight')),
+  labelSmoothing: ({ loss }) => loss && withLosses('labelSmoothing', loss, (name) => preferenceLosses[name].smooths),
   keepCheckpoints: ({ saveSteps }) => needs('keepCheckpoints', 'saveSteps', saveSteps),
   logDir: ({ log }) => {
     if (log.some((name) => logTargets[name].isFile)) return undefined;
@@ -104,11 +102,13 @@ const beside: Readonly<Partial<Record<TrainKey, (run: AskedSettings) => string |
   },
 };
 
-const losses = (reads: (loss: PreferenceLossName) => boolean) => preferenceLossNames.filter(reads);
-const smooths = (loss: PreferenceLossName) => preferenceLosses[loss].smooths;
+const reads = (key: string) => (name: PreferenceLossName) => Object.hasOwn(preferenceLosses[name].usual, key);
 
-function hasGamma(loss: PreferenceLossName | undefined): boolean {
-  return loss !== undefined && Object.hasOwn(preferenceLosses[loss].usual, 'simpoGamma');
+/** What some losses of preferences alone read. */
+function withLosses(key: TrainKey, loss: string, isRead: (name: PreferenceLossName) => boolean): string | undefined {
+  const readers = preferenceLossNames.filter(isRead);
+  if (readers.some((name) => name === loss)) return undefined;
+  return `${key} is read with loss ${either(readers)}; this run has ${loss === 'none' ? 'no loss named' : `loss ${loss}`}. Leave it out.`;
 }
 
 function idleBeside(key: TrainKey, run: AskedSettings): string | undefined {
@@ -174,6 +174,8 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'loss',
   'beta',
   'simpoGamma',
+  'desirableWeight',
+  'undesirableWeight',
   'method',
   'select',
   'seed',

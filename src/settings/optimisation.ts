@@ -29,7 +29,7 @@ export const optimisationSettings = {
     .enum(preferenceLossNames)
     .optional()
     .describe(
-      'preferences: what is learned of two answers, by the name that TRL gives it (default: sigmoid, which is DPO)',
+      'preferences: what is learned of two answers, by the name that TRL gives it (default: sigmoid, which is DPO; kto for answers with a label)',
     ),
   beta: z
     .number()
@@ -41,6 +41,16 @@ export const optimisationSettings = {
     .nonnegative()
     .optional()
     .describe('preferences, loss simpo: by how much the chosen answer is to be worth more (default: 1)'),
+  desirableWeight: z
+    .number()
+    .positive()
+    .optional()
+    .describe('preferences, loss kto: what the loss of a good answer counts (default: 1)'),
+  undesirableWeight: z
+    .number()
+    .positive()
+    .optional()
+    .describe('preferences, loss kto: what the loss of a bad answer counts (default: 1)'),
   labelSmoothing: z
     .number()
     .min(0)

@@ -87,6 +87,46 @@ describe('preferences from the command line', () => {
     expect(preference).toEqual(loss === 'simpo' ? { loss, beta: 2, simpoGamma: 1 } : { loss, beta: 0.1 });
   });
 
+  it('are learned from single answers with a label: good ones become worth more than bad ones', async () => {
+    const answers = rows.flatMap(({ prompt, chosen, rejected }) => [
+      { prompt, completion: chosen, label: true },
+      { prompt, completion: rejected, label: false },
+    ]);
+    const file = folder.path('answers.jsonl');
+    await writeFile(file, lines(answers));
+    const output = folder.path('kto');
+    const flags = [
+      'train',
+      '--model',
+      model(),
+      '--task',
+      file,
+      '--method',
+      'diffora',
+      '--epochs',
+      '10',
+      '--lr',
+      '1e-2',
+    ];
+    const { scores } = await json(...flags, '--desirable-weight', '1.2', ...settings, '--output', output);
+    expect(Object.keys(scores.dev)).toEqual(names.slice(1));
+    expect(scores.dev.reward_margin).toBeGreaterThan(0);
+    const { preference } = JSON.parse(await readFile(join(output, 'adapter', 'task.json'), 'utf8'));
+    expect(preference).toEqual({ loss: 'kto', beta: 0.1, desirableWeight: 1.2, undesirableWeight: 1 });
+    for (const [flag, value, telling] of [
+      ['--accumulate', '2', 'accumulate cuts a batch into parts, and in the loss of this task its examples stand in'],
+      ['--loss', 'ipo', 'loss ipo learns from rows of a chosen and a rejected answer, and these are of an answer and'],
+    ] as const) {
+      const refused = await diffora(...flags, flag, value, '--output', folder.path('no'));
+      expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(telling) });
+    }
+    const other = await diffora('eval', '--adapter', output, '--task', pairs());
+    expect(other).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Row 1 is not of an answer and its label'),
+    });
+  });
+
   it('are scored, in a file or by the options of the run', async () => {
     const scored = await json('eval', '--adapter', run(), '--task', pairs());
     const { scores } = JSON.parse(await readFile(join(run(), 'run.json'), 'utf8'));
@@ -139,9 +179,13 @@ describe('preferences from the command line', () => {
       code: 2,
       stderr: expect.stringContaining('labelSmoothing is read with loss sigmoid or simpo; this run has loss ipo.'),
     });
+    expect(await diffora(...flags, '--desirable-weight', '2')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('desirableWeight is not read with loss sigmoid. Leave it out.'),
+    });
     expect(await diffora(...flags, '--simpo-gamma', '1')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('simpoGamma is read with loss simpo alone. Leave it out.'),
+      stderr: expect.stringContaining('simpoGamma is read with loss simpo; this run has no loss named. Leave it out.'),
     });
   });
 });

@@ -37,6 +37,8 @@ beforeAll(async () => {
   await writeFile(folder.path('chats.jsonl'), chats.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const pairs = chats.map(({ prompt, completion }) => ({ prompt, chosen: completion, rejected: 'no' }));
   await writeFile(folder.path('pairs.jsonl'), pairs.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const answers = chats.map((row, i) => ({ ...row, label: i % 3 > 0 }));
+  await writeFile(folder.path('answers.jsonl'), answers.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const metrics = '[f1, exact_match, best_f1]';
   const span = `kind: span\ntrain: questions.jsonl\ndev: questions.jsonl\nmetrics: ${metrics}\n`;
   await writeFile(folder.path('questions.yaml'), span);
@@ -161,6 +163,17 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     beta: 0.3,
     simpoGamma: 0.5,
     labelSmoothing: 0.1,
+  }),
+  answers: () => ({
+    model: folder.path('llama'),
+    task: folder.path('answers.jsonl'),
+    threads: 1,
+    epochs: 1,
+    method: 'lora',
+    rank: 2,
+    loss: 'kto',
+    desirableWeight: 2,
+    undesirableWeight: 0.5,
   }),
   adapter: () => ({ ...common, adapter: folder.path('ranks'), anyBase: true }),
   matrix: () => ({ ...common, method: 'lora', targets: ['query', 'value'], dam: folder.path('most', 'dam.json') }),

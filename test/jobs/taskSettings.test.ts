@@ -23,10 +23,12 @@ const others: Readonly<Record<KindSetting, unknown>> = {
   loss: 'simpo',
   beta: 0.3,
   simpoGamma: 0.5,
+  desirableWeight: 2,
+  undesirableWeight: 0.5,
 };
 
 const ofChats = ['trainOn', 'chatTemplate'] as const;
-const ofPreferences = ['loss', 'beta', 'simpoGamma'] as const;
+const ofPreferences = ['loss', 'beta', 'simpoGamma', 'desirableWeight', 'undesirableWeight'] as const;
 const isBeside = (key: KindSetting) => key === 'simpoGamma';
 const ofAnswers = [...ofChats, ...ofPreferences];
 

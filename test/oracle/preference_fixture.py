@@ -18,7 +18,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from trl.experimental.cpo import CPOTrainer
 from trl.experimental.orpo import ORPOTrainer
 
@@ -81,8 +81,8 @@ def trainable(model) -> dict[str, torch.nn.Parameter]:
     }
 
 
-def trainer(make, config, rows, **settings):
-    """A trainer of TRL's whose model has the LoRA of the oracle. Its reference is the model without that."""
+def trainer(make, config, rows, scale: float = 1, **settings):
+    """A trainer of TRL's whose model has the LoRA of the oracle, B times a scale. Its reference is the model without that."""
     folder = tempfile.mkdtemp()
     args = config(output_dir=folder, report_to="none", use_cpu=True, bf16=False, max_length=None, gradient_checkpointing=False, **settings)
     made = make(model=base(), args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer(), peft_config=lora())
@@ -90,7 +90,7 @@ def trainer(make, config, rows, **settings):
     tensors = load_file(FAMILIES / "llama.safetensors")
     with torch.no_grad():
         for name, parameter in trainable(model).items():
-            parameter.copy_(tensors[f"adapter/{name}"].double())
+            parameter.copy_(tensors[f"adapter/{name}"].double() * (scale if name.endswith("lora_B") else 1))
     return made
 
 
@@ -172,6 +172,20 @@ def without_reference(make, loss: str, beta: float, **options) -> dict:
     return {"loss": loss, "beta": beta, **given, "value": value.item(), "rewards": reported, "gradients": gradients(value, made.model)}
 
 
+def kto(beta: float, desirable: float, undesirable: float, scale: float) -> dict:
+    rows = [
+        {"prompt": pair["prompt"], "completion": pair[which], "label": which == "chosen"} for which in ("chosen", "rejected") for pair in PAIRS
+    ]
+    weights = {"desirable_weight": desirable, "undesirable_weight": undesirable}
+    # Answers are given to something else within a batch: here it is all rows.
+    made = trainer(KTOTrainer, KTOConfig, rows, scale, beta=beta, per_device_train_batch_size=len(rows), **weights)
+    value = made.compute_loss(made.model, inputs_of(made))
+    # The whole adapter makes answers less likely where they do not belong, and z is 0; a weaker one has it above.
+    assert (made._metrics["eval"]["kl"][-1] > 0) == (scale < 1)
+    given = {"scale": scale, "desirableWeight": desirable, "undesirableWeight": undesirable}
+    return {"loss": "kto", "beta": beta, **given, "value": value.item(), "rewards": reported(made), "gradients": gradients(value, made.model)}
+
+
 def sequences() -> list[dict]:
     """Tokens as TRL makes them."""
     made = trainer(DPOTrainer, DPOConfig, PAIRS)
@@ -183,6 +197,7 @@ def main() -> None:
         dpo("sigmoid", 0.1), dpo("sigmoid", 0.5), smoothed(0.1, 0.2), dpo("ipo", 0.1), dpo("ipo", 0.4),
         without_reference(ORPOTrainer, "orpo", 0.1), without_reference(ORPOTrainer, "orpo", 0.7),
         without_reference(CPOTrainer, "simpo", 2.0, simpo_gamma=1.0), without_reference(CPOTrainer, "simpo", 0.8, simpo_gamma=0.3),
+        kto(0.1, 1.0, 1.0, 1), kto(0.4, 1.5, 0.7, 0.25),
     ]
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     described = {"versions": {"trl": trl.__version__}, "pairs": PAIRS, "sequences": sequences(), "cases": cases}
@@ -191,4 +206,5 @@ def main() -> None:
         print(case["loss"], case["value"], case.get("rewards"))
 
 
-main()
+if __name__ == "__main__":
+    main()

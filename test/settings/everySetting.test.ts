@@ -102,6 +102,8 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   loss: 'simpo',
   beta: 0.3,
   simpoGamma: 0.5,
+  desirableWeight: 2,
+  undesirableWeight: 0.5,
   labelSmoothing: 0.1,
   classWeights: 'balanced',
   weightDecay: 0.02,
@@ -216,7 +218,7 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
   const { data, method, selection, optimisation, run } = config;
   const { model: base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride } = data;
   const { trainOn, chatTemplate } = data;
-  const { loss: preferred, beta, simpoGamma } = optimisation;
+  const { loss: preferred, beta, simpoGamma, desirableWeight, undesirableWeight } = optimisation;
   const opened = [
     base,
     task,
@@ -231,6 +233,8 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
     preferred,
     beta,
     simpoGamma,
+    desirableWeight,
+    undesirableWeight,
   ];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
   const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.memoryLimit];

@@ -174,6 +174,8 @@ export const kindSettings = [
   'loss',
   'beta',
   'simpoGamma',
+  'desirableWeight',
+  'undesirableWeight',
 ] as const;
 
 /** Settings of a run that a task keeps as facts. */
@@ -188,6 +190,9 @@ export interface FactSettings {
   readonly beta?: number | undefined;
   /** Preferences, SimPO: by how much the chosen answer is to be worth more. */
   readonly simpoGamma?: number | undefined;
+  /** Preferences, KTO: what the loss of a good answer counts, and that of a bad one. */
+  readonly desirableWeight?: number | undefined;
+  readonly undesirableWeight?: number | undefined;
 }
 /** Name of a setting that only tasks of some kinds read. */
 export type KindSetting = (typeof kindSettings)[number];

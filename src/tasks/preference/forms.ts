@@ -6,48 +6,85 @@ import { toolsOf } from '../chat/forms.js';
 import { areTurns, messageOf, parsed } from '../chat/messages.js';
 import { isEmpty } from '../rows.js';
 import type { Columns } from '../task.js';
-import type { JudgedAnswers } from './judged.js';
+import { isPair, type JudgedAnswer, type JudgedAnswers } from './judged.js';
 
 /** Names of the column of what is answered. */
 export const usualPrompts = ['prompt', 'question', 'instruction'] as const;
-/** Name of the column of the answer that is preferred. */
-export const usualChosen = 'chosen';
+/** Names of the column of the answer that is preferred, or of what is thought of the one that there is. */
+export const usualJudgements = ['chosen', 'label'] as const;
 
 const rejectedColumn = 'rejected';
+const completionColumn = 'completion';
 
-/** A row as it is learned: what is answered, and two answers to it, where they are there. */
+/** A row as it is learned: what is answered, and what was thought of answers to it, where they are there. */
 export interface PreferenceRow {
   readonly prompt: Conversation;
-  readonly judged?: JudgedAnswers;
+  readonly judged?: JudgedAnswers | JudgedAnswer;
 }
 
 /** True for a table that holds preferences where nobody says so. */
-export function holdsPreferences({ columns }: Table, { label }: Columns): boolean {
-  return columns.includes(label) && columns.includes(rejectedColumn);
+export function holdsPreferences({ columns, rows }: Table, { text, label }: Columns): boolean {
+  if (columns.includes(label) && columns.includes(rejectedColumn)) return true;
+  const isJudged = [text, completionColumn, label].every((name) => columns.includes(name));
+  return isJudged && rows.some((row) => typeof cellOf(row, label) === 'boolean');
 }
 
-/** `Preferences of pairs.jsonl: 1,200 rows, prompt, chosen and rejected`. */
-export function preferencesNote({ path, rows }: Table): string {
-  return `Preferences of ${path}: ${rows.length.toLocaleString('en-US')} rows of a chosen and a rejected answer`;
+/** `Preferences of pairs.jsonl: 1,200 rows of a chosen and a rejected answer`. @param rows as they were read */
+export function preferencesNote(path: string, rows: readonly PreferenceRow[]): string {
+  const first = rows.find(({ judged }) => judged !== undefined)?.judged;
+  const what =
+    first === undefined ? 'prompts' : isPair(first) ? 'a chosen and a rejected answer' : 'an answer and its label';
+  return `Preferences of ${path}: ${rows.length.toLocaleString('en-US')} rows of ${what}`;
 }
 
 /**
- * Reads a row: `prompt`, `chosen` and `rejected`, each a text or a list of turns. Without a prompt, `chosen` and `rejected` are
- * conversations, and what they have in common at their start is the prompt.
+ * Reads the rows of a table. @throws DiffoError that names the row and says what is wrong with it, such as that it tells something else
+ * than those before it
+ */
+export function preferenceRows({ path, rows }: Table, columns: Columns): PreferenceRow[] {
+  let first: { readonly isOfPairs: boolean; readonly line: number } | undefined;
+  return rows.map((row) => {
+    const found = preferenceRow(path, row, columns);
+    if (found.judged === undefined) return found;
+    const isOfPairs = isPair(found.judged);
+    first ??= { isOfPairs, line: row.line };
+    if (first.isOfPairs === isOfPairs) return found;
+    const [here, there] = isOfPairs
+      ? ['two answers', 'one answer with a label']
+      : ['one answer with a label', 'two answers'];
+    throw new DiffoError(
+      `${placeOf(path, row)}: the row has ${here}, and row ${first.line} has ${there}. Keep pairs and single answers in files of their own.`,
+    );
+  });
+}
+
+/**
+ * Reads a row: `prompt`, `chosen` and `rejected`, each a text or a list of turns; or `prompt`, `completion` and `label`. Without a prompt,
+ * `chosen` and `rejected` are conversations, and what they have in common at their start is the prompt.
  * @throws DiffoError that names the row and says what is wrong with it
  */
-export function preferenceRow(path: string, row: Row, columns: Columns): PreferenceRow {
+function preferenceRow(path: string, row: Row, columns: Columns): PreferenceRow {
   const where = placeOf(path, row);
   const system = systemOf(row, where);
   const given = isEmpty(cellOf(row, columns.text)) ? undefined : turnsIn(row, columns.text, 'user', where);
-  const answers = [columns.label, rejectedColumn].map((column) => cellOf(row, column));
+  if (isThere(row, completionColumn) && !isThere(row, rejectedColumn)) {
+    if (given === undefined) throw missing(where, columns.text, 'there is nothing to answer');
+    const [answer, isDesirable] = judgedAnswer(row, columns, where);
+    const messages = withSystem(given, system);
+    checkOrder([...messages, answer], where);
+    return { prompt: { messages, ...toolsOf(row, where) }, judged: { answer, isDesirable } };
+  }
+  // Rows may be of another form than those that the columns were named by.
+  const [usual] = usualJudgements;
+  const chosenColumn = !isThere(row, columns.label) && isThere(row, usual) ? usual : columns.label;
+  const answers = [chosenColumn, rejectedColumn].map((column) => cellOf(row, column));
   if (answers.every((cell) => cell === undefined || cell === null)) {
     if (given === undefined) throw missing(where, columns.text, 'there is nothing to answer');
     const messages = withSystem(given, system);
     checkOrder(messages, where);
     return { prompt: { messages, ...toolsOf(row, where) } };
   }
-  const names = [columns.label, rejectedColumn] as const;
+  const names = [chosenColumn, rejectedColumn] as const;
   const [chosen, rejected] = names.map((column) => {
     const cell = cellOf(row, column);
     if (cell === undefined || cell === null) throw missing(where, column, 'one answer alone tells of no preference');
@@ -76,6 +113,20 @@ export function preferenceRow(path: string, row: Row, columns: Columns): Prefere
   const messages = withSystem(found.prompt, system);
   checkOrder([...messages, best], where);
   return { prompt: { messages, ...toolsOf(row, where) }, judged: { chosen: best, rejected: worst } };
+}
+
+const isThere = (row: Row, name: string) => cellOf(row, name) !== undefined && cellOf(row, name) !== null;
+
+/** An answer, and whether it is a good one. */
+function judgedAnswer(row: Row, columns: Columns, where: string): readonly [ChatMessage, boolean] {
+  const answer = onlyAnswer(turnsIn(row, completionColumn, 'assistant', where), completionColumn, where);
+  // A row that someone describes by the names of pairs has its label in the usual column.
+  const name = isThere(row, columns.label) ? columns.label : usualJudgements[1];
+  const label = cellOf(row, name);
+  if (typeof label === 'boolean') return [answer, label];
+  if (label === undefined || label === null)
+    throw missing(where, name, 'nothing tells whether the answer is a good one');
+  throw new DiffoError(`${where}: "${name}" is ${shownCell(label, 40)}. Write true for a good answer, or false.`);
 }
 
 type Both<T> = readonly [chosen: T, rejected: T];

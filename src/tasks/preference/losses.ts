@@ -1,4 +1,5 @@
 import { constant, input, ops, type Tensor } from '../../graph/index.js';
+import type { JudgedForm } from './judged.js';
 
 /** What a loss may be given. */
 export interface PreferenceOptions {
@@ -8,9 +9,15 @@ export interface PreferenceOptions {
   readonly simpoGamma: number;
   /** ε: how likely a preference is taken to be the wrong way round (conservative DPO). */
   readonly labelSmoothing: number;
+  /** KTO: what the losses of good and of bad answers count. */
+  readonly desirableWeight: number;
+  readonly undesirableWeight: number;
 }
 
-/** What a model makes of the two answers of each example, [examples, 2]: the chosen, then the rejected. */
+/**
+ * What a model makes of the two answers of each example, [examples, 2]: the chosen, then the rejected; of an answer with a label that, then
+ * one that was given to something else.
+ */
 export interface AnswerTensors {
   /** Σ log p of the answer's tokens, natural logarithm. */
   readonly logps: Tensor;
@@ -18,6 +25,8 @@ export interface AnswerTensors {
   readonly reference: Tensor;
   /** Tokens of the answer. */
   readonly tokens: Tensor;
+  /** 1 for a good answer, 0 for a bad one, where answers have labels. [examples] */
+  readonly desirable: Tensor;
 }
 
 /** The same in numbers, of one answer. */
@@ -29,8 +38,17 @@ export interface AnswerNumbers {
 
 /** A loss of preferences. */
 export interface PreferenceLoss {
+  /** What rows tell that it learns from. */
+  readonly form: JudgedForm;
   /** Options by their usual values; one that is not here is not read. */
-  readonly usual: { readonly beta: number; readonly simpoGamma?: number };
+  readonly usual: {
+    readonly beta: number;
+    readonly simpoGamma?: number;
+    readonly desirableWeight?: number;
+    readonly undesirableWeight?: number;
+  };
+  /** Examples of a batch stand in each other's loss. */
+  readonly isJoint: boolean;
   /** It weighs against the model without its adapter. */
   readonly readsReference: boolean;
   /** It reads label smoothing. */
@@ -66,8 +84,11 @@ function preferring(rewards: Tensor, labelSmoothing: number): Tensor {
 const rewardOfRatio: PreferenceLoss['reward'] = ({ logp, reference }, { beta }) => beta * (logp - reference);
 const rewardOfMean: PreferenceLoss['reward'] = ({ logp, tokens }, { beta }) => (beta * logp) / tokens;
 
+const ofPairs = { form: 'pairs', isJoint: false } as const;
+
 /** DPO: −log σ(β(log π/π₀(chosen) − log π/π₀(rejected))) (arXiv 2305.18290, eq. 7; ε as in the authors' note on conservative DPO). */
 const sigmoid: PreferenceLoss = {
+  ...ofPairs,
   usual: { beta: 0.1 },
   readsReference: true,
   smooths: true,
@@ -81,6 +102,7 @@ const sigmoid: PreferenceLoss = {
  * do not count more.
  */
 const ipo: PreferenceLoss = {
+  ...ofPairs,
   usual: { beta: 0.1 },
   readsReference: true,
   smooths: false,
@@ -101,6 +123,7 @@ function logOdds(x: Tensor): Tensor {
 
 /** −β log σ(log odds(chosen) − log odds(rejected)) of mean likelihoods, beside the loss of the chosen answer (arXiv 2403.07691, eq. 6 and 7). */
 const orpo: PreferenceLoss = {
+  ...ofPairs,
   usual: { beta: 0.1 },
   readsReference: false,
   smooths: false,
@@ -111,6 +134,7 @@ const orpo: PreferenceLoss = {
 
 /** SimPO: −log σ(β(mean log π(chosen) − mean log π(rejected)) − γ) (arXiv 2405.14734, eq. 6). */
 const simpo: PreferenceLoss = {
+  ...ofPairs,
   usual: { beta: 2, simpoGamma: 1 },
   readsReference: false,
   smooths: true,
@@ -123,8 +147,34 @@ const simpo: PreferenceLoss = {
   reward: rewardOfMean,
 };
 
+/**
+ * w (1 − σ(±β(log π/π₀(answer) − z))), + for a good and − for a bad answer; z is the mean of log π/π₀ over answers that were given to
+ * something else, 0 at least, through which nothing is learned (arXiv 2402.01306, eq. 7 and 8).
+ */
+const kto: PreferenceLoss = {
+  form: 'labels',
+  usual: { beta: 0.1, desirableWeight: 1, undesirableWeight: 1 },
+  isJoint: true,
+  readsReference: true,
+  smooths: false,
+  learnsChosen: false,
+  each(answers, { beta, desirableWeight, undesirableWeight }) {
+    const ratios = logRatios(answers);
+    const beside = ops.mean(column(ratios, 1), { axes: [0], keepDims: false });
+    const off = ops.scale(ops.sub(column(ratios, 0), ops.relu(ops.stopGradient(beside))), beta);
+    const { desirable } = answers;
+    const sign = ops.sub(ops.scale(desirable, 2), constant(1));
+    const weight = ops.add(
+      ops.scale(desirable, desirableWeight),
+      ops.scale(ops.sub(constant(1), desirable), undesirableWeight),
+    );
+    return ops.mul(weight, ops.sigmoid(ops.neg(ops.mul(sign, off))));
+  },
+  reward: rewardOfRatio,
+};
+
 /** Losses by TRL's names. */
-export const preferenceLosses = { sigmoid, ipo, orpo, simpo } as const satisfies Readonly<
+export const preferenceLosses = { sigmoid, ipo, orpo, simpo, kto } as const satisfies Readonly<
   Record<string, PreferenceLoss>
 >;
 
@@ -137,10 +187,11 @@ export const answersEach = 2;
 const perAnswer = ['examples', answersEach] as const;
 
 /** What is known of answers beside what the model makes of them, as inputs of a graph. */
-export function answerInputs(): Pick<AnswerTensors, 'reference' | 'tokens'> {
+export function answerInputs(): Pick<AnswerTensors, 'reference' | 'tokens' | 'desirable'> {
   return {
     reference: input('reference', 'float32', perAnswer),
     tokens: input('tokens', 'float32', perAnswer),
+    desirable: input('desirable', 'float32', ['examples']),
   };
 }
 

@@ -19,7 +19,7 @@ export function preferenceObjective(name: PreferenceLossName, options: Preferenc
   return {
     labels: answerLabels,
     reads: 'rows',
-    parts: 'apart',
+    parts: loss.isJoint ? 'never' : 'apart',
     weight: ({ indices }) => indices.length,
     loss(logits) {
       const losses = ops.crossEntropy(logits, input('labels', 'int64', ['rows']));
@@ -78,6 +78,7 @@ function answerLabels(
       chosen_share: { data: chosenShare, shape: [length] },
       reference: { data: reference, shape },
       tokens: { data: tokens, shape },
+      desirable: { data: Float32Array.from(examples, ({ label = 0 }) => label), shape: [examples.length] },
     },
   };
 }

@@ -19,13 +19,13 @@ export interface PreferenceScoring {
 /** What each example adds to a metric: a share of two sums, of which examples that do not fit add nothing. */
 type Added = Partial<Record<MetricName, readonly (readonly number[])[]>>;
 
-const nothing = [0, 0];
+const nothingOf = ([some]: readonly (readonly number[])[]) => some!.map(() => 0);
 
 /**
- * Rewards of pairs of answers, as TRL reports them, and the loss.
- * @param pairs the two sequences of each example, with their reference; undefined for one that does not fit
+ * Rewards of answers, as TRL reports them, and the loss.
+ * @param pairs the two sequences of each example, with their reference, and its label in the first; undefined for one that does not fit
  */
-export function pairScorer(
+export function answerScorer(
   pairs: readonly (readonly [chosen: EncodedExample, rejected: EncodedExample] | undefined)[],
   { loss, options, metrics }: PreferenceScoring,
 ): Scorer {
@@ -53,16 +53,23 @@ export function pairScorer(
             .slice(answerSequences.length)
             .map(({ logLikelihood, tokens }) => -logLikelihood / tokens);
           const weighed = await lossesOf(answers);
-          const found = addedBy(
-            answers,
-            weighed.map((value, i) => value + (learned[i] ?? 0)),
-            options,
-            loss,
-          );
+          const rewards = answers.map((one) => loss.reward(one, options));
+          const each = fitting.map(([{ label }], i): Weighed => {
+            return {
+              loss: weighed[i]! + (learned[i] ?? 0),
+              first: rewards[2 * i]!,
+              second: rewards[2 * i + 1]!,
+              label,
+            };
+          });
+          const found = loss.form === 'pairs' ? addedByPairs(each) : addedByLabels(each);
           const every: Added = Object.fromEntries(
             metrics.map((name) => {
               let next = 0;
-              return [name, pairs.map((pair) => (pair === undefined ? nothing : found[name]![next++]!))];
+              return [
+                name,
+                pairs.map((pair) => (pair === undefined ? nothingOf(found[name]!) : found[name]![next++]!)),
+              ];
             }),
           );
           return scoredSums(metrics, every, 'preferences');
@@ -77,6 +84,7 @@ export function pairScorer(
           logps: fed(({ logp }) => logp),
           reference: fed(({ reference }) => reference),
           tokens: fed(({ tokens }) => tokens),
+          desirable: { data: Float32Array.from(fitting, ([{ label = 0 }]) => label), shape: [fitting.length] },
         };
         return (await losses.run(given)).each!.data as Float32Array;
       }
@@ -84,22 +92,33 @@ export function pairScorer(
   };
 }
 
-function addedBy(
-  answers: readonly AnswerNumbers[],
-  losses: Float32Array,
-  options: PreferenceOptions,
-  { reward }: PreferenceLoss,
-): Added {
-  const pairs = Array.from(losses, (loss, i) => {
-    const [chosen, rejected] = [answers[2 * i]!, answers[2 * i + 1]!].map((one) => reward(one, options));
-    return { loss, chosen: chosen!, rejected: rejected! };
-  });
-  const each = (of: (pair: (typeof pairs)[number]) => number) => pairs.map((pair) => [of(pair), 1]);
+/** An example, its loss and what its two answers are worth. */
+interface Weighed {
+  readonly loss: number;
+  readonly first: number;
+  readonly second: number;
+  readonly label: number | undefined;
+}
+
+function addedByPairs(examples: readonly Weighed[]): Added {
+  const each = (of: (one: Weighed) => number) => examples.map((one) => [of(one), 1]);
   return {
-    reward_accuracy: each(({ chosen, rejected }) => (chosen > rejected ? 1 : 0)),
-    reward_margin: each(({ chosen, rejected }) => chosen - rejected),
-    chosen_reward: each(({ chosen }) => chosen),
-    rejected_reward: each(({ rejected }) => rejected),
+    reward_accuracy: each(({ first, second }) => (first > second ? 1 : 0)),
+    reward_margin: each(({ first, second }) => first - second),
+    chosen_reward: each(({ first }) => first),
+    rejected_reward: each(({ second }) => second),
     loss: each(({ loss }) => -loss),
+  };
+}
+
+/** The margin is between the means of good and of bad answers: there are no pairs. */
+function addedByLabels(examples: readonly Weighed[]): Added {
+  const good = ({ first, label }: Weighed) => (label === 1 ? [first, 1] : [0, 0]);
+  const bad = ({ first, label }: Weighed) => (label === 1 ? [0, 0] : [first, 1]);
+  return {
+    reward_margin: examples.map((one) => [...good(one), ...bad(one)]),
+    chosen_reward: examples.map(good),
+    rejected_reward: examples.map(bad),
+    loss: examples.map(({ loss }) => [-loss, 1]),
   };
 }

@@ -54,6 +54,44 @@ describe('forms of preferences', () => {
 
 const chosenTurns = (...turns: readonly unknown[]) => ({ chosen: turns, rejected: [question, bad] }) as ExampleRow;
 
+describe('answers with a label', () => {
+  const judged = { prompt: 'one and one?', completion: 'two', label: true };
+
+  it('tell which are good ones', async () => {
+    const [first, second] = await read([judged, { ...judged, completion: [bad], label: false }]);
+    expect(first).toMatchObject({ conversation: { messages: [question] }, label: 1 });
+    expect(first!.judged).toEqual({ answer: good, isDesirable: true });
+    expect(second!.judged).toEqual({ answer: bad, isDesirable: false });
+  });
+
+  it.each<[string, readonly ExampleRow[], string]>([
+    [
+      'a label as text',
+      [{ ...judged, label: 'good' }],
+      'example 3: "label" is "good". Write true for a good answer, or false.',
+    ],
+    ['no label', [{ ...judged, label: null }], 'example 3: "label" is missing: nothing tells whether'],
+    ['an empty answer', [{ ...judged, completion: '' }], 'example 3: "completion" is an empty answer'],
+    ['no prompt', [{ ...judged, prompt: null }], 'example 3: "prompt" is missing: there is nothing to answer'],
+    [
+      'turns after the answer',
+      [{ ...judged, completion: [good, question] }],
+      'example 3: "completion" has 2 turns after',
+    ],
+    ['two answers', [row], 'example 3: the row has two answers, and row 1 has one answer with a label. Keep pairs and'],
+  ])('with %s are an error with their place', (_, wrong, telling) => {
+    const rows = [judged, { ...judged, label: false }, ...wrong];
+    expect(() => taskFromExamples(rows, { dev: rows, kind: 'preference' })).toThrow(telling);
+  });
+
+  it('need good ones and bad ones', () => {
+    const rows = [judged, judged];
+    expect(() => taskFromExamples(rows, { dev: rows })).toThrow(
+      'the label of every answer is true, so that there is nothing to tell apart',
+    );
+  });
+});
+
 describe('bad rows', () => {
   let folder: string;
   beforeAll(async () => {
@@ -68,7 +106,11 @@ describe('bad rows', () => {
       '"chosen" is missing: one answer alone tells of no preference',
     ],
     ['without a rejected answer', { ...row, rejected: null }, '"rejected" is missing: one answer alone tells of no'],
-    ['without both', { prompt: 'a?', chosen: null, rejected: null }, 'neither "chosen" nor "rejected" is there'],
+    [
+      'without both',
+      { prompt: 'a?', chosen: null, rejected: null },
+      'neither "chosen" and "rejected" nor "completion" and "label" are there',
+    ],
     ['with one answer twice', { ...row, rejected: 'two' }, '"chosen" and "rejected" are the same answer'],
     ['with an empty answer', { ...row, chosen: '  ' }, '"chosen" is an empty answer. Write its text'],
     ['with an empty list', { ...row, chosen: [] }, '"chosen" is an empty answer'],

@@ -8,13 +8,17 @@ import { accumulator } from '../../../src/engine/accumulate.js';
 import { collate } from '../../../src/engine/batching.js';
 import { BatchStream } from '../../../src/engine/batchStream.js';
 import { type GradientStep, openGradientStep } from '../../../src/engine/gradientStep.js';
-import type { Parameter } from '../../../src/engine/parameters.js';
+import { type Parameter, parameter } from '../../../src/engine/parameters.js';
 import type { ChatMessage } from '../../../src/infer/chat.js';
 import { type OpenedModel, openModelByName } from '../../../src/models/loading/openedModel.js';
 import { silent } from '../../../src/reporter.js';
 import type { TaskAsked } from '../../../src/tasks/kinds/kind.js';
-import { preference } from '../../../src/tasks/kinds/preference.js';
-import { type PreferenceLossName, preferenceLossNames } from '../../../src/tasks/preference/losses.js';
+import { type PreferenceFacts, preference } from '../../../src/tasks/kinds/preference.js';
+import {
+  type PreferenceLossName,
+  preferenceLosses,
+  preferenceLossNames,
+} from '../../../src/tasks/preference/losses.js';
 import { expectClose, readOracle, type TensorKeys } from '../../fixtures.js';
 import { parametersOf } from '../../models/tinyBert.js';
 import { chatModel } from '../chat/chatModel.js';
@@ -33,9 +37,13 @@ interface Fixture {
     readonly loss: PreferenceLossName;
     readonly beta: number;
     readonly simpoGamma?: number;
+    readonly desirableWeight?: number;
+    readonly undesirableWeight?: number;
+    /** What LoRA's B is times. */
+    readonly scale?: number;
     readonly labelSmoothing?: number;
     readonly value: number;
-    readonly rewards?: Readonly<Record<'chosen' | 'rejected' | 'accuracies' | 'margins', number>>;
+    readonly rewards?: Readonly<Record<'chosen' | 'rejected' | 'margins', number> & { readonly accuracies?: number }>;
     readonly gradients: Readonly<Record<string, readonly number[]>>;
   }[];
 }
@@ -64,18 +72,40 @@ const examples = fixture.pairs.map(({ prompt, chosen, rejected }, i): Example =>
 
 const options = { maxLength: 128, warn: (message: string) => expect.fail(message), threads: 1 };
 
-const taskOf = (loss: PreferenceLossName, beta: number, simpoGamma?: number): TaskAsked => ({
+/** The chosen answers, then the rejected ones, each with its label. */
+const labelled = ([1, 0] as const).flatMap((label) =>
+  fixture.pairs.map(({ prompt, chosen, rejected }, i): Example => {
+    const judged = { answer: (label === 1 ? chosen : rejected)[0], isDesirable: label === 1 };
+    return { id: String(i + 1), text: '', conversation: { messages: prompt }, judged, label };
+  }),
+);
+const examplesOf = (loss: PreferenceLossName) => (preferenceLosses[loss].form === 'pairs' ? examples : labelled);
+
+const taskOf = (preferred: PreferenceFacts): TaskAsked => ({
   name: 'pairs',
   kind: preference,
   labels: [],
-  metrics: preference.metrics({ text: 'prompt', label: 'chosen' }).usual,
-  preference: { loss, beta, simpoGamma },
+  metrics: preference.metrics({ text: 'prompt', label: 'chosen' }, { preference: preferred }).usual,
+  preference: preferred,
 });
+
+const scaled = (scale: number) =>
+  scale === 1
+    ? parameters
+    : parameters.map((one) =>
+        one.name.endsWith('lora_B')
+          ? parameter(
+              one.name,
+              one.shape,
+              one.values.map((value) => scale * value),
+            )
+          : one,
+      );
 
 const plan = () => loraPlan(llama.description.lora, { own: opened.model.adaptable, shared: [] });
 
 it('have the tokens of TRL, the answers alone being learned', async () => {
-  const encoded = await preference.encode(opened, taskOf('sigmoid', 0.1), examples, options);
+  const encoded = await preference.encode(opened, taskOf({ loss: 'sigmoid', beta: 0.1 }), examples, options);
   for (const [i, { prompt_ids: prompt, chosen_ids: chosen, rejected_ids: rejected }] of fixture.sequences.entries()) {
     const { further, ...first } = encoded[i]!;
     for (const [text, answer] of [[first, chosen] as const, [further![0]!, rejected] as const]) {
@@ -87,76 +117,82 @@ it('have the tokens of TRL, the answers alone being learned', async () => {
 });
 
 describe('losses and gradients are those of TRL', () => {
-  it.each(
-    fixture.cases.map(
-      (one) => [`${one.loss}, β ${one.beta}, γ ${one.simpoGamma}, ε ${one.labelSmoothing ?? 0}`, one] as const,
-    ),
-  )('%s', async (_, { loss, beta, simpoGamma, labelSmoothing = 0, value, rewards, gradients }) => {
-    const task = taskOf(loss, beta, simpoGamma);
-    const encoded = await preference.encode(opened, task, examples, options);
-    const changes = { settings: { labelSmoothing }, task, examples: encoded };
-    const objective = preference.objective(changes, task);
-    let step: GradientStep | undefined;
-    try {
-      step = await openGradientStep(opened.model, {
-        objective,
-        plan: plan(),
-        parameters,
-        wrt: parameters,
-        threads: 1,
-        largestBatch: { batch: 6, seq: 64 },
-      });
-      const batch = collate(encoded, opened.model.padTokenId, objective);
-      expectClose('loss', [await step.run(batch, 0)], [value], { relative: 1e-5, floor: 1e-6 });
-      expect(parameters.map(({ name }) => name).sort()).toEqual(Object.keys(gradients).sort());
-      // Elements that cancel carry the rounding of float32; it is the gradient as a whole that is to be equal.
-      let [off, size] = [0, 0];
-      for (const [i, { name }] of parameters.entries()) {
-        const [found, expected] = [step.gradients[i]!, gradients[name]!];
-        expectClose(`gradient of ${name}`, found, expected, { relative: 2e-4, floor: 1e-5 });
-        for (const [k, wanted] of expected.entries()) {
-          off += (found[k]! - wanted) ** 2;
-          size += wanted ** 2;
+  it.each(fixture.cases.map((one) => [`${one.loss}, β ${one.beta}, ε ${one.labelSmoothing ?? 0}`, one] as const))(
+    '%s',
+    async (_, { labelSmoothing = 0, scale = 1, value, rewards, gradients, ...preferred }) => {
+      const { loss } = preferred;
+      const task = taskOf(preferred);
+      const examples = examplesOf(loss);
+      const encoded = await preference.encode(opened, task, examples, options);
+      const parameters = scaled(scale);
+      const changes = { settings: { labelSmoothing }, task, examples: encoded };
+      const objective = preference.objective(changes, task);
+      let step: GradientStep | undefined;
+      try {
+        step = await openGradientStep(opened.model, {
+          objective,
+          plan: plan(),
+          parameters,
+          wrt: parameters,
+          threads: 1,
+          largestBatch: { batch: 12, seq: 64 },
+        });
+        const batch = collate(encoded, opened.model.padTokenId, objective);
+        expectClose('loss', [await step.run(batch, 0)], [value], { relative: 1e-5, floor: 1e-6 });
+        expect(parameters.map(({ name }) => name).sort()).toEqual(Object.keys(gradients).sort());
+        // Elements that cancel carry the rounding of float32; it is the gradient as a whole that is to be equal.
+        let [off, size] = [0, 0];
+        for (const [i, { name }] of parameters.entries()) {
+          const [found, expected] = [step.gradients[i]!, gradients[name]!];
+          expectClose(`gradient of ${name}`, found, expected, { relative: 2e-4, floor: 1e-5 });
+          for (const [k, wanted] of expected.entries()) {
+            off += (found[k]! - wanted) ** 2;
+            size += wanted ** 2;
+          }
         }
+        expect(Math.sqrt(off / size)).toBeLessThan(1e-5);
+      } finally {
+        await step?.release();
       }
-      expect(Math.sqrt(off / size)).toBeLessThan(1e-5);
-    } finally {
-      await step?.release();
-    }
-    if (rewards === undefined) return;
-    const scorer = await preference.scorer(opened, task, examples, options);
-    const open = await scorer.open({ opened, plan: plan(), parameters }, { threads: 1 });
-    const { scores } = await open.score({}).finally(open.release);
-    const { chosen, rejected, accuracies, margins } = rewards;
-    const found = [scores.chosen_reward, scores.rejected_reward, scores.reward_accuracy, scores.reward_margin];
-    expectClose('rewards', found as number[], [chosen, rejected, accuracies, margins], {
-      relative: 1e-5,
-      floor: 1e-5,
-    });
-    // What of ORPO's loss is a mean over tokens is one for each example here: there is no batch.
-    if (loss !== 'orpo') expectClose('loss', [scores.loss!], [value], { relative: 1e-5, floor: 1e-6 });
-  });
+      if (rewards === undefined) return;
+      const scorer = await preference.scorer(opened, task, examples, options);
+      const open = await scorer.open({ opened, plan: plan(), parameters }, { threads: 1 });
+      const { scores } = await open.score({}).finally(open.release);
+      const { chosen, rejected, accuracies, margins } = rewards;
+      const found = [scores.chosen_reward, scores.rejected_reward, scores.reward_margin];
+      expect(scores.reward_accuracy).toEqual(accuracies === undefined ? undefined : expect.closeTo(accuracies, 6));
+      expectClose('rewards', found as number[], [chosen, rejected, margins], {
+        relative: 1e-5,
+        floor: 1e-5,
+      });
+      // What of ORPO's loss is a mean over tokens is one for each example here: there is no batch.
+      if (loss !== 'orpo') expectClose('loss', [scores.loss!], [value], { relative: 1e-5, floor: 1e-6 });
+    },
+  );
 });
 
-it.each(preferenceLossNames)('%s: a batch in parts has the loss and the gradients of the whole', async (loss) => {
-  const task = taskOf(loss, 0.5, 0.3);
-  const encoded = await preference.encode(opened, task, examples, options);
-  const objective = preference.objective(undefined, task);
-  const { padTokenId } = opened.model;
-  const batches = new BatchStream(encoded, { batchSize: 3, seed: 1, padTokenId, objective });
-  const largestBatch = { batch: 6, seq: 64 };
-  const shared = { objective, plan: plan(), parameters, wrt: parameters, threads: 1, largestBatch };
-  const step = await openGradientStep(opened.model, shared);
-  try {
-    const whole = await step.run(batches.at(0), 0);
-    const expected = step.gradients.map((one) => one.slice());
-    const cut = accumulator(step, objective.weight);
-    expect(batches.partsAt(0, 2)).toHaveLength(2);
-    expectClose('loss', [(await cut.run(batches.partsAt(0, 2), 0))!], [whole], { relative: 1e-6, floor: 0 });
-    for (const [i, { name }] of parameters.entries()) {
-      expectClose(`gradient of ${name}`, cut.gradients[i]!, expected[i]!, { relative: 1e-4, floor: 1e-5 });
+it.each(preferenceLossNames.filter((name) => !preferenceLosses[name].isJoint))(
+  '%s: a batch in parts has the loss and the gradients of the whole',
+  async (loss) => {
+    const task = taskOf({ loss, beta: 0.5, simpoGamma: 0.3 });
+    const encoded = await preference.encode(opened, task, examples, options);
+    const objective = preference.objective(undefined, task);
+    const { padTokenId } = opened.model;
+    const batches = new BatchStream(encoded, { batchSize: 3, seed: 1, padTokenId, objective });
+    const largestBatch = { batch: 6, seq: 64 };
+    const shared = { objective, plan: plan(), parameters, wrt: parameters, threads: 1, largestBatch };
+    const step = await openGradientStep(opened.model, shared);
+    try {
+      const whole = await step.run(batches.at(0), 0);
+      const expected = step.gradients.map((one) => one.slice());
+      const cut = accumulator(step, objective.weight);
+      expect(batches.partsAt(0, 2)).toHaveLength(2);
+      expectClose('loss', [(await cut.run(batches.partsAt(0, 2), 0))!], [whole], { relative: 1e-6, floor: 0 });
+      for (const [i, { name }] of parameters.entries()) {
+        expectClose(`gradient of ${name}`, cut.gradients[i]!, expected[i]!, { relative: 1e-4, floor: 1e-5 });
+      }
+    } finally {
+      await step.release();
     }
-  } finally {
-    await step.release();
-  }
-});
+  },
+);
