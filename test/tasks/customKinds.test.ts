@@ -13,6 +13,16 @@ const messageOf = async (yaml: string, files: Record<string, string>) => (await 
 
 const jsonl = (...rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
+describe('the keys that a kind has', () => {
+  const all = new Set(Object.values(kinds).flatMap(({ terms }) => terms?.keys ?? []) as string[]);
+
+  it.each(Object.entries(kinds))('%s are read by it, and not by another kind alone', (_, { keys, terms }) => {
+    const own: readonly string[] = terms?.keys ?? [];
+    expect(keys.filter((key) => all.has(key) && !own.includes(key))).toEqual([]);
+    expect(own.filter((key) => !keys.includes(key))).toEqual([]);
+  });
+});
+
 describe("a span task of one's own", () => {
   const columns = 'columns: {text: ask, pair: doc, label: found}';
   const yaml = `kind: span\ntrain: a.jsonl\ndev: a.jsonl\n${columns}`;

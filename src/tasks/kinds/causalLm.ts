@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
+import { newTokensShape } from '../newTokens.js';
 import { ownKeys } from '../ownKeys.js';
 import { textBlocks } from '../pretraining/blocks.js';
 import { documentsOf, documentsShape, holdsTextsAlone, refuseNothing, textRows } from '../pretraining/documents.js';
@@ -21,7 +22,7 @@ export const causalLm = defineKind<WrittenPrediction>({
   ...textRows,
   name: 'causal-lm',
   keys: ['documents', 'maxNewTokens'],
-  terms: ownKeys(z.object(documentsShape)),
+  terms: ownKeys(z.object({ ...documentsShape, ...newTokensShape })),
   facts: ownKeys(z.object({ ...documentsShape, generation: generationFacts })),
   factsOf: (terms, table) => ({
     ...documentsOf(terms, table),

@@ -25,6 +25,7 @@ import {
   usualNewTokens,
   warnOfUsual,
 } from '../chat/talking.js';
+import { newTokensShape } from '../newTokens.js';
 import { ownKeys } from '../ownKeys.js';
 import { defineKind, type TaskAsked } from './kind.js';
 import { languageObjective } from './language.js';
@@ -41,6 +42,7 @@ export const chat = defineKind<WrittenPrediction>({
   name: 'chat',
   columns: { text: ['messages'], label: ['reply'], pair: [], inOtherForms: true },
   keys: ['maxNewTokens'],
+  terms: ownKeys(z.object(newTokensShape)),
   facts: ownKeys(z.object({ chat: chatFactsSchema })),
   ownFacts: ['chat'],
   factsOf: ({ maxNewTokens = usualNewTokens }) => ({ chat: { trainOn: 'assistant', maxNewTokens } }),

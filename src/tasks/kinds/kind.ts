@@ -215,7 +215,7 @@ export interface Kind<Answer extends Prediction = Prediction> {
   readonly columns?: UsualColumns;
   /** The keys of a task file, and of its `columns`, that only some kinds have, and this one has. @internal */
   readonly keys: readonly string[];
-  /** Those of them that no other kind has. @internal */
+  /** Those of a task file itself, with what may stand there; another kind may have keys of the same names. @internal */
   readonly terms?: OwnKeys<KindTerms>;
   /** What only tasks of this kind have, in task.json and in memory. @internal */
   readonly facts?: OwnKeys<KindFacts>;

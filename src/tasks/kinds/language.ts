@@ -10,6 +10,7 @@ import type { MetricName } from '../../metrics/names.js';
 import { withChoices } from '../choices.js';
 import { spacedPrompt } from '../encoding/prompt.js';
 import { promptLengths, promptSequences } from '../encoding/prompts.js';
+import { newTokensShape } from '../newTokens.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, textsOfRow } from '../rows.js';
 import { defineKind, type Generation } from './kind.js';
@@ -89,7 +90,7 @@ export const language = defineKind<WrittenPrediction>({
         .refine((prompt) => prompt.includes('{text}'), 'it does not hold {text}, where the text of a row belongs')
         .optional(),
       answer: z.string().superRefine(refuseBadExpression).optional(),
-      maxNewTokens: z.int().positive().optional(),
+      ...newTokensShape,
     }),
   ),
   facts: ownKeys(z.object({ generation: generationFacts })),

@@ -76,6 +76,7 @@ export const maskedLm = defineKind<FilledPrediction>({
   keys: ['documents', 'maskProbability', 'wholeWords'],
   terms: ownKeys(
     z.object({
+      ...documentsShape,
       maskProbability: z.number().gt(0).max(1).optional(),
       wholeWords: z.boolean().optional(),
     }),

@@ -17,6 +17,7 @@ import {
   usualNewTokens,
   warnOfUsual,
 } from '../chat/talking.js';
+import { newTokensShape } from '../newTokens.js';
 import { ownKeys } from '../ownKeys.js';
 import { withReference } from '../preference/answers.js';
 import {
@@ -90,6 +91,7 @@ export const preference = defineKind<WrittenPrediction>({
   name: 'preference',
   columns: { text: usualPrompts, label: usualJudgements, pair: [], inOtherForms: true },
   keys: ['maxNewTokens'],
+  terms: ownKeys(z.object(newTokensShape)),
   facts: ownKeys(z.object(factsShape)),
   ownFacts: Object.keys(factsShape) as (keyof typeof factsShape)[],
   factsOf({ maxNewTokens = usualNewTokens }, { rows }, { label }) {
