@@ -73,9 +73,9 @@ describe('rowScores', () => {
 });
 
 describe('the better of two values', () => {
-  it('is the higher one, but of losses the lower one; none is worse than an undefined one', () => {
+  it("is the higher one, but of losses and of rejected answers' rewards the lower one; none is worse than an undefined one", () => {
     const lower = metricNames.filter((name) => isBetter(name, 1, 2));
-    expect(lower).toEqual(['loss', 'perplexity']);
+    expect(lower).toEqual(['loss', 'rejected_reward', 'perplexity']);
     expect(metricNames.filter((name) => isBetter(name, 2, 1))).toEqual(
       metricNames.filter((name) => !lower.includes(name)),
     );
