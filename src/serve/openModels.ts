@@ -12,6 +12,7 @@ import type { Reporter } from '../reporter.js';
 import { labelNames } from '../tasks/kinds/savedLabels.js';
 import { ownHeadIn } from '../tasks/ownHeads.js';
 import { learnedLength } from '../tasks/splits.js';
+import { encodedOnce } from './encodedOnce.js';
 import { type AnswerSource, nameOf, type ServedModel, type ServedModelOptions, servedModel } from './servedModel.js';
 
 export interface OpenModelsOptions extends Omit<ServedModelOptions, 'name' | 'folder' | 'answers' | 'talk'> {
@@ -34,7 +35,8 @@ export async function openModels(options: OpenModelsOptions): Promise<ServedMode
     throw usageError('Give --adapter or --model: what is to be served.');
   const givenName = typeof given === 'object' ? given.name : given;
   refuseTwice([...adapters, ...(givenName === undefined ? [] : [givenName])]);
-  const base = typeof given === 'object' ? given : await loadBase(adapters, given, options);
+  const loaded = typeof given === 'object' ? given : await loadBase(adapters, given, options);
+  const base: LoadedModel = { ...loaded, tokenizer: encodedOnce(loaded.tokenizer) };
   const { folder } = base.resolved;
   const served: ServedModel[] = [];
   for (const adapter of adapters) {
