@@ -50,6 +50,8 @@ const gradientStep = await openGradientStep(model, {
   wrt: parameters,
   dropoutSeed: seed,
   gradientCheckpointing: checkpointing === 'checkpointing',
+  // As training does where several texts stand in an example.
+  packed: batch.batchSize > batch.indices.length,
   threads,
   largestBatch: { batch: batch.batchSize, seq: batch.sequenceLength },
 });
