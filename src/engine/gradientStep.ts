@@ -1,5 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
-import { grad, ops, packTokens, type Tensor } from '../graph/index.js';
+import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host, zerosLike } from '../runtime/deviceTensor.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
@@ -11,7 +11,7 @@ import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds }
 import { type Objective, objectiveRows } from './objective.js';
 import type { Parameter } from './parameters.js';
 import { openProgram } from './program.js';
-import { tokenFeeds, tokenPlaces } from './tokenRows.js';
+import { onTokens, tokenFeeds } from './tokenRows.js';
 
 export interface GradientStepOptions {
   readonly objective: Objective;
@@ -120,7 +120,7 @@ export function stepOf(options: GraphOptions) {
   };
   const outputs = ({ inputs, logits }: AdaptedGraph): Readonly<Record<string, Tensor>> => {
     const all = logits(objectiveRows(objective));
-    const mean = objective.loss(options.packed === true ? packTokens([all], tokenPlaces)[0]! : all);
+    const mean = objective.loss(options.packed === true ? onTokens(all) : all);
     const loss = plan.penalty === undefined ? mean : ops.add(mean, plan.penalty(inputs));
     return { loss, ...namedGradients(loss, wrt, inputs) };
   };

@@ -1,9 +1,14 @@
-import { input, type TokenPlaces } from '../graph/index.js';
+import { input, packTokens, type Tensor, type TokenPlaces } from '../graph/index.js';
 import type { Value } from '../runtime/session.js';
 import type { Batch } from './batch.js';
 
-/** Inputs that say where the tokens of a batch stand: what graphs without rows of padding read (see `packTokens`). */
-export const tokenPlaces: TokenPlaces = {
+/** The same tensor, computed without rows of padding (see `packTokens`); its graph is fed {@link tokenFeeds}, too. */
+export function onTokens(tensor: Tensor): Tensor {
+  return packTokens([tensor], tokenPlaces)[0]!;
+}
+
+/** Inputs that say where the tokens of a batch stand. */
+const tokenPlaces: TokenPlaces = {
   rows: input('token_rows', 'int64', ['tokens']),
   places: input('token_places', 'int64', ['batch', 'seq']),
 };

@@ -4,8 +4,7 @@ import { collate } from '../engine/batching.js';
 import { batchFeeds } from '../engine/modelGraph.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
-import { tokenFeeds, tokenPlaces } from '../engine/tokenRows.js';
-import { packTokens } from '../graph/index.js';
+import { onTokens, tokenFeeds } from '../engine/tokenRows.js';
 import type { Model } from '../models/model.js';
 import { textVectors, type VectorOptions } from '../models/pooling.js';
 import { refuseNotFiniteOutput } from './predictLogits.js';
@@ -25,8 +24,7 @@ export async function openEmbedder(
     ...options,
     outputs(graph) {
       const { states, attentionMask } = graph.states();
-      const vectors = textVectors(states, attentionMask, options.vectors);
-      return { vectors: packTokens([vectors], tokenPlaces)[0]! };
+      return { vectors: onTokens(textVectors(states, attentionMask, options.vectors)) };
     },
   });
   return {

@@ -5,8 +5,8 @@ import { type AdaptedGraph, batchFeeds } from '../engine/modelGraph.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
-import { tokenFeeds, tokenPlaces } from '../engine/tokenRows.js';
-import { input, packTokens } from '../graph/index.js';
+import { onTokens, tokenFeeds } from '../engine/tokenRows.js';
+import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 
 export interface PredictOptions {
@@ -67,7 +67,7 @@ export async function openPredictor(
 ): Promise<Predictor> {
   const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
-  const outputs = (graph: AdaptedGraph) => ({ logits: packTokens([graph.logits(rows)], tokenPlaces)[0]! });
+  const outputs = (graph: AdaptedGraph) => ({ logits: onTokens(graph.logits(rows)) });
   const program = await (model.file?.logits({ threads }) ?? openProgram(model, { plan, parameters, threads, outputs }));
   return {
     async each(examples, { batchSize = 32, signal, onBatch }) {

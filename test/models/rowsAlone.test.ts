@@ -6,8 +6,8 @@ import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { collate } from '../../src/engine/batching.js';
 import { batchFeeds } from '../../src/engine/modelGraph.js';
 import { openProgram, type Program } from '../../src/engine/program.js';
-import { tokenFeeds, tokenPlaces } from '../../src/engine/tokenRows.js';
-import { packTokens, type Tensor } from '../../src/graph/index.js';
+import { onTokens, tokenFeeds } from '../../src/engine/tokenRows.js';
+import type { Tensor } from '../../src/graph/index.js';
 import type { Model, TaskType } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
 import { expectClose, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
@@ -29,7 +29,7 @@ const batches = ({ maxLength, vocabSize }: Model) =>
     maxLength: 5,
   });
 
-const forms = { padded: (logits: Tensor) => logits, packed: (logits: Tensor) => packTokens([logits], tokenPlaces)[0]! };
+const forms = { padded: (logits: Tensor) => logits, packed: onTokens };
 const cases = names.flatMap((name) => Object.entries(forms).map(([form, of]) => ({ name, form, of })));
 
 describe.each(cases)('$name, $form', ({ name, of }) => {
