@@ -4,9 +4,9 @@ import { openPredictor } from '../../infer/predictLogits.js';
 import type { MetricName } from '../../metrics/names.js';
 import { emptyScores, rowScore } from '../../metrics/ofRows.js';
 import { type RankedQuery, type RankingMetric, rankingMetrics, rankingScores } from '../../metrics/ranking.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { EncodeOptions, Scored, Scorer } from '../kinds/kind.js';
+import { scoredSums } from '../kinds/scoredSums.js';
 import type { Form } from './forms.js';
 import { askedText, DistinctTexts, type Prompts, passageText } from './texts.js';
 
@@ -116,15 +116,10 @@ const readers: Readonly<
 
 function ofRankings(queries: readonly RankedQuery[], metrics: readonly MetricName[]): Scored {
   const each = queries.map((query) => (query.relevant.size === 0 ? undefined : rankingScores(query)));
-  const statisticsOf = (name: MetricName) => {
-    const known = rankingMetrics.find((one: RankingMetric) => one === name);
-    if (known === undefined) throw new Error(`${name} is no metric of rankings`);
-    // What has nothing to find has no share in the mean.
-    return each.map((one) => (one === undefined ? [0, 0] : [one[known], 1]));
-  };
-  const scores: Scored['scores'] = {};
-  for (const name of metrics) scores[name] = scoreOfSums(name, sumsOf(statisticsOf(name)), each.length);
-  return { scores, statistics: statisticsOf(metrics[0]!) };
+  // What has nothing to find has no share in the mean.
+  const added = (name: RankingMetric) => each.map((one) => (one === undefined ? [0, 0] : [one[name], 1]));
+  const found = Object.fromEntries(rankingMetrics.map((name) => [name, added(name)]));
+  return scoredSums(metrics, found, 'rankings');
 }
 
 const unlabelled = (id: string) =>

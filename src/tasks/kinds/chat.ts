@@ -31,8 +31,9 @@ import { defineKind, type TaskAsked } from './kind.js';
 import { languageObjective } from './language.js';
 import { refuseLossChanges } from './perRow.js';
 import { inRounds } from './rounds.js';
+import { scoredSums } from './scoredSums.js';
 import type { WrittenPrediction } from './writtenAnswer.js';
-import { endTokenId, scoredSums, writtenStatistics } from './writtenTexts.js';
+import { endTokenId, writtenStatistics } from './writtenTexts.js';
 
 /** Metrics that come of reading the answers; the others need them to be written. */
 const readMetrics: readonly MetricName[] = ['loss', 'perplexity', 'log_likelihood'];

@@ -5,9 +5,7 @@ import { IGNORED_LABEL } from '../../engine/labels.js';
 import { DiffoError, quoted } from '../../errors.js';
 import { openPredictor } from '../../infer/predictLogits.js';
 import { type Entity, entitiesOf, entityMetricNames, entityStatistics, tagParts } from '../../metrics/entities.js';
-import type { MetricName } from '../../metrics/names.js';
 import { illFormed, schemeOf, tagsOf } from '../../metrics/tagSchemes.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import type { Offset } from '../../tokenize/index.js';
 import { utf16Offset } from '../answers.js';
 import { joinedWords, type WordSequence, wordSequences, wordsOf } from '../encoding/words.js';
@@ -17,6 +15,7 @@ import { defineKind, headSettings, type Kind, type Scored, type TaskAsked } from
 import { answeringAs, isClass } from './ownHead.js';
 import { labelConfig, likeliestClass, refuseLossChanges } from './perRow.js';
 import { labelNames, numberedLabels } from './savedLabels.js';
+import { scoredSums } from './scoredSums.js';
 import { tokensObjective } from './tokens.js';
 
 declare module '../../data/types.js' {
@@ -410,12 +409,6 @@ function scored(
   expected: readonly (readonly string[])[],
 ): Scored {
   const each = expected.map((tags, i) => entityStatistics(predicted[i]!, tags));
-  const statisticsOf = (name: MetricName) => {
-    const known = entityMetricNames.find((one) => one === name);
-    if (known === undefined) throw new Error(`${name} is no metric of entities`);
-    return each.map((one) => one[known]);
-  };
-  const scores: Scored['scores'] = {};
-  for (const name of metrics) scores[name] = scoreOfSums(name, sumsOf(statisticsOf(name)), each.length);
-  return { scores, statistics: statisticsOf(metrics[0]!) };
+  const found = Object.fromEntries(entityMetricNames.map((name) => [name, each.map((one) => one[name])]));
+  return scoredSums(metrics, found, 'entities');
 }

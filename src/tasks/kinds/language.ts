@@ -17,6 +17,7 @@ import { defineKind, type Generation } from './kind.js';
 import { refuseLossChanges } from './perRow.js';
 import { inRounds } from './rounds.js';
 import { savedCausalHead } from './savedCausalHead.js';
+import { scoredSums } from './scoredSums.js';
 import { type WrittenPrediction, writtenAnswer } from './writtenAnswer.js';
 import {
   chosenRight,
@@ -25,7 +26,6 @@ import {
   promptsOf,
   questionsOf,
   referencesOf,
-  scoredSums,
   writeAll,
   writtenStatistics,
 } from './writtenTexts.js';

@@ -11,8 +11,6 @@ import {
   multiLabelStatistics,
   usualThreshold,
 } from '../../metrics/multiLabel.js';
-import type { MetricName } from '../../metrics/names.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { ownKeys } from '../ownKeys.js';
 import { isEmpty, labelIndex, labelName, sortedLabels, textsOfRow } from '../rows.js';
 import type { TaskShape } from '../task.js';
@@ -20,6 +18,7 @@ import { defineKind, headSettings, type Kind, type LossContext, type Scored, typ
 import { answeringAs, isClass } from './ownHead.js';
 import { labelConfig, perRow, sigmoid } from './perRow.js';
 import { numberedLabels, outputsAre } from './savedLabels.js';
+import { scoredSums } from './scoredSums.js';
 
 declare module '../../data/types.js' {
   interface Example {
@@ -252,16 +251,10 @@ function scored(task: TaskAsked, logits: readonly Float32Array[], targets: reado
   const each = expected.map((one, i) =>
     multiLabelStatistics(above.subarray(i * labels.length, (i + 1) * labels.length), one),
   );
-  const statisticsOf = (name: MetricName) => {
-    const known = multiLabelMetricNames.find((one) => one === name);
-    if (known === undefined) throw new Error(`${name} is no metric of several labels`);
-    return each.map((one) => one[known]);
-  };
-  const scores: Scored['scores'] = {};
-  for (const name of metrics) scores[name] = scoreOfSums(name, sumsOf(statisticsOf(name)), each.length);
-  const statistics = statisticsOf(metrics[0]!);
-  if (!isChoosing) return { scores, statistics };
+  const found = Object.fromEntries(multiLabelMetricNames.map((name) => [name, each.map((one) => one[name])]));
+  const sums = scoredSums(metrics, found, 'several labels');
+  if (!isChoosing) return sums;
   const shown = labels.map((name, label) => `${name} ${thresholds[label]!.toPrecision(4)}`).join(', ');
   const note = `thresholds chosen on these examples, whose scores they flatter: ${shown}`;
-  return { scores, statistics, note, found: { thresholds } };
+  return { ...sums, note, found: { thresholds } };
 }

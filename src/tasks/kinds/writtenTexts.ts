@@ -6,12 +6,11 @@ import { generate } from '../../infer/generate.js';
 import { stopIds } from '../../infer/stopIds.js';
 import type { MetricName } from '../../metrics/names.js';
 import { corpusMetric } from '../../metrics/text/index.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import { mapInTurns } from '../../turns.js';
 import { encodePrompt } from '../encoding/prompts.js';
-import type { EncodeOptions, Generation, Scored, ScoreOptions, TaskAsked } from './kind.js';
+import type { EncodeOptions, Generation, ScoreOptions, TaskAsked } from './kind.js';
 import { writtenAnswer } from './writtenAnswer.js';
 
 /** How a task asks for a text. @throws DiffoError where it does not say */
@@ -159,19 +158,4 @@ export function writtenStatistics(
     }
   }
   return found;
-}
-
-/** The scores that sums of statistics give. @param of what the metrics are of, for messages */
-export function scoredSums(
-  metrics: readonly MetricName[],
-  found: Partial<Record<MetricName, readonly (readonly number[])[]>>,
-  of: string,
-): Scored {
-  const scores: Scored['scores'] = {};
-  for (const name of metrics) {
-    const added = found[name];
-    if (added === undefined) throw new Error(`${name} is no metric of ${of}`);
-    scores[name] = scoreOfSums(name, sumsOf(added), added.length);
-  }
-  return { scores, statistics: found[metrics[0]!]! };
 }

@@ -4,7 +4,7 @@ import type { MetricName } from '../../metrics/names.js';
 import { openTogether, releaseAll } from '../../runtime/release.js';
 import { openSession } from '../../runtime/session.js';
 import type { Scorer, TaskAsked } from '../kinds/kind.js';
-import { scoredSums } from '../kinds/writtenTexts.js';
+import { scoredSums } from '../kinds/scoredSums.js';
 import { numbered } from './answers.js';
 import { type AnswerNumbers, answerInputs, logpInput, type PreferenceLoss, type PreferenceOptions } from './losses.js';
 import { learnedWhole } from './objective.js';

@@ -2,7 +2,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { openLikelihoods } from '../../infer/likelihood.js';
 import type { Scorer, TaskAsked } from '../kinds/kind.js';
-import { scoredSums } from '../kinds/writtenTexts.js';
+import { scoredSums } from '../kinds/scoredSums.js';
 
 /** Scores texts by the likelihood of the labelled tokens of their sequences. What a sequence adds, its index's example adds. */
 export function readingScorer(

@@ -3,12 +3,12 @@ import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError } from '../../errors.js';
 import { openPredictor } from '../../infer/predictLogits.js';
 import type { MetricName } from '../../metrics/names.js';
-import { type RerankingMetric, rerankingMetrics, rerankingScores } from '../../metrics/reranking.js';
-import { scoreOfSums, sumsOf } from '../../metrics/text/sums.js';
+import { rerankingMetrics, rerankingScores } from '../../metrics/reranking.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import { encodeSplit } from '../encoding/encodeTexts.js';
 import type { Adapted, EncodeOptions, Scored, ScoreOptions, Scorer } from '../kinds/kind.js';
+import { scoredSums } from '../kinds/scoredSums.js';
 import { candidatesOf } from './forms.js';
 
 /** Every query beside each of its candidates, [examples][candidates]; labels are relevances, `index` the example's. */
@@ -87,18 +87,12 @@ function scored(
   metrics: readonly MetricName[],
 ): Scored {
   const each = relevances.map((relevance, i) => rerankingScores({ scores: logits[i]!, relevance }));
-  const statisticsOf = (name: MetricName) => {
-    const known = rerankingMetrics.find((one: RerankingMetric) => one === name);
-    if (known === undefined) throw new Error(`${name} is no metric of rankings`);
-    return each.map((one) => [one[known]]);
-  };
-  const scores: Scored['scores'] = {};
-  for (const name of metrics) scores[name] = scoreOfSums(name, sumsOf(statisticsOf(name)), each.length);
+  const found = Object.fromEntries(rerankingMetrics.map((name) => [name, each.map((one) => [one[name]])]));
   const alone = relevances.filter((one) => new Set(one).size === 1).length;
   const of = `${alone} of ${relevances.length} queries`;
   const warnings =
     alone === 0
       ? []
       : [`${of} have candidates of one relevance alone, whose order no metric tells apart. Give them others.`];
-  return { scores, statistics: statisticsOf(metrics[0]!), warnings };
+  return { ...scoredSums(metrics, found, 'rankings'), warnings };
 }
