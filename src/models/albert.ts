@@ -1,7 +1,16 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { multiplyDims, ops, type Tensor } from '../graph/index.js';
-import { bertConfigShape, bertMaskedOptions, bertSpellings, isPositionIds, type WantedTokens } from './bertEncoder.js';
+import { ops, type Tensor } from '../graph/index.js';
+import {
+  bertConfigShape,
+  bertEmbeddings,
+  bertMaskedOptions,
+  bertOwnKeys,
+  bertSpellings,
+  fromZero,
+  isPositionIds,
+  type WantedTokens,
+} from './bertEncoder.js';
 import {
   activationNames,
   activations,
@@ -13,7 +22,7 @@ import {
   rowCount,
   width,
 } from './config.js';
-import { configKeys, only } from './keys/configKeys.js';
+import { configKeys } from './keys/configKeys.js';
 import {
   type EncoderLayerInputs,
   embeddingTensor,
@@ -48,12 +57,7 @@ const configSchema = z.object({
   classifier_dropout_prob: dropoutRate.default(0.1),
 });
 const keys = configKeys(configSchema, {
-  refused: {
-    position_embedding_type: only(
-      ['absolute', null],
-      'positions relative to each other are not built, and transformers 5 takes them for absolute ones',
-    ),
-  },
+  refused: { position_embedding_type: bertOwnKeys.refused.position_embedding_type },
 });
 type Config = z.infer<typeof configSchema>;
 
@@ -165,14 +169,7 @@ function backboneTensors(config: Config, adaptable: readonly AdaptableModule[]) 
 /** Hidden states after the last layer: of all tokens [batch*seq, hidden], or of the first of each sequence [batch, hidden]. */
 function encode(inputs: BatchInputs, config: Config, hooks: BuildHooks, wanted: WantedTokens): Tensor {
   const { batch, seq } = sizesOf(inputs);
-  const table = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
-  const words = ops.gather(table('word'), inputs.inputIds);
-  const types = ops.gather(table('token_type'), inputs.tokenTypeIds);
-  const positions = ops.slice(table('position'), { axis: 0, start: 0, length: seq });
-  const embedded = ops.add(ops.add(words, types), positions);
-  const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), config.embedding_size]);
-  const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
-  let state = linear(projection, hooks.dropout(normal, config.hidden_dropout_prob), hooks);
+  let state = linear(projection, bertEmbeddings(prefix, inputs, config, hooks, fromZero), hooks);
   const maskBias = paddingBias(inputs);
   const paths = layerPaths(config);
   for (const [layer, path] of paths.entries()) {

@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { ops, type Tensor } from '../graph/index.js';
 import {
   bertConfigShape,
   bertMaskedOptions,
@@ -10,12 +9,12 @@ import {
   bertSpellings,
   bertTensors,
   encode,
+  fromZero,
   isPositionIds,
   type WantedTokens,
 } from './bertEncoder.js';
 import { activations, fillerId, headSizeOf, readConfig } from './config.js';
 import { configKeys } from './keys/configKeys.js';
-import { sizesOf } from './layers.js';
 import { maskedHead } from './maskedHead.js';
 import type { Architecture, BatchInputs, BuildHooks, Family } from './model.js';
 import { pooledHead } from './pooledHead.js';
@@ -74,9 +73,4 @@ function describe(checkpoint: Checkpoint): Architecture {
         }),
     },
   };
-}
-
-/** Positions count from 0, padding or not. */
-function fromZero(table: Tensor, inputs: BatchInputs): Tensor {
-  return ops.slice(table, { axis: 0, start: 0, length: sizesOf(inputs).seq });
 }

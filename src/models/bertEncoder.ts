@@ -141,7 +141,6 @@ export const isPositionIds = (name: string) => name.endsWith('position_ids');
 /**
  * Hidden states after the last layer: of all tokens [batch*seq, hidden], or of the first of each sequence [batch,
  * hidden].
- * @param options.positions picks rows of the position embeddings: [seq, width] or [batch, seq, width]
  * @param options.project embeddings [batch*seq, width] to the width of the layers, where theirs is another
  */
 export function encode(
@@ -151,20 +150,13 @@ export function encode(
   hooks: BuildHooks,
   options: {
     readonly wanted: WantedTokens;
-    readonly positions: (table: Tensor, inputs: BatchInputs) => Tensor;
+    readonly positions: Positions;
     readonly project?: ((embedded: Tensor) => Tensor) | undefined;
   },
 ): Tensor {
   const { batch, seq } = sizesOf(inputs);
-  const embedding = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
-  const words = ops.gather(embedding('word'), inputs.inputIds);
-  const positions = options.positions(embedding('position'), inputs);
-  const types = ops.gather(embedding('token_type'), inputs.tokenTypeIds);
-  const embedded = ops.add(ops.add(words, types), positions);
-  const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), embedded.shape.at(-1)!]);
-  const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
-  const dropped = hooks.dropout(normal, config.hidden_dropout_prob);
-  let state = options.project?.(dropped) ?? dropped;
+  const embedded = bertEmbeddings(prefix, inputs, config, hooks, options.positions);
+  let state = options.project?.(embedded) ?? embedded;
   const maskBias = isCausal(config) ? hidingLater(paddingBias(inputs), seq) : paddingBias(inputs);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);
@@ -174,6 +166,33 @@ export function encode(
     state = encoderLayer(`${prefix}.encoder.layer.${layer}`, { state, queries, batch, seq, maskBias }, config, hooks);
   }
   return options.wanted === 'first' && isCausal(config) ? firstTokens(state, { batch, seq }) : state;
+}
+
+/** Picks rows of the position embeddings: [seq, width] or [batch, seq, width]. */
+type Positions = (table: Tensor, inputs: BatchInputs) => Tensor;
+
+/** Positions count from 0, padding or not. */
+export function fromZero(table: Tensor, inputs: BatchInputs): Tensor {
+  return ops.slice(table, { axis: 0, start: 0, length: sizesOf(inputs).seq });
+}
+
+/** What the layers begin with, as narrow as the tables: words, types and positions, normalised [batch*seq, width]. */
+export function bertEmbeddings(
+  prefix: string,
+  inputs: BatchInputs,
+  config: Pick<BertConfig, 'layer_norm_eps' | 'hidden_dropout_prob'>,
+  hooks: BuildHooks,
+  positions: Positions,
+): Tensor {
+  const { batch, seq } = sizesOf(inputs);
+  const table = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
+  const words = ops.gather(table('word'), inputs.inputIds);
+  const places = positions(table('position'), inputs);
+  const types = ops.gather(table('token_type'), inputs.tokenTypeIds);
+  const embedded = ops.add(ops.add(words, types), places);
+  const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), embedded.shape.at(-1)!]);
+  const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
+  return hooks.dropout(normal, config.hidden_dropout_prob);
 }
 
 /** As a decoder, and unless it says otherwise, BERT sees no later token. */
