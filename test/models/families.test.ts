@@ -56,8 +56,11 @@ const cases = await Promise.all(
   names.map(async (name) => ({ name, oracle: await readOracle<FamilyCase>(`families/${name}`) })),
 );
 
-/** Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. */
-const gradientTolerance = { relative: 1e-3, floor: 2e-5 };
+/**
+ * Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. Elements that cancel to
+ * nearly zero beside one of 2.4 were 2.65e-5 off in Phi-3 before SiLU had a formula of its own, and are 2.76e-5 off since.
+ */
+const gradientTolerance = { relative: 1e-3, floor: 3e-5 };
 /** Rotary angles are float32 in transformers too, whatever the rest is computed in. */
 const logitTolerance = { relative: 1e-4, floor: 5e-5 };
 
