@@ -168,7 +168,7 @@ function graphsOf(
       gradientCheckpointing: optimisation.gradientCheckpointing,
       prefix,
       packed: largest.batch > largest.examples,
-      largestBatch: { batch, seq: largest.seq, examples: Math.ceil(largest.examples / parts) },
+      largestBatch: { batch, seq: largest.seq, target: largest.target, examples: Math.ceil(largest.examples / parts) },
       rows: labelled === 0 ? undefined : batch * labelled,
     });
     if (prefix === undefined) return { memory: step, trainable: countParameters(parameters) };

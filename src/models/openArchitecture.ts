@@ -25,6 +25,7 @@ const headTypes: Readonly<
   CAUSAL_LM: { of: 'nextToken', outputs: 'vocabulary' },
   MASKED_LM: { of: 'token', outputs: 'vocabulary' },
   FEATURE_EXTRACTION: { of: 'vector', outputs: 'hidden' },
+  SEQ_2_SEQ_LM: { of: 'nextWritten', outputs: 'vocabulary' },
 };
 
 /**
@@ -38,7 +39,7 @@ export function openArchitecture(family: Family, given: Checkpoint, options: Mod
   const described = family.describe(checkpoint);
   const { pooling = 'mean', normalize = true } = options.vectors ?? {};
   const vectors = taskType === 'FEATURE_EXTRACTION' ? { pooling, normalize } : undefined;
-  const bare = vectors === undefined ? undefined : withoutPrefix(described);
+  const bare = vectors === undefined ? undefined : withoutPrefix({ ...described, ...described.encoderAlone });
   const architecture = bare ?? described;
   const { adaptable, tensors, layers, maxLength, padTokenId, vocabSize, cached, isBuffer = () => false } = architecture;
   const { of: outputsOf, outputs = options.numLabels } = headTypes[taskType];
@@ -89,6 +90,7 @@ export function openArchitecture(family: Family, given: Checkpoint, options: Mod
     states: (inputs, hooks) => architecture.states(inputs, hooks),
     encoder: architecture.encoder,
     cached: outputsOf === 'nextToken' ? cached : undefined,
+    encoderDecoder: outputsOf === 'nextWritten' ? described.encoderDecoder : undefined,
   };
 }
 

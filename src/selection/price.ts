@@ -39,10 +39,12 @@ export function meanSizes(examples: readonly EncodedExample[], batchSize: number
   const used = Math.min(batchSize, examples.length);
   const all = examples.reduce((sum, { further = [] }) => sum + 1 + further.length, 0);
   const batch = Math.round((used * all) / examples.length);
-  const seq = Math.max(1, Math.round(tokensOf(examples) / all));
+  const written = examples.reduce((sum, { targetIds }) => sum + (targetIds?.length ?? 0), 0);
+  const seq = Math.max(1, Math.round((tokensOf(examples) - written) / all));
+  const target = Math.round(written / all);
   const labelled = examples.reduce((sum, { tokenLabels }) => sum + countLabelled(tokenLabels), 0);
   const rows = Math.max(1, Math.round((used * labelled) / examples.length));
-  return { batch, seq, rows, ...textSizes(batch, used) };
+  return { batch, seq, target, rows, ...textSizes(batch, used) };
 }
 
 /** What a step costs, counted from its graph as it is emitted, with adapters on the modules that `isAdapted` picks. */

@@ -143,6 +143,7 @@ export async function searchDam(
   const largestBatch = {
     batch: Math.max(...sizes.map(({ batch }) => batch)),
     seq: Math.max(...sizes.map(({ seq }) => seq)),
+    target: Math.max(...sizes.map(({ target }) => target)),
   };
   const team =
     members.length === 1

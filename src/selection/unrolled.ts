@@ -1,6 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Batch } from '../engine/batch.js';
-import { openGradientStep } from '../engine/gradientStep.js';
+import { type LargestBatch, openGradientStep } from '../engine/gradientStep.js';
 import { batchFeeds } from '../engine/modelGraph.js';
 import { type Objective, objectiveRows } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
@@ -20,7 +20,7 @@ export interface UnrolledOptions {
   /** Of both losses; the mixed second derivative is computed without. */
   readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
-  readonly largestBatch: { readonly batch: number; readonly seq: number };
+  readonly largestBatch: LargestBatch;
 }
 
 /** Gradient of the validation loss by the gates, as each kind of search computes it. */

@@ -23,6 +23,7 @@ interface FamilyBatch {
   readonly tokenTypeIds: string;
   readonly labels: string;
   readonly rows?: string;
+  readonly targetIds?: string;
   readonly baseLogits: string;
   readonly logits: string;
   readonly loss: number;
@@ -87,7 +88,15 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
       const paths = new Set(Object.keys(adapter).map((key) => key.replace(/\.lora_[AB]$/, '')));
       expect(new Set(model.adaptable.map(({ path }) => path))).toEqual(paths);
       expect(model.maxLength).toBe(maxLength);
-      expect(model.adaptable).toHaveLength(model.layers * model.modules.length);
+      const inEvery = model.modules.filter((name) =>
+        model.adaptable.filter(({ module }) => module === name).every(({ layer }, i) => layer === i),
+      );
+      // The decoder of an encoder-decoder has modules that its encoder has none of.
+      if (model.encoderDecoder === undefined) expect(inEvery).toEqual(model.modules);
+      else
+        expect(model.modules.filter((name) => !inEvery.includes(name)).every((name) => name.startsWith('EncDec'))).toBe(
+          true,
+        );
     });
 
     it('ends attention and feed-forward of every layer with one module each', async () => {
@@ -151,7 +160,7 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
         },
       );
 
-      if (task.taskType !== 'SEQ_CLS') return;
+      if (task.taskType !== 'SEQ_CLS' && task.taskType !== 'SEQ_2_SEQ_LM') return;
       it('changes no logit when a batch is padded further', async () => {
         const batch = batchOf(oracle, task.batches.find(({ name: kindOfBatch }) => kindOfBatch === 'padding')!);
         const plain = await run(adapted, batch, parameters);
@@ -182,6 +191,7 @@ function batchOf(oracle: Oracle<unknown>, keys: FamilyBatch): Batch {
     attentionMask: integers(keys.attentionMask),
     tokenTypeIds: integers(keys.tokenTypeIds),
     labels: keys.rows === undefined ? labels : { ...labels, rows: integers(keys.rows) },
+    ...(keys.targetIds === undefined ? {} : { targetIds: integers(keys.targetIds) }),
     indices: Array.from({ length: batchSize }, (_, row) => row),
   };
 }
