@@ -5,6 +5,7 @@ import { identityOf, refuseChangedConfig, refuseChangedInputs } from '../artifac
 import { Journal } from '../artifacts/checkpoints/journal.js';
 import { KeptNumbers, keptStage } from '../artifacts/checkpoints/kept.js';
 import { type Checkpoint, newestCheckpoint } from '../artifacts/checkpoints/read.js';
+import { withProgressFile } from '../artifacts/progressFile.js';
 import { type RunPlace, withRunOutput } from '../artifacts/runOutput.js';
 import { versions } from '../artifacts/runRecord.js';
 import { NotFiniteError } from '../engine/notFinite.js';
@@ -40,6 +41,8 @@ export interface SavedRun extends Pick<RunPlace, 'finish'> {
   readonly workspace: Workspace;
   readonly journal: Journal | undefined;
   readonly isResumed: boolean;
+  /** The one that was given, and progress.jsonl. */
+  readonly reporter: Reporter;
 }
 
 /**
@@ -52,38 +55,56 @@ export function withSavedRun<T>(
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
-  const { config, output, overwrite, resume = false, reporter = silent, signal, splits } = options;
-  const { saveSteps: every, keepCheckpoints } = config.run;
+  const { config, output, overwrite, resume = false, reporter: told = silent, signal } = options;
+  const { saveSteps: every } = config.run;
   if (resume && overwrite) throw usageError('--resume goes on and --overwrite starts again. Leave one out.');
   if (resume && every === undefined)
     throw usageError(
       `Nothing is saved in ${output} yet, so nothing can be resumed. To resume later, start with --save-steps.`,
     );
   return withRunOutput(output, { overwrite, resume, checkpoints: every !== undefined }, async (place) => {
-    const folder = place.checkpoints;
-    if (folder === undefined || every === undefined) {
-      const workspace = await openFitting(config, reporter, signal, splits);
-      return work({ workspace, journal: undefined, isResumed: false, finish: place.finish });
-    }
-    const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
-    if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
-    const kept = new KeptNumbers(found?.stages.get(keptStage));
-    const workspace = await openFitting(config, reporter, signal, splits, kept.keep);
-    const identity = await identityOf(workspace, config.selection);
-    if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
-    if (resume) reporter.info(startingPoint(found, output));
-    const described = { command, versions: versions(), config: { ...flatConfig(config) }, identity };
-    const journal = new Journal({ folder, every, keep: keepCheckpoints, described, found, kept, signal });
-    await journal.begin();
-    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
-      const last = join(folder, checkpointName(journal.savedSteps));
-      if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
-      const kept =
-        error instanceof NotFiniteError
-          ? `The last finite state is kept in ${last}.`
-          : `${last} is kept, and --resume goes on from it.`;
-      throw new DiffoError(`${error.message} ${kept}`, { exitCode: error.exitCode, cause: error });
+    const begun = { command, config: { ...flatConfig(config) }, isResumed: resume };
+    return withProgressFile(place.going, begun, { reporter: told, signal }, (reporter, isDone) => {
+      const finish: RunPlace['finish'] = (fill) =>
+        place.finish(async (folder) => {
+          const result = await fill(folder);
+          await isDone();
+          return result;
+        });
+      return workIn({ ...place, finish }, { ...options, reporter }, command, work);
     });
+  });
+}
+
+async function workIn<T>(
+  { checkpoints: folder, finish }: RunPlace,
+  { config, output, resume = false, reporter, signal, splits }: RunOptions & { readonly reporter: Reporter },
+  command: Manifest['command'],
+  work: (run: SavedRun) => Promise<T>,
+): Promise<T> {
+  const { saveSteps: every, keepCheckpoints } = config.run;
+  if (folder === undefined || every === undefined) {
+    const workspace = await openFitting(config, reporter, signal, splits);
+    return work({ workspace, journal: undefined, isResumed: false, finish, reporter });
+  }
+  const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
+  if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
+  const kept = new KeptNumbers(found?.stages.get(keptStage));
+  const workspace = await openFitting(config, reporter, signal, splits, kept.keep);
+  const identity = await identityOf(workspace, config.selection);
+  if (found !== undefined) refuseChangedInputs(found.manifest.identity, identity);
+  if (resume) reporter.info(startingPoint(found, output));
+  const described = { command, versions: versions(), config: { ...flatConfig(config) }, identity };
+  const journal = new Journal({ folder, every, keep: keepCheckpoints, described, found, kept, signal });
+  await journal.begin();
+  return work({ workspace, journal, isResumed: found !== undefined, finish, reporter }).catch((error) => {
+    const last = join(folder, checkpointName(journal.savedSteps));
+    if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
+    const kept =
+      error instanceof NotFiniteError
+        ? `The last finite state is kept in ${last}.`
+        : `${last} is kept, and --resume goes on from it.`;
+    throw new DiffoError(`${error.message} ${kept}`, { exitCode: error.exitCode, cause: error });
   });
 }
 

@@ -1,5 +1,4 @@
 import { peakMemory, secondsSince } from '../artifacts/runRecord.js';
-import { silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { flatConfig, parseTrainConfig, type TrainConfig } from '../settings/config.js';
 import { commonRecord, type RunRecord, writeSelection } from './runFolder.js';
@@ -8,10 +7,10 @@ import { selectModules } from './selectModules.js';
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { reporter = silent, signal } = options;
+  const { signal } = options;
   const started = performance.now();
   const config = forSelection(options.config);
-  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish }) => {
+  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish, reporter }) => {
     const { opened, task, train } = workspace;
     const context = { reporter, signal, journal };
     const { dam } = await selectModules(opened.model, task, train.encoded, config, context);

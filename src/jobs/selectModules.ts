@@ -79,6 +79,7 @@ export async function selectModules(
     signal,
     warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
+    searched: reporter.searched && ((step, total, matrix) => reporter.searched?.(step, total, matrix)),
     stage: journal?.stage,
   });
   if (!selected.values.flat().every(Number.isFinite)) {
@@ -106,6 +107,7 @@ export async function selectModules(
     model: config.data.model,
     task: task.name,
   };
+  reporter.selected?.(dam, name);
   if (dam.price !== undefined) {
     const { of, share, weight } = dam.price;
     const counted = `${(100 * share).toFixed(0)} % of the ${of} of LoRA on all modules`;

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { joined, type RunLog } from '../logs/log.js';
 import { logTargets } from '../logs/registry.js';
-import { type Reporter, silent } from '../reporter.js';
+import type { Reporter } from '../reporter.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
 import { type RunRecord, writeRun } from './runFolder.js';
 import { type RunOptions, withSavedRun } from './savedRun.js';
@@ -18,9 +18,9 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output, reporter = silent, signal } = options;
+  const { config, output, signal } = options;
   const started = performance.now();
-  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
+  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish, reporter }) => {
     const log = await openLogs(config, output, isResumed, reporter);
     const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
       await log?.end('failed');

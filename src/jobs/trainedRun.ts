@@ -137,6 +137,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
       warn: reporter.warn,
       onStep: (step, { examples, tokens }) => {
         watch.record(step);
+        reporter.stepped?.(step);
         phase.update(step.step + 1, { loss: step.loss, examples, tokens });
         const { loss: value, learningRate, gradientNorm } = step;
         log?.scalars(

@@ -52,8 +52,8 @@ export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   readonly dropoutRate?: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
-  /** @param work batches of both halves */
-  readonly onStep?: (record: SearchStep, work: Work) => void;
+  /** @param work batches of both halves @param relaxed computes Γ̄ after the step, [layers][modules] */
+  readonly onStep?: (record: SearchStep, work: Work, relaxed: () => number[][]) => void;
   /** Ends the search before its steps are over; left out, nothing does. */
   readonly settled?: SettledOptions | undefined;
 }
@@ -206,7 +206,7 @@ export async function searchDam(
         ...(outcomes.every(({ kind }) => kind === 'done') ? {} : { skipped: true }),
       };
       history.push(record);
-      options.onStep?.(record, work);
+      options.onStep?.(record, work, relaxed);
     },
   });
   return {

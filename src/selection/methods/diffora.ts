@@ -77,7 +77,7 @@ export const diffora = {
     const results: (SearchResult & { trained: Awaited<ReturnType<typeof freshHead>> })[] = [];
     for (const [i, seed] of seeds.entries()) {
       const name = seeds.length === 1 ? 'search' : `search ${i + 1} of ${seeds.length}`;
-      results.push(await searchOnce(context, seed, name));
+      results.push(await searchOnce(i === 0 ? context : { ...context, searched: undefined }, seed, name));
     }
     const first = results[0]!;
     const values = meanOf(results.map(({ relaxed }) => relaxed));
@@ -167,8 +167,14 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
     signal,
     warn,
     stage,
-    onStep: ({ step, validationLoss, entropy }, { examples, tokens }) =>
-      phase.update(step + 1, { validationLoss, entropy, examples, tokens }),
+    onStep: (record, { examples, tokens }, relaxed) => {
+      const { step, validationLoss, entropy } = record;
+      phase.update(step + 1, { validationLoss, entropy, examples, tokens });
+      context.searched?.(record, settings.steps, () => {
+        const values = relaxed();
+        return { modules: model.modules, values, gamma: discretise(values, allowance) };
+      });
+    },
   });
   phase.end();
   return { ...result, trained: [...result.adapters, ...result.head] };
