@@ -3,7 +3,7 @@ import { methodOf, placeAdapter } from '../artifacts/adapterFolder.js';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { stepsPerEpochOf } from '../engine/batchStream.js';
 import { exampleLosses, meanLoss, type WeightedLoss } from '../engine/exampleLosses.js';
-import type { Objective } from '../engine/objective.js';
+import { canBeCut, type Objective } from '../engine/objective.js';
 import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
 import { usageError } from '../errors.js';
@@ -180,9 +180,9 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   }
 }
 
-/** Rows of outputs can be kept for a loss in which all stand; the logits of tokens cannot. @throws DiffoError (usage) */
-function refuseUncut({ accumulate }: OptimisationConfig, { parts, reads }: Objective): void {
-  if (accumulate === 1 || parts !== 'never' || reads !== 'rows') return;
+/** @throws DiffoError (usage) */
+function refuseUncut({ accumulate }: OptimisationConfig, objective: Objective): void {
+  if (accumulate === 1 || canBeCut(objective)) return;
   throw usageError(
     'accumulate cuts a batch into parts, and in the loss of this task its examples stand in each other’s. Leave it out, or lower batchSize.',
   );
