@@ -8,15 +8,15 @@ import { selectModules } from './selectModules.js';
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { reporter = silent, signal } = options;
+  const { reporter = silent } = options;
   const started = performance.now();
   const config = forSelection(options.config);
-  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish }) => {
+  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish, ...together }) => {
     const { opened, task, train } = workspace;
-    const context = { reporter, signal, journal };
+    const context = { reporter, journal, ...together };
     const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
     const record: RunRecord = {
-      ...commonRecord(workspace, config, 'select'),
+      ...commonRecord(workspace, config, 'select', together.ranks?.size),
       steps: { search: dam.search?.steps ?? 0, train: 0 },
       seconds: { total: secondsSince(started) },
       peakMemoryBytes: peakMemory(),
