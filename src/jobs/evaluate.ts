@@ -6,6 +6,7 @@ import { usageError } from '../errors.js';
 import type { MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
 import { headsOf } from '../models/registry.js';
+import type { Ranks } from '../mpi/ranks.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import { refuseIdlePlaces, usualThreads } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
@@ -38,6 +39,11 @@ export interface ScoringOptions extends ProgressOptions {
   readonly metrics?: readonly MetricName[] | undefined;
   /** Default: all that the machine has. */
   readonly threads?: number | undefined;
+  /**
+   * Ranks that share the examples out.
+   * @internal
+   */
+  readonly ranks?: Ranks | undefined;
 }
 
 /** What `diffora eval` is to score, and on what. */
@@ -110,7 +116,7 @@ export async function scoreTask(learned: Learned, asked: Task, options: ScoringO
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
   const trainedOn = learned.trainedRows && warnOfTrained(learned.trainedRows, name, used, reporter);
   const encoded = await scorerOf(opened, task, used, { maxLength, stride, threads, signal }, reporter);
-  const scorer = await encoded.open(learned, { threads });
+  const scorer = await encoded.open(learned, { threads, ranks: options.ranks });
   const scoring = { nullScoreDiffThreshold, signal };
   const { scores } = await scoreExamples(scorer, used.examples.length, scoring, reporter).finally(scorer.release);
   const { source } = split;

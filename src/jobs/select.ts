@@ -7,15 +7,13 @@ import { selectModules } from './selectModules.js';
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { signal } = options;
   const started = performance.now();
   const config = forSelection(options.config);
-  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish, reporter }) => {
+  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish, ...context }) => {
     const { opened, task, train } = workspace;
-    const context = { reporter, signal, journal };
-    const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
+    const { dam } = await selectModules(opened.model, task, train.encoded, config, { journal, ...context });
     const record: RunRecord = {
-      ...commonRecord(workspace, config, 'select'),
+      ...commonRecord(workspace, config, 'select', context.ranks?.size),
       steps: { search: dam.search?.steps ?? 0, train: 0 },
       seconds: { total: secondsSince(started) },
       peakMemoryBytes: peakMemory(),

@@ -52,7 +52,7 @@ export async function selectModules(
   task: Task,
   train: readonly EncodedExample[],
   config: TrainConfig,
-  { reporter, signal, journal }: RunContext,
+  { reporter, signal, journal, ranks, agree }: RunContext,
 ): Promise<Selection> {
   const { seed } = config.run;
   const halves = halvesOf(train, seed);
@@ -76,6 +76,8 @@ export async function selectModules(
     settings: selectionSettingsOf(config, halves.train.length),
     allowance,
     price: pricing?.ofGates,
+    shared: ranks && { ranks },
+    agree,
     signal,
     warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
@@ -88,7 +90,7 @@ export async function selectModules(
     );
   }
   const priced = pricing?.choose(worthOf(selected.values, allowance));
-  const dam: Dam = {
+  const own: Dam = {
     format: 'diffora-dam/2',
     select: name,
     layers: model.layers,
@@ -107,6 +109,9 @@ export async function selectModules(
     model: config.data.model,
     task: task.name,
   };
+  // What is measured may differ in last bits between machines; where adapters go may not.
+  const chosen = { dam: own, ranks: selected.ranks };
+  const { dam, ranks: ofModules } = ranks === undefined ? chosen : await ranks.fromFirst(() => chosen);
   reporter.selected?.(dam, name);
   if (dam.price !== undefined) {
     const { of, share, weight } = dam.price;
@@ -115,7 +120,7 @@ export async function selectModules(
       `With the modules that are kept a step takes ${counted}, counted (weight ${Number(weight.toPrecision(3))}).`,
     );
   }
-  return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
+  return { dam, ranks: ofModules, trained: selected.trained ?? [] };
 }
 
 /** How modules are weighed against what they cost, where a configuration asks for that. */

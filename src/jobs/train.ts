@@ -18,17 +18,19 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output, signal } = options;
+  const { config, output } = options;
   const started = performance.now();
-  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish, reporter }) => {
-    const log = await openLogs(config, output, isResumed, reporter);
-    const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
+  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish, ...context }) => {
+    const { ranks, reporter } = context;
+    const isFirst = ranks === undefined || ranks.rank === 0;
+    const log = isFirst ? await openLogs(config, output, isResumed, reporter) : undefined;
+    const run = await trainIn(workspace, config, { log, journal, ...context }).catch(async (error) => {
       await log?.end('failed');
       throw error;
     });
     await log?.end('finished');
     const seconds = { ...run.seconds, total: secondsSince(started) };
-    const of = { workspace, run, command: 'train', seconds } as const;
+    const of = { workspace, run, command: 'train', seconds, ranks: ranks?.size } as const;
     return { record: await finish((folder) => writeRun(folder, of)), run };
   });
 }

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { Shared } from '../engine/accumulate.js';
 import type { Objective } from '../engine/objective.js';
 import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
 import type { ScheduleName } from '../engine/schedule.js';
@@ -65,6 +66,10 @@ export interface SelectionContext {
   readonly allowance: Allowance;
   /** What adapters cost, where a search is to weigh that. */
   readonly price?: GatePrice | undefined;
+  /** Ranks that do the work together. @internal */
+  readonly shared?: Shared | undefined;
+  /** See LoopCompany. @internal */
+  readonly agree?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly warn?: ((message: string) => void) | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */

@@ -164,6 +164,8 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
     dropoutRate: settings.dropoutRate,
     gradientCheckpointing: settings.gradientCheckpointing,
     threads: settings.threads,
+    shared: context.shared,
+    agree: context.agree,
     signal,
     warn,
     stage,

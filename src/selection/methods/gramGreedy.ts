@@ -27,6 +27,9 @@ export const gramGreedy = {
     const head = await headParameters(model.head, seed);
     const onExample = (done: number) => phase.update(done, { examples: done });
     const options = { rank, alpha, seed, threads, signal, onExample };
+    if (context.shared !== undefined) {
+      context.warn?.('Gram matrices are not shared out: every rank computes them whole.');
+    }
     const { modules, examples: n } = await gramMatrices(model, head, sample, options);
     phase.end();
     const grid = gridOf(model);

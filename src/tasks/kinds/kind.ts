@@ -5,6 +5,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
 import type { Parameter } from '../../engine/parameters.js';
+import type { Computing } from '../../infer/sharedOut.js';
 import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
@@ -97,7 +98,7 @@ export interface Answerer {
 /** Examples, encoded to be scored under whatever model. */
 export interface Scorer {
   /** Compiles a model with its adapter, for however many scorings. */
-  open(adapted: Adapted, options: { readonly threads: number }): Promise<OpenScorer>;
+  open(adapted: Adapted, options: Computing): Promise<OpenScorer>;
 }
 
 /** Examples and a compiled model. */
