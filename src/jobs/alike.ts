@@ -24,10 +24,11 @@ const sentences: Readonly<Record<string, (where: string) => string>> = {
 
 /**
  * Holds all ranks to what the first has, before the first step: versions, settings, and by hash all that a run reads.
+ * @param config of a run; an evaluation has none
  * @throws DiffoError that names the rank and what differs, on all ranks the same
  */
-export async function refuseOthers(ranks: Ranks, config: TrainConfig, identity: Identity): Promise<void> {
-  const settings = Object.entries(flatConfig(config)).filter(([key]) => !own.has(key));
+export async function refuseOthers(ranks: Ranks, config: TrainConfig | undefined, identity: Identity): Promise<void> {
+  const settings = Object.entries(config === undefined ? {} : flatConfig(config)).filter(([key]) => !own.has(key));
   const facts: Record<string, Facts> = {
     versions: versions(),
     settings: Object.fromEntries(settings.map(([key, value]) => [key, JSON.stringify(value) ?? 'not set'])),

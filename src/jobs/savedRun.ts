@@ -75,6 +75,9 @@ export function withSavedRun<T>(
     throw usageError(
       `Nothing is saved in ${output} yet, so nothing can be resumed. To resume later, start with --save-steps.`,
     );
+  if (ranks === undefined && config.run.reduce === 'bf16') {
+    reporter.warn('reduce bf16 is how ranks send gradients; this run has one process, and nothing is rounded.');
+  }
   const { signal, agree } =
     ranks === undefined ? { ...options, agree: undefined } : agreedSignal(ranks, options.signal);
   return withPlace(output, { overwrite, resume, checkpoints: every !== undefined }, ranks, async (place) => {

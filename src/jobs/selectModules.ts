@@ -76,7 +76,7 @@ export async function selectModules(
     settings: selectionSettingsOf(config, halves.train.length),
     allowance,
     price: pricing?.ofGates,
-    shared: ranks && { ranks },
+    shared: ranks && { ranks, reduce: config.run.reduce },
     agree,
     signal,
     warn: reporter.warn,

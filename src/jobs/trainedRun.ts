@@ -121,7 +121,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   );
   const { threads } = run;
   const { nullScoreDiffThreshold } = config.data;
-  const shared = ranks && { ranks };
+  const shared = ranks && { ranks, reduce: run.reduce };
   const trained = trainedOf(parameters);
   if (ranks !== undefined) await refuseApart(ranks, trained, 'before the first step');
   const scorer = openedOnce(encoded, { opened, plan, parameters }, { threads, ranks });

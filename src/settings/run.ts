@@ -1,11 +1,16 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { logNames } from '../logs/registry.js';
+import { reduceTypes } from '../mpi/fixedSum.js';
 
 /** What a run does beside learning: what it is drawn by, saves, logs and takes of the machine. */
 export const runSettings = {
   seed: z.int().nonnegative().default(1).describe('of data order, initialisation and dropout'),
   threads: z.int().positive().default(availableParallelism()).describe('CPU threads'),
+  reduce: z
+    .enum(reduceTypes)
+    .optional()
+    .describe('type in which ranks send gradients (mpirun): bf16 halves the bytes and rounds (default: float32)'),
   saveSteps: z
     .int()
     .positive()

@@ -99,6 +99,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     saveSteps: 2,
     keepCheckpoints: 1,
     seed: 7,
+    reduce: 'bf16',
     memoryLimit: 16,
     log: ['csv'],
     logDir: folder.path('logs'),

@@ -6,9 +6,10 @@ import { built, type Started, startProgram } from '../cli/started.js';
 export interface Launcher {
   readonly name: string;
   readonly isThere: boolean;
-  /** Starts the command line on so many ranks, or, with several lists, a rank with the arguments of each. */
+  /** Starts the command line on so many ranks. */
   start(ranks: number, ...args: readonly string[]): Started;
-  startEach(...args: readonly (readonly string[])[]): Started;
+  /** Starts a rank for each, in a folder and with arguments of its own. */
+  startEach(...each: readonly { readonly folder: string; readonly args: readonly string[] }[]): Started;
 }
 
 /** Debian has both beside each other. As root, and with more ranks than cores, Open MPI wants to be told. */
@@ -21,7 +22,13 @@ function launcher(name: string, program: string, ...flags: readonly string[]): L
     name,
     isThere: spawnSync(program, ['--version'], { env: environment }).status === 0,
     start: (ranks, ...args) => start(['-n', `${ranks}`, ...diffora, ...args]),
-    startEach: (...each) => start(each.flatMap((args, i) => [...(i > 0 ? [':'] : []), '-n', '1', ...diffora, ...args])),
+    startEach: (...each) =>
+      start(
+        each.flatMap(({ folder, args }, i) => [
+          ...(i > 0 ? [':'] : []),
+          ...['-n', '1', '-wdir', folder, ...diffora, ...args],
+        ]),
+      ),
   };
 }
 

@@ -122,6 +122,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keepCheckpoints: 1,
   log: ['csv'],
   logDir: 'logs',
+  reduce: 'bf16',
   memoryLimit: 8,
 };
 
@@ -237,7 +238,7 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
     undesirableWeight,
   ];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
-  const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.memoryLimit];
+  const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.reduce, run.memoryLimit];
   const everywhere = [opened, drawn, saved, choiceOf(config)];
   if (command === 'select') return JSON.stringify(everywhere);
   const { adapter, anyBase, head } = method;
