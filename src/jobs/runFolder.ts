@@ -3,6 +3,7 @@ import { adapterHash, saveAdapter, titleOf } from '../artifacts/adapterFolder.js
 import { parameterRecord, peakMemory, splitRecord, versions } from '../artifacts/runRecord.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import type { Scores } from '../metrics/scores.js';
+import { usualDevice } from '../runtime/devices/registry.js';
 import type { Dam } from '../selection/dam.js';
 import { type FlatConfig, flatConfig, type TrainConfig } from '../settings/config.js';
 import type { LearnedTask } from '../tasks/task.js';
@@ -16,6 +17,8 @@ export interface RunRecord {
   /** The settings by name, without the groups. */
   readonly config: FlatConfig;
   readonly versions: Readonly<Record<string, string>>;
+  /** What ran the graphs. */
+  readonly device: string;
   readonly task: string;
   readonly model: {
     readonly name: string;
@@ -131,6 +134,7 @@ export function commonRecord(
     command,
     config: flatConfig(config),
     versions: versions(),
+    device: (model.device ?? usualDevice).name,
     model: {
       name: config.data.model,
       source: resolved.source,

@@ -10,6 +10,7 @@ import { versions } from '../artifacts/runRecord.js';
 import { NotFiniteError } from '../engine/notFinite.js';
 import { DiffoError, usageError } from '../errors.js';
 import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
+import { openDevice } from '../runtime/devices/openDevice.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
 import type { Keep } from '../state.js';
 import { guardMemory } from './estimate.js';
@@ -37,6 +38,8 @@ export interface RunOptions extends ProgressOptions {
 
 /** A run that is about to begin, or to go on. */
 export interface SavedRun extends Pick<RunPlace, 'finish'> {
+  /** As it is followed: with the name of the device that was found, where it asked for any. */
+  readonly config: TrainConfig;
   readonly workspace: Workspace;
   readonly journal: Journal | undefined;
   readonly isResumed: boolean;
@@ -52,18 +55,19 @@ export function withSavedRun<T>(
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
-  const { config, output, overwrite, resume = false, reporter = silent, signal, splits } = options;
-  const { saveSteps: every, keepCheckpoints } = config.run;
+  const { output, overwrite, resume = false, reporter = silent, signal, splits } = options;
+  const { saveSteps: every, keepCheckpoints } = options.config.run;
   if (resume && overwrite) throw usageError('--resume goes on and --overwrite starts again. Leave one out.');
   if (resume && every === undefined)
     throw usageError(
       `Nothing is saved in ${output} yet, so nothing can be resumed. To resume later, start with --save-steps.`,
     );
   return withRunOutput(output, { overwrite, resume, checkpoints: every !== undefined }, async (place) => {
+    const config = await onNamedDevice(options.config, reporter);
     const folder = place.checkpoints;
     if (folder === undefined || every === undefined) {
       const workspace = await openFitting(config, reporter, signal, splits);
-      return work({ workspace, journal: undefined, isResumed: false, finish: place.finish });
+      return work({ config, workspace, journal: undefined, isResumed: false, finish: place.finish });
     }
     const found = resume ? await newestCheckpoint(folder, reporter.warn) : undefined;
     if (found !== undefined) refuseChangedConfig(found, command, config, reporter.warn);
@@ -75,7 +79,7 @@ export function withSavedRun<T>(
     const described = { command, versions: versions(), config: { ...flatConfig(config) }, identity };
     const journal = new Journal({ folder, every, keep: keepCheckpoints, described, found, kept, signal });
     await journal.begin();
-    return work({ workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
+    return work({ config, workspace, journal, isResumed: found !== undefined, finish: place.finish }).catch((error) => {
       const last = join(folder, checkpointName(journal.savedSteps));
       if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
       const kept =
@@ -85,6 +89,12 @@ export function withSavedRun<T>(
       throw new DiffoError(`${error.message} ${kept}`, { exitCode: error.exitCode, cause: error });
     });
   });
+}
+
+/** The configuration with the device by its own name: `auto` is looked for once, and is not what a record is to say. */
+async function onNamedDevice({ run, ...rest }: TrainConfig, reporter: Reporter): Promise<TrainConfig> {
+  if (run.device === undefined) return { ...rest, run };
+  return { ...rest, run: { ...run, device: (await openDevice(run.device, { reporter })).name } };
 }
 
 async function openFitting(

@@ -10,8 +10,8 @@ import { selectModules } from './selectModules.js';
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
   const { reporter = silent, signal } = options;
   const started = performance.now();
-  const config = forSelection(options.config);
-  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish }) => {
+  const asked = { ...options, config: forSelection(options.config) };
+  return withSavedRun(asked, 'select', async ({ config, workspace, journal, finish }) => {
     const { opened, task, train } = workspace;
     const context = { reporter, signal, journal };
     const { dam } = await selectModules(opened.model, task, train.encoded, config, context);

@@ -18,9 +18,9 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output, reporter = silent, signal } = options;
+  const { output, reporter = silent, signal } = options;
   const started = performance.now();
-  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish }) => {
+  return withSavedRun(options, 'train', async ({ config, workspace, journal, isResumed, finish }) => {
     const log = await openLogs(config, output, isResumed, reporter);
     const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
       await log?.end('failed');

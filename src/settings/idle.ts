@@ -180,6 +180,7 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'select',
   'seed',
   'threads',
+  'device',
   'saveSteps',
   'keepCheckpoints',
   'memoryLimit',

@@ -1,11 +1,22 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { logNames } from '../logs/registry.js';
+import { deviceNames, numberedDevice } from '../runtime/devices/registry.js';
 
 /** What a run does beside learning: what it is drawn by, saves, logs and takes of the machine. */
 export const runSettings = {
   seed: z.int().nonnegative().default(1).describe('of data order, initialisation and dropout'),
   threads: z.int().positive().default(availableParallelism()).describe('CPU threads'),
+  device: z
+    .union([
+      z.enum(deviceNames),
+      z
+        .string()
+        .regex(numberedDevice)
+        .meta({ examples: ['cuda:1'] }),
+    ])
+    .optional()
+    .describe('what runs the graphs; auto takes the fastest that is there (default: cpu)'),
   saveSteps: z
     .int()
     .positive()
