@@ -38,7 +38,7 @@ import { argmaxRows } from '../src/metrics/metrics.js';
 import { rowScores } from '../src/metrics/ofRows.js';
 import type { AdaptableModule, Model } from '../src/models/model.js';
 import { silent } from '../src/reporter.js';
-import type { Provider } from '../src/runtime/session.js';
+import { openDevice } from '../src/runtime/devices/openDevice.js';
 import { splitByGamma } from '../src/selection/dam.js';
 import { type Allowance, discretise } from '../src/selection/discretise.js';
 import { gridOf } from '../src/selection/grid.js';
@@ -71,7 +71,7 @@ const { positionals, values: flags } = parseArgs({
   },
 });
 const started = performance.now();
-const provider = flags.device as Provider;
+const device = await openDevice(flags.device);
 const minutes = () => (performance.now() - started) / 60_000;
 const peak = 1e-3;
 /** Share of the fine-tuning's cost that a search may have. */
@@ -279,10 +279,11 @@ interface Group {
  * for the modules and ranks that are not its own; A and B both 0 stay so.
  */
 async function trainGroup(
-  { opened: { model }, task }: Workspace,
+  { opened, task }: Workspace,
   group: readonly { selection: string; seed: number; kept: readonly AdaptableModule[] }[],
   { budget, learned, heldOut, dev, steps, optimisation, threads }: Group,
 ): Promise<Line[]> {
+  const model: Model = { ...opened.model, device };
   const objective = task.kind.objective();
   const usual = { rank: 8, alpha: 16 };
   const fitted = group.map(({ kept }) => lora.fit(usual, { own: kept, shared: [] }, model, budget));
@@ -324,11 +325,7 @@ async function trainGroup(
     warmupSteps: Math.ceil(warmupRatio * steps),
   });
   const open = () =>
-    openLaneSteps(
-      model,
-      { objective, plan, parameters, wrt: parameters, threads },
-      { count: group.length, tensors, provider },
-    );
+    openLaneSteps(model, { objective, plan, parameters, wrt: parameters, threads }, { count: group.length, tensors });
   await runLoop({
     name: 'training',
     steps,
@@ -346,7 +343,6 @@ async function trainGroup(
     plan,
     parameters,
     threads,
-    provider,
     lanes: { count: group.length, own: (name) => names.has(name) },
     outputs: ({ logits }) => ({ logits: logits() }),
   });

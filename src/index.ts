@@ -42,6 +42,7 @@ export type { Patience } from './hub/fetch.js';
 export { type ChatMessage, renderChat } from './infer/chat.js';
 export type { FinishReason } from './infer/generate.js';
 export type { SamplingOptions } from './infer/sample.js';
+export { type FoundDevice, findDevices } from './jobs/devices.js';
 export { type EvaluateOptions, type Evaluation, evaluateAdapter, type ScoringOptions } from './jobs/evaluate.js';
 export { type Exported, type ExportOptions, exportModel, type ScoredFile } from './jobs/export.js';
 export { type GeneratedText, type GenerateTextOptions, generateText } from './jobs/generate.js';
@@ -73,7 +74,7 @@ export type { TrainSettings } from './library/settings.js';
 export { type TrainedAdapter, train } from './library/train.js';
 export type { MetricName } from './metrics/names.js';
 export type { Scores } from './metrics/scores.js';
-export { type LoadedModel, loadModel } from './models/loading/loadModel.js';
+export { type LoadedModel, type LoadModelOptions, loadModel } from './models/loading/loadModel.js';
 export type {
   MatrixFrame,
   Measures,
@@ -88,6 +89,8 @@ export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
 export type { Figures, Memory } from './report/progress.js';
 export { type TerminalReporter, type TerminalReporterOptions, terminalReporter } from './report/terminalReporter.js';
 export { type ProgressOptions, type Reporter, silent } from './reporter.js';
+export type { ComputeDevice } from './runtime/devices/computeDevice.js';
+export { openDevice } from './runtime/devices/openDevice.js';
 /** Runs an emitted graph in ONNX Runtime. */
 export type { Device, DeviceTensor, HostTensor, TensorData } from './runtime/deviceTensor.js';
 export { type Bindings, openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';

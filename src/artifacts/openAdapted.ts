@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { KnownRows } from '../data/knownRows.js';
 import { DiffoError } from '../errors.js';
-import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
+import { type LoadedModel, loadModel, onDevice } from '../models/loading/loadModel.js';
 import { withHead } from '../models/loading/openedModel.js';
 import type { TaskType } from '../models/model.js';
 import { type ProgressOptions, silent } from '../reporter.js';
@@ -30,6 +30,8 @@ export interface AdapterOptions extends ProgressOptions {
   readonly anyBase?: boolean | undefined;
   /** Default: all that the machine has. */
   readonly threads?: number | undefined;
+  /** As {@link loadModel} takes it; default: that of the model, where that is loaded already. */
+  readonly device?: string | undefined;
 }
 
 /** An adapter on its model, and what it was trained for. */
@@ -48,14 +50,24 @@ export function baseNameOf({ baseModel, revision }: Pick<LoadedAdapter, 'baseMod
 
 /** Opens an adapter on its base model, ready to predict. */
 export async function openAdapted(options: AdapterOptions): Promise<Learned & { readonly loaded: LoadedAdapter }> {
-  const { adapter: path, model: given, taskType: askedType, anyBase = false, reporter = silent, signal } = options;
+  const {
+    adapter: path,
+    model: given,
+    taskType: askedType,
+    anyBase = false,
+    device,
+    reporter = silent,
+    signal,
+  } = options;
   const givenName = typeof given === 'object' ? given.name : given;
   const loaded: LoadedAdapter = await openAdapter(path, { baseModel: givenName, taskType: askedType });
   const { taskType } = loaded;
   const head = { ...headOf(loaded.task, headPartOf(loaded)), taskType };
   const open = async () =>
     withHead(
-      typeof given === 'object' ? given : await loadModel(given ?? baseNameOf(loaded), { reporter, signal }),
+      typeof given === 'object'
+        ? await onDevice(given, device, { reporter })
+        : await loadModel(given ?? baseNameOf(loaded), { device, reporter, signal }),
       head,
       reporter,
     );

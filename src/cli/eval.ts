@@ -33,6 +33,7 @@ export function evalCommand(terminal: Terminal): Command {
     'stride',
     'nullScoreDiffThreshold',
     'threads',
+    'device',
     'anyBase',
   ]);
   return command

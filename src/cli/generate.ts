@@ -46,7 +46,7 @@ export function generateCommand(terminal: Terminal): Command {
     .option('--top-p <share>', 'draw among the likeliest tokens that together reach this probability', numberFrom(0, 1))
     .option('--repetition-penalty <number>', 'makes tokens that occurred less likely (1: no change)', numberAbove0);
   addCommonFlags(command);
-  addTrainFlags(command, ['chatTemplate', 'seed', 'threads', 'anyBase']);
+  addTrainFlags(command, ['chatTemplate', 'seed', 'threads', 'device', 'anyBase']);
   return command
     .addHelpText(
       'after',
@@ -58,7 +58,7 @@ Example:
     .action(async (flags: Flags) => {
       const { model, adapter, output, overwrite = false, chat = false, system } = flags;
       checkFlags(flags);
-      const { seed = 1, threads = usualThreads, anyBase, chatTemplate } = givenSettings({ ...flags });
+      const { seed = 1, threads = usualThreads, device, anyBase, chatTemplate } = givenSettings({ ...flags });
       const streams = flags.prompt !== undefined && output === undefined && flags.json !== true;
       await perform(terminal, flags, {
         output,
@@ -82,6 +82,7 @@ Example:
             chatTemplate,
             seed,
             threads,
+            device,
             onText,
           });
           if (output !== undefined) await writeFileAtomic(output, `${jsonLines(results)}\n`);

@@ -40,7 +40,7 @@ export function predictCommand(terminal: Terminal): Command {
     );
   addAdapterFlags(command);
   addCommonFlags(command);
-  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads', 'anyBase']);
+  addTrainFlags(command, ['maxLength', 'stride', 'nullScoreDiffThreshold', 'threads', 'device', 'anyBase']);
   return command
     .addHelpText(
       'after',
@@ -62,7 +62,13 @@ Example:
         if (taskType !== undefined) throw usageError('--task-type is read with --adapter alone. Leave it out.');
         if (model === undefined)
           throw usageError('Give --adapter, or --model for a checkpoint with a head of its own.');
-        await predictOwn(terminal, flags, { model, input, maxLength: settings.maxLength, threads });
+        await predictOwn(terminal, flags, {
+          model,
+          input,
+          maxLength: settings.maxLength,
+          threads,
+          device: settings.device,
+        });
         return;
       }
       await perform(terminal, flags, {
@@ -90,7 +96,13 @@ Example:
 async function predictOwn(
   terminal: Terminal,
   flags: Flags,
-  job: { model: string; input: PredictInput; maxLength: number | undefined; threads: number },
+  job: {
+    model: string;
+    input: PredictInput;
+    maxLength: number | undefined;
+    threads: number;
+    device: string | undefined;
+  },
 ): Promise<void> {
   const { output, overwrite = false } = flags;
   const { input, ...options } = job;

@@ -5,6 +5,7 @@ import { withoutSecrets } from '../secrets.js';
 import { fitted } from '../wrapped.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
+import { devicesCommand } from './devices.js';
 import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { generateCommand } from './generate.js';
@@ -32,6 +33,7 @@ const commands = [
   exportCommand,
   pushCommand,
   compareCommand,
+  devicesCommand,
 ];
 
 /**

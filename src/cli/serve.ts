@@ -41,7 +41,7 @@ export function serveCommand(terminal: Terminal): Command {
     .option('--max-body <bytes>', help('maxBody'), wholeNumber(1));
   addAdapterFlags(command);
   addCommonFlags(command);
-  addTrainFlags(command, ['threads', 'anyBase']);
+  addTrainFlags(command, ['threads', 'device', 'anyBase']);
   return command
     .addHelpText(
       'after',
@@ -55,8 +55,8 @@ Example:
     .action(async (flags: Flags) => {
       const { adapter: adapters, model, host, port, maxBatch, maxQueue, maxBody, taskType } = flags;
       const apiKey = flags.apiKey ?? (process.env.DIFFORA_API_KEY || undefined);
-      const { threads, anyBase } = givenSettings({ ...flags });
-      const listening = { host, port, apiKey, maxBatch, maxQueue, maxBody, threads };
+      const { threads, device, anyBase } = givenSettings({ ...flags });
+      const listening = { host, port, apiKey, maxBatch, maxQueue, maxBody, threads, device };
       await perform(terminal, flags, {
         run: async ({ reporter, signal }) => {
           const { url, models, close } = await serve({

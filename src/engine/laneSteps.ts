@@ -1,6 +1,6 @@
 import type { Model } from '../models/model.js';
 import { type DeviceTensor, host } from '../runtime/deviceTensor.js';
-import type { SessionOptions, Value } from '../runtime/session.js';
+import type { Value } from '../runtime/session.js';
 import type { Batch } from './batch.js';
 import { type GradientStepOptions, gradientName, stepOf } from './gradientStep.js';
 import { batchFeeds } from './modelGraph.js';
@@ -21,7 +21,7 @@ export interface LaneSteps {
   release(): Promise<void>;
 }
 
-export interface LaneOptions extends Pick<SessionOptions, 'provider'> {
+export interface LaneOptions {
   /** Lanes. */
   readonly count: number;
   /** The lanes' values of each parameter, [lanes, …shape], by name; read as they are when it runs. */
@@ -37,14 +37,14 @@ export interface LaneOptions extends Pick<SessionOptions, 'provider'> {
 export async function openLaneSteps(
   model: Model,
   options: Omit<GradientStepOptions, 'dropoutSeed' | 'dropoutRate' | 'largestBatch'>,
-  { count, tensors, provider }: LaneOptions,
+  { count, tensors }: LaneOptions,
 ): Promise<LaneSteps> {
   const { wrt, threads, objective, parameters } = options;
   if (objective.reads === 'rows') throw new Error('lanes cannot leave out positions, of which each has its own number');
   const { graph, outputs } = stepOf(options);
   const shared = new Set(parameters.flatMap(({ name }) => (tensors.has(name) ? [] : [name])));
   const lanes = { count, own: (name: string) => !shared.has(name) };
-  const program = await openProgram(model, { ...graph, threads, provider, outputs, lanes });
+  const program = await openProgram(model, { ...graph, threads, outputs, lanes });
   const losses = host.zeros([count]);
   const gradients = wrt.map(({ tensor, shape }) => tensor.device.zeros([count, ...shape]));
   const into = { loss: losses, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };

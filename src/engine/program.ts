@@ -35,7 +35,8 @@ export async function openProgram<Name extends string>(
   model: Model,
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
-  const { threads, provider, parameters, lanes } = options;
+  const { threads, parameters, lanes } = options;
+  const device = options.device ?? model.device;
   if (model.file !== undefined) throw new Error('an exported file has no graph to build');
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
@@ -47,7 +48,7 @@ export async function openProgram<Name extends string>(
   let bound: Bindings = { ...parameterFeeds(shared), ...(await wideWeights(model.checkpoint, widened)) };
   const session = await openSession(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
     threads,
-    provider,
+    device,
   });
   return {
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,

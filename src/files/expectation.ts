@@ -6,6 +6,7 @@ export interface Shape {
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly string[];
+  readonly examples?: readonly unknown[];
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
   readonly items?: Shape;
@@ -36,6 +37,7 @@ export function expectation(shape: Shape): string | undefined {
   if (shape.enum !== undefined) return shape.enum.length === 1 ? shape.enum[0] : `one of ${shape.enum.join(', ')}`;
   switch (shape.type) {
     case 'string':
+      if (shape.examples !== undefined) return `a text such as ${shape.examples.join(', ')}`;
       return (shape.minLength ?? 0) > 0 ? 'a text that is not empty' : 'a text';
     case 'boolean':
       return 'true or false';

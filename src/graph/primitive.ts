@@ -1,3 +1,4 @@
+import type { OptionalOperator } from './onnx/dialect.js';
 import type { Ops } from './ops.js';
 import type { Dim, Shape } from './shape.js';
 import type { DType, Tensor } from './tensor.js';
@@ -19,14 +20,16 @@ export interface Derivative<Attrs> {
 
 /** Writes nodes of an ONNX graph. Names are unique within the graph. */
 export interface Emitter {
-  /** Only operators of the ONNX standard: a file for other runtimes, which fuse what they can themselves. */
-  readonly standard: boolean;
+  /** Whether the runtime that the graph is written for has a kernel for it. */
+  has(operator: OptionalOperator): boolean;
   /** Adds a node; returns the names of its outputs (those given, or new ones). */
   node(opType: string, inputs: readonly string[], options?: EmitOptions): string[];
   /** Name of a one-dimensional int64 constant. */
   int64s(values: readonly number[]): string;
   /** Name of a float32 scalar constant. */
   float(value: number): string;
+  /** Name of a one-dimensional float32 constant. */
+  floats(values: Float32Array): string;
   /** Name of a one-dimensional int64 tensor that holds these sizes when the step runs. */
   sizes(dims: readonly Dim[]): string;
 }

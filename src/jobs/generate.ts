@@ -33,6 +33,8 @@ export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
   readonly seed: number;
   /** Default: all that the machine has. */
   readonly threads?: number | undefined;
+  /** As {@link loadModel} takes it. */
+  readonly device?: string | undefined;
   /** Text of prompt `index` as it comes. */
   readonly onText?: (text: string, index: number) => void;
 }
@@ -123,7 +125,7 @@ async function openCausal(
   }
   if (model === undefined) throw new Error('generateText needs a model or an adapter');
   const head = { taskType: 'CAUSAL_LM', numLabels: 0, head: 'none' } as const;
-  const opened = await openModelByName(model, head, reporter, signal);
+  const opened = await openModelByName(model, head, reporter, signal, options.device);
   return { ...opened, plan: noAdapters, parameters: [], facts: undefined };
 }
 

@@ -18,6 +18,8 @@ export interface PredictModelOptions extends ProgressOptions {
   readonly examples: (task: TaskFile) => Promise<readonly Example[]>;
   /** Default: all that the machine has. */
   readonly threads?: number | undefined;
+  /** As {@link loadModel} takes it. */
+  readonly device?: string | undefined;
 }
 
 /** Tokens of a sequence where nobody says how many, and model and tokenizer allow them. */
@@ -29,7 +31,7 @@ const usualLength = 512;
  */
 export async function predictWithModel(options: PredictModelOptions): Promise<ModelPrediction[]> {
   const { reporter = silent, threads = usualThreads, signal } = options;
-  const opened = await openModelByName(options.model, ownHeadOptions, reporter, signal);
+  const opened = await openModelByName(options.model, ownHeadOptions, reporter, signal, options.device);
   const { model, tokenizer } = opened;
   const maxLength =
     options.maxLength === undefined ? ownHeadLength(opened) : sequenceLimit(model, tokenizer, options.maxLength);

@@ -3,6 +3,7 @@ import { adapterHash, saveAdapter, titleOf } from '../artifacts/adapterFolder.js
 import { parameterRecord, peakMemory, splitRecord, versions } from '../artifacts/runRecord.js';
 import { writeFileAtomic } from '../files/atomic.js';
 import type { Scores } from '../metrics/scores.js';
+import { usualDevice } from '../runtime/devices/registry.js';
 import type { Dam } from '../selection/dam.js';
 import { type FlatConfig, flatConfig, type TrainConfig } from '../settings/config.js';
 import type { LearnedTask } from '../tasks/task.js';
@@ -18,6 +19,8 @@ export interface RunRecord {
   /** Processes that did the run together, where there were several. */
   readonly ranks?: number;
   readonly versions: Readonly<Record<string, string>>;
+  /** What ran the graphs. */
+  readonly device: string;
   readonly task: string;
   readonly model: {
     readonly name: string;
@@ -136,6 +139,7 @@ export function commonRecord(
     config: flatConfig(config),
     ...(ranks === undefined ? {} : { ranks }),
     versions: versions(),
+    device: (model.device ?? usualDevice).name,
     model: {
       name: config.data.model,
       source: resolved.source,

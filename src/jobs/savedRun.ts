@@ -13,6 +13,7 @@ import { NotFiniteError } from '../engine/notFinite.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Ranks } from '../mpi/ranks.js';
 import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
+import { openDevice } from '../runtime/devices/openDevice.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
 import type { Keep } from '../state.js';
 import { agreedSignal } from './agreed.js';
@@ -47,6 +48,8 @@ export interface RunOptions extends ProgressOptions {
 
 /** A run that is about to begin, or to go on. */
 export interface SavedRun extends Pick<RunPlace, 'finish'> {
+  /** As it is followed: with the name of the device that was found, where it asked for any. */
+  readonly config: TrainConfig;
   readonly workspace: Workspace;
   readonly journal: Journal | undefined;
   readonly isResumed: boolean;
@@ -68,21 +71,23 @@ export function withSavedRun<T>(
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
-  const { config, output, overwrite, resume = false, reporter: told = silent, ranks } = options;
-  const { saveSteps: every } = config.run;
+  const { output, overwrite, resume = false, reporter: told = silent, ranks } = options;
+  const { saveSteps: every, reduce } = options.config.run;
   if (resume && overwrite) throw usageError('--resume goes on and --overwrite starts again. Leave one out.');
   if (resume && every === undefined)
     throw usageError(
       `Nothing is saved in ${output} yet, so nothing can be resumed. To resume later, start with --save-steps.`,
     );
-  if (ranks === undefined && config.run.reduce === 'bf16') {
-    reporter.warn('reduce bf16 is how ranks send gradients; this run has one process, and nothing is rounded.');
+  if (ranks === undefined && reduce === 'bf16') {
+    told.warn('reduce bf16 is how ranks send gradients; this run has one process, and nothing is rounded.');
   }
   const { signal, agree } =
     ranks === undefined ? { ...options, agree: undefined } : agreedSignal(ranks, options.signal);
   return withPlace(output, { overwrite, resume, checkpoints: every !== undefined }, ranks, async (place) => {
-    const together = { ranks, signal, agree };
-    if (place.going === undefined) return workIn(place, options, { ...together, reporter: told }, command, work);
+    const config = await onNamedDevice(options.config, told);
+    const run = { ...options, config };
+    const together = { config, ranks, signal, agree };
+    if (place.going === undefined) return workIn(place, run, { ...together, reporter: told }, command, work);
     const begun = { command, config: { ...flatConfig(config) }, isResumed: resume };
     return withProgressFile(place.going, begun, { reporter: told, signal }, (reporter, isDone) => {
       const finish: RunPlace['finish'] = (fill) =>
@@ -91,7 +96,7 @@ export function withSavedRun<T>(
           await isDone();
           return result;
         });
-      return workIn({ ...place, finish }, options, { ...together, reporter }, command, work);
+      return workIn({ ...place, finish }, run, { ...together, reporter }, command, work);
     });
   });
 }
@@ -101,12 +106,12 @@ type Place = Omit<RunPlace, 'going'> & Partial<Pick<RunPlace, 'going'>>;
 
 async function workIn<T>(
   { checkpoints: folder, finish }: Place,
-  { config, output, resume = false, splits }: RunOptions,
-  together: Pick<SavedRun, 'ranks' | 'signal' | 'agree' | 'reporter'>,
+  { output, resume = false, splits }: RunOptions,
+  together: Pick<SavedRun, 'config' | 'ranks' | 'signal' | 'agree' | 'reporter'>,
   command: Manifest['command'],
   work: (run: SavedRun) => Promise<T>,
 ): Promise<T> {
-  const { ranks, signal, reporter } = together;
+  const { config, ranks, signal, reporter } = together;
   const { saveSteps: every, keepCheckpoints } = config.run;
   if (every === undefined) {
     const workspace = await openFitting(config, ranks, reporter, signal, splits);
@@ -169,6 +174,12 @@ async function withPlace<T>(
     if (!isMade) await ranks.fromFirst(() => Promise.reject(error));
     throw error;
   });
+}
+
+/** The configuration with the device by its own name: `auto` is looked for once, and is not what a record is to say. */
+async function onNamedDevice({ run, ...rest }: TrainConfig, reporter: Reporter): Promise<TrainConfig> {
+  if (run.device === undefined) return { ...rest, run };
+  return { ...rest, run: { ...run, device: (await openDevice(run.device, { reporter })).name } };
 }
 
 async function openFitting(

@@ -8,8 +8,8 @@ import { selectModules } from './selectModules.js';
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
   const started = performance.now();
-  const config = forSelection(options.config);
-  return withSavedRun({ ...options, config }, 'select', async ({ workspace, journal, finish, ...context }) => {
+  const asked = { ...options, config: forSelection(options.config) };
+  return withSavedRun(asked, 'select', async ({ config, workspace, journal, finish, ...context }) => {
     const { opened, task, train } = workspace;
     const { dam } = await selectModules(opened.model, task, train.encoded, config, { journal, ...context });
     const record: RunRecord = {

@@ -18,12 +18,11 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { config, output } = options;
   const started = performance.now();
-  return withSavedRun(options, 'train', async ({ workspace, journal, isResumed, finish, ...context }) => {
+  return withSavedRun(options, 'train', async ({ config, workspace, journal, isResumed, finish, ...context }) => {
     const { ranks, reporter } = context;
     const isFirst = ranks === undefined || ranks.rank === 0;
-    const log = isFirst ? await openLogs(config, output, isResumed, reporter) : undefined;
+    const log = isFirst ? await openLogs(config, options.output, isResumed, reporter) : undefined;
     const run = await trainIn(workspace, config, { log, journal, ...context }).catch(async (error) => {
       await log?.end('failed');
       throw error;

@@ -3,7 +3,7 @@ import { checkBase } from '../artifacts/checkBase.js';
 import { type KnownRows, knownRows } from '../data/knownRows.js';
 import type { Split, SplitName } from '../data/types.js';
 import { usageError } from '../errors.js';
-import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
+import { type LoadedModel, loadModel, onDevice } from '../models/loading/loadModel.js';
 import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/openedModel.js';
 import type { Model } from '../models/model.js';
 import { headsOf } from '../models/registry.js';
@@ -98,7 +98,7 @@ export async function workspaceOf(
   const said = { trainOn, chatTemplate, loss, beta, simpoGamma, desirableWeight, undesirableWeight };
   const asked = { ...described, ...(await described.kind.factsOfRun?.(said, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
-  const loaded = await load();
+  const loaded = await onDevice(await load(), config.run.device, { reporter });
   const task = forHeads(asked, headsOf(loaded.checkpoint));
   const whole = withHead(loaded, headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);

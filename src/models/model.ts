@@ -1,5 +1,6 @@
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import type { Tensor } from '../graph/index.js';
+import type { ComputeDevice } from '../runtime/devices/computeDevice.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
 import type { Bindings, SessionOptions } from '../runtime/session.js';
 import type { ConfigKeys } from './keys/configKeys.js';
@@ -304,6 +305,8 @@ export interface Model {
   states(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** See {@link Architecture.encoder}. */
   readonly encoder: string | undefined;
+  /** What runs its graphs; left out, the CPU. */
+  readonly device?: ComputeDevice | undefined;
   /** What computes it in the place of a graph. */
   readonly file?: ModelFile;
   /** Decoders only. */

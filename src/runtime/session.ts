@@ -1,6 +1,8 @@
 import * as ort from 'onnxruntime-node';
 import { DiffoError } from '../errors.js';
 import { type EmittedGraph, emitGraph, type Tensor } from '../graph/index.js';
+import type { ComputeDevice } from './devices/computeDevice.js';
+import { usualDevice } from './devices/registry.js';
 import { type DeviceTensor, type HostTensor, ortTensor, resultTensor, type TensorData } from './deviceTensor.js';
 
 /** Version of ONNX Runtime's Node package. */
@@ -15,15 +17,14 @@ export interface Value {
 /** Values of inputs or places for outputs, by name: arrays with their sizes, or tensors where their device keeps them. */
 export type Bindings = Readonly<Record<string, Value | DeviceTensor>>;
 
-/** ONNX Runtime's name of what runs graphs. */
-export type Provider = 'cpu' | 'cuda' | 'webgpu';
-
 /** How a graph is run. */
 export interface SessionOptions {
   /** Threads inside one operator. One thread gives the same bits on every machine with the same instruction set. */
   readonly threads: number;
-  /** What runs the graph, but for what it has no kernel for, which the CPU runs. Default cpu. For benches. @internal */
-  readonly provider?: Provider | undefined;
+  /** What runs the graph, but for what it has no kernel for, which the CPU runs. Default: the CPU. */
+  readonly device?: ComputeDevice | undefined;
+  /** Begin of the name of a file that gets the time and the place of every node, written at the release. @internal */
+  readonly profile?: string | undefined;
 }
 
 /** One compiled graph. Runs must not overlap: fetches are written into arrays that the caller owns. */
@@ -42,24 +43,25 @@ export interface Session {
 }
 
 /**
- * Compiles the graph that leads to `outputs` for the CPU. Stored weights are mapped from their file and never pass
+ * Compiles the graph that leads to `outputs` for a device. Stored weights are mapped from their file and never pass
  * through JavaScript; packing them again is switched off (it costs time and memory and the step gains nothing).
  */
 export async function openSession(
   outputs: Readonly<Record<string, Tensor>>,
   options: SessionOptions,
 ): Promise<Session> {
-  return compileGraph(emitGraph(outputs), options);
+  return compileGraph(emitGraph(outputs, options.device?.dialect), options);
 }
 
 /** The second half of {@link openSession}. */
 export async function compileGraph(graph: EmittedGraph, options: SessionOptions): Promise<Session> {
+  const { device = usualDevice, profile } = options;
   const extra: Record<string, string> = { disable_prepacking: '1' };
   if (graph.weightsFolder !== undefined) extra.model_external_initializers_file_folder_path = graph.weightsFolder;
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(graph.bytes, {
-      executionProviders: [options.provider ?? 'cpu'],
+      executionProviders: [device.provider],
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -67,6 +69,7 @@ export async function compileGraph(graph: EmittedGraph, options: SessionOptions)
       enableMemPattern: false,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 4,
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       extra: { session: extra },
     });
   } catch (error) {
@@ -74,7 +77,15 @@ export async function compileGraph(graph: EmittedGraph, options: SessionOptions)
   }
   const inputNames = graph.inputs.map((value) => value.name);
   const outputNames = graph.outputs.map((output) => output.name);
-  return sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount });
+  const opened = sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount });
+  if (profile === undefined) return opened;
+  return {
+    ...opened,
+    release() {
+      session.endProfiling();
+      return opened.release();
+    },
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { baseNameOf, type Learned, openAdapted } from '../artifacts/openAdapted.
 import { DiffoError, usageError } from '../errors.js';
 import { plainTask } from '../jobs/predictInput.js';
 import { ownHeadLength, ownHeadOptions } from '../jobs/predictModel.js';
-import { type LoadedModel, loadModel } from '../models/loading/loadModel.js';
+import { type LoadedModel, loadModel, onDevice } from '../models/loading/loadModel.js';
 import { withHead } from '../models/loading/openedModel.js';
 import type { TaskType } from '../models/model.js';
 import { headsOf } from '../models/registry.js';
@@ -21,6 +21,7 @@ export interface OpenModelsOptions extends Omit<ServedModelOptions, 'name' | 'fo
   readonly model: string | LoadedModel | undefined;
   readonly taskType: TaskType | undefined;
   readonly anyBase: boolean | undefined;
+  readonly device: string | undefined;
   readonly reporter: Reporter;
   readonly signal: AbortSignal | undefined;
 }
@@ -35,7 +36,9 @@ export async function openModels(options: OpenModelsOptions): Promise<ServedMode
     throw usageError('Give --adapter or --model: what is to be served.');
   const givenName = typeof given === 'object' ? given.name : given;
   refuseTwice([...adapters, ...(givenName === undefined ? [] : [givenName])]);
-  const loaded = typeof given === 'object' ? given : await loadBase(adapters, given, options);
+  const { device } = options;
+  const loaded =
+    typeof given === 'object' ? await onDevice(given, device, { reporter }) : await loadBase(adapters, given, options);
   const base: LoadedModel = { ...loaded, tokenizer: encodedOnce(loaded.tokenizer) };
   const { folder } = base.resolved;
   const served: ServedModel[] = [];
@@ -96,9 +99,9 @@ function openBase(base: LoadedModel, { taskType, threads, reporter }: OpenModels
 async function loadBase(
   adapters: readonly string[],
   given: string | undefined,
-  { taskType, reporter, signal }: OpenModelsOptions,
+  { taskType, device, reporter, signal }: OpenModelsOptions,
 ): Promise<LoadedModel> {
-  if (given !== undefined) return loadModel(given, { reporter, signal });
+  if (given !== undefined) return loadModel(given, { device, reporter, signal });
   const named = await Promise.all(adapters.map(async (path) => baseNameOf(await openAdapter(path, { taskType }))));
   const other = named.findIndex((name) => name !== named[0]);
   if (other > 0) {
@@ -107,7 +110,7 @@ async function loadBase(
         'Start one for each, or give the base of all by --model.',
     );
   }
-  return loadModel(named[0]!, { reporter, signal }).catch((error) => {
+  return loadModel(named[0]!, { device, reporter, signal }).catch((error) => {
     if (!(error instanceof DiffoError)) throw error;
     const hint = `That is the base model which ${adapters[0]} names; --model gives another place of it.`;
     throw new DiffoError(`${error.message} ${hint}`, { cause: error });

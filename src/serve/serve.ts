@@ -47,11 +47,11 @@ export interface RunningServer extends AsyncDisposable {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { adapters = [], model, taskType, anyBase, reporter = silent, signal, ...given } = options;
   const settings = parseServeSettings(given);
-  const { host, apiKey, maxBatch, maxBody, threads } = settings;
+  const { host, apiKey, maxBatch, maxBody, threads, device } = settings;
   const admitted = admission(settings.maxQueue);
   const metrics = serverMetrics(() => admitted.underWay);
   const shared = { threads, maxBatch, metrics, inTurn: oneAtATime() };
-  const models = await openModels({ ...shared, adapters, model, taskType, anyBase, reporter, signal });
+  const models = await openModels({ ...shared, device, adapters, model, taskType, anyBase, reporter, signal });
   const app = httpServer({ models, metrics, admission: admitted, apiKey, maxBody });
   let closing: Promise<void> | undefined;
   const close = () => {

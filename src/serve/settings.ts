@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { usageError } from '../errors.js';
 import { firstFault } from '../files/faults.js';
 import { usualThreads } from '../settings/config.js';
+import { runSettings } from '../settings/run.js';
 
 /** How a server listens and how much it takes on, with defaults. */
 export const serveShape = {
@@ -12,6 +13,7 @@ export const serveShape = {
   maxQueue: z.int().positive().default(256).describe('requests under way; to more the answer is 429'),
   maxBody: z.int().positive().default(1_048_576).describe('bytes of a request'),
   threads: z.int().positive().default(usualThreads).describe('CPU threads'),
+  device: runSettings.device,
 };
 const serveSchema = z.strictObject(serveShape);
 

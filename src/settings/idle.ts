@@ -181,6 +181,7 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'seed',
   'threads',
   'reduce',
+  'device',
   'saveSteps',
   'keepCheckpoints',
   'memoryLimit',

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { logNames } from '../logs/registry.js';
 import { reduceTypes } from '../mpi/fixedSum.js';
+import { deviceNames, numberedDevice } from '../runtime/devices/registry.js';
 
 /** What a run does beside learning: what it is drawn by, saves, logs and takes of the machine. */
 export const runSettings = {
@@ -11,6 +12,16 @@ export const runSettings = {
     .enum(reduceTypes)
     .optional()
     .describe('type in which ranks send gradients (mpirun): bf16 halves the bytes and rounds (default: float32)'),
+  device: z
+    .union([
+      z.enum(deviceNames),
+      z
+        .string()
+        .regex(numberedDevice)
+        .meta({ examples: ['cuda:1'] }),
+    ])
+    .optional()
+    .describe('what runs the graphs; auto takes the fastest that is there (default: cpu)'),
   saveSteps: z
     .int()
     .positive()

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loraPlan } from '../../src/adapters/methods/lora.js';
 import { noAdapters } from '../../src/adapters/plan.js';
@@ -8,54 +7,15 @@ import { type GradientStep, openGradientStep } from '../../src/engine/gradientSt
 import { batchFeeds, modelLogits } from '../../src/engine/modelGraph.js';
 import { type Parameter, parameterFeeds, parameterInputs } from '../../src/engine/parameters.js';
 import { input } from '../../src/graph/index.js';
-import type { HeadPart, Model, TaskType } from '../../src/models/model.js';
+import type { Model } from '../../src/models/model.js';
 import { families, openModel } from '../../src/models/registry.js';
 import { openSession, type Session } from '../../src/runtime/session.js';
-import { expectClose, type Oracle, oraclePath, readOracle, type TensorKeys } from '../fixtures.js';
-import { type ObjectiveName, objectives } from '../objectives.js';
+import { expectClose, oraclePath } from '../fixtures.js';
+import { objectives } from '../objectives.js';
+import { batchOf, type FamilyTask, familyCases } from './familyCases.js';
 import { padFurther, parametersOf } from './tinyBert.js';
 
-/** One batch of test/oracle/families.py. */
-interface FamilyBatch {
-  readonly name: string;
-  readonly inputIds: string;
-  readonly attentionMask: string;
-  readonly tokenTypeIds: string;
-  readonly labels: string;
-  readonly rows?: string;
-  readonly targetIds?: string;
-  readonly baseLogits: string;
-  readonly logits: string;
-  readonly loss: number;
-  readonly gradients: TensorKeys;
-}
-
-interface FamilyTask {
-  readonly taskType: TaskType;
-  readonly kind: ObjectiveName;
-  readonly numLabels: number;
-  readonly architecture: string;
-  /** What of the head is trained, where that is not the usual part. */
-  readonly headPart?: HeadPart;
-  readonly head: TensorKeys;
-  readonly batches: readonly FamilyBatch[];
-}
-
-interface FamilyCase {
-  readonly modelType: string;
-  readonly lora: { readonly rank: number; readonly alpha: number };
-  readonly maxLength: number;
-  readonly adapter: TensorKeys;
-  readonly tasks: readonly FamilyTask[];
-}
-
-const names = readdirSync(oraclePath('families'))
-  .filter((file) => file.endsWith('.json'))
-  .map((file) => file.slice(0, -'.json'.length))
-  .sort();
-const cases = await Promise.all(
-  names.map(async (name) => ({ name, oracle: await readOracle<FamilyCase>(`families/${name}`) })),
-);
+const cases = await familyCases();
 
 /**
  * Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. Elements that cancel to
@@ -177,21 +137,4 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
 function withoutPadding(logits: ArrayLike<number | bigint>, { attentionMask }: Batch): number[] {
   const perToken = logits.length / attentionMask.length;
   return Array.from(logits, Number).filter((_, i) => attentionMask[Math.floor(i / perToken)] === 1n);
-}
-
-function batchOf(oracle: Oracle<unknown>, keys: FamilyBatch): Batch {
-  const ids = oracle.at(keys.inputIds);
-  const labels = oracle.at(keys.labels);
-  const [batchSize, sequenceLength] = ids.shape as [number, number];
-  const integers = (key: string) => oracle.at(key).data as BigInt64Array;
-  return {
-    batchSize,
-    sequenceLength,
-    inputIds: integers(keys.inputIds),
-    attentionMask: integers(keys.attentionMask),
-    tokenTypeIds: integers(keys.tokenTypeIds),
-    labels: keys.rows === undefined ? labels : { ...labels, rows: integers(keys.rows) },
-    ...(keys.targetIds === undefined ? {} : { targetIds: integers(keys.targetIds) }),
-    indices: Array.from({ length: batchSize }, (_, row) => row),
-  };
 }

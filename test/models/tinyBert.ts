@@ -6,8 +6,9 @@ import type { Batch } from '../../src/engine/batch.js';
 import { type Parameter, parameter } from '../../src/engine/parameters.js';
 import type { AdaptableModule, Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
-import type { Value } from '../../src/runtime/session.js';
 import { type Oracle, oraclePath } from '../fixtures.js';
+
+export { parametersOf } from '../oracleFiles.js';
 
 /** Rank and alpha of every fixture of the tiny BERT (test/oracle/tiny_bert.py). */
 export const lora = { rank: 4, alpha: 8 };
@@ -62,13 +63,6 @@ export function padFurther(batch: Batch, columns: number): Batch {
     attentionMask: widened(batch.attentionMask),
     tokenTypeIds: widened(batch.tokenTypeIds),
   };
-}
-
-/** Parameters with a copy of a fixture's values: they may be trained. */
-export function parametersOf(values: Readonly<Record<string, Value>>): Parameter[] {
-  return Object.entries(values).map(([name, { data, shape }]) =>
-    parameter(name, shape, Float32Array.from(data, Number)),
-  );
 }
 
 /** The classifier that tiny-bert was saved with. */

@@ -4,6 +4,7 @@ import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError, usageError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
+import { usualDevice } from '../../runtime/devices/registry.js';
 import { flatConfig, freeSettings, type TrainConfig } from '../../settings/config.js';
 import type { EncodedSplit, UsedSplit } from '../../tasks/splits.js';
 import type { Task } from '../../tasks/task.js';
@@ -61,7 +62,11 @@ export function refuseChangedInputs(saved: Identity, now: Identity): void {
 }
 
 /** @throws DiffoError (usage) where a checkpoint is of another command @param path of the checkpoint, or of the run's folder */
-export function refuseOtherCommand(manifest: Manifest, path: string, command: Manifest['command']): void {
+export function refuseOtherCommand(
+  manifest: Pick<Manifest, 'command'>,
+  path: string,
+  command: Manifest['command'],
+): void {
   if (manifest.command === command) return;
   throw usageError(
     `${path} belongs to a run of \`diffora ${manifest.command}\`. Resume it with that command, or choose another --output.`,
@@ -73,7 +78,7 @@ export function refuseOtherCommand(manifest: Manifest, path: string, command: Ma
  * @throws DiffoError (usage) that names the settings that differ, or the version of diffora
  */
 export function refuseChangedConfig(
-  { manifest, path }: { readonly manifest: Manifest; readonly path: string },
+  { manifest, path }: { readonly manifest: Pick<Manifest, 'command' | 'versions' | 'config'>; readonly path: string },
   command: Manifest['command'],
   config: TrainConfig,
   warn: (message: string) => void,
@@ -94,7 +99,8 @@ export function refuseChangedConfig(
   const before: Readonly<Record<string, unknown>> = manifest.config;
   const after: Readonly<Record<string, unknown>> = flatConfig(config);
   const free: ReadonlySet<string> = new Set(freeSettings);
-  const same = (key: string) => JSON.stringify(before[key]) === JSON.stringify(after[key]);
+  const usual: Readonly<Record<string, unknown>> = { device: usualDevice.name };
+  const same = (key: string) => JSON.stringify(before[key] ?? usual[key]) === JSON.stringify(after[key] ?? usual[key]);
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => !free.has(key));
   const differing = keys.filter((key) => !same(key));
   if (differing.includes('threads')) {
@@ -102,7 +108,13 @@ export function refuseChangedConfig(
       `The run was started with ${before.threads} threads and goes on with ${after.threads}: last bits may differ from those of a run without a break.`,
     );
   }
-  const refused = differing.filter((key) => key !== 'threads');
+  if (differing.includes('device')) {
+    const [was, is] = [before, after].map(({ device = usualDevice.name }) => device);
+    warn(
+      `The run was started on the device ${was} and goes on with ${is}: bits may differ from those of a run without a break.`,
+    );
+  }
+  const refused = differing.filter((key) => key !== 'threads' && key !== 'device');
   if (refused.length === 0) return;
   const shown = (value: unknown) => (value === undefined ? 'not set' : JSON.stringify(value));
   const list = refused.map((key) => `${key} is ${shown(after[key])} and was ${shown(before[key])}`);

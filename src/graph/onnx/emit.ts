@@ -4,6 +4,7 @@ import { optimize } from '../passes/index.js';
 import type { EmitOptions, Emitter } from '../primitive.js';
 import { type Dim, factorsOf } from '../shape.js';
 import { nodesInOrder, type Tensor } from '../tensor.js';
+import { type Dialect, type OptionalOperator, standardDialect, wholeDialect } from './dialect.js';
 import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxNode, type OnnxValue } from './encode.js';
 
 /** A graph as the runtime takes it. */
@@ -17,23 +18,26 @@ export interface EmittedGraph {
   readonly nodeCount: number;
 }
 
-/** Optimises the graph that leads to the named outputs and emits it as one ONNX model. */
-export function emitGraph(named: Readonly<Record<string, Tensor>>): EmittedGraph {
-  const { weightsFolder, ...model } = writeGraph(named, false);
+/**
+ * Optimises the graph that leads to the named outputs and emits it as one ONNX model.
+ * @param dialect of the runtime that is to run it; default: all that ONNX Runtime has on the CPU
+ */
+export function emitGraph(named: Readonly<Record<string, Tensor>>, dialect: Dialect = wholeDialect): EmittedGraph {
+  const { weightsFolder, ...model } = writeGraph(named, dialect);
   const { inputs, outputs, nodes } = model;
   return { bytes: encodeModel(model), inputs, outputs, weightsFolder, nodeCount: nodes.length };
 }
 
 /** The same in operators of the ONNX standard alone, for files that other runtimes open; not serialised yet. */
 export function standardGraph(named: Readonly<Record<string, Tensor>>): OnnxModel {
-  const { weightsFolder: _, ...model } = writeGraph(named, true);
+  const { weightsFolder: _, ...model } = writeGraph(named, standardDialect);
   return model;
 }
 
-function writeGraph(named: Readonly<Record<string, Tensor>>, standard: boolean) {
+function writeGraph(named: Readonly<Record<string, Tensor>>, dialect: Dialect) {
   const names = Object.keys(named);
   const outputs = optimize(Object.values(named));
-  const writer = new GraphWriter(nodesInOrder(outputs), outputs, standard);
+  const writer = new GraphWriter(nodesInOrder(outputs), outputs, dialect);
   const values = outputs.map((tensor, i) => writer.output(names[i]!, tensor));
   const { nodes, initializers, inputs, weightsFolder } = writer;
   return { nodes, initializers, inputs, outputs: values, weightsFolder };
@@ -51,7 +55,7 @@ class GraphWriter implements Emitter {
   constructor(
     order: ReturnType<typeof nodesInOrder>,
     outputs: readonly Tensor[],
-    readonly standard: boolean,
+    private readonly dialect: Dialect,
   ) {
     const used = new Set<Tensor>(outputs);
     for (const node of order) for (const tensor of node.inputs) used.add(tensor);
@@ -66,6 +70,10 @@ class GraphWriter implements Emitter {
         this,
       );
     }
+  }
+
+  has(operator: OptionalOperator): boolean {
+    return this.dialect.has(operator);
   }
 
   /** Gives an output of the whole graph its name. */
@@ -93,6 +101,12 @@ class GraphWriter implements Emitter {
   float(value: number): string {
     return this.once(`float ${value}`, () =>
       this.initializer('float32', [], new Uint8Array(Float32Array.of(value).buffer)),
+    );
+  }
+
+  floats(values: Float32Array): string {
+    return this.once(`floats ${values}`, () =>
+      this.initializer('float32', [values.length], new Uint8Array(values.slice().buffer)),
     );
   }
 

@@ -2,6 +2,7 @@ import type { Ops } from '../ops.js';
 import type { NoAttrs, Primitive, Storage } from '../primitive.js';
 import { broadcastShapes } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { onnxTypes } from './cast.js';
 
 /**
  * A primitive of one input that ONNX has as one operator, `inPlace` unless something else is said. `derivative` gets x,
@@ -20,6 +21,26 @@ export function unary(
     ],
     emit: ({ inputs, outputs }, onnx) => {
       onnx.node(opType, inputs, { outputs });
+    },
+  };
+}
+
+/** Of an angle in radians. In float64 where the runtime is not exact in float32: then it runs on the CPU. */
+export function ofAngle(
+  opType: 'Cos' | 'Sin',
+  derivative: (at: { x: Tensor; y: Tensor; dy: Tensor }, ops: Ops) => Tensor,
+): Primitive<NoAttrs> {
+  const plain = unary(opType, derivative);
+  return {
+    ...plain,
+    emit: (at, onnx) => {
+      if (onnx.has('exact angles')) {
+        plain.emit(at, onnx);
+        return;
+      }
+      const wide = onnx.node('Cast', at.inputs, { attributes: { to: { int: onnxTypes.float64 } } });
+      const found = onnx.node(opType, wide);
+      onnx.node('Cast', found, { outputs: at.outputs, attributes: { to: { int: onnxTypes.float32 } } });
     },
   };
 }

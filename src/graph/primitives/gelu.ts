@@ -19,7 +19,7 @@ export const gelu: Primitive<NoAttrs> = {
     { storage: 'fresh' },
   ),
   emit: ({ inputs, outputs }, onnx) => {
-    if (!onnx.standard) {
+    if (onnx.has('Gelu')) {
       onnx.node('Gelu', inputs, { outputs, domain: 'com.microsoft' });
       return;
     }

@@ -1,5 +1,5 @@
-import type { Primitive } from '../primitive.js';
-import { broadcastShapes, type Shape, showShape } from '../shape.js';
+import type { Primitive, TensorType } from '../primitive.js';
+import { broadcastShapes, factorsOf, multiplyDims, type Shape, showShape } from '../shape.js';
 
 /** Which operands are transposed, and a factor. */
 export interface MatmulAttrs {
@@ -38,23 +38,39 @@ export const matmul: Primitive<MatmulAttrs> = {
       : ops.matmul(a, dy, { transA: !transA, alpha });
     return [ops.sumTo(da, a.shape), ops.sumTo(db, b.shape)];
   },
-  emit: ({ inputs, outputs, attrs: { transA, transB, alpha }, inputTypes }, onnx) => {
+  emit: ({ inputs, outputs, attrs: { transA, transB, alpha }, inputTypes, outputTypes }, onnx) => {
     const flags = { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 }, alpha: { float: alpha } };
     if (inputTypes.every((type) => type.shape.length === 2)) {
       onnx.node('Gemm', inputs, { outputs, attributes: flags });
     } else if (!transA && !transB && alpha === 1) {
       onnx.node('MatMul', inputs, { outputs });
-    } else if (onnx.standard) {
+    } else if (!onnx.has('FusedMatMul')) {
       const swapped = (name: string, rank: number) => {
         const perm = Array.from({ length: rank }, (_, axis) => axis);
         perm.push(...perm.splice(-2).reverse());
         return onnx.node('Transpose', [name], { attributes: { perm: { ints: perm } } })[0]!;
       };
       const turned = inputs.map((name, i) => ([transA, transB][i] ? swapped(name, inputTypes[i]!.shape.length) : name));
-      const [a, b] = turned as [string, string];
-      onnx.node('MatMul', [alpha === 1 ? a : onnx.node('Mul', [a, onnx.float(alpha)])[0]!, b], { outputs });
+      const scaled = smallest([...inputTypes, ...outputTypes]);
+      const times = (name: string) => onnx.node('Mul', [name, onnx.float(alpha)])[0]!;
+      if (alpha === 1) onnx.node('MatMul', turned, { outputs });
+      else if (scaled < 2) onnx.node('MatMul', turned.with(scaled, times(turned[scaled]!)), { outputs });
+      else onnx.node('Mul', [onnx.node('MatMul', turned)[0]!, onnx.float(alpha)], { outputs });
     } else {
       onnx.node('FusedMatMul', inputs, { outputs, attributes: flags, domain: 'com.microsoft' });
     }
   },
 };
+
+/** Index of the first of the smallest tensors, as far as sizes are known: where sizes are symbolic, by how many are. */
+function smallest(types: readonly TensorType[]): number {
+  const size = ({ shape }: TensorType) => {
+    const { coefficient, symbols } = factorsOf(multiplyDims(shape));
+    return [symbols.length, coefficient] as const;
+  };
+  const isLess = (a: TensorType, b: TensorType) => {
+    const [[symbols, known], [others, other]] = [size(a), size(b)];
+    return symbols === others ? known < other : symbols < others;
+  };
+  return types.reduce((best, type, i) => (isLess(type, types[best]!) ? i : best), 0);
+}

@@ -31,12 +31,14 @@ export const rmsNorm: Primitive<{ readonly epsilon: number }> = {
     ];
   },
   emit: ({ inputs, outputs: [y, inverse], attrs: { epsilon } }, onnx) => {
-    if (onnx.standard) {
+    const reads = inverse !== undefined && inverse !== '';
+    const isThere = onnx.has(`SimplifiedLayerNormalization${reads ? ' statistics' : ''}`);
+    if (!isThere) {
       const [x, scale] = inputs as [string, string];
       const square = onnx.node('Pow', [x, onnx.float(2)]);
       const mean = onnx.node('ReduceMean', square, { attributes: { axes: { ints: [-1] }, keepdims: { int: 1 } } })[0]!;
       const root = onnx.node('Sqrt', onnx.node('Add', [mean, onnx.float(epsilon)]))[0]!;
-      const name = inverse === undefined || inverse === '' ? {} : { outputs: [inverse] };
+      const name = reads ? { outputs: [inverse] } : {};
       const factor = onnx.node('Div', [onnx.float(1), root], name)[0]!;
       onnx.node('Mul', [onnx.node('Mul', [x, factor])[0]!, scale], { outputs: [y!] });
       return;

@@ -36,7 +36,7 @@ export const rotary: Primitive<RotaryAttrs> = {
   },
   emit: ({ inputs: [x, cos, sin], outputs, attrs: { inverse } }, onnx) => {
     const turned = inverse ? onnx.node('Neg', [sin!])[0]! : sin!;
-    if (onnx.standard) {
+    if (!onnx.has('RotaryEmbedding')) {
       const last = { attributes: { axis: { int: -1 } } };
       const [x1, x2] = onnx.node('Split', [x!], { ...last, count: 2 }) as [string, string];
       const product = (half: string, factor: string) => onnx.node('Mul', [half, factor])[0]!;

@@ -18,7 +18,7 @@ export const silu: Primitive<NoAttrs> = {
     { storage: 'fresh' },
   ),
   emit: ({ inputs, outputs }, onnx) => {
-    if (!onnx.standard) {
+    if (onnx.has('QuickGelu')) {
       onnx.node('QuickGelu', inputs, { outputs, domain: 'com.microsoft', attributes: { alpha: { float: 1 } } });
       return;
     }

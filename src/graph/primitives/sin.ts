@@ -1,5 +1,5 @@
 import type { NoAttrs, Primitive } from '../primitive.js';
-import { unary } from './elementwise.js';
+import { ofAngle } from './elementwise.js';
 
 /** sin x, x in radians; dx = cos x · dy. */
-export const sin: Primitive<NoAttrs> = unary('Sin', ({ x, dy }, ops) => ops.mul(ops.cos(x), dy));
+export const sin: Primitive<NoAttrs> = ofAngle('Sin', ({ x, dy }, ops) => ops.mul(ops.cos(x), dy));

@@ -1,8 +1,9 @@
 import type { ResolvedModel } from '../../checkpoint/resolve.js';
 import { readSentenceFiles, type SentenceFiles } from '../../checkpoint/sentenceTransformers.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
-import type { ProgressOptions } from '../../reporter.js';
-import { silent } from '../../reporter.js';
+import { type ProgressOptions, silent } from '../../reporter.js';
+import type { ComputeDevice } from '../../runtime/devices/computeDevice.js';
+import { openDevice } from '../../runtime/devices/openDevice.js';
 import { loadTokenizer, type Tokenizer } from '../../tokenize/index.js';
 import { headsOf } from '../registry.js';
 import { findModel } from './findModel.js';
@@ -17,8 +18,16 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
   /** Where it was found. */
   readonly resolved: ResolvedModel;
+  /** What runs its graphs; left out, the CPU. */
+  readonly device?: ComputeDevice | undefined;
   /** What its folder says of how texts become vectors. @internal */
   readonly sentence?: SentenceFiles | undefined;
+}
+
+/** How a model is loaded. */
+export interface LoadModelOptions extends ProgressOptions {
+  /** What runs its graphs: `cpu`, `cuda`, `cuda:1`, `webgpu`, or `auto`, the fastest that is there. Default: the CPU. */
+  readonly device?: string | undefined;
 }
 
 /**
@@ -27,12 +36,13 @@ export interface LoadedModel {
  * there is nothing to close.
  *
  * @param name `org/name[:quantisation][@revision]`, a folder, or a `.gguf` file
- * @throws DiffoError when there is no such model, or its architecture is not known
+ * @throws DiffoError when there is no such model or device, or its architecture is not known
  * @example
  * const model = await loadModel('sentence-transformers/all-MiniLM-L6-v2');
  */
-export async function loadModel(name: string, options: ProgressOptions = {}): Promise<LoadedModel> {
+export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const { reporter = silent, signal } = options;
+  const device = options.device === undefined ? undefined : await openDevice(options.device, options);
   const resolved = await findModel(name, reporter, signal);
   const checkpoint = await openFound(resolved, name, reporter, signal);
   // What cannot be built is to be known before anything else is read.
@@ -40,5 +50,14 @@ export async function loadModel(name: string, options: ProgressOptions = {}): Pr
   const tokenizer = await loadTokenizer(checkpoint.folder);
   const rows = checkpoint.config.vocab_size;
   const held = typeof rows === 'number' ? withinVocabulary(tokenizer, rows, name) : tokenizer;
-  return { name, checkpoint, tokenizer: held, resolved, sentence: await readSentenceFiles(resolved.folder) };
+  return { name, checkpoint, tokenizer: held, resolved, device, sentence: await readSentenceFiles(resolved.folder) };
+}
+
+/** A loaded model on another device; on its own where none is named. @throws DiffoError where there is no such device */
+export async function onDevice(
+  loaded: LoadedModel,
+  device: string | undefined,
+  options: ProgressOptions,
+): Promise<LoadedModel> {
+  return device === undefined ? loaded : { ...loaded, device: await openDevice(device, options) };
 }

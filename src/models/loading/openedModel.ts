@@ -21,8 +21,9 @@ export async function openModelByName(
   options: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
   reporter: Reporter,
   signal?: AbortSignal,
+  device?: string,
 ): Promise<OpenedModel> {
-  return withHead(await loadModel(name, { reporter, signal }), options, reporter);
+  return withHead(await loadModel(name, { reporter, signal, device }), options, reporter);
 }
 
 /** A loaded model with a head. @throws DiffoError when it can have none such, or its weights do not fit */
@@ -31,11 +32,11 @@ export function withHead(
   given: ModelOptions | ((checkpoint: Checkpoint) => ModelOptions),
   reporter: Reporter,
 ): OpenedModel {
-  const { name, checkpoint, tokenizer, resolved, sentence } = loaded;
+  const { name, checkpoint, tokenizer, resolved, device, sentence } = loaded;
   const options = typeof given === 'function' ? given(checkpoint) : given;
   const isVector = options.taskType === 'FEATURE_EXTRACTION';
   const vectors = isVector ? vectorOptions(name, options.vectors, sentence) : undefined;
-  const model = openModel(checkpoint, { ...options, vectors });
+  const model: Model = { ...openModel(checkpoint, { ...options, vectors }), device };
   if (model.unused.length > 0) {
     const shown = model.unused.slice(0, 3).join(', ');
     const more = model.unused.length > 3 ? ` and ${model.unused.length - 3} more` : '';

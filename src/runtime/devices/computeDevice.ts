@@ -1,0 +1,16 @@
+import type { InferenceSession } from 'onnxruntime-node';
+import type { Dialect } from '../../graph/onnx/dialect.js';
+
+/** What runs graphs, as `--device` names it. Weights, batches and results come from and go to the memory of this process. */
+export interface ComputeDevice {
+  /** `cpu`, `cuda`, `cuda:1`, `webgpu`. */
+  readonly name: string;
+  /** What graphs are written in for it: operators that it has no kernel for would fall to the CPU, with a copy both ways. @internal */
+  readonly dialect: Dialect;
+  /** What ONNX Runtime is told. @internal */
+  readonly provider: InferenceSession.ExecutionProviderConfig;
+  /** What of it is not installed, where that can be told without loading it, which would write to stderr. @internal */
+  lacks?(): string | undefined;
+  /** What to do where ONNX Runtime finds no such device, as sentences. @internal */
+  readonly cure: string;
+}
