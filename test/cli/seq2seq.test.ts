@@ -80,6 +80,10 @@ describe('texts that are written anew', () => {
     expect(scores).toEqual({ exact_match: 1 });
     const inspected = await diffora('inspect', run());
     expect(inspected.stdout).toContain('texts that are written anew');
+    expect(inspected.stdout).toMatch(/^decoder 1 /m);
+    const base = await diffora('inspect', model());
+    expect(base.stdout).toMatch(/heads +SEQ_2_SEQ_LM, FEATURE_EXTRACTION/);
+    expect(base.stdout).toContain('EncDecAttention.o');
     const merged = folder.path('merged');
     expect(await diffora('merge', '--adapter', run(), '--output', merged)).toMatchObject({ code: 0 });
     const own = await diffora('predict', '--model', merged, '--text', 'first: cab x', '--threads', '1');
