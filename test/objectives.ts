@@ -5,7 +5,6 @@ import { maskedObjective } from '../src/tasks/kinds/maskedLm.js';
 import { regressionObjective } from '../src/tasks/kinds/regression.js';
 import { spanObjective } from '../src/tasks/kinds/span.js';
 import { tokensObjective } from '../src/tasks/kinds/tokens.js';
-import { writingObjective } from '../src/tasks/kinds/writing.js';
 
 /** What each kind of head learns, by the names that the fixtures have. */
 export const objectives = {
@@ -15,6 +14,6 @@ export const objectives = {
   span: spanObjective,
   language: languageObjective,
   masked: maskedObjective,
-  seq2seq: writingObjective,
+  seq2seq: languageObjective,
 } as const satisfies Readonly<Record<string, Objective>>;
 export type ObjectiveName = keyof typeof objectives;

@@ -7,7 +7,7 @@ import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input, ops } from '../graph/index.js';
-import type { FileProgram, Model } from '../models/model.js';
+import type { FileProgram, Model, TaskType } from '../models/model.js';
 import type { Value } from '../runtime/session.js';
 import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 import { type Computing, isOwn } from './sharedOut.js';
@@ -45,7 +45,10 @@ interface AdaptedGraph {
   readonly parameters: readonly Parameter[];
 }
 
-/** A causal model, or one of masked tokens, with adapters, compiled to give likelihoods. */
+/** Heads that give a logit for every token of the vocabulary. */
+const ofVocabulary: readonly TaskType[] = ['CAUSAL_LM', 'MASKED_LM', 'SEQ_2_SEQ_LM'];
+
+/** A causal model, one of masked tokens, or one that writes what it reads anew, with adapters, compiled to give likelihoods. */
 export interface LikelihoodReader {
   /**
    * Log-likelihoods of the labelled tokens of encoded examples, by their index, under the parameters as they are then.
@@ -64,8 +67,11 @@ export async function openLikelihoods(
   { plan, parameters }: AdaptedGraph,
   { threads, ranks }: Computing,
 ): Promise<LikelihoodReader> {
-  if (model.taskType !== 'CAUSAL_LM' && model.taskType !== 'MASKED_LM')
-    throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model, nor as one of masked tokens.`);
+  if (!ofVocabulary.includes(model.taskType)) {
+    throw new DiffoError(
+      `${model.checkpoint.name} is not opened as a causal model, nor as one of masked tokens or of two halves.`,
+    );
+  }
   const file = await model.file?.logits({ threads });
   const program = file === undefined ? await lossProgram(model, { plan, parameters }, threads) : lossesOf(file);
   return {

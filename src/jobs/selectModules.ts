@@ -90,12 +90,16 @@ export async function selectModules(
     );
   }
   const priced = pricing?.choose(worthOf(selected.values, allowance));
+  const { there } = allowance;
+  const gamma = priced?.gamma ?? selected.gamma ?? discretise(selected.values, allowance);
   const own: Dam = {
     format: 'diffora-dam/2',
     select: name,
     layers: model.layers,
     modules: [...model.modules],
-    gamma: priced?.gamma ?? selected.gamma ?? discretise(selected.values, allowance),
+    ...(model.layerNames === undefined ? {} : { rows: [...model.layerNames] }),
+    ...(there === undefined ? {} : { there: there.map((row) => row.map((one) => (one ? 1 : 0))) }),
+    gamma: there === undefined ? gamma : gamma.map((row, layer) => row.map((one, i) => (there[layer]![i] ? one : 0))),
     values: selected.values,
     keep,
     ...(budget === undefined ? {} : { budget }),
@@ -239,7 +243,8 @@ export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | '
   const scope = choosingMethodOf(config)?.scope ?? config.selection.scope;
   const limit = parameters === undefined ? undefined : limitOf(model, config, parameters);
   const measurePer = measurePerOf(model, config, limit);
-  const allowance = { scope, keep, budget, measurePer, sizes: moduleSizes(model, config.method), limit };
+  const { there } = gridOf(model);
+  const allowance = { scope, keep, budget, measurePer, sizes: moduleSizes(model, config.method), there, limit };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
   if (keepsSome(config)) refuseTooSmall(allowance);
   return allowance;

@@ -228,6 +228,8 @@ export interface Head {
 /** What a config.json says in the terms of this project: everything that an architecture's file has to give. */
 export interface Architecture {
   readonly layers: number;
+  /** What the layers are called, where they are not of one kind; left out: by their numbers. */
+  readonly layerNames?: readonly string[];
   /** Every linear module of the layers, in the order of computation, layer by layer. */
   readonly adaptable: readonly AdaptableModule[];
   /** Tensors of the backbone, those of the adaptable modules included. */
@@ -263,6 +265,8 @@ export interface Model {
   /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM, MASKED_LM and SEQ_2_SEQ_LM, the width of the states for vectors. */
   readonly numLabels: number;
   readonly layers: number;
+  /** See {@link Architecture.layerNames}. */
+  readonly layerNames: readonly string[] | undefined;
   /** Column names of the Differential Adaptation Matrix, in the order of computation. */
   readonly modules: readonly string[];
   readonly adaptable: readonly AdaptableModule[];

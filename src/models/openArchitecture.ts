@@ -65,6 +65,7 @@ export function openArchitecture(family: Family, given: Checkpoint, options: Mod
     outputsOf,
     numLabels,
     layers,
+    layerNames: bare === undefined ? architecture.layerNames : undefined,
     modules: [...new Set(adaptable.map(({ module }) => module))],
     adaptable,
     further: furtherModules([...tensors, ...frozen], adaptable, tied),
@@ -104,7 +105,11 @@ function headOf(
   const makeHead = taskType === 'FEATURE_EXTRACTION' ? undefined : heads[taskType];
   if (makeHead !== undefined) return makeHead(numLabels);
   const known = Object.keys(heads).join(', ');
-  throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.`);
+  const cure =
+    heads.SEQ_2_SEQ_LM === undefined
+      ? ''
+      : ' It writes a text while it reads another: give it rows of both, in columns called source and target.';
+  throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.${cure}`);
 }
 
 /** A pooler that the checkpoint was pretrained with: no vector is made with it, and transformers' class without a head has it. */

@@ -201,6 +201,9 @@ function describe(checkpoint: Checkpoint, config: Config, relative: Relative): A
   const start = config.decoder_start_token_id;
   return {
     layers: encoderLayers + decoderLayers,
+    layerNames: [model.encoder, model.decoder].flatMap(({ name, layers }) =>
+      Array.from({ length: layers }, (_, layer) => `${name} ${layer}`),
+    ),
     adaptable: [...encoder.adaptable, ...decoder.adaptable],
     tensors: [shared, ...encoder.tensors, ...decoder.tensors],
     spellings: output.spellings,

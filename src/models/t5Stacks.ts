@@ -174,7 +174,7 @@ export function t5Parts(model: T5) {
     const added: LayerCache[] = [];
     for (let layer = 0; layer < decoder.layers; layer++) {
       const values = distanceValues(tableOf(decoder, layer, hooks), distances, bucketsOf(decoder));
-      const byDistance = ops.reshape(ops.transpose(values, [0, 2, 1]), [batch, heads, 1, seen]);
+      const byDistance = ops.transpose(values, [0, 3, 1, 2]);
       const ofItself: Attend = (path, entered) => {
         const own = keysOf(path, entered, batch, 1, hooks);
         added.push(own);
@@ -196,12 +196,12 @@ export function t5Parts(model: T5) {
   return { read, write, logits, keysAndValues, step };
 }
 
-/** From the new token of each text to what it may see, itself first: float32 [batch, 1 + past]. */
+/** From the new token of each text to what it may see, itself first: float32 [batch, 1, 1 + past]. */
 function stepDistances({ lengths, past }: WritingInputs): Tensor {
   const [batch, size] = [lengths.shape[0]!, past[0]!.key.shape[2]!];
-  const places = ops.reshape(ops.cast(ops.range(size), 'float32'), [1, size]);
-  const before = ops.sub(places, ops.reshape(ops.cast(lengths, 'float32'), [batch, 1]));
-  return ops.concat([ops.zeros([batch, 1]), before], 1, seen);
+  const places = ops.reshape(ops.cast(ops.range(size), 'float32'), [1, 1, size]);
+  const before = ops.sub(places, ops.reshape(ops.cast(lengths, 'float32'), [batch, 1, 1]));
+  return ops.concat([ops.zeros([batch, 1, 1]), before], 2, seen);
 }
 
 /** 0 where a text that is read has a token, the most negative float behind it: [batch, 1, 1, source]. */

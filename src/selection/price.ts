@@ -75,7 +75,8 @@ export function modulePrices(model: Model, step: CountedStep, price: PriceName):
   const columns = model.modules.map((name) => Math.max(0, fromLayer[0]! - costOf(({ module }) => module !== name)));
   const modules = grid.filled(0);
   for (const [column, cost] of columns.entries()) {
-    for (const row of modules) row[column] = cost / model.layers;
+    const own = model.adaptable.filter(({ module }) => module === model.modules[column]);
+    for (const { layer } of own) modules[layer]![column] = cost / own.length;
   }
   const base = fromLayer[model.layers]!;
   const depth = modules.map((row, layer) =>

@@ -213,7 +213,7 @@ export async function searchDam(
         validationLoss: validationLoss ?? null,
         trainLoss: trainLoss ?? null,
         entropy: relaxedEntropy(relax(options.relax, logits, groups).gates, options.relax, groups),
-        spread: spreadOf(logits),
+        spread: spreadOf(groups.flatMap(({ entries }) => entries.map((i) => logits[i]!))),
         ...(outcomes.every(({ kind }) => kind === 'done') ? {} : { skipped: true }),
       };
       history.push(record);
@@ -241,7 +241,7 @@ function historyState(history: SearchStep[]): Resumable {
 }
 
 /** Standard deviation. */
-function spreadOf(values: Float64Array): number {
+function spreadOf(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }

@@ -171,6 +171,8 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'stride',
   'trainOn',
   'chatTemplate',
+  'prefix',
+  'maxTargetLength',
   'loss',
   'beta',
   'simpoGamma',

@@ -14,7 +14,7 @@ import type { AdaptableModule, Model } from '../../src/models/model.js';
 import { headsOf, openModel } from '../../src/models/registry.js';
 import { bucketOf } from '../../src/models/relativePositions.js';
 import { randomStream } from '../../src/random.js';
-import { writingObjective } from '../../src/tasks/kinds/writing.js';
+import { languageObjective } from '../../src/tasks/kinds/language.js';
 import { expectClose, oraclePath } from '../fixtures.js';
 
 const written = { taskType: 'SEQ_2_SEQ_LM', numLabels: 0 } as const;
@@ -55,14 +55,14 @@ async function gradients(
   options: Pick<GradientStepOptions, 'plan' | 'parameters'> & Partial<GradientStepOptions>,
 ) {
   const step = await openGradientStep(model, {
-    objective: writingObjective,
+    objective: languageObjective,
     wrt: options.parameters,
     threads: 1,
     largestBatch: { batch: 3, seq: 7, target: 6 },
     ...options,
   });
   try {
-    const loss = await step.run(collate(examplesFor(model), model.padTokenId, writingObjective), 0);
+    const loss = await step.run(collate(examplesFor(model), model.padTokenId, languageObjective), 0);
     return { loss, gradients: step.gradients.map((one) => one.slice()) };
   } finally {
     await step.release();

@@ -303,3 +303,4 @@ def make(folder: Path) -> None:
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)
     family_deberta.buckets(folder)
+    family_t5.written(folder)

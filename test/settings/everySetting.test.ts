@@ -41,6 +41,8 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   stride: 5,
   trainOn: 'last',
   chatTemplate: 'zephyr',
+  prefix: 'summarize: ',
+  maxTargetLength: 20,
   nullScoreDiffThreshold: 1,
   method: 'rslora',
   adapter: 'runs/other',
@@ -219,7 +221,7 @@ function choiceOf(config: TrainConfig): unknown {
 async function calleesOf(config: TrainConfig, command: RunCommand): Promise<string> {
   const { data, method, selection, optimisation, run } = config;
   const { model: base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride } = data;
-  const { trainOn, chatTemplate } = data;
+  const { trainOn, chatTemplate, prefix, maxTargetLength } = data;
   const { loss: preferred, beta, simpoGamma, desirableWeight, undesirableWeight } = optimisation;
   const opened = [
     base,
@@ -232,6 +234,8 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
     stride,
     trainOn,
     chatTemplate,
+    prefix,
+    maxTargetLength,
     preferred,
     beta,
     simpoGamma,

@@ -4,7 +4,7 @@ import { agreement } from '../agreement.js';
 import { searchOrders } from '../dam.js';
 import { damOptimizers } from '../damOptimizer.js';
 import { damStarts } from '../damStart.js';
-import { type Allowance, discretise, keptInAll, keptPerRow } from '../discretise.js';
+import { type Allowance, discretise, keptInAll, keptPerRow, rowCounts } from '../discretise.js';
 import { freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
 import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
@@ -183,15 +183,19 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
 }
 
 /** Rows of the flat matrix, or with scope `global` the whole, and how many entries of each will be kept. */
-export function groupsOf(layers: number, columns: number, { scope, keep, budget, sizes, limit }: Allowance): Group[] {
+export function groupsOf(layers: number, columns: number, allowance: Allowance): Group[] {
+  const { scope, keep, budget, sizes, limit, there } = allowance;
   const total = sizes.flat().reduce((sum, size) => sum + size, 0);
   const everything = sizes.map((row) => row.map((): 1 => 1));
   const fitting = limit === undefined ? 1 : limit.parameters / limit.leastOf(everything);
   const ratio = budget === undefined ? Math.min(keep, fitting) : Math.min(1, budget / total);
-  const range = (from: number, length: number) => Array.from({ length }, (_, i) => from + i);
-  if (scope === 'global') return [{ entries: range(0, layers * columns), kept: keptInAll(ratio, layers, columns) }];
-  const perRow = keptPerRow(ratio, columns);
-  return Array.from({ length: layers }, (_, layer) => ({ entries: range(layer * columns, columns), kept: perRow }));
+  const entriesOf = (layer: number) =>
+    Array.from({ length: columns }, (_, column) => column)
+      .filter((column) => there?.[layer]?.[column] !== false)
+      .map((column) => layer * columns + column);
+  const rows = Array.from({ length: layers }, (_, layer) => entriesOf(layer)).filter(({ length }) => length > 0);
+  if (scope === 'global') return [{ entries: rows.flat(), kept: keptInAll(ratio, rowCounts(rows, undefined)) }];
+  return rows.map((entries) => ({ entries, kept: keptPerRow(ratio, entries.length) }));
 }
 
 function meanOf(matrices: readonly (readonly (readonly number[])[])[]): number[][] {

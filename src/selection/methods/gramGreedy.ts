@@ -40,7 +40,10 @@ export const gramGreedy = {
       return sum;
     };
     const shape = grid.filled(0);
-    const candidates = units(shape, allowance.scope).map((unit) => ({ unit, matrix: matrixOfUnit(unit) }));
+    const candidates = units(shape, allowance.scope, allowance.there).map((unit) => ({
+      unit,
+      matrix: matrixOfUnit(unit),
+    }));
     const keeper = startKeeping(shape, allowance);
     const total = new Float64Array(n * n);
     const values = grid.filled(0);

@@ -91,7 +91,11 @@ export const plop = {
       norms.push(ratios[m]! / tokens[m]! / usual);
     }
     const byLayer = grid.matrix(norms);
-    const ofTypes = model.modules.map((_, column) => byLayer.reduce((sum, row) => sum + row[column]!, 0) / grid.layers);
+    const ofTypes = model.modules.map(
+      (name, column) =>
+        byLayer.reduce((sum, row) => sum + row[column]!, 0) /
+        model.adaptable.filter(({ module }) => module === name).length,
+    );
     return { values: byLayer.map(() => ofTypes.map((norm) => -norm)) };
   },
 } satisfies SelectionMethod;

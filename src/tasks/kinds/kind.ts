@@ -128,6 +128,8 @@ export interface UsualColumns {
   readonly text: readonly string[];
   readonly pair: readonly string[];
   readonly label: readonly string[];
+  /** Names of a text and its label that go together: the first pair that a table has both of goes before the others. */
+  readonly together?: readonly (readonly [text: string, label: string])[];
   /** What the column `pair` holds, where a task cannot be without it. */
   readonly pairIs?: string;
   /** Rows go about in other forms too, so that a table may be recognised that has none of these columns. */
@@ -172,6 +174,8 @@ export const kindSettings = [
   'headWeightDecay',
   'trainOn',
   'chatTemplate',
+  'prefix',
+  'maxTargetLength',
   'loss',
   'beta',
   'simpoGamma',
@@ -185,6 +189,10 @@ export interface FactSettings {
   readonly trainOn: TrainOn;
   /** Chats: name or file of a template in the place of the model's own. */
   readonly chatTemplate?: string | undefined;
+  /** Texts that are written anew: what stands before every text that is read. */
+  readonly prefix?: string | undefined;
+  /** Texts that are written anew: the longest in tokens. */
+  readonly maxTargetLength?: number | undefined;
   /** Preferences: the loss, by TRL's name. */
   readonly loss?: PreferenceLossName | undefined;
   /** Preferences: how much a change of log-likelihood counts as reward. */

@@ -225,7 +225,7 @@ export const language = defineKind<WrittenPrediction>({
 });
 
 /** The text that is to be written, or a list of those that count as right. */
-function textsOf(cell: unknown, where: string): string[] {
+export function textsOf(cell: unknown, where: string): string[] {
   const texts = Array.isArray(cell) ? cell : [cell];
   if (texts.length > 0 && !texts.some((text) => typeof text === 'object' || isEmpty(text))) return texts.map(String);
   throw new DiffoError(`${where}: ${shownCell(cell, 40)} is no text to be written. Write one, or a list of texts.`);

@@ -6,7 +6,7 @@ import { generate } from '../../infer/generate.js';
 import { type Computing, sharedOut } from '../../infer/sharedOut.js';
 import { stopIds } from '../../infer/stopIds.js';
 import type { MetricName } from '../../metrics/names.js';
-import { corpusMetric } from '../../metrics/text/index.js';
+import { corpusMetric, isCorpusMetric } from '../../metrics/text/index.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import { mapInTurns } from '../../turns.js';
@@ -149,7 +149,7 @@ export function writtenStatistics(
         const given = writtenAnswer(text, answer);
         return [given !== undefined && references[i]!.some((one) => writtenAnswer(one, answer) === given) ? 1 : 0];
       });
-    } else if (name === 'bleu' || name === 'nist' || name === 'rouge_l') {
+    } else if (isCorpusMetric(name)) {
       const metric = corpusMetric(name, references);
       found[name] = written.map((text, i) => metric.statistics(trim(text), references[i]!));
     }
