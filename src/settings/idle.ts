@@ -181,6 +181,7 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'seed',
   'threads',
   'device',
+  'precision',
   'saveSteps',
   'keepCheckpoints',
   'memoryLimit',

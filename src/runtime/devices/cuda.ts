@@ -8,6 +8,8 @@ import type { ComputeDevice } from './computeDevice.js';
 export function cuda(index = 0): ComputeDevice {
   return {
     name: index === 0 ? 'cuda' : `cuda:${index}`,
+    precision: 'tf32',
+    otherPrecisions: { fp32: withoutTf32 },
     dialect: wholeDialect,
     provider: { name: 'cuda', deviceId: index },
     lacks: missingProvider,
@@ -26,4 +28,9 @@ function missingProvider(): string | undefined {
     folders.every((folder) => !existsSync(join(folder, name))),
   );
   return missing && `onnxruntime-node has no ${missing}`;
+}
+
+/** The provider computes products in TF32, and its Node binding has no option; NVIDIA's libraries read this when they are loaded. */
+function withoutTf32(): void {
+  process.env.NVIDIA_TF32_OVERRIDE = '0';
 }

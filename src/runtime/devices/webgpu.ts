@@ -18,6 +18,8 @@ const missing = [
 /** Any GPU by WebGPU: Vulkan on Linux, Direct3D 12 on Windows, Metal on macOS. ONNX Runtime takes the one that the system prefers. */
 export const webgpu: ComputeDevice = {
   name: 'webgpu',
+  precision: 'fp32',
+  otherPrecisions: {},
   dialect: dialectWithout(wholeDialect, missing),
   provider: 'webgpu',
   cure:
