@@ -2,8 +2,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import type { Dialect } from '../../graph/onnx/dialect.js';
 
 /** What products of matrices are computed in: float32 throughout, TF32 (float32 with ten bits of mantissa), or 16 bits. */
-export const precisions = ['fp32', 'tf32', 'bf16', 'fp16'] as const;
-export type Precision = (typeof precisions)[number];
+export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
+export const precisions = ['fp32', 'tf32', 'bf16', 'fp16'] as const satisfies readonly Precision[];
 
 /** What runs graphs, as `--device` names it. Weights, batches and results come from and go to the memory of this process. */
 export interface ComputeDevice {

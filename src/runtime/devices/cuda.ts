@@ -10,7 +10,7 @@ export function cuda(index = 0): ComputeDevice {
     name: index === 0 ? 'cuda' : `cuda:${index}`,
     precision: 'tf32',
     otherPrecisions: { fp32: withoutTf32 },
-    dialect: wholeDialect,
+    dialect: { ...wholeDialect, fewKernels: true },
     provider: { name: 'cuda', deviceId: index },
     lacks: missingProvider,
     cure:

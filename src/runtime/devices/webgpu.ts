@@ -1,4 +1,4 @@
-import { dialectWithout, wholeDialect } from '../../graph/onnx/dialect.js';
+import { operatorsWithout } from '../../graph/onnx/dialect.js';
 import type { ComputeDevice } from './computeDevice.js';
 
 /**
@@ -20,7 +20,7 @@ export const webgpu: ComputeDevice = {
   name: 'webgpu',
   precision: 'fp32',
   otherPrecisions: {},
-  dialect: dialectWithout(wholeDialect, missing),
+  dialect: { operators: operatorsWithout(missing), fewKernels: true },
   provider: 'webgpu',
   cure:
     'On Linux it needs a driver with Vulkan and the loader libvulkan.so.1 (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; ' +
