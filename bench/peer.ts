@@ -2,19 +2,19 @@ import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { openCheckpoint } from '../src/checkpoint/open.js';
 import { DiffoError, usageError } from '../src/errors.js';
 import { type LineProcess, startLineProcess } from './lineProcess.js';
-import { type PeerShape, peakSchema, type Ready, readySchema, stepsSchema } from './peer_shape.js';
+import { type PeerShape, peakSchema, productsSchema, type Ready, readySchema, stepsSchema } from './peer_shape.js';
 
 const help = `Step time and peak memory of LoRA training here and in PyTorch + PEFT, side by side.
 
   npm run bench:peer -- [--preset minilm|bert-base|deberta-v3-base|embedding|chat|all] [--model DIR] [--python PATH] [--threads N]
-                        [--rounds N] [--steps N] [--warm-up N] [--json FILE]
+                        [--rounds N] [--steps N] [--warm-up N] [--device cuda|webgpu] [--precisions fp32,tf32,bf16] [--json FILE]
 
   --preset    minilm: 6 layers of 384, batch 16x32, LoRA on all linear modules (default: all presets)
               bert-base: 12 layers of 768, batch 8x128, LoRA on query and value
@@ -26,6 +26,8 @@ const help = `Step time and peak memory of LoRA training here and in PyTorch + P
   --python    Python with torch and peft (default: the environment variable PYTHON, or python3)
   --threads   threads of each side (default 2)
   --rounds, --steps, --warm-up   rounds of steps, in turn (default 5 of 4), after untimed ones (default 2)
+  --device    what runs our side (default cpu). PyTorch then runs on CUDA where it can, in each of --precisions (fp32, tf32, bf16 by
+              autocast; default all three), one after the other, and the ratio is to the fastest
   --json      also writes the results to a file`;
 
 /** What is expected of ours over PyTorch's median step time (issues 3, 4 and 22); not a test, machines differ. */
@@ -46,6 +48,10 @@ interface Options {
   readonly rounds: number;
   readonly steps: number;
   readonly warmUp: number;
+  readonly device: string;
+  /** Of PyTorch's side. */
+  readonly precisions: readonly string[];
+  readonly torchDevice: string;
 }
 
 interface Side {
@@ -64,7 +70,15 @@ interface Result {
   readonly dropout: number;
   readonly trainableParameters: number;
   readonly ours: Side;
+  /** PyTorch's fastest. */
   readonly torch: Side;
+  readonly precision: string;
+  readonly device: string;
+  /** Medians of PyTorch's precisions, in seconds. */
+  readonly torchSeconds: Readonly<Record<string, number>>;
+  /** Of what the runtime's own product of matrices does in a second, the share that a step's products are done at. */
+  readonly peakShare: number;
+  readonly peakPerSecond: number;
   /** Ours over PyTorch's: of the medians of all steps, and of each round's medians. */
   readonly ratio: number;
   readonly roundRatios: readonly number[];
@@ -73,6 +87,9 @@ interface Result {
 
 const beside = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const run = promisify(execFile);
+/** Bundled, as a machine without the project has it, no loader is needed. */
+const ending = extname(fileURLToPath(import.meta.url));
+const tsx = ending === '.ts' ? ['--import', 'tsx'] : [];
 
 async function main(): Promise<void> {
   const { presets, json, options } = readOptions();
@@ -81,11 +98,12 @@ async function main(): Promise<void> {
     return;
   }
   await checkPython(options.python, presets);
+  const placed = { ...options, ...(options.device === 'cpu' ? {} : await torchPlace(options)) };
   const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length };
   console.log(`${machine.cpu}, ${machine.cores} cores; each side with ${options.threads} threads, one at a time`);
   const results: Result[] = [];
   for (const preset of presets) {
-    const result = await compare(preset, options);
+    const result = await compare(preset, placed);
     results.push(result);
     show(result);
   }
@@ -102,6 +120,8 @@ function readOptions() {
       model: text,
       python: text,
       json: text,
+      device: text,
+      precisions: text,
       ...numbers,
       help: { type: 'boolean' },
     } as const;
@@ -135,6 +155,9 @@ function readOptions() {
     rounds: count('rounds', 5),
     steps: count('steps', 4),
     warmUp: count('warm-up', 2),
+    device: text('device') ?? 'cpu',
+    precisions: (text('precisions') ?? (text('device') === undefined ? 'fp32' : 'fp32,tf32,bf16')).split(','),
+    torchDevice: 'cpu',
   };
   return {
     presets: values.help ? [] : preset === 'all' ? names.filter(isThere) : [preset],
@@ -174,20 +197,58 @@ async function compare(preset: string, options: Options): Promise<Result> {
     return { process: started, ready: readySchema.parse(await started.ask()) };
   };
   try {
-    const tsx = ['--import', 'tsx'];
-    const folder = options.model ?? (await weightsFolder(preset, tsx));
+    const folder = options.model ?? (await weightsFolder(preset));
     const model = folder === undefined ? [] : ['--model', folder, '--dropout', await dropoutOf(folder)];
     const threads = `${options.threads}`;
-    const torchArgs = [beside('peer_torch.py'), '--preset', preset, '--threads', threads, ...model];
-    const torch = await start('The PyTorch side', options.python, torchArgs);
+    const startTorch = (precision: string) => {
+      const args = [
+        '--preset',
+        preset,
+        '--threads',
+        threads,
+        ...model,
+        '--device',
+        options.torchDevice,
+        '--precision',
+        precision,
+      ];
+      return start(`The PyTorch side (${precision})`, options.python, [beside('peer_torch.py'), ...args]);
+    };
+    const first = options.precisions[0]!;
+    const torch = await startTorch(first);
     const { shape, dropout } = torch.ready;
     if (folder === undefined) {
-      await run(process.execPath, [...tsx, beside('peer_weights.ts'), scratch, JSON.stringify(shape), `${dropout}`]);
+      await run(process.execPath, [
+        ...tsx,
+        beside(`peer_weights${ending}`),
+        scratch,
+        JSON.stringify(shape),
+        `${dropout}`,
+      ]);
     }
-    const oursArgs = [...tsx, beside('peer_ours.ts'), folder ?? scratch, JSON.stringify(shape), threads];
+    const oursArgs = [
+      ...tsx,
+      beside(`peer_ours${ending}`),
+      folder ?? scratch,
+      JSON.stringify(shape),
+      threads,
+      'kept',
+      options.device,
+    ];
     const ours = await start('Our side', process.execPath, oursArgs);
     checkEqual(ours.ready, torch.ready);
-    const [oursSide, torchSide] = await takeTurns(ours, torch, options);
+    const { productOperations, peakPerSecond } = productsSchema.parse(await ours.process.ask('peak'));
+    const sides: { precision: string; ours: Side; torch: Side }[] = [];
+    const [oursFirst, torchFirst] = await takeTurns(ours, torch, options);
+    sides.push({ precision: first, ours: oursFirst, torch: torchFirst });
+    for (const precision of options.precisions.slice(1)) {
+      // Of one after the other: each would keep its memory on the card.
+      const [again, other] = [await start('Our side', process.execPath, oursArgs), await startTorch(precision)];
+      const [oursSide, torchSide] = await takeTurns(again, other, options);
+      sides.push({ precision, ours: oursSide, torch: torchSide });
+    }
+    const best = sides.toSorted((a, b) => a.torch.medianSeconds - b.torch.medianSeconds)[0]!;
+    const { ours: oursSide, torch: torchSide } = best;
     return {
       preset,
       shape,
@@ -196,6 +257,11 @@ async function compare(preset: string, options: Options): Promise<Result> {
       trainableParameters: ours.ready.trainableParameters,
       ours: oursSide,
       torch: torchSide,
+      precision: best.precision,
+      device: options.device,
+      torchSeconds: Object.fromEntries(sides.map(({ precision, torch: side }) => [precision, side.medianSeconds])),
+      peakShare: productOperations / oursSide.medianSeconds / peakPerSecond,
+      peakPerSecond,
       ratio: oursSide.medianSeconds / torchSide.medianSeconds,
       roundRatios: oursSide.seconds.map((round, i) => median(round) / median(torchSide.seconds[i]!)),
       expectedRatio: expectedRatio[preset]!,
@@ -207,11 +273,19 @@ async function compare(preset: string, options: Options): Promise<Result> {
   }
 }
 
+/** Where PyTorch runs beside a device of ours. */
+async function torchPlace({ python, precisions }: Options): Promise<Pick<Options, 'torchDevice' | 'precisions'>> {
+  const { stdout } = await run(python, ['-c', 'import torch; print(torch.cuda.is_available())']);
+  if (stdout.trim() === 'True') return { torchDevice: 'cuda', precisions };
+  console.log('PyTorch finds no CUDA here: it runs on the CPU, in float32.');
+  return { torchDevice: 'cpu', precisions: ['fp32'] };
+}
+
 /** The folder of a preset's own weights, which a process of its own converts; undefined for one that takes random ones. */
-async function weightsFolder(preset: string, tsx: readonly string[]): Promise<string | undefined> {
+async function weightsFolder(preset: string): Promise<string | undefined> {
   const name = weightsOf[preset];
   if (name === undefined) return undefined;
-  const { stdout } = await run(process.execPath, [...tsx, beside('peer_folder.ts'), process.env[name]!]);
+  const { stdout } = await run(process.execPath, [...tsx, beside(`peer_folder${ending}`), process.env[name]!]);
   return stdout.trim();
 }
 
@@ -277,6 +351,14 @@ function show(result: Result): void {
   console.log(`  LoRA r = ${rank} on ${targets.join(', ')}; ${result.trainableParameters} trained parameters`);
   row('diffora', ours);
   row('PyTorch', torch);
+  const rate = (perSecond: number) => `${(perSecond / 1e9).toFixed(0)} GFLOP/s`;
+  console.log(
+    `  products of a step at ${(100 * result.peakShare).toFixed(0)} % of the runtime's own ${rate(result.peakPerSecond)} (${result.device})`,
+  );
+  const others = Object.entries(result.torchSeconds).map(
+    ([name, seconds]) => `${name} ${(1000 * seconds).toFixed(1)} ms`,
+  );
+  if (others.length > 1) console.log(`  PyTorch: ${others.join(', ')}; compared with ${result.precision}`);
   console.log(`  ratio of medians ${ratio.toFixed(3)} (expected: ${result.expectedRatio} or less)`);
   const spread = [low, median(roundRatios), high].map((value) => value.toFixed(3)).join(' / ');
   console.log(`  ratio of a round, lowest / median / highest of ${roundRatios.length}: ${spread}`);

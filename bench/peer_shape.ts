@@ -37,3 +37,6 @@ export type Ready = z.infer<typeof readySchema>;
 
 export const stepsSchema = z.object({ seconds: z.array(z.number()), loss: z.number() });
 export const peakSchema = z.object({ peakRssBytes: z.number() });
+
+/** Operations of a step's products of matrices, and how many the device does in a second. */
+export const productsSchema = z.object({ productOperations: z.number(), peakPerSecond: z.number() });

@@ -1,6 +1,6 @@
 """The PyTorch + PEFT side of `npm run bench:peer`: one process that trains on request and answers with step times.
 
-    python bench/peer_torch.py --preset minilm [--model DIR] [--threads 2]
+    python bench/peer_torch.py --preset minilm [--model DIR] [--threads 2] [--device cuda --precision tf32]
 
 It prints one line of JSON when it is ready (`{"ready": true, ...}`), then answers each line of its input:
 
@@ -119,6 +119,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dropout", type=float, default=0.1, help="of hidden states and attention")
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32", help="bf16: by autocast")
     parser.add_argument("--labels", type=int, default=2)
     parser.add_argument("--lr", type=float, default=1e-4)
     parser.add_argument("--seed", type=int, default=1)
@@ -172,6 +174,9 @@ def loss_of(model, options: argparse.Namespace, shape: dict):
     """The loss of one batch, which is made once."""
     import torch
 
+    def placed(batch: dict) -> dict:
+        return {name: tensor.to(options.device) for name, tensor in batch.items()}
+
     rows, vocabulary = shape["batch"], model.config.vocab_size
 
     def drawn(longest: int, shortest: int) -> dict:
@@ -184,15 +189,17 @@ def loss_of(model, options: argparse.Namespace, shape: dict):
         batch = drawn(shape["sequence"], shape["sequence"])
         batch["token_type_ids"] = torch.zeros_like(batch["input_ids"])
         batch["labels"] = torch.randint(0, options.labels, [rows])
+        batch = placed(batch)
         return lambda: model(**batch).loss
     if shape["objective"] == "answers":
         batch = drawn(shape["sequence"], shape["sequence"])
         learned = torch.arange(shape["sequence"]) >= shape["sequence"] - shape["learned"]
         batch["labels"] = torch.where(learned, batch["input_ids"], -100)
+        batch = placed(batch)
         return lambda: model(**batch, use_cache=False).loss
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-    columns = [drawn(longest, longest // 2) for longest in (shape["sequence"], shape["passage"])]
+    columns = [placed(drawn(longest, longest // 2)) for longest in (shape["sequence"], shape["passage"])]
     ranking = MultipleNegativesRankingLoss(None)
 
     def vectors(batch: dict):
@@ -223,17 +230,25 @@ def main() -> None:
         raise SystemExit(f"--preset {options.preset} needs --model: it has no sizes of its own")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    model = build(options, shape)
+    torch.backends.cuda.matmul.allow_tf32 = options.precision == "tf32"
+    model = build(options, shape).to(options.device)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=options.lr)
     loss_now = loss_of(model, options, shape)
 
+    def wait() -> None:
+        if options.device == "cuda":
+            torch.cuda.synchronize()
+
     def step() -> tuple[float, float]:
+        wait()
         start = time.perf_counter()
-        loss = loss_now()
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bf16"):
+            loss = loss_now()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+        wait()
         return time.perf_counter() - start, loss.item()
 
     def answer(message: dict) -> None:
@@ -251,6 +266,7 @@ def main() -> None:
             "preset": options.preset,
             "shape": shape | {key: getattr(model.config, name) for key, name in MODEL_FIELDS.items()},
             "threads": torch.get_num_threads(),
+            "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
             "attention": model.config._attn_implementation,
             "dropout": getattr(model.config, "hidden_dropout_prob", getattr(model.config, "attention_dropout", 0)),
             "trainableParameters": sum(parameter.numel() for parameter in trained),

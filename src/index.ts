@@ -89,8 +89,8 @@ export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
 export type { Figures, Memory } from './report/progress.js';
 export { type TerminalReporter, type TerminalReporterOptions, terminalReporter } from './report/terminalReporter.js';
 export { type ProgressOptions, type Reporter, silent } from './reporter.js';
-export type { ComputeDevice } from './runtime/devices/computeDevice.js';
-export { openDevice } from './runtime/devices/openDevice.js';
+export type { ComputeDevice, Precision } from './runtime/devices/computeDevice.js';
+export { type OpenDeviceOptions, openDevice } from './runtime/devices/openDevice.js';
 /** Runs an emitted graph in ONNX Runtime. */
 export type { Device, DeviceTensor, HostTensor, TensorData } from './runtime/deviceTensor.js';
 export { type Bindings, openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';

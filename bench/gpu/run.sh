@@ -3,6 +3,7 @@
 #
 #     bash bench/gpu/run.sh take K        # keeps parcel K, .gpu/K
 #     bash bench/gpu/run.sh unpack
+#     bash bench/gpu/run.sh table FOLDER         # devices, all families and step times: FOLDER/table.txt, in ten minutes at most
 #     bash bench/gpu/run.sh placement FOLDER SECONDS JOBS   # records to FOLDER/TASK.jsonl
 #
 # JOBS is a file with a line "BUDGET TASK SEEDS SELECTIONS LANES" a job, in order of weight. Jobs begin in that order, $PARALLEL (12) at once
@@ -39,17 +40,59 @@ gather() {
   done
 }
 
+# cuda_paths: what ONNX Runtime's CUDA provider is linked with, and NVIDIA's driver of Vulkan.
+cuda_paths() {
+  LD_LIBRARY_PATH=$(libraries):$home/node_modules/onnxruntime-node/bin/napi-v6/linux/x64
+  export LD_LIBRARY_PATH
+  local file
+  file=$(find / -name nvidia_icd.json -not -path '/proc/*' 2>/dev/null | head -n 1)
+  if [ -n "$file" ]; then export VK_DRIVER_FILES=$file; fi
+}
+
+# within SECONDS COMMAND...: its output, and a line where it failed or took too long; what comes after it runs all the same.
+within() {
+  local seconds=$1 code=0
+  shift
+  echo "== $*"
+  timeout "$seconds" "$@" >"$home/said.txt" 2>&1 || code=$?
+  grep -v 'onnxruntime:' "$home/said.txt" || true
+  [ "$code" -eq 0 ] || echo "ended with exit code $code"
+}
+
+table() {
+  nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader || echo 'no nvidia-smi'
+  within 60 "$home/node" "$home/dist/cli/main.mjs" devices
+  # Products in TF32 on CUDA, and gradients that cancel.
+  within 60 "$home/node" "$home/bench/families.mjs" cuda 2e-2
+  within 100 "$home/node" "$home/bench/families.mjs" webgpu 1e-3
+  export PYTHONPATH=$home/python
+  local preset provider
+  for preset in minilm bert-base; do
+    for provider in cuda webgpu; do
+      within 90 "$home/node" "$home/bench/peer.mjs" --preset "$preset" --device "$provider" --rounds 3 --steps 10 --warm-up 5 \
+        --json "$1/$preset-$provider.json"
+    done
+  done
+}
+
 case $1 in
   take) mv ".gpu/$2/"* "$home/parcels/"; ls -la "$home/parcels" ;;
   unpack)
     cat "$home"/parcels/part-* | xz -dT0 | tar -C "$home" -xf -
     rm -r "$home/parcels"
+    for file in "$home"/debian/*.deb; do dpkg -x "$file" / || true; done
+    ldconfig || true
     ls "$home"
+    ;;
+  table)
+    folder=$(mkdir -p "$2" && realpath "$2")
+    cuda_paths
+    table "$folder" 2>&1 | tee "$folder/table.txt"
     ;;
   placement)
     folder=$(mkdir -p "$2" && realpath "$2") seconds=$3 jobs=$(realpath "$4") own=$(mktemp -d)
     if [ "$device" = cuda ]; then
-      export LD_LIBRARY_PATH=$(libraries):$home/node_modules/onnxruntime-node/bin/napi-v6/linux/x64
+      cuda_paths
       nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
       nvidia-cuda-mps-control -d || echo 'without MPS'
     fi
@@ -66,5 +109,5 @@ case $1 in
     wc -l "$folder"/*.jsonl
     tail -qn 1 "$own"/*/log
     ;;
-  *) echo "run.sh: take K, unpack or placement, not $1" >&2; exit 2 ;;
+  *) echo "run.sh: take K, unpack, table or placement, not $1" >&2; exit 2 ;;
 esac

@@ -1,4 +1,5 @@
 export { grad, pullback } from './grad.js';
+export type { Dialect, OptionalOperator } from './onnx/dialect.js';
 export { type EmittedGraph, emitGraph } from './onnx/emit.js';
 export type { OnnxValue } from './onnx/encode.js';
 export { ops, type TokenPlaces } from './ops.js';

@@ -52,6 +52,7 @@ const rules: Readonly<Record<PrimitiveName, Rule>> = {
   pack: copying,
   pad: copying,
   range: free,
+  reduceMean: pass,
   relu: pass,
   reshape: free,
   rmsNorm: pass,

@@ -179,7 +179,10 @@ async function withPlace<T>(
 /** The configuration with the device by its own name: `auto` is looked for once, and is not what a record is to say. */
 async function onNamedDevice({ run, ...rest }: TrainConfig, reporter: Reporter): Promise<TrainConfig> {
   if (run.device === undefined) return { ...rest, run };
-  return { ...rest, run: { ...run, device: (await openDevice(run.device, { reporter })).name } };
+  return {
+    ...rest,
+    run: { ...run, device: (await openDevice(run.device, { reporter, precision: run.precision })).name },
+  };
 }
 
 async function openFitting(

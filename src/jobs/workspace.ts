@@ -108,7 +108,7 @@ export async function workspaceOf(
   };
   const asked = { ...described, ...(await described.kind.factsOfRun?.(said, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
-  const loaded = await onDevice(await load(), config.run.device, { reporter });
+  const loaded = await onDevice(await load(), config.run.device, { reporter, precision: config.run.precision });
   const task = forHeads(asked, headsOf(loaded.checkpoint));
   const whole = withHead(loaded, headOf(task, head), reporter);
   if (adapter === undefined) noteNewHead(whole.model, reporter);

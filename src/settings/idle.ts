@@ -184,6 +184,7 @@ const readBySelect: ReadonlySet<TrainKey> = new Set([
   'threads',
   'reduce',
   'device',
+  'precision',
   'saveSteps',
   'keepCheckpoints',
   'memoryLimit',

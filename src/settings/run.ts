@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { logNames } from '../logs/registry.js';
 import { reduceTypes } from '../mpi/fixedSum.js';
+import { precisions } from '../runtime/devices/computeDevice.js';
 import { deviceNames, numberedDevice } from '../runtime/devices/registry.js';
 
 /** What a run does beside learning: what it is drawn by, saves, logs and takes of the machine. */
@@ -22,6 +23,10 @@ export const runSettings = {
     ])
     .optional()
     .describe('what runs the graphs; auto takes the fastest that is there (default: cpu)'),
+  precision: z
+    .enum(precisions)
+    .optional()
+    .describe('what products of matrices are computed in (default: tf32 on cuda, fp32 on others)'),
   saveSteps: z
     .int()
     .positive()

@@ -19,7 +19,7 @@ beforeAll(async () => {
   );
   await writeFile(task, `review,title,stars\n${rows.join('')}`);
   columns = { textColumn: 'review', pairColumn: 'title', labelColumn: 'stars' };
-  quick = { model: tinyModel, maxLength: 16, epochs: 1, batchSize: 8, threads: 1, device: 'cpu' };
+  quick = { model: tinyModel, maxLength: 16, epochs: 1, batchSize: 8, threads: 1, device: 'cpu', precision: 'fp32' };
   common = { ...quick, ...columns, task };
   const grammar = Array.from({ length: 20 }, (_, i) => `x\t${i % 2}\t\tthe ${i % 2 === 0 ? 'cat' : 'man'} ${i}\n`).join(
     '',

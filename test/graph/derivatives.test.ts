@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { constant, grad, input, ops, type Tensor } from '../../src/graph/index.js';
+import { apply } from '../../src/graph/ops.js';
 import { primitives } from '../../src/graph/primitives/index.js';
 import { nodesInOrder } from '../../src/graph/tensor.js';
 import { randomStream } from '../../src/random.js';
@@ -151,6 +152,10 @@ const cases: Readonly<Record<string, Case>> = {
   gemm: {
     build: ([a, b, c]) => ops.gemm(a!, b!, c!, { transA: false, transB: true, alpha: 0.7 }),
     wrt: [['batch', 3], [5, 3], [5]],
+  },
+  reduceMean: {
+    build: ([x]) => apply('reduceMean', [x!], { axes: [-1], keepDims: true })[0]!,
+    wrt: [['batch', 'seq', 6]],
   },
   layerNorm: {
     build: ([x, scale, bias]) => {

@@ -5,6 +5,7 @@ import { commonSubexpressions } from '../../src/graph/passes/commonSubexpression
 import { computeAgain } from '../../src/graph/passes/computeAgain.js';
 import { foldTransposes } from '../../src/graph/passes/foldTransposes.js';
 import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
+import { fuseStatistics } from '../../src/graph/passes/fuseStatistics.js';
 import { optimize } from '../../src/graph/passes/index.js';
 import { liftWidened } from '../../src/graph/passes/liftWidened.js';
 import { packTokens } from '../../src/graph/passes/packTokens.js';
@@ -35,6 +36,29 @@ async function expectSameValues(before: readonly Tensor[], after: readonly Tenso
     expectClose(`output ${i}`, value.data, expected[i]!.data, { relative: 1e-5, floor: 1e-5 });
   }
 }
+
+describe('fuseStatistics', () => {
+  const x = matrix('x', 4, 6);
+  const [scale, bias] = [matrix('scale', 6), matrix('bias', 6)];
+  const total = (one: Tensor) => ops.sum(one, { axes: [0, 1], keepDims: false });
+
+  it('writes the derivative of a layer norm with nine kernels in the place of twelve', async () => {
+    const [y] = ops.layerNorm(x, scale, bias, 1e-5);
+    const [dx] = grad(total(ops.mul(y!, y!)), [x]);
+    const fused = fuseStatistics([dx!]);
+    expect(nodesInOrder([dx!]).length - nodesInOrder(fused).length).toBe(3);
+    expect([count(fused, 'reduceMean'), count(fused, 'layerNorm'), count(fused, 'sum')]).toEqual([2, 2, 0]);
+    const stream = randomStream(1, 'statistics');
+    const feeds = { x: normals(stream, [4, 6]), scale: normals(stream, [6]), bias: normals(stream, [6]) };
+    await expectSameValues([dx!], fused, feeds);
+  });
+
+  it('leaves a sum whose factor is not one over its terms, or whose number of terms is not known', () => {
+    const inner = ops.scale(ops.sum(x, { axes: [1], keepDims: true }), 1 / 5);
+    const outer = ops.scale(ops.sum(matrix('rows', 'rows', 6), { axes: [0], keepDims: true }), 1 / 6);
+    expect(count(fuseStatistics([inner, outer]), 'reduceMean')).toBe(0);
+  });
+});
 
 describe('commonSubexpressions', () => {
   const [a, b] = [matrix('a', 2, 3), matrix('b', 2, 3)];

@@ -44,6 +44,18 @@ describe('a device', () => {
     expect(error.exitCode).toBe(1);
   });
 
+  it('refuses a precision that it does not have, by name', async () => {
+    const error = await errorOf(openDevice('cpu', { precision: 'bf16' }));
+    expect(error.message).toBe(
+      'The device cpu computes products in fp32, and bf16 is not built for it. Leave precision out.',
+    );
+    expect(error.exitCode).toBe(2);
+    expect((await openDevice('cpu', { precision: 'fp32' })).precision).toBe('fp32');
+    expect((await errorOf(openDevice('cuda:99', { precision: 'fp16' }))).message).toContain(
+      'in tf32 and fp32, and fp16 is',
+    );
+  });
+
   it('is tried by a training step, in which the CPU differs from itself by nothing', async () => {
     const { difference, productMs } = await selfTest(deviceNamed('cpu')!, 1);
     expect(difference).toBe(0);

@@ -121,6 +121,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   seed: 7,
   threads: 99,
   device: 'webgpu',
+  precision: 'tf32',
   saveSteps: 2,
   keepCheckpoints: 1,
   log: ['csv'],
@@ -243,7 +244,15 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
     undesirableWeight,
   ];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
-  const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.reduce, run.device, run.memoryLimit];
+  const saved = [
+    run.saveSteps,
+    run.keepCheckpoints,
+    run.threads,
+    run.reduce,
+    run.device,
+    run.precision,
+    run.memoryLimit,
+  ];
   const everywhere = [opened, drawn, saved, choiceOf(config)];
   if (command === 'select') return JSON.stringify(everywhere);
   const { adapter, anyBase, head } = method;

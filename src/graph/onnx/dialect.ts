@@ -3,7 +3,18 @@
  * operators that all have. `int64`: comparisons of int64, and their results as numbers; `… statistics`: the second output;
  * `exact angles`: Cos and Sin to the last bits of float32, whatever their arguments.
  */
-export const optionalOperators = [
+export type OptionalOperator =
+  | 'FusedMatMul'
+  | 'Gelu'
+  | 'LogSoftmax'
+  | 'RotaryEmbedding'
+  | 'SimplifiedLayerNormalization'
+  | 'SimplifiedLayerNormalization statistics'
+  | 'SoftmaxCrossEntropyLoss'
+  | 'exact angles'
+  | 'int64';
+
+const optionalOperators: readonly OptionalOperator[] = [
   'FusedMatMul',
   'Gelu',
   'LogSoftmax',
@@ -14,19 +25,26 @@ export const optionalOperators = [
   'SoftmaxCrossEntropyLoss',
   'exact angles',
   'int64',
-] as const;
-export type OptionalOperator = (typeof optionalOperators)[number];
+];
 
-/** The ONNX that a runtime takes: which of the optional operators it has. */
-export type Dialect = ReadonlySet<OptionalOperator>;
+/** The ONNX that a runtime takes, and takes well. */
+export interface Dialect {
+  /** Which of the optional operators it has. */
+  readonly operators: ReadonlySet<OptionalOperator>;
+  /** A kernel costs time of its own, whatever it computes (6 µs on CUDA, 60 µs on WebGPU): fewer are better. */
+  readonly fewKernels: boolean;
+}
 
-/** ONNX Runtime's, operators of its own included. */
-export const wholeDialect: Dialect = new Set(optionalOperators);
+/** ONNX Runtime's, operators of its own included, for the CPU. */
+export const wholeDialect: Dialect = { operators: new Set(optionalOperators), fewKernels: false };
 
 /** The ONNX standard alone: files for other runtimes, which fuse what they can themselves. */
-export const standardDialect: Dialect = new Set(['LogSoftmax', 'SoftmaxCrossEntropyLoss', 'exact angles', 'int64']);
+export const standardDialect: Dialect = {
+  operators: new Set(['LogSoftmax', 'SoftmaxCrossEntropyLoss', 'exact angles', 'int64']),
+  fewKernels: false,
+};
 
-/** A dialect without some of its operators. */
-export function dialectWithout(dialect: Dialect, missing: readonly OptionalOperator[]): Dialect {
-  return new Set([...dialect].filter((one) => !missing.includes(one)));
+/** The operators of ONNX Runtime without some. */
+export function operatorsWithout(missing: readonly OptionalOperator[]): ReadonlySet<OptionalOperator> {
+  return new Set(optionalOperators.filter((one) => !missing.includes(one)));
 }

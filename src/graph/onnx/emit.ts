@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { primitiveOf } from '../ops.js';
+import { fuseStatistics } from '../passes/fuseStatistics.js';
 import { optimize } from '../passes/index.js';
 import type { EmitOptions, Emitter } from '../primitive.js';
 import { type Dim, factorsOf } from '../shape.js';
@@ -36,7 +37,8 @@ export function standardGraph(named: Readonly<Record<string, Tensor>>): OnnxMode
 
 function writeGraph(named: Readonly<Record<string, Tensor>>, dialect: Dialect) {
   const names = Object.keys(named);
-  const outputs = optimize(Object.values(named));
+  const optimized = optimize(Object.values(named));
+  const outputs = dialect.fewKernels ? fuseStatistics(optimized) : optimized;
   const writer = new GraphWriter(nodesInOrder(outputs), outputs, dialect);
   const values = outputs.map((tensor, i) => writer.output(names[i]!, tensor));
   const { nodes, initializers, inputs, weightsFolder } = writer;
@@ -73,7 +75,7 @@ class GraphWriter implements Emitter {
   }
 
   has(operator: OptionalOperator): boolean {
-    return this.dialect.has(operator);
+    return this.dialect.operators.has(operator);
   }
 
   /** Gives an output of the whole graph its name. */

@@ -153,6 +153,7 @@ const rules: { readonly [Name in PrimitiveName]: Rule<Name> } = {
   after: never,
   pack: never,
   unpack: never,
+  reduceMean: never,
 
   matmul: ({ attrs }, operands, count) => [product(operands, attrs, count)],
   gemm: ({ attrs, outputs }, [a, b, c], count) => {

@@ -24,6 +24,7 @@ import { oneHot } from './oneHot.js';
 import { pack, unpack } from './pack.js';
 import { pad } from './pad.js';
 import { range } from './range.js';
+import { reduceMean } from './reduceMean.js';
 import { relu } from './relu.js';
 import { reshape } from './reshape.js';
 import { rmsNorm } from './rmsNorm.js';
@@ -77,6 +78,7 @@ export const primitives = {
   pack,
   pad,
   range,
+  reduceMean,
   relu,
   reshape,
   rmsNorm,

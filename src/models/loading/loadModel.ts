@@ -2,8 +2,9 @@ import type { ResolvedModel } from '../../checkpoint/resolve.js';
 import { readSentenceFiles, type SentenceFiles } from '../../checkpoint/sentenceTransformers.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
 import { type ProgressOptions, silent } from '../../reporter.js';
-import type { ComputeDevice } from '../../runtime/devices/computeDevice.js';
-import { openDevice } from '../../runtime/devices/openDevice.js';
+import type { ComputeDevice, Precision } from '../../runtime/devices/computeDevice.js';
+import { type OpenDeviceOptions, openDevice } from '../../runtime/devices/openDevice.js';
+import { usualDevice } from '../../runtime/devices/registry.js';
 import { loadTokenizer, type Tokenizer } from '../../tokenize/index.js';
 import { headsOf } from '../registry.js';
 import { findModel } from './findModel.js';
@@ -28,6 +29,8 @@ export interface LoadedModel {
 export interface LoadModelOptions extends ProgressOptions {
   /** What runs its graphs: `cpu`, `cuda`, `cuda:1`, `webgpu`, or `auto`, the fastest that is there. Default: the CPU. */
   readonly device?: string | undefined;
+  /** What products are computed in, one for a device in a process; default `tf32` for CUDA and `fp32` for others. */
+  readonly precision?: Precision | undefined;
 }
 
 /**
@@ -42,7 +45,11 @@ export interface LoadModelOptions extends ProgressOptions {
  */
 export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const { reporter = silent, signal } = options;
-  const device = options.device === undefined ? undefined : await openDevice(options.device, options);
+  // A device that is not there is to be known before a download.
+  const placed =
+    options.device === undefined && options.precision === undefined
+      ? {}
+      : { device: await openDevice(options.device ?? usualDevice.name, options) };
   const resolved = await findModel(name, reporter, signal);
   const checkpoint = await openFound(resolved, name, reporter, signal);
   // What cannot be built is to be known before anything else is read.
@@ -50,14 +57,17 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   const tokenizer = await loadTokenizer(checkpoint.folder);
   const rows = checkpoint.config.vocab_size;
   const held = typeof rows === 'number' ? withinVocabulary(tokenizer, rows, name) : tokenizer;
-  return { name, checkpoint, tokenizer: held, resolved, device, sentence: await readSentenceFiles(resolved.folder) };
+  const sentence = await readSentenceFiles(resolved.folder);
+  return { name, checkpoint, tokenizer: held, resolved, sentence, ...placed };
 }
 
 /** A loaded model on another device; on its own where none is named. @throws DiffoError where there is no such device */
 export async function onDevice(
   loaded: LoadedModel,
   device: string | undefined,
-  options: ProgressOptions,
+  options: OpenDeviceOptions,
 ): Promise<LoadedModel> {
-  return device === undefined ? loaded : { ...loaded, device: await openDevice(device, options) };
+  if (device === undefined && options.precision === undefined) return loaded;
+  const name = device ?? loaded.device?.name ?? usualDevice.name;
+  return { ...loaded, device: await openDevice(name, options) };
 }

@@ -1,10 +1,18 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Dialect } from '../../graph/onnx/dialect.js';
 
+/** What products of matrices are computed in: float32 throughout, TF32 (float32 with ten bits of mantissa), or 16 bits. */
+export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
+export const precisions = ['fp32', 'tf32', 'bf16', 'fp16'] as const satisfies readonly Precision[];
+
 /** What runs graphs, as `--device` names it. Weights, batches and results come from and go to the memory of this process. */
 export interface ComputeDevice {
   /** `cpu`, `cuda`, `cuda:1`, `webgpu`. */
   readonly name: string;
+  /** What products are computed in, where nothing else is asked. */
+  readonly precision: Precision;
+  /** Others that it has, each with what makes it so in this process, before the device is opened. @internal */
+  readonly otherPrecisions: Readonly<Partial<Record<Precision, () => void>>>;
   /** What graphs are written in for it: operators that it has no kernel for would fall to the CPU, with a copy both ways. @internal */
   readonly dialect: Dialect;
   /** What ONNX Runtime is told. @internal */

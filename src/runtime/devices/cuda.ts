@@ -8,7 +8,9 @@ import type { ComputeDevice } from './computeDevice.js';
 export function cuda(index = 0): ComputeDevice {
   return {
     name: index === 0 ? 'cuda' : `cuda:${index}`,
-    dialect: wholeDialect,
+    precision: 'tf32',
+    otherPrecisions: { fp32: withoutTf32 },
+    dialect: { ...wholeDialect, fewKernels: true },
     provider: { name: 'cuda', deviceId: index },
     lacks: missingProvider,
     cure:
@@ -26,4 +28,9 @@ function missingProvider(): string | undefined {
     folders.every((folder) => !existsSync(join(folder, name))),
   );
   return missing && `onnxruntime-node has no ${missing}`;
+}
+
+/** The provider computes products in TF32, and its Node binding has no option; NVIDIA's libraries read this when they are loaded. */
+function withoutTf32(): void {
+  process.env.NVIDIA_TF32_OVERRIDE = '0';
 }

@@ -3,27 +3,57 @@ import { DiffoError, usageError } from '../../errors.js';
 import { input, ops } from '../../graph/index.js';
 import { type ProgressOptions, silent } from '../../reporter.js';
 import { openSession, type Session } from '../session.js';
-import type { ComputeDevice } from './computeDevice.js';
+import type { ComputeDevice, Precision } from './computeDevice.js';
 import { nvidiaCards } from './machine.js';
 import { probe } from './probe.js';
 import { acceleratorsFor, deviceNamed, deviceNames, usualDevice } from './registry.js';
 
+/** How a device is opened. */
+export interface OpenDeviceOptions extends ProgressOptions {
+  /** What products are to be computed in; default: what the device has, `tf32` for CUDA and `fp32` for others. */
+  readonly precision?: Precision | undefined;
+}
+
 /**
  * A device by its name, tried: `cpu`, `cuda`, `cuda:1`, `webgpu`, or `auto`, which takes the fastest that is there by a
  * product of matrices, and tells the reporter which.
- * @throws DiffoError (usage) for a name of no device; one that says what to install where the device is not there
+ * @throws DiffoError (usage) for a name of no device, or a precision that it does not have; one that says what to install where the device is not there
  * @example
  * const model = await loadModel('sentence-transformers/all-MiniLM-L6-v2', { device: 'webgpu' });
  */
-export async function openDevice(name: string, options: ProgressOptions = {}): Promise<ComputeDevice> {
-  if (name === 'auto') return fastestDevice(options);
+export async function openDevice(name: string, options: OpenDeviceOptions = {}): Promise<ComputeDevice> {
+  if (name === 'auto') return atPrecision(await fastestDevice(options), options.precision);
   const device = deviceNamed(name);
   if (device === undefined) {
     throw usageError(`"${name}" is no device; there are ${deviceNames.join(', ')}, and cuda:1, cuda:2, …`);
   }
+  const placed = atPrecision(device, options.precision);
   if (device !== usualDevice && !held.has(device.name)) held.set(device.name, await tryDevice(device));
-  return device;
+  return placed;
 }
+
+/** @throws DiffoError (usage) where the device has no such precision, or has been opened with another */
+function atPrecision(device: ComputeDevice, precision = device.precision): ComputeDevice {
+  const others = Object.keys(device.otherPrecisions);
+  const known = opened.get(device.name);
+  if (precision !== device.precision && !others.includes(precision)) {
+    const has = [device.precision, ...others].join(' and ');
+    throw usageError(
+      `The device ${device.name} computes products in ${has}, and ${precision} is not built for it. Leave precision out.`,
+    );
+  }
+  if (known !== undefined && known !== precision) {
+    throw usageError(
+      `The device ${device.name} computes in ${known} in this process already. Take ${precision} in a process of its own.`,
+    );
+  }
+  opened.set(device.name, precision);
+  device.otherPrecisions[precision]?.();
+  return { ...device, precision };
+}
+
+/** What each device of this process computes in. */
+const opened = new Map<string, Precision>();
 
 /**
  * A session a device that was opened, as long as the process lives: with the last session on it ONNX Runtime would give up the

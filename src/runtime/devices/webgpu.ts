@@ -1,4 +1,4 @@
-import { dialectWithout, wholeDialect } from '../../graph/onnx/dialect.js';
+import { operatorsWithout } from '../../graph/onnx/dialect.js';
 import type { ComputeDevice } from './computeDevice.js';
 
 /**
@@ -18,7 +18,9 @@ const missing = [
 /** Any GPU by WebGPU: Vulkan on Linux, Direct3D 12 on Windows, Metal on macOS. ONNX Runtime takes the one that the system prefers. */
 export const webgpu: ComputeDevice = {
   name: 'webgpu',
-  dialect: dialectWithout(wholeDialect, missing),
+  precision: 'fp32',
+  otherPrecisions: {},
+  dialect: { operators: operatorsWithout(missing), fewKernels: true },
   provider: 'webgpu',
   cure:
     'On Linux it needs a driver with Vulkan and the loader libvulkan.so.1 (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; ' +
