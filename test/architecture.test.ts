@@ -27,6 +27,7 @@ const order = [
   'jobs',
   'serve',
   'report',
+  'board',
   'library',
   'cli',
 ];

@@ -3,6 +3,7 @@ import { versions } from '../artifacts/runRecord.js';
 import { DiffoError, type ExitCode, nearestNames } from '../errors.js';
 import { withoutSecrets } from '../secrets.js';
 import { fitted } from '../wrapped.js';
+import { boardCommand } from './board.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
@@ -32,6 +33,7 @@ const commands = [
   exportCommand,
   pushCommand,
   compareCommand,
+  boardCommand,
 ];
 
 /**
