@@ -11,6 +11,7 @@ import { Library } from './library.js';
 import { builtPage, readPage } from './pageFiles.js';
 import type { Root } from './roots.js';
 import { EventStreams } from './streams.js';
+import { TryModels } from './tryModels.js';
 
 /** What a board shows, and what it may do. */
 export interface BoardOptions {
@@ -66,12 +67,14 @@ export async function openBoard({
     (known) => comingRuns(jobs, roots, known),
   );
   const streams = new EventStreams(library);
+  const tryModels = new TryModels();
   const token = newToken();
-  const app = boardServer({ roots, library, streams, jobs, isReadOnly, token, page: files });
+  const app = boardServer({ roots, library, streams, jobs, tryModels, isReadOnly, token, page: files });
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
       jobs.close();
+      tryModels.close();
       streams.close();
       await app.close();
       await library.close();

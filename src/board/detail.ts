@@ -37,6 +37,11 @@ export async function runDetail(run: OpenRun, view: RunView): Promise<RunDetail>
   };
 }
 
+/** The same of a run that waits, begins, or failed before it had a folder. */
+export function comingDetail(run: RunView): RunDetail {
+  return { run, series: {}, config: {}, command: '', yaml: '', messages: [], files: [] };
+}
+
 /** The settings that say something: neither the usual ones, nor such that the method does not read. */
 export function told(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
   let unread: ReadonlySet<string> = new Set();

@@ -39,7 +39,7 @@ export function comingRuns(jobs: Jobs, roots: readonly Root[], known: (path: str
         job: job.id,
         hasAdapter: false,
         hasMatrix: false,
-        isGone: true,
+        isGone: job.state === 'ended',
       },
     ];
   });

@@ -44,6 +44,11 @@ export class Library {
     return this.runs.get(id);
   }
 
+  /** A run that has no folder yet. */
+  comingRun(id: string): RunView | undefined {
+    return this.views().find((view) => view.id === id && !this.runs.has(id));
+  }
+
   viewOf(run: OpenRun): RunView {
     return this.addTo(run.view, run.path);
   }

@@ -178,10 +178,8 @@ export interface TriedView {
   readonly task: string;
   readonly kind: string;
   readonly labels: readonly string[];
-  /** It is asked about two texts. */
-  readonly hasPair: boolean;
-  /** It writes texts. */
-  readonly writes: boolean;
+  /** What it is asked: a text, two, a question with its passage, a text to go on from, a conversation. */
+  readonly form: 'text' | 'pair' | 'passage' | 'prompt' | 'chat';
   /** Its base can be asked beside it. */
   readonly hasBase: boolean;
 }

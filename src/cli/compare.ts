@@ -44,9 +44,9 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
         kept: () => `what is finished stays in ${output}, and the same command goes on`,
         run: async ({ reporter, signal }) => {
           const options = { config, output, dataDir, jobs, threads, anyCode, reporter };
-          const comparison = await compare({ ...options, reportOnly, signal });
           // Loaded late: the figures bring 200 ms of libraries that no other command should wait for.
-          const { writeComparison } = await import('../report/compare/write.js');
+          const { asItFills, writeComparison } = await import('../report/compare/write.js');
+          const comparison = await compare({ ...options, filled: asItFills(output), reportOnly, signal });
           return writeComparison(comparison, output);
         },
         text: (summary) => comparisonView(summary, output, terminal.screen),

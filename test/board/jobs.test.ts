@@ -2,15 +2,14 @@ import { once } from 'node:events';
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openBoard, type RunningBoard } from '../../src/board/board.js';
 import type { RunView } from '../../src/board/view.js';
 import { reviewsFolder, tinyModel } from '../cli/run.js';
-import { built } from '../cli/started.js';
 import { until } from '../until.js';
 import { call, read } from './call.js';
+import { startBoard } from './started.js';
 
 let made: Awaited<ReturnType<typeof reviewsFolder>>;
-let board: RunningBoard;
+let board: Awaited<ReturnType<typeof startBoard>>;
 const runs = (...path: string[]) => made.folder.path('runs', ...path);
 beforeAll(async () => {
   made = await reviewsFolder();
@@ -20,7 +19,7 @@ beforeEach(async () => {
   await mkdir(runs(), { recursive: true });
   await cp(tinyModel, runs('tiny'), { recursive: true });
   await cp(made.task, runs('reviews.csv'));
-  board = await openBoard({ folders: [runs()], page: built('dist', 'board', 'page') });
+  board = await startBoard(runs());
 });
 afterEach(async () => {
   for (const { state, id } of await table()) if (state === 'running') await post('/api/stop', { id });
@@ -84,7 +83,7 @@ describe('a run of the form', () => {
     await post('/api/start', { settings, output: 'mine' });
     await until(isAt('mine', 5));
     await board.close();
-    board = await openBoard({ folders: [runs()], page: built('dist', 'board', 'page') });
+    board = await startBoard(runs());
     const before = (await run('mine'))!;
     expect(before).toMatchObject({ state: 'running', canStop: true });
     expect(before.job).toBeDefined();

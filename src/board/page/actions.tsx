@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { RunView } from '../view.js';
 import { messageOf, tell } from './api.js';
 import { Fault } from './parts.jsx';
+import { linkTo } from './routes.js';
 
 /** A button that asks the server for something, and says what it answers where that is no. */
 export function Ask({
@@ -25,7 +26,8 @@ export function Ask({
     setAsking(true);
     setFault(undefined);
     try {
-      onDone?.(await tell<{ id?: string }>(path, body));
+      const answer = await tell<{ id?: string }>(path, body);
+      onDone?.(answer);
     } catch (error) {
       setFault(messageOf(error));
     }
@@ -66,6 +68,11 @@ export function RunActions({ run }: { readonly run: RunView }) {
       )}
       {run.isSaved && (run.state === 'stopped' || run.state === 'failed') && (
         <Ask path="/api/resume" body={body} title="Resume" hint="Goes on from the newest checkpoint" />
+      )}
+      {run.hasAdapter && (
+        <a class="button" href={linkTo('try', run.id)}>
+          Try it
+        </a>
       )}
     </div>
   );

@@ -6,6 +6,7 @@ import { linkTo, usePlace } from './routes.js';
 import { RunPage } from './runPage.jsx';
 import { Runs } from './runs.jsx';
 import { useStore, watch } from './store.js';
+import { TryPage } from './tryPage.jsx';
 
 export function App() {
   const place = usePlace();
@@ -18,7 +19,12 @@ export function App() {
   }, [running]);
   const views = [
     { view: 'runs', title: 'Runs', isHere: place.view === 'runs' || place.view === 'run' },
-    ...(board?.isReadOnly === false ? [{ view: 'new', title: 'New run', isHere: place.view === 'new' }] : []),
+    ...(board?.isReadOnly === false
+      ? [
+          { view: 'new', title: 'New run', isHere: place.view === 'new' },
+          { view: 'try', title: 'Try', isHere: place.view === 'try' },
+        ]
+      : []),
     { view: 'compare', title: 'Compare', isHere: place.view === 'compare' },
   ];
   return (
@@ -55,6 +61,8 @@ export function App() {
           <RunPage key={place.id} id={place.id} />
         ) : place.view === 'new' && !board.isReadOnly ? (
           <NewRun board={board} />
+        ) : place.view === 'try' && !board.isReadOnly ? (
+          <TryPage key={place.id} board={board} id={place.id} />
         ) : place.view === 'compare' ? (
           <Compare board={board} id={place.id} />
         ) : (

@@ -14,7 +14,7 @@ export function Compare({ board, id }: { readonly board: BoardView; readonly id:
       {board.comparisons.length === 0 ? (
         <section class="empty card">
           <p>There is no comparison under {board.folders.join(', ')}. One is made by</p>
-          <Code title="Command" text="npx diffora compare compare.yaml --output runs/compared" />
+          <Code title="Command of a comparison" text="npx diffora compare compare.yaml --output runs/compared" />
           <p class="muted">whose file names tasks, methods, seeds and budgets.</p>
         </section>
       ) : (
@@ -51,7 +51,7 @@ function Report({ comparison }: { readonly comparison: ComparisonView }) {
         // A new report is another document: its time makes the frame load it.
         <iframe key={time} class="report card" title={`Report of ${name}`} src={report} />
       ) : (
-        <p class="note">Its report is written when its runs have ended.</p>
+        <p class="note">Its report is written with its first run, and again as it fills.</p>
       )}
     </>
   );

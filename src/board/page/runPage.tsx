@@ -55,7 +55,9 @@ function Detail({ detail, isReadOnly }: { readonly detail: RunDetail; readonly i
         {!isReadOnly && <RunActions run={run} />}
       </header>
       {run.error !== undefined && <Fault>{run.error}</Fault>}
-      {run.isGone && <p class="note">It ended before anything was kept: nothing of it is left in the folder.</p>}
+      {run.isGone && run.state !== 'failed' && (
+        <p class="note">It ended before anything was kept: nothing of it is left in the folder.</p>
+      )}
       {run.state === 'stopped' && run.isSaved && (
         <p class="note">Its newest checkpoint is kept: it can go on from there.</p>
       )}
@@ -149,7 +151,8 @@ function Below({ detail }: { readonly detail: RunDetail }) {
         ))}
       </div>
       <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tabs.indexOf(tab)}`}>
-        {tab === 'Repeat it' && (
+        {tab === 'Repeat it' && detail.command === '' && <p class="muted">It has not begun yet.</p>}
+        {tab === 'Repeat it' && detail.command !== '' && (
           <>
             <h3>Command</h3>
             <Code title="Command that repeats the run" text={detail.command} />

@@ -299,7 +299,7 @@ function Empty({ board }: { readonly board: BoardView }) {
         No run and no comparison lies under {board.folders.join(', ')}. A run that is started in a terminal appears here
         by itself, within a second:
       </p>
-      <Code title="Command" text="npx diffora demo" />
+      <Code title="Command of the demo" text="npx diffora demo" />
       {!board.isReadOnly && (
         <p>
           <Ask
@@ -317,7 +317,7 @@ function Empty({ board }: { readonly board: BoardView }) {
         on all of it. Or with your own table, a row an example:
       </p>
       <Code
-        title="Command"
+        title="Command of a first run"
         text="
         {'npx diffora train --task reviews.csv --text-column review \\\n  --label-column stars --output runs/reviews'}
       "

@@ -95,7 +95,9 @@ function take(event: BoardEvent): void {
     const now = runs.find(({ id }) => id === detail?.run.id);
     set({ board: merged, ...(now === undefined || detail === undefined ? {} : { detail: { ...detail, run: now } }) });
     // Its end brings files, scores and messages.
-    if (now !== undefined && (now.state !== detail?.run.state || now.error !== detail?.run.error)) void readDetail();
+    const isNew = detail !== undefined && Object.keys(detail.config).length === 0;
+    if (now !== undefined && (isNew || now.state !== detail?.run.state || now.error !== detail?.run.error))
+      void readDetail();
   }
 }
 

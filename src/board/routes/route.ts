@@ -3,6 +3,7 @@ import type { Jobs } from '../jobs.js';
 import type { Library } from '../library.js';
 import type { Root } from '../roots.js';
 import type { EventStreams } from '../streams.js';
+import type { TryModels } from '../tryModels.js';
 
 /** What the routes of a board work with. */
 export interface BoardContext {
@@ -10,6 +11,7 @@ export interface BoardContext {
   readonly library: Library;
   readonly streams: EventStreams;
   readonly jobs: Jobs;
+  readonly tryModels: TryModels;
   readonly isReadOnly: boolean;
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { versions } from '../../artifacts/runRecord.js';
 import { ApiError } from '../../serve/apiError.js';
 import { readBody } from '../../serve/readBody.js';
-import { runDetail } from '../detail.js';
+import { comingDetail, runDetail } from '../detail.js';
 import type { BoardView, SeriesView } from '../view.js';
 import type { BoardContext, BoardRoutes } from './route.js';
 
@@ -21,7 +21,10 @@ export const runRoutes: BoardRoutes = (app, context) => {
   });
 
   app.get('/api/run', async ({ query }) => {
-    const run = await openRun(context, readBody(query, ofRun).id);
+    const { id } = readBody(query, ofRun);
+    const coming = library.comingRun(id);
+    if (coming !== undefined) return comingDetail(coming);
+    const run = await openRun(context, id);
     return runDetail(run, library.viewOf(run));
   });
 
