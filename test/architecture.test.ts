@@ -28,6 +28,7 @@ const order = [
   'jobs',
   'serve',
   'report',
+  'board',
   'library',
   'cli',
 ];

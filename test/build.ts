@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { build as buildPage } from 'vite';
 import type { TestProject } from 'vitest/node';
 import { REPOSITORY } from './shared.js';
 
@@ -39,6 +40,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
       plugins: [ownPlaces(join(folder, 'dist'))],
     }),
     compile('examples/programs', 'examples/programs', { entryPoints: ['./examples/programs/**/*.ts'] }),
+    buildPage({
+      configFile: join(REPOSITORY, 'vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir: join(folder, 'dist', 'board', 'page') },
+    }),
     copy('examples/programs/tickets.csv'),
     copy('package.json'),
     symlink(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules')),
@@ -48,7 +54,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** What processes start with or import. */
-const STARTED = ['cli/main', 'cli/interrupt', 'files/atomic', 'index', 'jobs/compare/worker'];
+const STARTED = ['cli/main', 'cli/interrupt', 'files/atomic', 'index', 'jobs/compare/worker', 'board/worker'];
 
 /** Lets bundled code find the files beside it where the package has them: `import.meta.url` is that of its own module. */
 function ownPlaces(dist: string): Plugin {

@@ -71,15 +71,17 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
       await perform(terminal, flags, {
         kept: () => `what is finished stays in ${output}, and the same command goes on`,
         run: async ({ reporter, signal }) => {
-          const done = compare({ ...options, places: ranks && placesOf(ranks), reporter, signal });
+          // Loaded late: the figures bring 200 ms of libraries that no other command should wait for.
+          const { asItFills, writeComparison } = await import('../report/compare/write.js');
+          // A shard alone has no report.
+          const filled = shard === undefined ? asItFills(output) : undefined;
+          const done = compare({ ...options, places: ranks && placesOf(ranks), filled, reporter, signal });
           const comparison = await (ranks === undefined
             ? done
             : done.then(
                 (found) => endPlaces(ranks).then(() => found),
                 (error) => endPlaces(ranks, error).then(() => Promise.reject(error)),
               ));
-          // Loaded late: the figures bring 200 ms of libraries that no other command should wait for.
-          const { writeComparison } = await import('../report/compare/write.js');
           return writeComparison(comparison, output, shard);
         },
         text: (summary) => comparisonView(summary, output, terminal.screen),

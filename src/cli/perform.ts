@@ -53,7 +53,9 @@ export async function perform<T extends object>(
   job: Job<T>,
 ): Promise<void> {
   const { stdout, stderr, ranks } = terminal;
-  const shown = json ? undefined : terminalReporter({ stream: stderr, quiet: quiet === true });
+  const shown = json
+    ? undefined
+    : terminalReporter({ stream: stderr, quiet: quiet === true, colorLevel: terminal.screen.colorLevel });
   const record = (value: object) => stdout.write(`${JSON.stringify(value)}\n`);
   const reporter = shown ?? eventReporter(record, { quiet });
   const putAway = () => shown?.close();

@@ -7,11 +7,12 @@ import { predictTask } from '../jobs/predict.js';
 import { type PredictInput, readPredictInput } from '../jobs/predictInput.js';
 import { predictWithModel } from '../jobs/predictModel.js';
 import { formatCount } from '../report/units.js';
+import { flagOf } from '../settings/asFlags.js';
 import { usualThreads } from '../settings/config.js';
 import { type AdapterFlags, addAdapterFlags } from './adapterFlags.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
 import type { Terminal } from './terminal.js';
-import { addTrainFlags, flagOf, givenSettings } from './trainFlags.js';
+import { addTrainFlags, givenSettings } from './trainFlags.js';
 
 interface Flags extends CommonFlags, AdapterFlags {
   readonly adapter?: string;

@@ -3,6 +3,7 @@ import { versions } from '../artifacts/runRecord.js';
 import { DiffoError, type ExitCode, nearestNames } from '../errors.js';
 import { withoutSecrets } from '../secrets.js';
 import { fitted } from '../wrapped.js';
+import { boardCommand } from './board.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { devicesCommand } from './devices.js';
@@ -34,6 +35,7 @@ const commands = [
   pushCommand,
   compareCommand,
   devicesCommand,
+  boardCommand,
 ];
 
 /**

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { adapterSettingHelp, isAdapterSetting } from '../adapters/registry.js';
 import { nearestNames, usageError } from '../errors.js';
 import { expectation, type Shape, shapeOf } from '../files/expectation.js';
+import { flagOf } from '../settings/asFlags.js';
 import {
   givenSettings as givenNames,
   type SettingGroup,
@@ -27,11 +28,6 @@ function headingOf(key: TrainKey): string {
 /** What help says of a setting, beside its default. */
 function descriptionOf(key: TrainKey): string {
   return isAdapterSetting(key) ? adapterSettingHelp(key) : trainSchema.shape[key].description!;
-}
-
-/** `maxSteps` → `--max-steps`. */
-export function flagOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** Adds the flags of these settings. Their defaults are only shown, so that a `--config` file is not overruled. */

@@ -186,3 +186,34 @@ export function startOf(pid: number): string | undefined {
     return undefined;
   }
 }
+
+/** A process of this machine, told from others that get its number after it. */
+export interface KnownProcess {
+  readonly pid: number;
+  readonly started?: string | undefined;
+}
+
+export function knownProcess(pid: number): KnownProcess {
+  return { pid, started: startOf(pid) };
+}
+
+/** True while that process, and not another of its number, is there. */
+export function isRunning({ pid, started }: KnownProcess): boolean {
+  return isAlive({ pid, ...(started === undefined ? {} : { started }) });
+}
+
+/** Who writes to a path, as its lock says it. */
+export interface LockState {
+  /** `elsewhere`: a process of another machine holds it, of which nothing is known. */
+  readonly state: 'free' | 'held' | 'left' | 'elsewhere';
+  /** Of the process that holds it on this machine. */
+  readonly pid?: number;
+}
+
+/** Looks at the lock of a file or folder without taking it. `left` is that of a process that has died. */
+export async function lockState(path: string): Promise<LockState> {
+  const holder = parseHolder((await readLock(lockPath(path)).catch(() => undefined)) ?? '');
+  if (holder === undefined) return { state: 'free' };
+  if (holder.host !== hostname()) return { state: 'elsewhere' };
+  return isAlive(holder) ? { state: 'held', pid: holder.pid } : { state: 'left' };
+}

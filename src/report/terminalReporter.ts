@@ -3,6 +3,8 @@ import { printable } from '../printable.js';
 import type { Phase } from '../progress.js';
 import type { Reporter } from '../reporter.js';
 import { fitted } from '../wrapped.js';
+import type { Screen } from './heatMap.js';
+import { liveMatrix } from './liveMatrix.js';
 import { type Figures, figuresOf, type Memory, ownMemory, type Progress } from './progress.js';
 import { formatScores } from './scores.js';
 import { formatBytes, formatCount, formatRate, formatSeconds } from './units.js';
@@ -10,7 +12,13 @@ import { formatBytes, formatCount, formatRate, formatSeconds } from './units.js'
 /** Where and how {@link terminalReporter} tells. */
 export interface TerminalReporterOptions {
   /** Where everything goes: stderr, so that stdout holds results alone. */
-  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stream: NodeJS.WritableStream & {
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+    readonly rows?: number;
+  };
+  /** What the terminal shows of colours (chalk's levels), for the matrix of a search; default none. */
+  readonly colorLevel?: Screen['colorLevel'] | undefined;
   /** Only warnings are shown. */
   readonly quiet?: boolean;
   /** Milliseconds; the process's clock by default. */
@@ -31,10 +39,12 @@ const longestPause = 10_000;
 
 /** A bar with rate and time left on a terminal, plain lines elsewhere. A phase ends in a line that stays, unless it is one unit. */
 export function terminalReporter(options: TerminalReporterOptions): TerminalReporter {
-  const { stream, quiet, now = () => performance.now(), memory = ownMemory } = options;
+  const { stream, quiet, colorLevel = 0, now = () => performance.now(), memory = ownMemory } = options;
+  const matrix = quiet ? undefined : liveMatrix(stream, colorLevel, now);
   let bar: Bar | undefined;
   const print = (line: string) => {
     bar?.hide();
+    matrix?.erase();
     stream.write(`${fitted(printable(line), stream)}\n`);
     bar?.show();
   };
@@ -57,13 +67,25 @@ export function terminalReporter(options: TerminalReporterOptions): TerminalRepo
         update: (done, measures = {}) => Object.assign(progress, { done, measures }),
         end: () => {
           own.hide();
+          matrix?.erase();
           bar = undefined;
           if (isWorthALine(progress)) print(summary(progress));
         },
       };
     },
+    ...(matrix === undefined
+      ? {}
+      : {
+          searched: (_step, _total, formed) => {
+            if (!matrix.isDue()) return;
+            bar?.hide();
+            matrix.draw(formed());
+            bar?.show();
+          },
+        }),
     close: () => {
       bar?.hide();
+      matrix?.erase();
       bar = undefined;
       // The terminal's echo of Ctrl-C can leave a part of the bar behind.
       if (stream.isTTY === true) stream.write('\r\u001b[K');

@@ -78,7 +78,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 /** What keeps a server from listening, as a sentence. */
-function listenError(error: unknown, { host, port }: ServeSettings): unknown {
+export function listenError(error: unknown, { host, port }: Pick<ServeSettings, 'host' | 'port'>): unknown {
   const sentences: Readonly<Record<string, string>> = {
     EADDRINUSE: `Port ${port} of ${host} is in use. Give another with --port, or 0 for any that is free.`,
     EACCES: `Port ${port} of ${host} is not allowed to this user. Give one above 1023 with --port.`,

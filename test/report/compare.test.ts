@@ -84,7 +84,8 @@ describe('report.html', () => {
     for (const title of [
       'Scores by seed',
       'Differences to',
-      'Score against',
+      'Score against trained numbers',
+      'Score against time',
       'Learning curves',
       'Validation loss by seed',
       'Validation loss: differences to',

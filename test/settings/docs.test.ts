@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { flagOf } from '../../src/cli/trainFlags.js';
+import { flagOf } from '../../src/settings/asFlags.js';
 import { type SettingGroup, settingGroups, trainKeys, trainSchema } from '../../src/settings/config.js';
 
 /** docs/settings.md: of each setting the group that it stands in, and the line of its flag, type and default. */

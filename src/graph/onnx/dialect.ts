@@ -7,6 +7,7 @@ export type OptionalOperator =
   | 'FusedMatMul'
   | 'Gelu'
   | 'LogSoftmax'
+  | 'QuickGelu'
   | 'RotaryEmbedding'
   | 'SimplifiedLayerNormalization'
   | 'SimplifiedLayerNormalization statistics'

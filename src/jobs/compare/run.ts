@@ -41,6 +41,8 @@ export interface CompareOptions {
   readonly anyCode?: boolean | undefined;
   /** Trains nothing, only collects what there is. */
   readonly reportOnly?: boolean | undefined;
+  /** Given the comparison as it fills, after each of its runs. */
+  readonly filled?: ((comparison: Comparison) => Promise<void>) | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
 }
@@ -103,6 +105,14 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
 
   let trained = 0;
   const found = grid.countDone();
+  const soFar = (): Comparison => {
+    const { runs, trials, missing } = grid.collect();
+    const tasks = config.tasks.map(({ name }): ReportedTask => {
+      const { data, scored } = opened.get(name)!;
+      return { name, task: data.task, ...factsOf(scored) };
+    });
+    return { config, tasks, runs, leftOut, trials, missing, trained, found };
+  };
   const total = grid.size - found;
   if (found > 0) reporter.info(`${found} of ${grid.size} runs and trials are done already.`);
   if (options.reportOnly !== true && total > 0) {
@@ -143,6 +153,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         grid.finish(current, record);
         show();
         reporter.info(lineOf(record, nameOf(current.cell, config)));
+        if (current.kind === 'run') await options.filled?.(soFar());
         if (place.isGone()) return;
       }
     };
@@ -161,12 +172,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       phase.end();
     }
   }
-  const { runs, trials, missing } = grid.collect();
-  const tasks = config.tasks.map(({ name }): ReportedTask => {
-    const { data, scored } = opened.get(name)!;
-    return { name, task: data.task, ...factsOf(scored) };
-  });
-  return { config, tasks, runs, leftOut, trials, missing, trained, found };
+  return soFar();
 }
 
 interface OpenedData {

@@ -62,6 +62,7 @@ function section(config: CompareConfig, table: TableSummary, color: plots.Color)
           ] as const,
         ]),
     ['Score against trained numbers', plots.scoreAgainstSize(table, color)],
+    ['Score against time', plots.scoreAgainstTime(table, color)],
     ['Learning curves, mean over seeds', plots.learningCurves(table, color)],
     ['Time of a run', plots.bars(methods, 'seconds', ({ seconds }) => seconds, color)],
     [

@@ -87,27 +87,52 @@ function dotsBySeed(
 }
 
 /** Mean score against the numbers that are trained, head included. */
-export function scoreAgainstSize({ methods, metrics }: TableSummary, color: Color): string {
+export function scoreAgainstSize(table: TableSummary, color: Color): string {
+  return scoreAgainst(table, color, {
+    label: 'trained numbers, head included →',
+    of: ({ runs }) => {
+      const sizes = runs.flatMap(({ parameters }) =>
+        parameters ? parameters.kept + parameters.replaced + parameters.head : [],
+      );
+      return sizes.length === 0 ? undefined : mean(sizes);
+    },
+    text: (size) => `with ${Math.round(size).toLocaleString('en-US')} numbers`,
+  });
+}
+
+/** Mean score against the mean time of a run. */
+export function scoreAgainstTime(table: TableSummary, color: Color): string {
+  return scoreAgainst(table, color, {
+    label: 'seconds of a run →',
+    of: ({ seconds }) => seconds,
+    text: (seconds) => `in ${Math.round(seconds)} s`,
+  });
+}
+
+interface Cost {
+  readonly label: string;
+  readonly of: (method: MethodSummary) => number | undefined;
+  readonly text: (cost: number) => string;
+}
+
+function scoreAgainst({ methods, metrics }: TableSummary, color: Color, { label, of, text }: Cost): string {
   const metric = metrics[0]!;
-  const dots = methods.flatMap(({ method, runs, scores }) => {
-    const sizes = runs.flatMap(({ parameters }) =>
-      parameters ? parameters.kept + parameters.replaced + parameters.head : [],
-    );
-    return sizes.length === 0 ? [] : [{ method, size: mean(sizes), score: scores[metric]?.mean ?? Number.NaN }];
+  const dots = methods.flatMap((one) => {
+    const cost = of(one);
+    return cost === undefined ? [] : [{ method: one.method, cost, score: one.scores[metric]?.mean ?? Number.NaN }];
   });
   return draw({
     height: 240,
     marginLeft: 48,
-    x: { label: 'trained numbers, head included →', tickFormat: '~s', nice: true, grid: true },
+    x: { label, tickFormat: '~s', nice: true, grid: true },
     y: { label: `↑ ${metric}`, nice: true, grid: true, tickFormat: scoreFormat },
     marks: [
       Plot.dot(finite(dots), {
-        x: 'size',
+        x: 'cost',
         y: 'score',
         fill: ({ method }) => color(method),
         r: 5,
-        title: ({ method, size, score }) =>
-          `${method}: ${formatScore(score)} with ${Math.round(size).toLocaleString('en-US')} numbers`,
+        title: ({ method, cost, score }) => `${method}: ${formatScore(score)} ${text(cost)}`,
       }),
     ],
   });

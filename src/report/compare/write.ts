@@ -39,3 +39,22 @@ export async function writeComparison(
   const failed = runs.filter(({ status }) => status === 'failed').length;
   return { config, tables, runs: runs.length, failed, missing, trained, found, shard };
 }
+
+/** Milliseconds between two reports of a comparison that goes on. */
+const pause = 3000;
+
+/**
+ * Writes the same while the comparison fills, so that whoever looks at it sees how it stands. What cannot be written is passed over:
+ * its end tells it.
+ */
+export function asItFills(output: string): (comparison: Comparison) => Promise<void> {
+  let written = Number.NEGATIVE_INFINITY;
+  let isWriting = false;
+  return async (comparison) => {
+    if (isWriting || performance.now() - written < pause) return;
+    isWriting = true;
+    await writeComparison(comparison, output).catch(() => undefined);
+    written = performance.now();
+    isWriting = false;
+  };
+}

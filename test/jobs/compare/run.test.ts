@@ -44,6 +44,18 @@ const records = async (output: string, file = 'records.jsonl') =>
 const settled = (table: string) => table.replace(/ \| [^|]* \| [^|]* \|$/gm, ' |');
 
 describe('compare', () => {
+  it('writes its report as it fills, and says in it what is missing', async () => {
+    const one = comparison({ methods: [{ method: 'diffora' }], learningRates: [1e-3], trialSeeds: undefined });
+    const config = parseCompareConfig(JSON.parse(JSON.stringify(one)), 'filling.yaml');
+    const missing: number[] = [];
+    const filled = async (so: { readonly missing: number; readonly runs: readonly unknown[] }) => {
+      missing.push(so.missing);
+      expect(so.runs).toHaveLength(2 - so.missing);
+    };
+    await compare({ config, output: folder.path('filling'), jobs: 1, threads: 1, filled, reporter: silent });
+    expect(missing).toEqual([1, 0]);
+  });
+
   it('trains trials and runs, at one budget, the best rate on held-out training examples', async () => {
     const { code, stdout, stderr } = await run('whole', '--jobs', '2');
     expect(code, stderr).toBe(0);

@@ -1,0 +1,151 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openBoard, type RunningBoard } from '../../src/board/board.js';
+import { diffora, quickRun, reviewsFolder } from '../cli/run.js';
+import { built, startDiffora } from '../cli/started.js';
+import { until } from '../until.js';
+import { hasBrowser, openBrowser, openTab, type Tab, violations, widthOf } from './browser.js';
+
+const markup = '<img src=x onerror=alert(1)>';
+
+describe.skipIf(!hasBrowser)('the page', () => {
+  let made: Awaited<ReturnType<typeof reviewsFolder>>;
+  let browser: Browser;
+  let board: RunningBoard;
+  const runs = (...path: string[]) => made.folder.path('runs', ...path);
+  beforeAll(async () => {
+    made = await reviewsFolder();
+    await mkdir(runs('marked'), { recursive: true });
+    for (const method of ['diffora', 'lora']) {
+      const output = runs('kept', method);
+      const { code } = await diffora('train', ...quickRun(made.task, '--method', method), '--output', output);
+      expect(code).toBe(0);
+    }
+    const record = {
+      format: 'diffora-run/1',
+      command: 'train',
+      config: { method: markup, seed: 1 },
+      task: markup,
+      model: { name: markup, folder: '/', family: 'bert' },
+      scores: { dev: { [markup]: 0.5 } },
+      seconds: { total: 1 },
+      peakMemoryBytes: 1,
+    };
+    await writeFile(runs('marked', 'run.json'), JSON.stringify(record));
+    board = await openBoard({ folders: [runs()], page: built('dist', 'board', 'page') });
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await board?.close();
+    await made.folder.remove();
+  });
+
+  const isClean = async ({ page, said }: Tab, width: number) => {
+    expect(await violations(page)).toEqual([]);
+    expect(await widthOf(page)).toBeLessThanOrEqual(width);
+    expect(said).toEqual([]);
+  };
+
+  it.each([
+    ['light', 390],
+    ['light', 1280],
+    ['dark', 1600],
+  ] as const)('says nothing on the console, fits, and axe finds nothing: %s, %d', async (colorScheme, width) => {
+    const tab = await openTab(browser, board.url, { width, colorScheme });
+    const { page } = tab;
+    await page.getByRole('link', { name: 'kept/diffora' }).waitFor();
+    await page.getByRole('checkbox', { name: 'Show the curves of kept/diffora' }).check();
+    await page.getByRole('checkbox', { name: 'Show the curves of kept/lora' }).check();
+    await page.getByRole('slider', { name: /Training loss, 2 curves/ }).waitFor();
+    await isClean(tab, width);
+    await page.getByRole('link', { name: 'kept/diffora' }).click();
+    await page.getByRole('grid').waitFor();
+    await isClean(tab, width);
+    for (const name of width === 1280 ? ['Settings', 'Messages', 'Files'] : ['Files']) {
+      await page.getByRole('tab', { name }).click();
+      if (width === 1280) await isClean(tab, width);
+    }
+    await page.getByRole('link', { name: 'Compare' }).click();
+    await page.getByRole('heading', { name: 'Comparisons' }).waitFor();
+    await isClean(tab, width);
+    await page.close();
+  });
+
+  it('shows markup in the names of a run as text', async () => {
+    const { page, said } = await openTab(browser, board.url);
+    const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'marked' }) });
+    await row.waitFor();
+    expect((await row.textContent())!.split(markup)).toHaveLength(5);
+    expect(await page.locator('main img').count()).toBe(0);
+    await page.getByRole('link', { name: 'marked' }).click();
+    await page.getByText(markup).first().waitFor();
+    expect(await page.locator('main img').count()).toBe(0);
+    expect(said).toEqual([]);
+    await page.close();
+  });
+
+  it('filters, sorts and groups', async () => {
+    const { page } = await openTab(browser, board.url);
+    const names = () => page.locator('tbody th[scope=row] a').allTextContents();
+    await page.getByRole('link', { name: 'marked' }).waitFor();
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    expect(await names()).toEqual(['kept/diffora', 'kept/lora', 'marked']);
+    expect(await page.getByRole('columnheader', { name: 'Run' }).getAttribute('aria-sort')).toBe('ascending');
+    await page.getByRole('searchbox').fill('kept lora');
+    expect(await names()).toEqual(['kept/lora']);
+    await page.getByRole('searchbox').fill('nothing like it');
+    await page.getByText('No run is as you ask for').waitFor();
+    await page.getByRole('searchbox').fill('');
+    await page.getByLabel('Group by').selectOption('method');
+    expect(await page.locator('tr.group').count()).toBe(3);
+    await page.close();
+  });
+
+  it('is read by keyboard: the matrix cell by cell, a curve point by point', async () => {
+    const { page } = await openTab(browser, `${board.url}#/run/${encodeURIComponent('0/kept/diffora')}`);
+    const cell = page.getByRole('gridcell').first();
+    await cell.focus();
+    const focused = () => page.evaluate<string>('document.activeElement.querySelector(".hidden").textContent');
+    expect(await focused()).toMatch(/^layer 0, attention\.self\.query: 0\.\d+, (not )?kept$/);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowRight');
+    expect(await focused()).toMatch(/^layer 1, attention\.self\.key/);
+    expect(await page.locator('.told').textContent()).toBe(await focused());
+    const slider = page.getByRole('slider', { name: 'Step of the search', exact: true });
+    await slider.focus();
+    expect(await slider.getAttribute('aria-valuetext')).toContain('the matrix that decided');
+    await page.keyboard.press('Home');
+    expect(await slider.getAttribute('aria-valuetext')).toContain('after step 1');
+    const loss = page.getByRole('slider', { name: /^Training loss/ });
+    await loss.focus();
+    await page.keyboard.press('Home');
+    expect(await loss.getAttribute('aria-valuetext')).toMatch(/^step 1: \d\.\d+$/);
+    await page.keyboard.press('ArrowRight');
+    expect(await loss.getAttribute('aria-valuetext')).toMatch(/^step 2: /);
+    await page.close();
+  });
+
+  it('shows a run of a terminal while it goes on: its row, its curves, its matrix as it forms, its end', async () => {
+    const { page, said } = await openTab(browser, board.url);
+    const args = ['--epochs', '400', '--search-steps', '120', '--search-team', '1'];
+    const started = startDiffora('train', ...quickRun(made.task, ...args), '--output', runs('live'));
+    await page.getByRole('link', { name: 'live', exact: true }).click();
+    await page.getByRole('grid').waitFor();
+    const value = async () => (await page.getByRole('gridcell').allTextContents()).join(' ');
+    const before = await value();
+    await until(async () => (await value()) !== before, started.ended);
+    const loss = page.getByRole('slider', { name: /^Training loss/ });
+    await loss.waitFor();
+    const points = async () => Number(await loss.getAttribute('aria-valuemax'));
+    const first = await points();
+    await until(async () => (await points()) > first + 5, started.ended);
+    await page.getByRole('progressbar').waitFor();
+    started.child.kill('SIGINT');
+    await started.ended;
+    await page.getByText('nothing of it is left in the folder').waitFor();
+    expect(said).toEqual([]);
+    await page.close();
+  });
+});
