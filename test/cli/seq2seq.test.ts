@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adapterMethodNames, adapterMethods } from '../../src/adapters/registry.js';
+import { selectionNames } from '../../src/selection/registry.js';
 import { serve } from '../../src/serve/serve.js';
 import { chatModel } from '../tasks/chat/chatModel.js';
 import { writingModel } from '../tasks/seq2seq/writingModel.js';
@@ -182,4 +184,37 @@ describe('texts that are written anew', () => {
       ),
     });
   });
+});
+
+describe('every way to fine-tune and to choose modules', () => {
+  const short = () => ['--model', model(), '--task', rows(), '--threads', '1', '--batch-size', '8', '--max-steps', '2'];
+  // T5 has no biases.
+  const methods = adapterMethodNames.filter((name) => name !== 'bitfit' && name !== 'head');
+
+  it.each(methods)('takes the modules of both halves: %s', async (method) => {
+    const { settings: own } = adapterMethods[method];
+    const rank = Object.hasOwn(own, 'rank') ? ['--rank', '4'] : [];
+    const flags = ['--method', method, ...rank, '--max-eval-samples', '2', '--output', folder.path(`by-${method}`)];
+    // Two steps are too few for one that takes ranks away.
+    const steps = method === 'adalora' ? ['--max-steps', '6'] : [];
+    const { scores } = await json('train', ...short(), ...steps, ...flags);
+    expect(scores.dev.loss).toBeGreaterThan(0);
+  });
+
+  // A list is given, and a Gram matrix is of classes.
+  it.each(selectionNames.filter((name) => name !== 'list' && name !== 'gram'))(
+    'chooses among them: %s',
+    async (name) => {
+      const how = name === 'uniform' ? ['--budget', '2000'] : [];
+      const output = folder.path(`chosen-${name}`);
+      const flags = ['--method', 'lora', '--select', name, ...how, '--rank', '4', '--max-eval-samples', '2'];
+      const { scores } = await json('train', ...short(), ...flags, '--output', output);
+      expect(scores.dev.loss).toBeGreaterThan(0);
+      const { gamma, there } = JSON.parse(await readFile(join(output, 'dam.json'), 'utf8'));
+      // Nothing is kept where the encoder has no module.
+      expect(there[0].slice(-4)).toEqual([0, 0, 0, 0]);
+      expect(gamma[0].slice(-4)).toEqual([0, 0, 0, 0]);
+      expect(gamma.flat()).toContain(1);
+    },
+  );
 });

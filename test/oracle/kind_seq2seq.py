@@ -166,9 +166,9 @@ def check_vectors(folder: Path, checks) -> None:
             "--output", run, "--overwrite")
     diffora("merge", "--adapter", run, "--output", folder / "vectors-merged", "--overwrite")
     texts = [row["source"] for row in rows()[:6]]
-    (folder / "vectors.txt").write_text("".join(f"{text}\n" for text in texts))
-    diffora("predict", "--adapter", run, "--input", folder / "vectors.txt", "--output", folder / "vectors.jsonl", "--overwrite")
-    found = torch.tensor([json.loads(line)["embedding"] for line in (folder / "vectors.jsonl").read_text().splitlines()])
+    write_lines(folder / "queries.jsonl", [{"query": text} for text in texts])
+    diffora("predict", "--adapter", run, "--input", folder / "queries.jsonl", "--output", folder / "vectors.jsonl", "--overwrite")
+    found = torch.tensor([json.loads(line)["vector"] for line in (folder / "vectors.jsonl").read_text().splitlines()])
     model, tokenizer = T5EncoderModel.from_pretrained(folder / "vectors-merged").eval(), AutoTokenizer.from_pretrained(base)
     with torch.no_grad():
         means = torch.stack([model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts])
