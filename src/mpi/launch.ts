@@ -11,7 +11,7 @@ export interface Launch {
   readonly libraries: readonly string[];
 }
 
-const openMpi = ['libmpi.so.40', 'libmpi.so.80'];
+const openMpi = ['libmpi.so.40', 'libmpi.so'];
 /** MPICH and what has its binary interface (MVAPICH, Intel MPI, Cray MPICH). */
 const mpich = ['libmpich.so.12', 'libmpi.so.12', 'libmpi_cray.so.12'];
 /** The standard binary interface of MPI 5. */
@@ -33,6 +33,7 @@ export function launchOf(environment: Environment): Launch | undefined {
     [
       ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', [...openMpi, ...standard]],
       ['PMI_RANK', 'PMI_SIZE', [...mpich, ...standard, ...openMpi]],
+      ['PMIX_RANK', 'SLURM_STEP_NUM_TASKS', [...openMpi, ...mpich, ...standard]],
       ['PMIX_RANK', 'SLURM_NTASKS', [...openMpi, ...mpich, ...standard]],
     ] as const
   ).find(([rank, size]) => number(rank) !== undefined && number(size) !== undefined);
