@@ -45,7 +45,7 @@ export async function runRanked(args: readonly string[], launch: Launch): Promis
   if (!shared.includes(command)) {
     if (isFirst) {
       own.stderr.write(
-        `diffora ${command} is done by one process, and ${launch.size} were started. Those that share work: ${shared.join(', ')}. Start it without mpirun or srun.\n`,
+        `diffora ${command} is done by one process, and ${launch.size ?? 'several'} were started. Those that share work: ${shared.join(', ')}. Start it without mpirun or srun.\n`,
       );
     }
     return ending(2, isFirst);
@@ -58,6 +58,11 @@ export async function runRanked(args: readonly string[], launch: Launch): Promis
     if (!(error instanceof DiffoError)) throw error;
     if (isFirst) own.stderr.write(`${error.message}\n`);
     return ending(error.exitCode, isFirst);
+  }
+  if (ranks.size === 1) {
+    const code = await runProgram(args, own);
+    ranks.close();
+    return code;
   }
   const said = new Kept(isFirst ? own.stderr : undefined);
   const terminal: Terminal = isFirst

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { checkpointName, checkpointsOf, type Manifest } from '../artifacts/checkpoints/format.js';
 import { checkpointFromFirst } from '../artifacts/checkpoints/fromFirst.js';
 import { identityOf, refuseChangedConfig, refuseChangedInputs } from '../artifacts/checkpoints/identity.js';
@@ -141,7 +141,7 @@ async function workIn<T>(
   await journal.begin();
   const isResumed = found !== undefined;
   return work({ workspace, journal, isResumed, finish, ...together }).catch((error) => {
-    const last = join(folder ?? checkpointsOf(output), checkpointName(journal.savedSteps));
+    const last = join(folder ?? checkpointsOf(resolve(output)), checkpointName(journal.savedSteps));
     if (!(error instanceof DiffoError) || journal.savedSteps === 0 || !existsSync(last)) throw error;
     const kept =
       error instanceof NotFiniteError

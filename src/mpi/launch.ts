@@ -5,13 +5,13 @@ import { usageError } from '../errors.js';
 export interface Launch {
   /** From 0. */
   readonly rank: number;
-  /** Processes that were started together. */
-  readonly size: number;
+  /** Processes that were started together, where it says so; else the library does. */
+  readonly size: number | undefined;
   /** Files that may be the MPI library of the launcher, the likeliest first. */
   readonly libraries: readonly string[];
 }
 
-const openMpi = ['libmpi.so.40', 'libmpi.so.80'];
+const openMpi = ['libmpi.so.40', 'libmpi.so'];
 /** MPICH and what has its binary interface (MVAPICH, Intel MPI, Cray MPICH). */
 const mpich = ['libmpich.so.12', 'libmpi.so.12', 'libmpi_cray.so.12'];
 /** The standard binary interface of MPI 5. */
@@ -33,14 +33,20 @@ export function launchOf(environment: Environment): Launch | undefined {
     [
       ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', [...openMpi, ...standard]],
       ['PMI_RANK', 'PMI_SIZE', [...mpich, ...standard, ...openMpi]],
+      ['PMIX_RANK', 'SLURM_STEP_NUM_TASKS', [...openMpi, ...mpich, ...standard]],
       ['PMIX_RANK', 'SLURM_NTASKS', [...openMpi, ...mpich, ...standard]],
     ] as const
   ).find(([rank, size]) => number(rank) !== undefined && number(size) !== undefined);
-  if (found === undefined) return undefined;
-  const [rank, size] = [number(found[0])!, number(found[1])!];
-  if (size < 2) return undefined;
   const { DIFFORA_MPI: named } = environment;
-  return { rank, size, libraries: named === undefined || named === '' ? found[2] : [named] };
+  const librariesOf = (usual: readonly string[]) => (named === undefined || named === '' ? usual : [named]);
+  if (found !== undefined) {
+    const [rank, size] = [number(found[0])!, number(found[1])!];
+    return size < 2 ? undefined : { rank, size, libraries: librariesOf(found[2]) };
+  }
+  // MPICH's mpirun -pmi-port names a port alone.
+  const rank = number('PMI_ID');
+  if (environment.PMI_PORT === undefined || rank === undefined) return undefined;
+  return { rank, size: undefined, libraries: librariesOf([...mpich, ...standard]) };
 }
 
 /**
@@ -50,10 +56,12 @@ export function launchOf(environment: Environment): Launch | undefined {
 export function refuseClosedLauncher({ PMI_FD }: Environment): void {
   if (PMI_FD === undefined) return;
   try {
-    fstatSync(Number(PMI_FD));
+    // The number may have been given out again, to something else.
+    if (fstatSync(Number(PMI_FD)).isSocket()) return;
   } catch {
-    throw usageError(
-      'mpirun cannot be reached: npx has closed what MPICH hands on. Start mpirun -n 4 node_modules/.bin/diffora …, or mpirun -pmi-port -n 4 npx diffora ….',
-    );
+    // It is closed.
   }
+  throw usageError(
+    'mpirun cannot be reached: npx has closed what MPICH hands on. Start mpirun -n 4 node_modules/.bin/diffora …, or mpirun -pmi-port -n 4 npx diffora ….',
+  );
 }

@@ -82,7 +82,7 @@ export async function openRanks(launch: Launch): Promise<LaunchedRanks> {
   };
   const transport = mpiTransport(mpi, abi.world, look);
   const ranks = ranksOver(transport);
-  if (ranks.size !== launch.size) {
+  if (launch.size !== undefined && ranks.size !== launch.size) {
     throw new DiffoError(
       `The launcher has started ${launch.size} processes, and ${mpi.file} finds ${ranks.size} of them: it is another MPI's. Name the library in DIFFORA_MPI.`,
     );

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { abiOf } from '../../src/mpi/abi.js';
 import { launchOf, refuseClosedLauncher } from '../../src/mpi/launch.js';
@@ -12,6 +13,7 @@ describe('what a launcher says', () => {
     expect(mpich).toMatchObject({ rank: 0, size: 2 });
     expect(mpich!.libraries[0]).toBe('libmpich.so.12');
     expect(launchOf({ PMIX_RANK: '3', SLURM_NTASKS: '8' })).toMatchObject({ rank: 3, size: 8 });
+    expect(launchOf({ PMI_ID: '1', PMI_PORT: 'host:4000' })).toMatchObject({ rank: 1, size: undefined });
   });
 
   it('is nothing without one, for one process, and in a batch script of Slurm', () => {
@@ -28,7 +30,10 @@ describe('what a launcher says', () => {
 
   it('has a sentence where npx has closed what MPICH hands on', () => {
     expect(() => refuseClosedLauncher({ PMI_FD: '987654' })).toThrow(/npx has closed .* -pmi-port -n 4 npx diffora/);
-    expect(() => refuseClosedLauncher({ PMI_FD: '0' })).not.toThrow();
+    // A number that has been given out again, to a file.
+    const file = openSync(import.meta.filename, 'r');
+    expect(() => refuseClosedLauncher({ PMI_FD: `${file}` })).toThrow(/npx has closed/);
+    closeSync(file);
     expect(() => refuseClosedLauncher({})).not.toThrow();
   });
 });

@@ -1,13 +1,17 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkpointsOf } from '../../src/artifacts/checkpoints/format.js';
+import { savedSteps } from '../../src/artifacts/checkpoints/read.js';
 import { diffora, quickRun, temporaryFolder, writeReviews } from '../cli/run.js';
 import { built, startProgram } from '../cli/started.js';
 import { bytesOf } from '../jobs/resumed.js';
 import { nightly } from '../nightly.js';
 import { until } from '../until.js';
+import { processesOf } from './launchers.js';
 
 const programs = ['munged', 'slurmctld', 'slurmd', 'srun', 'mpirun.mpich'];
 const isThere = process.getuid?.() === 0 && programs.every((one) => spawnSync('which', [one]).status === 0);
@@ -60,7 +64,9 @@ describe.skipIf(!nightly || !isThere)('Slurm on one node', () => {
     );
   });
   afterAll(async () => {
-    for (const one of daemons.toReversed()) one.kill('SIGTERM');
+    for (const one of daemons.toReversed()) {
+      if (one.kill('SIGTERM')) await once(one, 'exit');
+    }
     await folder?.remove();
   });
 
@@ -74,5 +80,21 @@ describe.skipIf(!nightly || !isThere)('Slurm on one node', () => {
     const { code, stderr } = await srun.ended;
     expect(code, stderr).toBe(0);
     expect(await bytesOf(ranks)).toEqual(await bytesOf(alone));
+  });
+
+  it('leaves the others to find that a rank is gone: they say so, and end', async () => {
+    const output = folder.path('killed');
+    const flags = quickRun(folder.path('reviews.csv'), '--method', 'lora', '--epochs', '200', '--save-steps', '5');
+    const command = [process.execPath, built('dist', 'cli', 'main.js'), 'train', ...flags, '--output', output];
+    const srun = startProgram('srun', ['--mpi=pmi2', '-n', '2', '--overcommit', ...command], { env: environment });
+    await until(async () => (await savedSteps(checkpointsOf(output))).length > 1, srun.ended);
+    const at = performance.now();
+    process.kill(processesOf(output).get(1)!, 'SIGKILL');
+    const { code, stderr } = await srun.ended;
+    expect(performance.now() - at).toBeLessThan(30_000);
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(
+      /Rank 1 \(process \d+ on \S+\) has ended before its work was done, .* --resume goes on from it\./,
+    );
   });
 });
