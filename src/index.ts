@@ -75,7 +75,15 @@ export { type TrainedAdapter, train } from './library/train.js';
 export type { MetricName } from './metrics/names.js';
 export type { Scores } from './metrics/scores.js';
 export { type LoadedModel, type LoadModelOptions, loadModel } from './models/loading/loadModel.js';
-export type { Measures, Phase, RunningWork, Work } from './progress.js';
+export type {
+  MatrixFrame,
+  Measures,
+  Phase,
+  RunningWork,
+  SteppedSearch,
+  SteppedTraining,
+  Work,
+} from './progress.js';
 export { type EventReporterOptions, eventReporter, type RunEvent } from './report/eventReporter.js';
 export { type HeatMapInput, heatMap, type Screen } from './report/heatMap.js';
 export type { Figures, Memory } from './report/progress.js';

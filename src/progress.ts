@@ -26,6 +26,38 @@ export interface RunningWork extends Omit<Measures, 'running'> {
   readonly total?: number;
 }
 
+/** A step of training, as metrics.jsonl has it. */
+export interface SteppedTraining {
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Null where the step was left out. */
+  readonly loss: number | null;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number | null;
+  readonly skipped?: true | undefined;
+}
+
+/** A step of a search, as dam.json has it. */
+export interface SteppedSearch {
+  readonly step: number;
+  readonly validationLoss: number | null;
+  readonly trainLoss: number | null;
+  readonly entropy: number;
+  readonly spread: number;
+  readonly skipped?: true | undefined;
+}
+
+/** A Differential Adaptation Matrix while it forms, or as it was chosen: a row a layer, a column a module of a layer. */
+export interface MatrixFrame {
+  /** Names of the columns. */
+  readonly modules: readonly string[];
+  /** Γ̄, or the measure of each module, [layers][modules]. */
+  readonly values: readonly (readonly number[])[];
+  /** Γ: 1 where the module would be kept, [layers][modules]. */
+  readonly gamma: readonly (readonly number[])[];
+}
+
 /** Long work that goes on. */
 export interface Phase {
   /** `done` units are finished. */

@@ -1,5 +1,5 @@
 import type { Scores } from './metrics/scores.js';
-import type { Phase } from './progress.js';
+import type { MatrixFrame, Phase, SteppedSearch, SteppedTraining } from './progress.js';
 
 /** Where long work tells of itself. The command line shows bars, lines or records; a library user may pass `silent`. */
 export interface Reporter {
@@ -11,6 +11,12 @@ export interface Reporter {
   phase(name: string, total: number, from?: number): Phase;
   /** Scores while a run trains, after `steps` steps. */
   evaluated(steps: number, scores: Scores): void;
+  /** A step of training is done. */
+  stepped?(step: SteppedTraining): void;
+  /** A step of a search is done. @param matrix computes what the search has come to @param total steps of the search */
+  searched?(step: SteppedSearch, total: number, matrix: () => MatrixFrame): void;
+  /** Modules have been chosen by a matrix. @param select name of the way */
+  selected?(matrix: MatrixFrame, select: string): void;
 }
 
 /** Tells nobody. */

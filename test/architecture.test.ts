@@ -12,6 +12,7 @@ const order = [
   'tokenize',
   'hub',
   'checkpoint',
+  'mpi',
   'models',
   'adapters',
   'data',

@@ -14,5 +14,6 @@ export const objectives = {
   span: spanObjective,
   language: languageObjective,
   masked: maskedObjective,
+  seq2seq: languageObjective,
 } as const satisfies Readonly<Record<string, Objective>>;
 export type ObjectiveName = keyof typeof objectives;

@@ -73,7 +73,7 @@ describe('the programs in examples/programs', () => {
     const last = await printed('resume', '240', output);
     expect(last).toMatch(/Going on from .*step-30\b/);
     expect(last).toContain('finished after 240 steps');
-    expect((await readdir(output)).sort()).toEqual(['adapter', 'metrics.jsonl', 'run.json']);
+    expect((await readdir(output)).sort()).toEqual(['adapter', 'metrics.jsonl', 'progress.jsonl', 'run.json']);
   });
 
   it('graph finds the exponent by a derivative of a derivative', async () => {

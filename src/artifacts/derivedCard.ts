@@ -22,6 +22,7 @@ const pipelines: Readonly<Record<TaskType, string>> = {
   CAUSAL_LM: 'text-generation',
   MASKED_LM: 'fill-mask',
   FEATURE_EXTRACTION: 'feature-extraction',
+  SEQ_2_SEQ_LM: 'text2text-generation',
 };
 
 /** What the hub, and transformers.js, call what a model does. */

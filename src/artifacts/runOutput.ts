@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DiffoError } from '../errors.js';
 import {
@@ -16,10 +16,11 @@ import { errorCode, fileError } from '../files/errors.js';
 import { lockPath, withLock } from '../files/lock.js';
 import { checkpointsOf } from './checkpoints/format.js';
 import { savedSteps } from './checkpoints/read.js';
+import { PROGRESS_FILE } from './progressFile.js';
 
 /** What a run folder is made of, beside its checkpoints; run.json is put there last. */
 const RUN_FILE = 'run.json';
-const outputNames = [RUN_FILE, 'adapter', 'dam.json', 'metrics.jsonl'];
+const outputNames = [RUN_FILE, 'adapter', 'dam.json', 'metrics.jsonl', PROGRESS_FILE];
 
 export interface RunOutputOptions {
   readonly overwrite?: boolean | undefined;
@@ -33,6 +34,8 @@ export interface RunOutputOptions {
 export interface RunPlace {
   /** Folder of the checkpoints; undefined where none are kept. */
   readonly checkpoints: string | undefined;
+  /** Folder of what is written while the run goes on: it stays with what the run leaves. */
+  readonly going: string;
   /** Writes what a finished run leaves, whole or not at all. */
   finish<T>(fill: (folder: string) => Promise<T>): Promise<T>;
 }
@@ -68,7 +71,7 @@ export function withRunOutput<T>(
       const existing = overwrite ? 'replace' : 'refuse';
       // Whoever removes the parent folder while the run goes on does not lose what it has come to.
       const makeIn = (folder: string) =>
-        make({ checkpoints: undefined, finish: (fill) => makeFolders(folder).then(() => fill(folder)) });
+        make({ checkpoints: undefined, going: folder, finish: (fill) => makeFolders(folder).then(() => fill(folder)) });
       return withOutputFolder(output, makeIn, { existing });
     }
     const folder = checkpointsOf(target);
@@ -84,8 +87,11 @@ export function withRunOutput<T>(
       throw fileError(error, target, 'make the folder');
     }
     for (const used of [target, folder]) checkWritable(used);
-    return make({ checkpoints: folder, finish: (fill) => finishIn(target, folder, fill) }).catch(async (error) => {
+    const place: RunPlace = { checkpoints: folder, going: folder, finish: (fill) => finishIn(target, folder, fill) };
+    return make(place).catch(async (error) => {
       // What ended before the first checkpoint leaves nothing; folders that are not empty stay.
+      if ((await savedSteps(folder).catch(() => [0])).length === 0)
+        await rm(join(folder, PROGRESS_FILE), { force: true });
       for (const made of [folder, target]) await rmdir(made).catch(() => undefined);
       throw error;
     });
@@ -97,6 +103,7 @@ async function finishIn<T>(target: string, checkpoints: string, fill: (folder: s
   try {
     await makeFolders(partial);
     const result = await fill(partial);
+    await keepProgress(join(checkpoints, PROGRESS_FILE), join(partial, PROGRESS_FILE));
     // Without a run.json the folder does not look finished, so nothing is lost if this is interrupted.
     for (const name of outputNames) await rm(join(target, name), { recursive: true, force: true });
     await syncFolder(target);
@@ -113,6 +120,11 @@ async function finishIn<T>(target: string, checkpoints: string, fill: (folder: s
     await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     throw fileError(error, target, 'write the folder');
   }
+}
+
+/** A copy, so that a run which is killed now goes on with it. One that is not there is not missed. */
+async function keepProgress(from: string, to: string): Promise<void> {
+  if (await hasFile(from)) await copyFile(from, to);
 }
 
 async function refuseUnfinished(output: string): Promise<void> {

@@ -1,7 +1,9 @@
 import { Command, type Command as CommanderCommand, Option } from 'commander';
 import { usageError } from '../errors.js';
 import { parseCompareConfig } from '../jobs/compare/config.js';
+import { endPlaces, placesOf, workForFirst } from '../jobs/compare/ranks.js';
 import { compare } from '../jobs/compare/run.js';
+import type { Shard } from '../jobs/compare/shard.js';
 import { comparisonView } from '../report/compare/view.js';
 import { usualThreads } from '../settings/config.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
@@ -15,6 +17,7 @@ interface Flags extends CommonFlags {
   readonly threads: number;
   readonly anyCode?: boolean;
   readonly reportOnly?: boolean;
+  readonly shard?: Shard;
 }
 
 export function compareCommand(terminal: Terminal): CommanderCommand {
@@ -31,23 +34,53 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
         .default(usualThreads)
         .argParser(count('--threads')),
     )
+    .addOption(
+      new Option(
+        '--shard <i/n>',
+        'do every n-th cell, from the i-th: n processes with one folder, such as an array of Slurm; --report-only writes the tables',
+      ).argParser(shardOf),
+    )
     .option('--any-code', 'count runs of another version of diffora as done, too')
     .option('--report-only', 'train nothing; write the tables of the runs that are there');
   addCommonFlags(command);
   return command
     .addHelpText('after', '\nExample:\n  $ diffora compare examples/smoke.yaml --output runs/smoke')
     .action(async (file: string, flags: Flags) => {
-      const { output, dataDir, jobs, threads, anyCode, reportOnly } = flags;
+      const { output, dataDir, jobs, threads, anyCode, reportOnly, shard } = flags;
       const { settings } = await readConfigFile(file);
       const config = parseCompareConfig(settings, file);
+      const { ranks } = terminal;
+      if (ranks !== undefined && jobs > 1) {
+        throw usageError('Each rank does one run at a time. Leave --jobs out, and start more ranks.');
+      }
+      if (shard !== undefined && reportOnly === true) {
+        throw usageError('--report-only writes the tables of all shards. Leave --shard out.');
+      }
+      if (ranks !== undefined && ranks.rank > 0) {
+        const own = threads === usualThreads ? ranks.threads : threads;
+        await perform(terminal, flags, {
+          run: async ({ signal }) => {
+            await workForFirst(ranks, { signal, threads: own });
+            return {};
+          },
+          text: () => '',
+        });
+        return;
+      }
+      const options = { config, output, dataDir, jobs, threads, anyCode, reportOnly, shard };
       await perform(terminal, flags, {
         kept: () => `what is finished stays in ${output}, and the same command goes on`,
         run: async ({ reporter, signal }) => {
-          const options = { config, output, dataDir, jobs, threads, anyCode, reporter };
-          const comparison = await compare({ ...options, reportOnly, signal });
+          const done = compare({ ...options, places: ranks && placesOf(ranks), reporter, signal });
+          const comparison = await (ranks === undefined
+            ? done
+            : done.then(
+                (found) => endPlaces(ranks).then(() => found),
+                (error) => endPlaces(ranks, error).then(() => Promise.reject(error)),
+              ));
           // Loaded late: the figures bring 200 ms of libraries that no other command should wait for.
           const { writeComparison } = await import('../report/compare/write.js');
-          return writeComparison(comparison, output);
+          return writeComparison(comparison, output, shard);
         },
         text: (summary) => comparisonView(summary, output, terminal.screen),
         failure: ({ failed, missing }) => {
@@ -59,6 +92,14 @@ export function compareCommand(terminal: Terminal): CommanderCommand {
         json: (summary) => ({ ...summary, output }),
       });
     });
+}
+
+/** @throws DiffoError (usage) */
+function shardOf(text: string): Shard {
+  const found = /^(\d+)\/(\d+)$/.exec(text);
+  const [index, count] = [Number(found?.[1]), Number(found?.[2])];
+  if (found !== null && index >= 1 && index <= count) return { index, count };
+  throw usageError(`--shard ${text}: it takes a number of a shard and how many there are, such as 3/8.`);
 }
 
 function count(flag: string): (text: string) => number {

@@ -55,8 +55,9 @@ Example:
             adapter,
             split,
             taskType,
-            threads: settings.threads ?? usualThreads,
+            threads: settings.threads ?? session.ranks?.threads ?? usualThreads,
             ...session,
+            ranks: session.ranks,
           }),
         text: ({ task, split, examples, source, scores }) =>
           formatFacts(

@@ -31,9 +31,11 @@ interface Flags extends CommonFlags {
 
 export function generateCommand(terminal: Terminal): Command {
   const command = new Command('generate')
-    .description('Continue a text with a causal model (LLaMA, Mistral, Qwen2, GPT-2), with or without an adapter.')
-    .option('--model <model>', 'hub name, folder or .gguf file of a causal model')
-    .option('--adapter <folder>', 'adapter of a causal model')
+    .description(
+      'Continue a text with a causal model (LLaMA, Qwen, GPT-2, …), or write one anew with T5, with or without an adapter.',
+    )
+    .option('--model <model>', 'hub name, folder or .gguf file of a causal model, or a T5')
+    .option('--adapter <folder>', 'adapter of such a model')
     .option('--prompt <text>', 'the text to continue')
     .option('--input <file>', 'a file with a prompt on each line')
     .option('--output <file>', 'write a JSON object a line, in the order of the input (default: to stdout)')

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { errorCode } from '../files/errors.js';
+import { launchOf } from '../mpi/launch.js';
 import { runProgram } from './program.js';
 import { processTerminal } from './terminal.js';
 
@@ -10,4 +11,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await runProgram(process.argv.slice(2), processTerminal());
+const args = process.argv.slice(2);
+const launch = launchOf(process.env);
+// Loaded late: without mpirun nothing of MPI is.
+const run = launch === undefined ? undefined : (await import('./ranked.js')).runRanked;
+process.exitCode = run === undefined ? await runProgram(args, processTerminal()) : await run(args, launch!);

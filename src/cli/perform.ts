@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DiffoError } from '../errors.js';
+import type { LaunchedRanks } from '../mpi/openRanks.js';
 import { printable } from '../printable.js';
 import { eventReporter } from '../report/eventReporter.js';
 import { terminalReporter } from '../report/terminalReporter.js';
@@ -17,6 +18,8 @@ export interface CommonFlags {
 export interface Session {
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
+  /** Ranks that do the work together; left out, this process does. */
+  readonly ranks?: LaunchedRanks | undefined;
 }
 
 export interface Job<T extends object> {
@@ -49,12 +52,12 @@ export async function perform<T extends object>(
   { json, quiet }: CommonFlags,
   job: Job<T>,
 ): Promise<void> {
-  const { stdout, stderr } = terminal;
+  const { stdout, stderr, ranks } = terminal;
   const shown = json ? undefined : terminalReporter({ stream: stderr, quiet: quiet === true });
   const record = (value: object) => stdout.write(`${JSON.stringify(value)}\n`);
   const reporter = shown ?? eventReporter(record, { quiet });
   const putAway = () => shown?.close();
-  const run = (signal: AbortSignal) => job.run({ reporter, signal });
+  const run = (signal: AbortSignal) => job.run({ reporter, signal, ranks });
   const result = await interruptible({ output: job.output, kept: job.kept, stderr, putAway }, run).finally(putAway);
   if (json) record({ event: 'result', ...(job.json ?? ((value) => value))(result) });
   else {

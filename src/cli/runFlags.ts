@@ -8,6 +8,7 @@ import { readRunFile } from '../artifacts/runFile.js';
 import { isComplete, tidyComplete } from '../artifacts/runOutput.js';
 import { usageError } from '../errors.js';
 import { refuseForeign } from '../files/refuseForeign.js';
+import type { LaunchedRanks } from '../mpi/openRanks.js';
 import { parseTrainConfig, type RunCommand, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
 import { type CommonFlags, type Job, perform, type Session } from './perform.js';
 import type { Terminal } from './terminal.js';
@@ -38,13 +39,17 @@ export async function readRunConfig(
   { output, config: file, resume }: RunFlags,
   given: Partial<TrainConfigInput>,
   command: RunCommand,
+  ranks?: LaunchedRanks,
 ): Promise<TrainConfig> {
-  const saved = resume === true ? await newestManifest(checkpointsOf(output)) : undefined;
+  const read = async () => (resume === true ? newestManifest(checkpointsOf(output)) : undefined);
+  const saved = ranks === undefined ? await read() : await ranks.fromFirst(read);
+  // Those of a machine divide its threads among them, unless they are told how many each has.
+  const usual = ranks === undefined || saved?.ranks === ranks.size ? {} : { threads: ranks.threads };
   if (saved !== undefined) {
     refuseOtherCommand(saved, output, command);
     const { settings, recorded } = await readConfigFile(file);
     const own = [...Object.keys(saved.config).filter((name) => !Object.hasOwn(settings, name)), ...recorded];
-    const merged = { ...saved.config, ...settings, ...given };
+    const merged = { ...saved.config, ...usual, ...settings, ...given };
     return parseTrainConfig(merged, blamed(file, given), { command, recorded: withoutGiven(own, given) });
   }
   if (resume === true && file === undefined && given.task === undefined) {
@@ -52,7 +57,7 @@ export async function readRunConfig(
       `Nothing was saved in ${output} yet, so there is nothing to resume. Give the settings of the run to start it from the beginning.`,
     );
   }
-  return readTrainConfig(file, given, command);
+  return readTrainConfig(file, given, command, usual);
 }
 
 interface RunJob<T extends object> extends Required<Pick<Job<T>, 'text' | 'json'>> {
@@ -68,11 +73,16 @@ export async function performRun<T extends object>(
   { command, readConfig, run, text, json }: RunJob<T>,
 ): Promise<void> {
   const { output, overwrite = false, resume = false } = flags;
-  if (resume && (await isComplete(output))) {
+  const complete = async () => resume && (await isComplete(output));
+  const { ranks } = terminal;
+  if (ranks === undefined ? await complete() : await ranks.fromFirst(complete)) {
     await perform(terminal, flags, {
       run: async () => {
-        await tidyComplete(output);
-        return readRunFile(output);
+        const tidied = async () => {
+          await tidyComplete(output);
+          return readRunFile(output);
+        };
+        return ranks === undefined ? tidied() : ranks.fromFirst(tidied);
       },
       text: () => `${output} is complete; there is nothing to resume.`,
       json: (record) => ({ ...record, output }),
@@ -86,7 +96,10 @@ export async function performRun<T extends object>(
     output,
     kept: () => savedPart(output, command),
     run: async (session) => {
-      if (overwrite) await refuseForeign(output, 'run.json', 'checkpoints');
+      const refused = async () => {
+        if (overwrite) await refuseForeign(output, 'run.json', 'checkpoints');
+      };
+      await (ranks === undefined ? refused() : ranks.fromFirst(refused));
       return run(config, session);
     },
   });

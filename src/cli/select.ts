@@ -24,7 +24,7 @@ export function selectCommand(terminal: Terminal): Command {
       const given = givenSettings({ ...flags });
       await performRun(terminal, flags, {
         command: 'select',
-        readConfig: () => readRunConfig(flags, given, 'select'),
+        readConfig: () => readRunConfig(flags, given, 'select', terminal.ranks),
         run: (config, session) => select({ config, output, overwrite, resume, ...session }),
         text: ({ record, dam }) => runView(record, dam, output, terminal.screen),
         json: ({ record, dam }) => ({ ...record, dam: { ...dam, search: undefined }, output }),

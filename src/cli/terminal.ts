@@ -1,4 +1,5 @@
 import chalk from 'chalk';
+import type { LaunchedRanks } from '../mpi/openRanks.js';
 import type { Screen } from '../report/heatMap.js';
 
 /** Where a command writes: results to stdout, progress, notes and errors to stderr. */
@@ -7,6 +8,8 @@ export interface Terminal {
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   /** What stdout can show. */
   readonly screen: Screen;
+  /** Ranks that do the command's work together; left out, this process does. */
+  readonly ranks?: LaunchedRanks | undefined;
 }
 
 /** Columns of a stdout that is no terminal. */

@@ -40,7 +40,7 @@ Example:
       }
       await performRun(terminal, flags, {
         command: 'train',
-        readConfig: () => readRunConfig(flags, given, 'train'),
+        readConfig: () => readRunConfig(flags, given, 'train', terminal.ranks),
         run: (config, session) => train({ config, output, overwrite, resume, ...session }),
         text: ({ record, run }) => runView(record, run.dam, output, terminal.screen),
         json: ({ record }) => ({ ...record, output }),

@@ -20,17 +20,19 @@ export interface ConfigFile {
  * The configuration of a run: the file's settings, and over them those of the flags.
  * @param given what the flags say, each checked already
  * @param command what the configuration is for
+ * @param usual what holds where neither says anything, before the defaults
  * @throws DiffoError that names the file and the key, or the flag that is missing
  */
 export async function readTrainConfig(
   file: string | undefined,
   given: Partial<TrainConfigInput>,
   command: RunCommand = 'train',
+  usual: Partial<TrainConfigInput> = {},
 ): Promise<TrainConfig> {
   const { settings, recorded } = await readConfigFile(file);
   // The file is checked for itself, so that a message blames it and not a flag; the task may come from a flag.
   if (file !== undefined) checkSettings(settings, file, { task: 'any' });
-  const merged = { ...settings, ...given };
+  const merged: Partial<TrainConfigInput> = { ...usual, ...settings, ...given };
   if (merged.task === undefined) {
     throw usageError(
       '--task is missing: name a known task (cola, rte, spam, …) or a data file (.csv, .tsv, .jsonl, .parquet).',

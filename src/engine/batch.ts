@@ -8,9 +8,11 @@ export interface EncodedExample {
   readonly label: number | undefined;
   /**
    * A label for each token, -100 for none: classes for token classification; for language modelling the id of the token
-   * that comes next, so that no shift is left to be done.
+   * that comes next, so that no shift is left to be done. Of `targetIds`, where there are some.
    */
   readonly tokenLabels?: Int32Array;
+  /** What a decoder beside the encoder reads: the token that it starts from, and all that is to be written but the last token. */
+  readonly targetIds?: Int32Array;
   /** First and last token of the answer, for question answering; twice 0 where it is not in this window. */
   readonly span?: readonly [start: number, end: number];
   /** The tokens of the passage: position of the first, and where each lies in the passage. */
@@ -38,6 +40,8 @@ export interface Batch {
   readonly inputIds: BigInt64Array;
   readonly attentionMask: BigInt64Array;
   readonly tokenTypeIds: BigInt64Array;
+  /** Of texts that are written while others are read: [batch, target], padded to the longest. */
+  readonly targetIds?: BigInt64Array;
   /** What the loss reads; undefined where a row has no label. */
   readonly labels: BatchLabels | undefined;
   /** Positions of the examples in their split. [examples] */

@@ -1,6 +1,6 @@
 import type { Batch, EncodedExample } from './batch.js';
 import { type BatchesApart, batchesApart } from './batchesApart.js';
-import { collate, furtherOf, lengthOf, trainingBatches } from './batching.js';
+import { collate, furtherOf, lengthOf, longestTarget, trainingBatches } from './batching.js';
 import type { Objective } from './objective.js';
 
 export interface BatchStreamOptions {
@@ -27,8 +27,13 @@ export function stepsPerEpochOf(examples: readonly EncodedExample[], drawing: Dr
 /** Training batches by step, epoch after epoch: the batch of a step depends on the seed and the step alone. */
 export class BatchStream {
   readonly stepsPerEpoch: number;
-  /** The largest batch that can come: its rows, its tokens, and the examples that the rows are of. */
-  readonly largest: { readonly batch: number; readonly seq: number; readonly examples: number };
+  /** The largest batch that can come: its rows, its tokens, those that are written, and the examples that the rows are of. */
+  readonly largest: {
+    readonly batch: number;
+    readonly seq: number;
+    readonly target: number;
+    readonly examples: number;
+  };
   private readonly batchesOf: (epoch: number) => EncodedExample[][];
   private epoch = -1;
   private batches: EncodedExample[][] = [];
@@ -46,6 +51,7 @@ export class BatchStream {
     this.largest = {
       batch: most * (1 + furtherOf(examples)),
       seq: examples.reduce((longest, example) => Math.max(longest, lengthOf(example)), 0),
+      target: longestTarget(examples),
       examples: most,
     };
   }

@@ -99,12 +99,32 @@ function padded(rows: readonly EncodedExample[], padTokenId: number, length: num
       tokenTypeIds[at] = BigInt(example.tokenTypeIds[i]!);
     }
   }
-  return { batchSize, sequenceLength, inputIds, attentionMask, tokenTypeIds };
+  return { batchSize, sequenceLength, inputIds, attentionMask, tokenTypeIds, ...targetsOf(rows, padTokenId) };
 }
 
-/** Tokens of examples in all of their texts, special ones counted and padding not. */
+/** What a decoder beside the encoder reads, padded on the right, where none of its tokens looks. */
+function targetsOf(rows: readonly EncodedExample[], padTokenId: number): Pick<Batch, 'targetIds'> {
+  const length = longestTarget(rows);
+  if (length === 0) return {};
+  const targetIds = new BigInt64Array(rows.length * length).fill(BigInt(padTokenId));
+  for (const [row, { targetIds: own = [] }] of rows.entries()) {
+    for (const [i, id] of own.entries()) targetIds[row * length + i] = BigInt(id);
+  }
+  return { targetIds };
+}
+
+/** Tokens of examples in all of their texts, those that are written and special ones counted and padding not. */
 export function tokensOf(examples: readonly EncodedExample[]): number {
-  return examples.reduce((sum, { inputIds, further = [] }) => sum + inputIds.length + tokensOf(further), 0);
+  return examples.reduce(
+    (sum, { inputIds, targetIds, further = [] }) =>
+      sum + inputIds.length + (targetIds?.length ?? 0) + tokensOf(further),
+    0,
+  );
+}
+
+/** Tokens of the longest text that a decoder beside the encoder reads; 0 where there is none. */
+export function longestTarget(examples: readonly EncodedExample[]): number {
+  return examples.reduce((longest, { targetIds }) => Math.max(longest, targetIds?.length ?? 0), 0);
 }
 
 /** Stable: equal lengths keep their order. */

@@ -3,6 +3,7 @@ import type { Model } from '../models/model.js';
 import { host, zerosLike } from '../runtime/deviceTensor.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
 import { openSession } from '../runtime/session.js';
+import type { Shared } from './accumulate.js';
 import type { Batch, EncodedExample } from './batch.js';
 import { collateTexts } from './batching.js';
 import { type GradientStep, type GradientStepOptions, gradientName, namedGradients, stepOf } from './gradientStep.js';
@@ -12,6 +13,8 @@ import { openProgram } from './program.js';
 export interface CachedGradientOptions extends GradientStepOptions {
   /** Rows that run at a time. */
   readonly rows: number;
+  /** Ranks that take the turns of a batch in turns. */
+  readonly shared?: Shared | undefined;
 }
 
 /**
@@ -21,7 +24,8 @@ export interface CachedGradientOptions extends GradientStepOptions {
  * Rows of like length run together. A row is one output: models of sequences and of vectors.
  */
 export async function openCachedGradient(model: Model, options: CachedGradientOptions): Promise<GradientStep> {
-  const { wrt, threads, prefix, plan, objective, rows: rowsAtATime, largestBatch } = options;
+  const { wrt, threads, prefix, plan, objective, rows: rowsAtATime, largestBatch, shared } = options;
+  const isOwn = (turn: number) => shared === undefined || turn % shared.ranks.size === shared.ranks.rank;
   const width = model.numLabels;
   const [forward, backward] = [stepOf(options), stepOf(options)];
   const turn = { ...largestBatch, batch: rowsAtATime };
@@ -78,9 +82,11 @@ export async function openCachedGradient(model: Model, options: CachedGradientOp
       };
       const all = new Float32Array(batch.batchSize * width);
       for (const [i, each] of turns.entries()) {
+        if (!isOwn(i)) continue;
         const found = (await outputs.run(await feedsOf(each, i, forward.sites))).outputs.data;
         for (const [k, row] of each.rows.entries()) all.set(found.subarray(k * width, (k + 1) * width), row * width);
       }
+      await shared?.ranks.sum([all]);
       const { data, shape } = batch.labels!;
       const found = await loss.run({
         outputs: { data: all, shape: [batch.batchSize, width] },
@@ -90,6 +96,7 @@ export async function openCachedGradient(model: Model, options: CachedGradientOp
       let mean = Number(found.loss!.data[0]);
       for (const one of gradients) one.fill(0);
       for (const [i, each] of turns.entries()) {
+        if (!isOwn(i)) continue;
         const direction = host.zeros([each.rows.length, width]);
         for (const [k, row] of each.rows.entries()) {
           direction.data.set(slope.subarray(row * width, (row + 1) * width), k * width);
@@ -102,6 +109,11 @@ export async function openCachedGradient(model: Model, options: CachedGradientOp
           const added = partial[k]!.host();
           for (let j = 0; j < sum.length; j++) sum[j]! += added[j]!;
         }
+      }
+      if (shared !== undefined) {
+        await shared.ranks.sum(gradients, { as: shared.reduce });
+        // The penalty stands in the first turn, and the loss of the outputs is the same on all.
+        mean = (await shared.ranks.numbers(mean))[0]![0]!;
       }
       return mean;
     },

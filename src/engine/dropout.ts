@@ -11,7 +11,7 @@ export interface DropoutSites {
   /** Masks x at the next site: elements are 0 with probability `rate`, else 1 / (1 − rate). */
   apply(x: Tensor, rate: number): Tensor;
   /** Makes the pools large enough for every batch up to these sizes. Call once, before the first step. */
-  reserve(sizes: { readonly batch: number; readonly seq: number }): void;
+  reserve(sizes: { readonly batch: number; readonly seq: number; readonly target?: number | undefined }): void;
   /** Sites so far. */
   readonly count: number;
   /** Feeds of a step. They are a function of (seed, step, site) alone. */
@@ -41,7 +41,7 @@ export function dropoutSites(seed: number): DropoutSites {
     reserve(sizes) {
       for (const [rate, pool] of pools) {
         const shapes = sites.filter((site) => site.rate === rate).map((site) => site.shape);
-        const largest = Math.max(...shapes.map((shape) => elementsOf(shape, sizes)));
+        const largest = Math.max(...shapes.map((shape) => elementsOf(shape, { ...sizes, target: sizes.target ?? 0 })));
         pool.values = maskPool(largest + offsetRange, rate, seed);
       }
     },

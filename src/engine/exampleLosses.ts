@@ -1,5 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
+import type { Ranks } from '../mpi/ranks.js';
 import type { EncodedExample } from './batch.js';
 import { collate } from './batching.js';
 import { batchFeeds } from './modelGraph.js';
@@ -14,6 +15,8 @@ export type WeightedLoss = readonly [sum: number, weight: number];
 export interface ExampleLossOptions {
   readonly objective: Objective;
   readonly threads: number;
+  /** Ranks that take the sequences in turns. */
+  readonly ranks?: Ranks | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with the sequences that are done. */
   readonly onDone?: ((done: number) => void) | undefined;
@@ -29,7 +32,7 @@ export async function exampleLosses(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { objective, threads, signal, onDone }: ExampleLossOptions,
+  { objective, threads, ranks, signal, onDone }: ExampleLossOptions,
 ): Promise<WeightedLoss[]> {
   const program = await openProgram(model, {
     plan,
@@ -37,24 +40,29 @@ export async function exampleLosses(
     threads,
     outputs: ({ logits }) => ({ loss: objective.loss(logits(objectiveRows(objective))) }),
   });
-  const losses = new Map<number, WeightedLoss>();
+  const found = new Float64Array(examples.length);
   try {
     for (const [i, example] of examples.entries()) {
       signal?.throwIfAborted();
+      if (i % (ranks?.size ?? 1) !== (ranks?.rank ?? 0)) continue;
       const batch = collate([example], model.padTokenId, objective);
-      const loss = (await program.run(batchFeeds(batch, true))).loss.data[0]!;
-      if (!Number.isFinite(loss)) {
+      found[i] = (await program.run(batchFeeds(batch, true))).loss.data[0]!;
+      if (!Number.isFinite(found[i])) {
         throw new NotFiniteError(
-          `The loss of held-out example ${example.index + 1} is ${loss}: training has diverged. Lower --lr.`,
+          `The loss of held-out example ${example.index + 1} is ${found[i]}: training has diverged. Lower --lr.`,
         );
       }
-      const weight = objective.weight(batch);
-      const [sum, weights] = losses.get(example.index) ?? [0, 0];
-      losses.set(example.index, [sum + loss * weight, weights + weight]);
       onDone?.(i + 1);
     }
   } finally {
     await program.release();
+  }
+  await ranks?.sum([found]);
+  const losses = new Map<number, WeightedLoss>();
+  for (const [i, example] of examples.entries()) {
+    const weight = objective.weight(collate([example], model.padTokenId, objective));
+    const [sum, weights] = losses.get(example.index) ?? [0, 0];
+    losses.set(example.index, [sum + found[i]! * weight, weights + weight]);
   }
   return [...losses.values()];
 }

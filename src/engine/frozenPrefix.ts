@@ -77,7 +77,10 @@ export function frozenLayers(
   const changed = dependents(nodesInOrder([...states, logits]), new Set(trained.keys()));
   const firstChanged = states.findIndex((state) => trained.has(state) || changed.has(nodeOf(state)!));
   const hiddenSize = Number(states[0]!.shape[1]);
-  if (firstChanged < 0) return { layers: states.length - 1, endedBy: undefined, hiddenSize };
+  // What enters a decoder beside an encoder is another text, and does not hold what is below it.
+  const onSameRows = states.findIndex(({ shape }) => shape[0] !== states[0]!.shape[0]);
+  const most = (onSameRows < 0 ? states.length : onSameRows) - 1;
+  if (firstChanged < 0 || firstChanged > most + 1) return { layers: most, endedBy: undefined, hiddenSize };
   const read = nodesInOrder([states[firstChanged]!]).flatMap((node) => node.inputs);
   const endedBy = trained.get(read.find((tensor) => trained.has(tensor))!);
   return { layers: Math.max(0, firstChanged - 1), endedBy, hiddenSize };

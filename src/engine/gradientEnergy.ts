@@ -1,5 +1,6 @@
 import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
+import type { Ranks } from '../mpi/ranks.js';
 import type { Batch } from './batch.js';
 import type { GradientStepOptions } from './gradientStep.js';
 import { type AdaptedGraph, batchFeeds } from './modelGraph.js';
@@ -14,6 +15,8 @@ type Options = Pick<GradientStepOptions, 'plan' | 'parameters' | 'gradientCheckp
   readonly batches: Iterable<Batch>;
   /** What a batch is called in messages: `batch`, or `example` where each holds one. */
   readonly unit: 'batch' | 'example';
+  /** Ranks that take the batches in turns. */
+  readonly ranks?: Ranks | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onBatch?: (done: number, batch: Batch) => void;
 };
@@ -26,7 +29,7 @@ type Options = Pick<GradientStepOptions, 'plan' | 'parameters' | 'gradientCheckp
  */
 export async function gradientEnergies(
   model: Model,
-  { objective, wrt, batches, unit, signal, onBatch, ...graph }: Options,
+  { objective, wrt, batches, unit, ranks, signal, onBatch, ...graph }: Options,
 ): Promise<Float64Array> {
   let names: { readonly name: string }[] = [];
   const program = await openProgram(model, {
@@ -48,15 +51,17 @@ export async function gradientEnergies(
   try {
     for (const batch of batches) {
       signal?.throwIfAborted();
+      if (done++ % (ranks?.size ?? 1) !== (ranks?.rank ?? 0)) continue;
       const found = await program.run(batchFeeds(batch, true));
       const energies = names.map((_, i) => found[outputName(i)]!.data);
-      refuseNotFiniteGradient(`${unit} ${++done}`, names, energies);
+      refuseNotFiniteGradient(`${unit} ${done}`, names, energies);
       for (const [i, energy] of energies.entries()) sums[i]! += energy[0]!;
       onBatch?.(done, batch);
     }
   } finally {
     await program.release();
   }
+  await ranks?.sum([sums]);
   return sums;
 }
 

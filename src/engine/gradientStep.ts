@@ -36,8 +36,15 @@ export interface GradientStepOptions {
    */
   readonly packed?: boolean | undefined;
   readonly threads: number;
-  /** Largest batch that will be met. */
-  readonly largestBatch: { readonly batch: number; readonly seq: number };
+  /** Largest batch that will be met: rows, tokens of the longest, and of the longest text that is written. */
+  readonly largestBatch: LargestBatch;
+}
+
+/** Sizes of a batch that none exceeds. */
+export interface LargestBatch {
+  readonly batch: number;
+  readonly seq: number;
+  readonly target?: number | undefined;
 }
 
 /** Forward, loss and backward as one compiled graph. */

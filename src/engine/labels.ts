@@ -1,19 +1,24 @@
 import type { BatchLabels, EncodedExample } from './batch.js';
+import { longestTarget } from './batching.js';
 
 /** What the loss leaves out, as in PyTorch. */
 export const IGNORED_LABEL = -100;
 
-/** The label of each token of a padded batch, -100 for none: [batch*seq]; undefined when a row has none. */
+/**
+ * The label of each token of a padded batch, -100 for none: [batch*seq], or [batch*target] of texts that are written; undefined
+ * when a row has none.
+ */
 export function tokenLabels(examples: readonly EncodedExample[], sequenceLength: number): BatchLabels | undefined {
-  const data = new BigInt64Array(examples.length * sequenceLength).fill(BigInt(IGNORED_LABEL));
+  const length = longestTarget(examples) || sequenceLength;
+  const data = new BigInt64Array(examples.length * length).fill(BigInt(IGNORED_LABEL));
   for (const [row, { tokenLabels: labels }] of examples.entries()) {
     if (labels === undefined) return undefined;
-    data.set(BigInt64Array.from(labels, BigInt), row * sequenceLength);
+    data.set(BigInt64Array.from(labels, BigInt), row * length);
   }
   return { data, shape: [data.length] };
 }
 
-/** Those of {@link tokenLabels} that are labelled: classes [rows], and their positions `rows` in [batch*seq]. */
+/** Those of {@link tokenLabels} that are labelled: classes [rows], and their positions `rows` in what that has. */
 export function labelledRows(examples: readonly EncodedExample[], sequenceLength: number): BatchLabels | undefined {
   const all = tokenLabels(examples, sequenceLength);
   if (all === undefined) return undefined;

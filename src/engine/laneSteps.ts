@@ -13,11 +13,11 @@ export interface LaneSteps {
   /** Of the last run, in the order of `wrt`: [lanes, …shape] each. */
   readonly gradients: readonly Float32Array[];
   /**
-   * @param batches one for each lane, all of one length
+   * @param batches one for each lane, in parts (see `accumulator`); in one graph all whole and of one length
    * @param step selects the dropout masks
    * @returns the mean of the losses
    */
-  run(batches: readonly Batch[], step: number): Promise<number>;
+  run(batches: readonly (readonly Batch[])[], step: number): Promise<number>;
   release(): Promise<void>;
 }
 
@@ -51,7 +51,11 @@ export async function openLaneSteps(
   return {
     losses: losses.data,
     gradients: gradients.map((one) => one.host()),
-    async run(batches) {
+    async run(parts) {
+      const batches = parts.map(([whole, ...more]) => {
+        if (whole === undefined || more.length > 0) throw new Error('in one graph a batch runs whole');
+        return whole;
+      });
       const feeds = Object.fromEntries(tensors);
       const sizes = new Set(batches.map(({ batchSize }) => batchSize));
       if (sizes.size === 1) await program.run({ ...feeds, ...stackedFeeds(batches) }, into);

@@ -34,9 +34,9 @@ export function stackLanes(each: readonly (readonly Parameter[])[]): StackedLane
 }
 
 /** The batches of a step, one a lane, padded alike. */
-function laneBatches(streams: readonly BatchStream[], step: number): Batch[] {
+function laneBatches(streams: readonly BatchStream[], step: number): Batch[][] {
   const length = Math.max(...streams.map((stream) => stream.lengthAt(step)));
-  return streams.map((stream) => stream.at(step, length));
+  return streams.map((stream) => [stream.at(step, length)]);
 }
 
 /** One training among others. */
@@ -56,6 +56,8 @@ export interface LaneUpdateOptions {
   readonly maxGradNorm: number;
   /** The lanes' batches are of one length: what runs in one graph needs that. Default true. */
   readonly areAlike?: boolean;
+  /** Parts that a batch is cut into, where they need not be alike. Default 1. */
+  readonly parts?: number | undefined;
 }
 
 /**
@@ -63,7 +65,7 @@ export interface LaneUpdateOptions {
  * rate. Where the loss or gradient of one is not finite, or has no label, the step of all is left out.
  */
 export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): Update {
-  const { objective, weightDecay, maxGradNorm, areAlike = true } = options;
+  const { objective, weightDecay, maxGradNorm, areAlike = true, parts = 1 } = options;
   const streams = lanes.map(({ batches }) => batches);
   const optimizers = lanes.map(({ parameters }) => adamW(parameters, { weightDecay }));
   const memory = together(
@@ -84,9 +86,11 @@ export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): 
       );
       return {
         async run(step): Promise<Outcome> {
-          const batches = areAlike ? laneBatches(streams, step) : streams.map((stream) => stream.at(step));
-          if (batches.some((batch) => objective.weight(batch) === 0)) return { kind: 'unlabelled', batches };
-          const loss = await steps.run(batches, step);
+          const each = areAlike ? laneBatches(streams, step) : streams.map((stream) => stream.partsAt(step, parts));
+          const batches = each.flat();
+          if (each.some((own) => !own.some((batch) => objective.weight(batch) > 0)))
+            return { kind: 'unlabelled', batches };
+          const loss = await steps.run(each, step);
           const norms = gradients.map((own) => clipGlobalNorm(own, maxGradNorm));
           const outcome = outcomeOf(batches, loss, Math.hypot(...norms) / Math.sqrt(norms.length));
           if (outcome.kind !== 'done') return outcome;

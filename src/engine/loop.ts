@@ -54,6 +54,8 @@ export interface LoopCompany {
   readonly watch?: Watch | undefined;
   /** Place of the loop in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: Stage | undefined;
+  /** After every step: has `signal` tell all ranks what one was told. */
+  readonly agree?: (() => Promise<void>) | undefined;
 }
 
 export interface LoopOptions extends LoopCompany {
@@ -87,6 +89,7 @@ export async function runLoop(options: LoopOptions): Promise<void> {
 
   /** @returns whether that was the last step */
   const afterStep = async (done: number): Promise<boolean> => {
+    await options.agree?.();
     let enough: boolean | undefined;
     try {
       enough = await watch?.after(done);

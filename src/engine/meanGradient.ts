@@ -1,3 +1,4 @@
+import type { Ranks } from '../mpi/ranks.js';
 import type { Batch } from './batch.js';
 import type { BatchStream } from './batchStream.js';
 import type { GradientStep } from './gradientStep.js';
@@ -23,6 +24,8 @@ export async function meanGradient<Sum extends Float32Array | Float64Array>(
     /** What the step differentiates by, in its order. */
     readonly wrt: readonly { readonly name: string }[];
     readonly zeros: (length: number) => Sum;
+    /** Ranks that take the batches in turns. */
+    readonly ranks?: Ranks | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly onBatch?: (done: number, batch: Batch) => void;
   },
@@ -32,6 +35,7 @@ export async function meanGradient<Sum extends Float32Array | Float64Array>(
   for (let i = 0; i < count; i++) {
     options.signal?.throwIfAborted();
     const batch = batches.at(i);
+    if (i % (options.ranks?.size ?? 1) !== (options.ranks?.rank ?? 0)) continue;
     await step.run(batch, i);
     refuseNotFiniteGradient(`batch ${i + 1}`, options.wrt, step.gradients);
     for (const [w, gradient] of step.gradients.entries()) {
@@ -40,5 +44,6 @@ export async function meanGradient<Sum extends Float32Array | Float64Array>(
     }
     options.onBatch?.(i + 1, batch);
   }
+  await options.ranks?.sum(sums);
   return sums;
 }

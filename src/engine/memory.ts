@@ -40,15 +40,16 @@ export function estimateStepMemory(
     },
 ): StepMemory {
   const { outputs, sites } = gradientGraph(model, options);
-  const { batch, seq } = options.largestBatch;
+  const { batch, seq, target = 0 } = options.largestBatch;
   sites?.reserve(options.largestBatch);
   const masks = sites?.feeds(0) ?? {};
   const sizes: Sizes = {
     batch,
     seq,
+    target,
     // No more than all; what is padding is not known.
     tokens: batch * seq,
-    rows: options.rows ?? batch * seq,
+    rows: options.rows ?? batch * (target === 0 ? seq : target),
     ...textSizes(batch, options.largestBatch.examples ?? batch),
     dropout_sites: masks.dropout_offsets?.data.length ?? 0,
   };

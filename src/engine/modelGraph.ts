@@ -119,6 +119,7 @@ function batchInputs(rows: Tensor | undefined): BatchInputs {
     inputIds: tokens('input_ids'),
     attentionMask: tokens('attention_mask'),
     tokenTypeIds: tokens('token_type_ids'),
+    targetIds: input('target_ids', 'int64', ['batch', 'target']),
     rows,
   };
 }
@@ -131,6 +132,10 @@ export function batchFeeds(batch: Batch, withLabels: boolean): Record<string, Va
     attention_mask: { data: batch.attentionMask, shape },
     token_type_ids: { data: batch.tokenTypeIds, shape },
   };
+  const { targetIds } = batch;
+  if (targetIds !== undefined) {
+    feeds.target_ids = { data: targetIds, shape: [batch.batchSize, targetIds.length / batch.batchSize] };
+  }
   if (withLabels && batch.labels !== undefined) {
     const { data, shape: sizes, rows, beside } = batch.labels;
     Object.assign(feeds, beside);

@@ -32,6 +32,14 @@ export interface Objective {
   readonly parts: 'apart' | 'alike' | 'never';
 }
 
+/**
+ * Whether `accumulate` may cut batches: of losses in which all rows stand, rows of outputs can be kept until all are there, the logits
+ * of tokens cannot.
+ */
+export function canBeCut({ parts, reads }: Pick<Objective, 'parts' | 'reads'>): boolean {
+  return parts !== 'never' || reads !== 'rows';
+}
+
 /** The positions that an objective reads, as a graph input int64 [rows]; undefined where it reads all. */
 export function objectiveRows({ reads }: Pick<Objective, 'reads'>): Tensor | undefined {
   return reads === 'rows' ? input('rows', 'int64', ['rows']) : undefined;

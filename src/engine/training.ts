@@ -1,6 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
+import type { Shared } from './accumulate.js';
 import type { EncodedExample } from './batch.js';
 import { BatchStream } from './batchStream.js';
 import type { FrozenPrefix } from './frozenPrefix.js';
@@ -33,6 +34,8 @@ export interface TrainingOptions extends LoopCompany {
   readonly batchSize: number;
   /** See WeightUpdateOptions. */
   readonly parts?: number;
+  /** See WeightUpdateOptions. */
+  readonly shared?: Shared | undefined;
   /** See GradientStepOptions. */
   readonly gradientCheckpointing?: boolean | undefined;
   /** See GradientStepOptions. */
@@ -81,6 +84,7 @@ export async function trainParameters(
     trained,
     batches,
     parts: options.parts,
+    shared: options.shared,
     rate,
     weightDecay: options.weightDecay,
     maxGradNorm: options.maxGradNorm,
@@ -101,6 +105,7 @@ export async function trainParameters(
     warn,
     watch,
     stage,
+    agree: options.agree,
     onStep: (step, [outcome], work) => {
       const learningRate = rate(step);
       onStep?.(

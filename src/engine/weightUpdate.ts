@@ -1,7 +1,7 @@
 import type { StepControl } from '../adapters/plan.js';
 import type { Model } from '../models/model.js';
 import { together } from '../state.js';
-import { accumulator } from './accumulate.js';
+import { accumulator, partsOf, type Shared } from './accumulate.js';
 import { adamW, clipGlobalNorm } from './adamw.js';
 import type { BatchStream } from './batchStream.js';
 import { openCachedGradient } from './cachedGradient.js';
@@ -16,6 +16,8 @@ export interface WeightUpdateOptions extends Omit<GradientStepOptions, 'wrt' | '
   readonly batches: BatchStream;
   /** Parts that a batch is cut into, run one after the other: memory falls, gradients are the same. Default 1. */
   readonly parts?: number | undefined;
+  /** Ranks that share each batch out, each its part, which is cut further into `parts`. */
+  readonly shared?: Shared | undefined;
   /** Learning rate of a step, counted from 0. */
   readonly rate: (step: number) => number;
   readonly weightDecay: number;
@@ -31,7 +33,21 @@ export interface WeightUpdateOptions extends Omit<GradientStepOptions, 'wrt' | '
  * the step, and then what the method does to its tensors, also where the step was left out.
  */
 export function weightUpdate(model: Model, options: WeightUpdateOptions): Update {
-  const { trained, batches, parts = 1, rate, weightDecay, maxGradNorm, control, openStep, ...graph } = options;
+  const {
+    trained,
+    batches,
+    parts: own = 1,
+    shared,
+    rate,
+    weightDecay,
+    maxGradNorm,
+    control,
+    openStep,
+    ...graph
+  } = options;
+  // A step that others use, too, takes batches whole: of a loss that cannot be cut, on one rank.
+  const isCut = openStep === undefined || graph.objective.parts !== 'never';
+  const parts = isCut ? partsOf(shared, own) : own;
   const optimizer = adamW(trained, { weightDecay });
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   const memory = together({ parameters: valuesState(trained), optimizer, control });
@@ -49,10 +65,10 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
         openStep ??
         ((wrt) =>
           isWhole
-            ? openCachedGradient(model, { ...graph, wrt, largestBatch, rows })
+            ? openCachedGradient(model, { ...graph, wrt, largestBatch, rows, shared })
             : openGradientStep(model, { ...graph, packed: texts > 1, wrt, largestBatch }));
       const gradientStep = await open(trained);
-      const accumulated = accumulator(gradientStep, graph.objective.weight);
+      const accumulated = accumulator(gradientStep, graph.objective.weight, isWhole ? undefined : shared);
       return {
         async run(step) {
           const cut = isWhole ? [batches.at(step)] : batches.partsAt(step, parts);

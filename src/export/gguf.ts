@@ -97,8 +97,10 @@ async function filesOf(source: ExportSource, request: ExportRequest): Promise<Gg
   const { model } = source.opened;
   const architecture = ggufArchitecture(model);
   if (architecture === undefined) {
+    // Of two halves it is taken by no format.
+    const cure = model.encoderDecoder === undefined ? 'Take --format onnx' : 'Merge it (diffora merge) for Python';
     refuse(
-      `${model.family} is none of the models that can be written for llama.cpp, which are ${architectureNames.join(', ')}. Take --format onnx`,
+      `${model.family} is none of the models that can be written for llama.cpp, which are ${architectureNames.join(', ')}. ${cure}`,
     );
   }
   if (model.taskType !== 'CAUSAL_LM') {

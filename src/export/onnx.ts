@@ -41,6 +41,9 @@ export const onnx: ExportFormat = {
   markers: ['onnx'],
 
   async refuse({ opened: { model }, outputs }) {
+    if (model.encoderDecoder !== undefined || /EncoderModel$/.test(model.encoder ?? '')) {
+      return `${model.family} is a model of two halves, which would be two files, and these are not built. Merge it (diffora merge) for Python.`;
+    }
     if (outputs === 'states' || model.outputsOf !== 'nextToken') {
       if (model.encoder !== undefined) return undefined;
       const what = outputs === 'states' ? 'without a head' : `with a ${model.taskType} head`;

@@ -161,7 +161,8 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
-function isAlive({ pid, started }: Holder): boolean {
+/** Whether a process of this machine has not ended. @param of its number and, where it is known, what {@link startOf} said */
+export function isAlive({ pid, started }: Pick<Holder, 'pid' | 'started'>): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -173,7 +174,7 @@ function isAlive({ pid, started }: Holder): boolean {
 }
 
 /** Boot id and start of a process in clock ticks since then; undefined where there is no /proc. */
-function startOf(pid: number): string | undefined {
+export function startOf(pid: number): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -60,6 +60,7 @@ const rules: Readonly<Record<PrimitiveName, Rule>> = {
   scatterAdd: pass,
   shift: pass,
   sigmoid: pass,
+  silu: pass,
   sin: pass,
   size: free,
   skew: pass,

@@ -91,6 +91,8 @@ export const ops = {
   relu: (x: Tensor) => one('relu', x),
   /** x · Φ(x), exact (arXiv 1606.08415). */
   gelu: (x: Tensor) => one('gelu', x),
+  /** x · σ(x) (SiLU, arXiv 1606.08415) */
+  silu: (x: Tensor) => one('silu', x),
   /** a > b as booleans; has no derivative. */
   greater: (a: Tensor, b: Tensor) => one('greater', a, b),
   /** a where the condition (bool) holds, b elsewhere; all three broadcast. */
@@ -178,8 +180,6 @@ export const ops = {
     const axes = broadcastAxes(shape, x.shape);
     return ops.reshape(ops.sum(x, { axes, keepDims: false }), shape);
   },
-  /** x · σ(x) (SiLU, arXiv 1606.08415) */
-  silu: (x: Tensor): Tensor => one('mul', x, one('sigmoid', x)),
   /** GELU's tanh approximation: x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (arXiv 1606.08415, section 2) */
   geluTanh: (x: Tensor): Tensor => {
     const cubic = one('mul', one('mul', x, x), ops.scale(x, 0.044715));

@@ -17,6 +17,8 @@ export interface DecoderState {
 /** A causal model compiled for generation: one graph serves the prompt and every step after it. */
 export interface Decoder {
   readonly emptyState: DecoderState;
+  /** Of an encoder-decoder: the token that a text begins after, which is written while the prompt is read. */
+  readonly startTokenId?: number;
   /**
    * Logits [vocab] of the token after `ids`, which follow what `state` holds. States can be used again.
    * @throws NotFiniteError when one of them is not finite
@@ -87,9 +89,15 @@ export function cacheNamesOf({ cached }: Pick<Model, 'cached'>): (readonly [key:
   return Array.from({ length: cached?.layers ?? 0 }, (_, layer) => decoderNames(layer));
 }
 
-/** The caches of every layer as inputs of a graph, under the names of {@link cacheNamesOf}. */
-export function cacheInputs({ layers, heads, headSize }: CachedDecoder): LayerCache[] {
-  const cache = (name: string) => input(name, 'float32', ['batch', heads, 'past', headSize]);
+/**
+ * The caches of every layer as inputs of a graph, under the names of {@link cacheNamesOf}.
+ * @param options.length name of the size of what they hold
+ */
+export function cacheInputs(
+  { layers, heads, headSize }: Pick<CachedDecoder, 'layers' | 'heads' | 'headSize'>,
+  { length = 'past', named = (name: string) => name } = {},
+): LayerCache[] {
+  const cache = (name: string) => input(named(name), 'float32', ['batch', heads, length, headSize]);
   return Array.from({ length: layers }, (_, layer) => {
     const [key, value] = decoderNames(layer);
     return { key: cache(key), value: cache(value) };

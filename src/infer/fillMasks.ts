@@ -24,7 +24,7 @@ export interface MaskFiller {
   each(
     examples: readonly EncodedExample[],
     maskTokenId: number,
-    options: Omit<PredictOptions, 'threads'>,
+    options: Omit<PredictOptions, 'threads' | 'ranks'>,
   ): Promise<Candidate[][][]>;
   release(): Promise<void>;
 }

@@ -32,7 +32,8 @@ export async function* generate(
     throw usageError(`The prompt has ${prompt.length} tokens; the model takes ${maxLength} with the answer.`);
   }
   const stream = randomStream(seed, 'generate');
-  const ids = [...prompt];
+  // What an encoder-decoder writes does not follow what it reads.
+  const ids = decoder.startTokenId === undefined ? [...prompt] : [decoder.startTokenId];
   let { logits, state } = await decoder.next(decoder.emptyState, prompt);
   for (let made = 0; made < maxNewTokens; made++) {
     signal?.throwIfAborted();

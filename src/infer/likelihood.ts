@@ -7,9 +7,10 @@ import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { DiffoError } from '../errors.js';
 import { input, ops } from '../graph/index.js';
-import type { FileProgram, Model } from '../models/model.js';
+import type { FileProgram, Model, TaskType } from '../models/model.js';
 import type { Value } from '../runtime/session.js';
 import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
+import { type Computing, isOwn } from './sharedOut.js';
 
 /** A text whose tokens from `from` on are to be predicted, each from all before it. */
 export interface ScoredSequence {
@@ -44,13 +45,16 @@ interface AdaptedGraph {
   readonly parameters: readonly Parameter[];
 }
 
-/** A causal model, or one of masked tokens, with adapters, compiled to give likelihoods. */
+/** Heads that give a logit for every token of the vocabulary. */
+const ofVocabulary: readonly TaskType[] = ['CAUSAL_LM', 'MASKED_LM', 'SEQ_2_SEQ_LM'];
+
+/** A causal model, one of masked tokens, or one that writes what it reads anew, with adapters, compiled to give likelihoods. */
 export interface LikelihoodReader {
   /**
    * Log-likelihoods of the labelled tokens of encoded examples, by their index, under the parameters as they are then.
    * The vocabulary's logits stay in the runtime: only one number a token comes out.
    */
-  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<SequenceScore[]>;
+  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, keyof Computing>): Promise<SequenceScore[]>;
   release(): Promise<void>;
 }
 
@@ -61,10 +65,13 @@ export interface LikelihoodReader {
 export async function openLikelihoods(
   model: Model,
   { plan, parameters }: AdaptedGraph,
-  { threads }: Pick<PredictOptions, 'threads'>,
+  { threads, ranks }: Computing,
 ): Promise<LikelihoodReader> {
-  if (model.taskType !== 'CAUSAL_LM' && model.taskType !== 'MASKED_LM')
-    throw new DiffoError(`${model.checkpoint.name} is not opened as a causal model, nor as one of masked tokens.`);
+  if (!ofVocabulary.includes(model.taskType)) {
+    throw new DiffoError(
+      `${model.checkpoint.name} is not opened as a causal model, nor as one of masked tokens or of two halves.`,
+    );
+  }
   const file = await model.file?.logits({ threads });
   const program = file === undefined ? await lossProgram(model, { plan, parameters }, threads) : lossesOf(file);
   return {
@@ -72,21 +79,35 @@ export async function openLikelihoods(
       const scores: SequenceScore[] = new Array(examples.length);
       let done = 0;
       let tokensDone = 0;
-      for (const batch of evaluationBatches(examples, { batchSize })) {
+      for (const [b, batch] of evaluationBatches(examples, { batchSize }).entries()) {
         signal?.throwIfAborted();
+        done += batch.length;
+        tokensDone += tokensOf(batch);
+        if (!isOwn(b, ranks)) continue;
         const collated = collate(batch, model.padTokenId, { labels: labelledRows });
         const values = (await program.run(batchFeeds(collated, true))).losses.data;
         let start = 0;
         for (const { index, tokenLabels } of batch) {
           const tokens = tokenLabels!.reduce((count, label) => count + (label === IGNORED_LABEL ? 0 : 1), 0);
-          refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
+          if (ranks === undefined) refuseNotFiniteOutput(values.subarray(start, start + tokens), index);
           const loss = values.subarray(start, start + tokens).reduce((sum, value) => sum + value, 0);
           scores[index] = { logLikelihood: -loss, tokens };
           start += tokens;
         }
-        done += batch.length;
-        tokensDone += tokensOf(batch);
         onBatch?.(done, tokensDone);
+      }
+      if (ranks !== undefined) {
+        const own = Float64Array.from(
+          [...scores.entries()].flatMap(([i, one]) => (one === undefined ? [] : [i, one.logLikelihood, one.tokens])),
+        );
+        for (const { buffer, byteOffset, byteLength } of await ranks.gather(new Uint8Array(own.buffer))) {
+          const found = new Float64Array(buffer, byteOffset, byteLength / 8);
+          for (let i = 0; i < found.length; i += 3) {
+            scores[found[i]!] = { logLikelihood: found[i + 1]!, tokens: found[i + 2]! };
+          }
+        }
+        // All ranks find the same sequence, and fail alike.
+        for (const [index, { logLikelihood }] of scores.entries()) refuseNotFiniteOutput([logLikelihood], index);
       }
       return scores;
     },

@@ -8,9 +8,10 @@ import { openProgram } from '../engine/program.js';
 import { onTokens, tokenFeeds } from '../engine/tokenRows.js';
 import { input } from '../graph/index.js';
 import type { Model } from '../models/model.js';
+import type { Ranks } from '../mpi/ranks.js';
+import { type Computing, isOwn } from './sharedOut.js';
 
-export interface PredictOptions {
-  readonly threads: number;
+export interface PredictOptions extends Computing {
   readonly batchSize?: number;
   readonly signal?: AbortSignal | undefined;
   /** Called with the examples that are done, and the tokens in them, padding not counted. */
@@ -54,7 +55,7 @@ export async function predictEach(
 /** A model with adapters, compiled to predict. */
 export interface Predictor {
   /** See {@link predictEach}. Parameters are read as they are then; calls may overlap. */
-  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, 'threads'>): Promise<Float32Array[]>;
+  each(examples: readonly EncodedExample[], options: Omit<PredictOptions, keyof Computing>): Promise<Float32Array[]>;
   release(): Promise<void>;
 }
 
@@ -63,7 +64,7 @@ export async function openPredictor(
   model: Model,
   plan: AdapterPlan,
   parameters: readonly Parameter[],
-  { threads }: Pick<PredictOptions, 'threads'>,
+  { threads, ranks }: Computing,
 ): Promise<Predictor> {
   const isCausal = model.outputsOf === 'nextToken';
   const rows = isCausal ? input('rows', 'int64', ['batch']) : undefined;
@@ -73,8 +74,13 @@ export async function openPredictor(
     async each(examples, { batchSize = 32, signal, onBatch }) {
       const results = new Map<EncodedExample, Float32Array>();
       let tokens = 0;
-      for (const batch of evaluationBatches(examples, { batchSize })) {
+      const batches = evaluationBatches(examples, { batchSize });
+      let done = 0;
+      for (const [b, batch] of batches.entries()) {
         signal?.throwIfAborted();
+        done += batch.length;
+        tokens += tokensOf(batch);
+        if (!isOwn(b, ranks)) continue;
         const collated = collate(batch, model.padTokenId);
         const last = isCausal ? { rows: { data: lastRows(collated, batch), shape: [batch.length] } } : {};
         const feeds = { ...batchFeeds(collated, false), ...tokenFeeds(collated), ...last };
@@ -83,16 +89,47 @@ export async function openPredictor(
         for (const [i, example] of batch.entries()) {
           const length = model.outputsOf === 'token' ? example.inputIds.length * model.numLabels : perExample;
           const row = values.slice(i * perExample, i * perExample + length);
-          refuseNotFiniteOutput(row, example.index);
+          if (ranks === undefined) refuseNotFiniteOutput(row, example.index);
           results.set(example, row);
         }
-        tokens += tokensOf(batch);
-        onBatch?.(results.size, tokens);
+        onBatch?.(done, tokens);
       }
+      if (ranks !== undefined) await addOthers(results, batches, model, ranks);
       return examples.map((example) => results.get(example)!);
     },
     release: () => program.release(),
   };
+}
+
+/** Adds the rows of the batches that other ranks have run. */
+async function addOthers(
+  results: Map<EncodedExample, Float32Array>,
+  batches: readonly (readonly EncodedExample[])[],
+  model: Model,
+  ranks: Ranks,
+): Promise<void> {
+  const ofRank = (rank: number) => batches.filter((_, b) => b % ranks.size === rank).flat();
+  const own = ofRank(ranks.rank).map((example) => results.get(example)!);
+  const joined = new Float32Array(own.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const row of own) {
+    joined.set(row, at);
+    at += row.length;
+  }
+  const all = await ranks.gather(new Uint8Array(joined.buffer));
+  for (const [rank, bytes] of all.entries()) {
+    const rows = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    const examples = ofRank(rank);
+    let start = 0;
+    for (const example of examples) {
+      const isOfTokens = model.outputsOf === 'token';
+      const length = isOfTokens ? example.inputIds.length * model.numLabels : rows.length / examples.length;
+      results.set(example, rows.slice(start, start + length));
+      start += length;
+    }
+  }
+  // All ranks find the same example, and fail alike.
+  for (const example of batches.flat()) refuseNotFiniteOutput(results.get(example)!, example.index);
 }
 
 /** A model that has diverged never gets a score. @param index of the example, from 0 */

@@ -1,5 +1,6 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withProgressFile } from '../artifacts/progressFile.js';
 import { withRunOutput } from '../artifacts/runOutput.js';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { DiffoError } from '../errors.js';
@@ -7,7 +8,7 @@ import type { Scores } from '../metrics/scores.js';
 import { loadModel } from '../models/loading/loadModel.js';
 import type { Reporter } from '../reporter.js';
 import { type Dam, readDam } from '../selection/dam.js';
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
+import { flatConfig, parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../settings/config.js';
 import { loadSplit } from '../tasks/splits.js';
 import { runInProcess } from './compare/process.js';
 import type { WorkerResult } from './compare/worker.js';
@@ -81,38 +82,47 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   return withRunOutput(output, { overwrite, checkpoints: false }, ({ finish }) =>
     finish(async (folder) => {
       const jobs = jobsOf(options);
-      const { data, ...first } = jobs[0]!.config;
-      const task = await openConfiguredTask(data, reporter, signal);
-      // Read once, and the model fetched once, so that no run takes its time for that.
-      const splits = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
-      const used = usedOf(splits.train, splits.dev, { data, ...first });
-      const tell = toldOnce(reporter);
-      await loadModel(data.model, { reporter: { ...reporter, ...tell }, signal });
-      const phase = reporter.phase('demo', jobs.length);
-      const runs: DemoRun[] = [];
-      for (const [done, { method, config }] of jobs.entries()) {
-        const { seed } = config.run;
-        const name = `${method}, seed ${seed}`;
-        const show = (progress: object = {}) => phase.update(done, { running: [{ name, ...progress }] });
-        signal?.throwIfAborted();
-        show();
-        const job = { config, output: runFolder(folder, done), splits };
-        const outcome = await runInProcess(job, { signal, onProgress: show, tell });
-        if (outcome.status === 'failed') throw new DiffoError(`${name}: ${outcome.error}`);
-        runs.push(runOf(method, seed, outcome.result));
-      }
-      phase.update(jobs.length);
-      phase.end();
-      await keepFirst(folder);
-      return {
-        runs,
-        examples: { train: used.train.examples.length, dev: used.dev.examples.length },
-        dam: await readDam(join(folder, 'dam.json')),
-        seconds: secondsSince(started),
-        output,
-      };
+      // Of the whole; in the end that of the first run lies in its place.
+      const begun = { command: 'demo', config: { ...flatConfig(jobs[0]!.config) }, isResumed: false };
+      return withProgressFile(folder, begun, { reporter, signal }, async (told, isDone) => {
+        const result = await runsIn(folder, jobs, told, signal);
+        await isDone();
+        await keepFirst(folder);
+        return { ...result, dam: await readDam(join(folder, 'dam.json')), seconds: secondsSince(started), output };
+      });
     }),
   );
+}
+
+async function runsIn(
+  folder: string,
+  jobs: ReturnType<typeof jobsOf>,
+  reporter: Reporter,
+  signal: AbortSignal | undefined,
+): Promise<Pick<DemoResult, 'runs' | 'examples'>> {
+  const { data, ...first } = jobs[0]!.config;
+  const task = await openConfiguredTask(data, reporter, signal);
+  // Read once, and the model fetched once, so that no run takes its time for that.
+  const splits = { train: await loadSplit(task, 'train'), dev: await loadSplit(task, 'dev') };
+  const used = usedOf(splits.train, splits.dev, { data, ...first });
+  const tell = toldOnce(reporter);
+  await loadModel(data.model, { reporter: { ...reporter, ...tell }, signal });
+  const phase = reporter.phase('demo', jobs.length);
+  const runs: DemoRun[] = [];
+  for (const [done, { method, config }] of jobs.entries()) {
+    const { seed } = config.run;
+    const name = `${method}, seed ${seed}`;
+    const show = (progress: object = {}) => phase.update(done, { running: [{ name, ...progress }] });
+    signal?.throwIfAborted();
+    show();
+    const job = { config, output: runFolder(folder, done), splits };
+    const outcome = await runInProcess(job, { signal, onProgress: show, tell });
+    if (outcome.status === 'failed') throw new DiffoError(`${name}: ${outcome.error}`);
+    runs.push(runOf(method, seed, outcome.result));
+  }
+  phase.update(jobs.length);
+  phase.end();
+  return { runs, examples: { train: used.train.examples.length, dev: used.dev.examples.length } };
 }
 
 function jobsOf({ seed, threads, settings = usualSettings }: DemoOptions): { method: string; config: TrainConfig }[] {

@@ -10,6 +10,7 @@ import { BatchStream } from '../engine/batchStream.js';
 import { frozenLayers } from '../engine/frozenPrefix.js';
 import { countLabelled } from '../engine/labels.js';
 import { estimatePrefixMemory, estimateStepMemory, gigabytes } from '../engine/memory.js';
+import { canBeCut } from '../engine/objective.js';
 import { countParameters, parameter, parametersOf, trainedOf } from '../engine/parameters.js';
 import { DiffoError } from '../errors.js';
 import { backboneTensor } from '../models/weights.js';
@@ -119,8 +120,10 @@ export function guardMemory(
   while (size > 0 && needed(size) > room);
   const shorter = 'Take shorter sequences (--max-length), --gradient-checkpointing or a smaller model';
   const parts = Math.ceil(optimisation.batchSize / Math.max(1, size));
+  const { task } = workspace;
   // A search takes its batches whole.
-  const same = choosingIn(workspace, config) === undefined ? ` (or --accumulate ${parts}, for the same steps)` : '';
+  const mayCut = choosingIn(workspace, config) === undefined && canBeCut(task.kind.objective(undefined, task));
+  const same = mayCut ? ` (or --accumulate ${parts}, for the same steps)` : '';
   const cure = size === 0 ? `${shorter}.` : `--batch-size ${size} would fit${same}.`;
   const takes = `This run takes about ${gigabytes(bytes)} of memory`;
   if (memoryLimit !== undefined) {
@@ -168,7 +171,7 @@ function graphsOf(
       gradientCheckpointing: optimisation.gradientCheckpointing,
       prefix,
       packed: largest.batch > largest.examples,
-      largestBatch: { batch, seq: largest.seq, examples: Math.ceil(largest.examples / parts) },
+      largestBatch: { batch, seq: largest.seq, target: largest.target, examples: Math.ceil(largest.examples / parts) },
       rows: labelled === 0 ? undefined : batch * labelled,
     });
     if (prefix === undefined) return { memory: step, trainable: countParameters(parameters) };

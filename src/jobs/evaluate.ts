@@ -1,11 +1,14 @@
 import type { LoadedAdapter } from '../artifacts/adapterFolder.js';
+import type { Identity } from '../artifacts/checkpoints/format.js';
 import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/openAdapted.js';
+import { weightsHash } from '../checkpoint/weightsHash.js';
 import { holdsRows } from '../data/readers/index.js';
-import type { SplitName } from '../data/types.js';
+import type { Split, SplitName } from '../data/types.js';
 import { usageError } from '../errors.js';
 import type { MetricName } from '../metrics/names.js';
 import type { Scores } from '../metrics/scores.js';
 import { headsOf } from '../models/registry.js';
+import type { Ranks } from '../mpi/ranks.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import { refuseIdlePlaces, usualThreads } from '../settings/config.js';
 import { withMetrics } from '../tasks/chosenMetrics.js';
@@ -18,6 +21,7 @@ import { forScoring, learnedLength, loadSplit, outputsOf, scorerOf } from '../ta
 import { isUnknown, type LearnedTask, type Task } from '../tasks/task.js';
 import type { ColumnOptions } from '../tasks/taskOptions.js';
 import { taskReports } from '../tasks/taskReports.js';
+import { refuseOthers } from './alike.js';
 import { refuseUnread } from './taskSettings.js';
 import { warnOfTrained } from './trainedOn.js';
 import { scoreExamples } from './trainedRun.js';
@@ -38,6 +42,16 @@ export interface ScoringOptions extends ProgressOptions {
   readonly metrics?: readonly MetricName[] | undefined;
   /** Default: all that the machine has. */
   readonly threads?: number | undefined;
+  /**
+   * Ranks that share the examples out.
+   * @internal
+   */
+  readonly ranks?: Ranks | undefined;
+  /**
+   * What the adapter is told by, on several ranks.
+   * @internal
+   */
+  readonly adapterHash?: Identity[string] | undefined;
 }
 
 /** What `diffora eval` is to score, and on what. */
@@ -65,14 +79,16 @@ export async function evaluateAdapter(options: EvaluateOptions): Promise<Evaluat
   if (options.task !== undefined) refuseIdlePlaces(options, options.task);
   const learned = await openAdapted(options);
   const file = options.task !== undefined && (await holdsRows(options.task)) ? options.task : undefined;
-  if (file === undefined) return scoreTask(learned, await openTaskOf(learned.loaded, options), options);
+  const { folder, sha256 } = learned.loaded;
+  const scoring = { ...options, adapterHash: { source: folder, sha256 } };
+  if (file === undefined) return scoreTask(learned, await openTaskOf(learned.loaded, options), scoring);
   if (options.split !== undefined) {
     throw usageError(`All rows of ${file} are scored; leave --split out, or name its parts in a task file.`);
   }
   const { textColumn, pairColumn, labelColumn } = options;
   const { warn, info } = reporter;
   const task = await rowsToScore(file, learned.task, { textColumn, pairColumn, labelColumn, warn, info });
-  const { split: _, ...scored } = await scoreTask(learned, task, { ...options, split: 'test' });
+  const { split: _, ...scored } = await scoreTask(learned, task, { ...scoring, split: 'test' });
   return scored;
 }
 
@@ -107,14 +123,30 @@ export async function scoreTask(learned: Learned, asked: Task, options: ScoringO
   }
   const maxLength = learnedLength(opened, options.maxLength, known, learned.name);
   const split = await loadSplit(task, splitName);
+  if (options.ranks !== undefined)
+    await refuseOthers(options.ranks, undefined, await identityOf(learned, split, options));
   const used = { split, examples: forScoring(split.examples, { maxEvalSamples }) };
   const trainedOn = learned.trainedRows && warnOfTrained(learned.trainedRows, name, used, reporter);
   const encoded = await scorerOf(opened, task, used, { maxLength, stride, threads, signal }, reporter);
-  const scorer = await encoded.open(learned, { threads });
+  const scorer = await encoded.open(learned, { threads, ranks: options.ranks });
   const scoring = { nullScoreDiffThreshold, signal };
   const { scores } = await scoreExamples(scorer, used.examples.length, scoring, reporter).finally(scorer.release);
   const { source } = split;
   return { task: name, split: splitName, examples: used.examples.length, source, scores, trainedOn };
+}
+
+/** What ranks must have alike. */
+async function identityOf(
+  { opened }: Learned,
+  split: Split,
+  { adapterHash }: Pick<ScoringOptions, 'adapterHash'>,
+): Promise<Identity> {
+  const { checkpoint } = opened.model;
+  return {
+    dev: { source: split.source, sha256: split.hash },
+    model: { source: checkpoint.folder, sha256: await weightsHash(checkpoint) },
+    ...(adapterHash === undefined ? {} : { adapter: adapterHash }),
+  };
 }
 
 /** What of a task belongs to the adapter that has learned it, such as thresholds that were chosen in training. */

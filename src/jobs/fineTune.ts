@@ -1,4 +1,5 @@
 import type { AdapterPlan } from '../adapters/plan.js';
+import type { Shared } from '../engine/accumulate.js';
 import type { EncodedExample } from '../engine/batch.js';
 import type { FrozenPrefix } from '../engine/frozenPrefix.js';
 import type { Watch } from '../engine/loop.js';
@@ -16,6 +17,10 @@ export interface FineTuneOptions {
   /** Peak learning rate. */
   readonly learningRate: number;
   readonly run: Pick<RunConfig, 'seed' | 'threads'>;
+  /** See WeightUpdateOptions. */
+  readonly shared?: Shared | undefined;
+  /** See LoopCompany. */
+  readonly agree?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
   readonly warn?: ((message: string) => void) | undefined;
@@ -30,17 +35,11 @@ export function fineTune(
   plan: AdapterPlan,
   parameters: readonly Parameter[],
   examples: readonly EncodedExample[],
-  { optimisation, learningRate, run, objective, signal, onStep, warn, watch, stage, prefix }: FineTuneOptions,
+  { optimisation, learningRate, run, ...company }: FineTuneOptions,
 ): Promise<void> {
   return trainParameters(model, plan, parameters, examples, {
     ...trainingOptionsOf(optimisation, learningRate, run),
-    objective,
-    signal,
-    onStep,
-    warn,
-    watch,
-    stage,
-    prefix,
+    ...company,
   });
 }
 

@@ -1,5 +1,6 @@
 import { type AdapterPlan, noAdapters } from '../adapters/plan.js';
 import { openAdapted } from '../artifacts/openAdapted.js';
+import type { Checkpoint } from '../checkpoint/types.js';
 import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import { openDecoder } from '../infer/decoder.js';
@@ -7,7 +8,10 @@ import { type FinishReason, generate } from '../infer/generate.js';
 import type { SamplingOptions } from '../infer/sample.js';
 import { stopIds } from '../infer/stopIds.js';
 import { stopScanner } from '../infer/stopWords.js';
+import { openWritingDecoder } from '../infer/writingDecoder.js';
 import { type OpenedModel, openModelByName } from '../models/loading/openedModel.js';
+import type { ModelOptions } from '../models/model.js';
+import { headsOf } from '../models/registry.js';
 import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';
@@ -17,7 +21,7 @@ import { replyStops } from '../tasks/chat/replies.js';
 import { decodeStream } from '../tokenize/index.js';
 
 export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
-  /** A causal model, or the base of `adapter` in another place. */
+  /** A causal model or an encoder-decoder, or the base of `adapter` in another place. */
   readonly model?: string | undefined;
   /** An adapter of a causal model. */
   readonly adapter?: string | undefined;
@@ -42,7 +46,7 @@ export interface GenerateTextOptions extends SamplingOptions, ProgressOptions {
 /** A prompt continued. */
 export interface GeneratedText {
   readonly prompt: string;
-  /** The continuation alone. */
+  /** The continuation alone; of an encoder-decoder, what it writes while it reads the prompt. */
   readonly text: string;
   readonly tokens: number;
   readonly finish: FinishReason;
@@ -56,7 +60,8 @@ export async function generateText(options: GenerateTextOptions): Promise<Genera
   const { model, tokenizer, plan, parameters } = opened;
   const format = options.chat === true ? await formatOf(opened, options) : undefined;
   const stopTokenIds = format === undefined ? await stopIds(opened) : await replyStops(opened, format);
-  const decoder = await openDecoder(model, { plan, parameters, threads: options.threads ?? usualThreads });
+  const open = model.encoderDecoder === undefined ? openDecoder : openWritingDecoder;
+  const decoder = await open(model, { plan, parameters, threads: options.threads ?? usualThreads });
   const { maxLength } = model;
   const { prompts, reporter = silent } = options;
   // One text shows by itself that work goes on.
@@ -124,9 +129,14 @@ async function openCausal(
     return { ...opened, plan, parameters, facts: task.chat };
   }
   if (model === undefined) throw new Error('generateText needs a model or an adapter');
-  const head = { taskType: 'CAUSAL_LM', numLabels: 0, head: 'none' } as const;
-  const opened = await openModelByName(model, head, reporter, signal, options.device);
+  const opened = await openModelByName(model, writingHead, reporter, signal, options.device);
   return { ...opened, plan: noAdapters, parameters: [], facts: undefined };
+}
+
+/** The head that writes: of a decoder, or of an encoder-decoder. */
+function writingHead(checkpoint: Checkpoint): ModelOptions {
+  const isOfHalves = headsOf(checkpoint).includes('SEQ_2_SEQ_LM');
+  return { taskType: isOfHalves ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM', numLabels: 0, head: 'none' };
 }
 
 /** How the model is talked to: as is asked, else as the adapter was trained, else by the model's own template. */

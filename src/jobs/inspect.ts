@@ -156,7 +156,9 @@ async function inspectAdapter(path: string, taskType?: TaskType): Promise<Adapte
 async function inspectModel(name: string, reporter: Reporter, signal?: AbortSignal): Promise<ModelInspection> {
   const resolved = await findModel(name, reporter, signal);
   const checkpoint = await openFound(resolved, name, reporter, signal);
-  const model = openModel(checkpoint, { numLabels: 1 });
+  const heads = headsOf(checkpoint);
+  const taskType = heads.find((one) => one === 'SEQ_CLS') ?? heads[0]!;
+  const model = openModel(checkpoint, { taskType, numLabels: 1 });
   return {
     kind: 'model',
     name,
@@ -164,14 +166,15 @@ async function inspectModel(name: string, reporter: Reporter, signal?: AbortSign
     revision: resolved.revision,
     family: model.family,
     layers: model.layers,
-    modules: model.adaptable
-      .filter(({ layer }) => layer === 0)
-      .map(({ module, inFeatures, outFeatures }) => ({ module, inFeatures, outFeatures })),
+    modules: model.modules.map((name) => {
+      const { module, inFeatures, outFeatures } = model.adaptable.find((one) => one.module === name)!;
+      return { module, inFeatures, outFeatures };
+    }),
     adaptable: model.adaptable.length,
     parameters: model.backboneParameters,
     maxLength: model.maxLength,
     types: countBy([...checkpoint.tensors.values()].map(({ dtype }) => dtype)),
-    heads: headsOf(checkpoint),
+    heads,
     mergedAdapter: checkpoint.metadata[mergedKey],
     bytes: await sizeOf(checkpoint.folder),
   };
@@ -183,13 +186,18 @@ function countBy(names: readonly string[]): Record<string, number> {
   return counts;
 }
 
-/** Full paths by the name within the layer: `…layer.0.attention.self.query` is `attention.self.query` in layer 0. */
+/**
+ * Full paths by the name within the layer: `…layer.0.attention.self.query` is `attention.self.query` in layer 0; of a model of two halves
+ * `decoder.block.*.layer.0.SelfAttention.q`.
+ */
 function summariseTargets(paths: readonly string[]): TargetSummary[] {
   const layers = new Map<string, number[]>();
+  const numbered = /^(.*?)\.(\d+)\.(.+)$/;
+  const places = new Set(paths.flatMap((path) => numbered.exec(path)?.[1] ?? []));
   for (const path of paths) {
-    const match = /^.*?\.(\d+)\.(.+)$/.exec(path);
-    const module = match?.[2] ?? path;
-    layers.set(module, [...(layers.get(module) ?? []), ...(match === null ? [] : [Number(match[1])])]);
+    const [, place, layer, within] = numbered.exec(path) ?? [];
+    const module = within === undefined ? path : places.size > 1 ? `${place}.*.${within}` : within;
+    layers.set(module, [...(layers.get(module) ?? []), ...(layer === undefined ? [] : [Number(layer)])]);
   }
   return [...layers].map(([module, found]) => ({ module, layers: found.sort((a, b) => a - b) }));
 }

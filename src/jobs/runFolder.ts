@@ -16,6 +16,8 @@ export interface RunRecord {
   readonly command: 'train' | 'select';
   /** The settings by name, without the groups. */
   readonly config: FlatConfig;
+  /** Processes that did the run together, where there were several. */
+  readonly ranks?: number;
   readonly versions: Readonly<Record<string, string>>;
   /** What ran the graphs. */
   readonly device: string;
@@ -88,9 +90,10 @@ export async function writeRun(
     run: TrainedRun;
     command: RunRecord['command'];
     seconds: Readonly<Record<string, number>>;
+    ranks?: number | undefined;
   },
 ): Promise<RunRecord> {
-  const { workspace, run, command, seconds } = of;
+  const { workspace, run, command, seconds, ranks } = of;
   const { opened } = workspace;
   const adapter = join(folder, 'adapter');
   await saveTrained(adapter, workspace, run, repeatRun);
@@ -98,7 +101,7 @@ export async function writeRun(
   const left = steps.filter(({ skipped }) => skipped === true).length;
   const parameters = parameterRecord(opened.model, run.plan, run.parameters);
   const record: RunRecord = {
-    ...commonRecord(workspace, run.config, command),
+    ...commonRecord(workspace, run.config, command, ranks),
     parameters,
     adapter: { sha256: await adapterHash(adapter) },
     scores: { dev: run.scores },
@@ -127,12 +130,14 @@ export function commonRecord(
   { opened, task, train, dev }: Workspace,
   config: TrainConfig,
   command: RunRecord['command'],
+  ranks?: number,
 ) {
   const { resolved, model } = opened;
   return {
     format: 'diffora-run/1' as const,
     command,
     config: flatConfig(config),
+    ...(ranks === undefined ? {} : { ranks }),
     versions: versions(),
     device: (model.device ?? usualDevice).name,
     model: {

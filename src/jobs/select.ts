@@ -1,5 +1,4 @@
 import { peakMemory, secondsSince } from '../artifacts/runRecord.js';
-import { silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import { flatConfig, parseTrainConfig, type TrainConfig } from '../settings/config.js';
 import { commonRecord, type RunRecord, writeSelection } from './runFolder.js';
@@ -8,15 +7,13 @@ import { selectModules } from './selectModules.js';
 
 /** `diffora select`: only dam.json and run.json. */
 export async function select(options: RunOptions): Promise<{ record: RunRecord; dam: Dam }> {
-  const { reporter = silent, signal } = options;
   const started = performance.now();
   const asked = { ...options, config: forSelection(options.config) };
-  return withSavedRun(asked, 'select', async ({ config, workspace, journal, finish }) => {
+  return withSavedRun(asked, 'select', async ({ config, workspace, journal, finish, ...context }) => {
     const { opened, task, train } = workspace;
-    const context = { reporter, signal, journal };
-    const { dam } = await selectModules(opened.model, task, train.encoded, config, context);
+    const { dam } = await selectModules(opened.model, task, train.encoded, config, { journal, ...context });
     const record: RunRecord = {
-      ...commonRecord(workspace, config, 'select'),
+      ...commonRecord(workspace, config, 'select', context.ranks?.size),
       steps: { search: dam.search?.steps ?? 0, train: 0 },
       seconds: { total: secondsSince(started) },
       peakMemoryBytes: peakMemory(),

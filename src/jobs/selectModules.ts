@@ -52,7 +52,7 @@ export async function selectModules(
   task: Task,
   train: readonly EncodedExample[],
   config: TrainConfig,
-  { reporter, signal, journal }: RunContext,
+  { reporter, signal, journal, ranks, agree }: RunContext,
 ): Promise<Selection> {
   const { seed } = config.run;
   const halves = halvesOf(train, seed);
@@ -76,9 +76,12 @@ export async function selectModules(
     settings: selectionSettingsOf(config, halves.train.length),
     allowance,
     price: pricing?.ofGates,
+    shared: ranks && { ranks, reduce: config.run.reduce },
+    agree,
     signal,
     warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
+    searched: reporter.searched && ((step, total, matrix) => reporter.searched?.(step, total, matrix)),
     stage: journal?.stage,
   });
   if (!selected.values.flat().every(Number.isFinite)) {
@@ -87,12 +90,16 @@ export async function selectModules(
     );
   }
   const priced = pricing?.choose(worthOf(selected.values, allowance));
-  const dam: Dam = {
+  const { there } = allowance;
+  const gamma = priced?.gamma ?? selected.gamma ?? discretise(selected.values, allowance);
+  const own: Dam = {
     format: 'diffora-dam/2',
     select: name,
     layers: model.layers,
     modules: [...model.modules],
-    gamma: priced?.gamma ?? selected.gamma ?? discretise(selected.values, allowance),
+    ...(model.layerNames === undefined ? {} : { rows: [...model.layerNames] }),
+    ...(there === undefined ? {} : { there: there.map((row) => row.map((one) => (one ? 1 : 0))) }),
+    gamma: there === undefined ? gamma : gamma.map((row, layer) => row.map((one, i) => (there[layer]![i] ? one : 0))),
     values: selected.values,
     keep,
     ...(budget === undefined ? {} : { budget }),
@@ -106,6 +113,10 @@ export async function selectModules(
     model: config.data.model,
     task: task.name,
   };
+  // What is measured may differ in last bits between machines; where adapters go may not.
+  const chosen = { dam: own, ranks: selected.ranks };
+  const { dam, ranks: ofModules } = ranks === undefined ? chosen : await ranks.fromFirst(() => chosen);
+  reporter.selected?.(dam, name);
   if (dam.price !== undefined) {
     const { of, share, weight } = dam.price;
     const counted = `${(100 * share).toFixed(0)} % of the ${of} of LoRA on all modules`;
@@ -113,7 +124,7 @@ export async function selectModules(
       `With the modules that are kept a step takes ${counted}, counted (weight ${Number(weight.toPrecision(3))}).`,
     );
   }
-  return { dam, ranks: selected.ranks, trained: selected.trained ?? [] };
+  return { dam, ranks: ofModules, trained: selected.trained ?? [] };
 }
 
 /** How modules are weighed against what they cost, where a configuration asks for that. */
@@ -232,7 +243,8 @@ export function allowanceOf(model: Model, config: Pick<TrainConfig, 'method' | '
   const scope = choosingMethodOf(config)?.scope ?? config.selection.scope;
   const limit = parameters === undefined ? undefined : limitOf(model, config, parameters);
   const measurePer = measurePerOf(model, config, limit);
-  const allowance = { scope, keep, budget, measurePer, sizes: moduleSizes(model, config.method), limit };
+  const { there } = gridOf(model);
+  const allowance = { scope, keep, budget, measurePer, sizes: moduleSizes(model, config.method), there, limit };
   refuseUnkeepable(model, config.method.ranks, allowance, share);
   if (keepsSome(config)) refuseTooSmall(allowance);
   return allowance;

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { joined, type RunLog } from '../logs/log.js';
 import { logTargets } from '../logs/registry.js';
-import { type Reporter, silent } from '../reporter.js';
+import type { Reporter } from '../reporter.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
 import { type RunRecord, writeRun } from './runFolder.js';
 import { type RunOptions, withSavedRun } from './savedRun.js';
@@ -18,17 +18,18 @@ export interface FinishedRun {
 
 /** `diffora train`: a run folder with adapter/, dam.json, metrics.jsonl and run.json, whole or not at all. */
 export async function train(options: RunOptions): Promise<FinishedRun> {
-  const { output, reporter = silent, signal } = options;
   const started = performance.now();
-  return withSavedRun(options, 'train', async ({ config, workspace, journal, isResumed, finish }) => {
-    const log = await openLogs(config, output, isResumed, reporter);
-    const run = await trainIn(workspace, config, { reporter, signal, log, journal }).catch(async (error) => {
+  return withSavedRun(options, 'train', async ({ config, workspace, journal, isResumed, finish, ...context }) => {
+    const { ranks, reporter } = context;
+    const isFirst = ranks === undefined || ranks.rank === 0;
+    const log = isFirst ? await openLogs(config, options.output, isResumed, reporter) : undefined;
+    const run = await trainIn(workspace, config, { log, journal, ...context }).catch(async (error) => {
       await log?.end('failed');
       throw error;
     });
     await log?.end('finished');
     const seconds = { ...run.seconds, total: secondsSince(started) };
-    const of = { workspace, run, command: 'train', seconds } as const;
+    const of = { workspace, run, command: 'train', seconds, ranks: ranks?.size } as const;
     return { record: await finish((folder) => writeRun(folder, of)), run };
   });
 }

@@ -3,12 +3,14 @@ import { methodOf, placeAdapter } from '../artifacts/adapterFolder.js';
 import { secondsSince } from '../artifacts/runRecord.js';
 import { stepsPerEpochOf } from '../engine/batchStream.js';
 import { exampleLosses, meanLoss, type WeightedLoss } from '../engine/exampleLosses.js';
-import type { Objective } from '../engine/objective.js';
+import { canBeCut, type Objective } from '../engine/objective.js';
 import { type Parameter, trainedOf, withHeadTraining } from '../engine/parameters.js';
 import type { TrainStep } from '../engine/training.js';
 import { usageError } from '../errors.js';
+import type { Computing } from '../infer/sharedOut.js';
 import type { Scores } from '../metrics/scores.js';
 import type { Model } from '../models/model.js';
+import type { Ranks } from '../mpi/ranks.js';
 import { type Reporter, silent } from '../reporter.js';
 import type { Dam } from '../selection/dam.js';
 import {
@@ -20,6 +22,7 @@ import {
 } from '../settings/config.js';
 import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import type { EncodedSplit } from '../tasks/splits.js';
+import { refuseApart } from './alike.js';
 import { fineTune, trainingSteps } from './fineTune.js';
 import { keptPrefix, refuseUnkeptLoss } from './keptPrefix.js';
 import { planOnTargets, planRun, startingParameters } from './plan.js';
@@ -58,7 +61,7 @@ export interface TrainedRun extends Omit<Scored, 'note' | 'warnings'> {
 
 /** Selects (DiffoRA), fine-tunes and scores on the dev split. Nothing is written. */
 export async function trainIn(workspace: Workspace, asked: TrainConfig, context: RunContext): Promise<TrainedRun> {
-  const { reporter, signal, log, journal } = context;
+  const { reporter, signal, log, journal, ranks, agree } = context;
   const { opened, task, train, dev, adapter } = workspace;
   const { model } = opened;
   const config = adapter === undefined ? asked : goingOnFrom(asked, methodOf(adapter), adapter.folder);
@@ -67,7 +70,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   const changes = { settings: { labelSmoothing, classWeights }, task, examples: train.encoded };
   const objective = task.kind.objective(changes, task);
   refuseUnkeptLoss(optimisation, objective);
-  refuseUncut(optimisation, objective);
+  refuseUncut(optimisation, objective, ranks);
   if (workspace.validation !== undefined && objective.parts === 'never') {
     throw usageError(
       'validationLoss is that of each example by itself, and in the loss of this task examples stand in each other’s. Leave it out.',
@@ -118,11 +121,17 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   );
   const { threads } = run;
   const { nullScoreDiffThreshold } = config.data;
-  const scorer = openedOnce(encoded, { opened, plan, parameters }, threads);
+  const shared = ranks && { ranks, reduce: run.reduce };
+  const trained = trainedOf(parameters);
+  if (ranks !== undefined) await refuseApart(ranks, trained, 'before the first step');
+  const scorer = openedOnce(encoded, { opened, plan, parameters }, { threads, ranks });
   const scoring = { nullScoreDiffThreshold, signal };
-  const score = (to: Reporter) => scoreExamples(scorer, dev.examples.length, scoring, to);
+  const score = async (to: Reporter) => {
+    const scored = await scoreExamples(scorer, dev.examples.length, scoring, to);
+    return ranks === undefined ? scored : { ...scored, scores: await scoresOfFirst(ranks, scored.scores) };
+  };
   const evaluation = evaluationOf(optimisation, task, async () => (await score(silent)).scores, context);
-  const watch = trainingWatch(trainedOf(parameters), totalSteps, evaluation);
+  const watch = trainingWatch(trained, totalSteps, evaluation);
   try {
     const phase = reporter.phase('train', totalSteps, stage?.found?.step);
     await fineTune(model, plan, parameters, train.encoded, {
@@ -130,6 +139,8 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
       optimisation,
       learningRate,
       run,
+      shared,
+      agree,
       signal,
       watch,
       stage,
@@ -137,6 +148,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
       warn: reporter.warn,
       onStep: (step, { examples, tokens }) => {
         watch.record(step);
+        reporter.stepped?.(step);
         phase.update(step.step + 1, { loss: step.loss, examples, tokens });
         const { loss: value, learningRate, gradientNorm } = step;
         log?.scalars(
@@ -146,6 +158,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
       },
     });
     phase.end();
+    if (ranks !== undefined) await refuseApart(ranks, trained, 'after training');
     const bestStep = watch.takeBest();
     if (bestStep !== undefined) {
       reporter.info(`The adapter is that of the best evaluation, after step ${bestStep + 1}.`);
@@ -157,7 +170,7 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
     const steps = watch.lines.flatMap(({ phase: of, ...step }) => (of === 'train' ? [step as TrainStep] : []));
     const validation =
       heldOut &&
-      (await validationLossOf(heldOut, { opened, plan, parameters }, objective, { threads, reporter, signal }));
+      (await validationLossOf(heldOut, { opened, plan, parameters }, objective, { threads, ranks, reporter, signal }));
     const losses = validation === undefined ? {} : { 'validation/loss': validation.loss };
     log?.scalars({ ...devScalars(scored.scores), ...losses }, (bestStep ?? steps.length - 1) + 1);
     const seconds = { select, train: trainSeconds, evaluate: secondsSince(evaluationStarted) };
@@ -179,9 +192,15 @@ export async function trainIn(workspace: Workspace, asked: TrainConfig, context:
   }
 }
 
-/** Rows of outputs can be kept for a loss in which all stand; the logits of tokens cannot. @throws DiffoError (usage) */
-function refuseUncut({ accumulate }: OptimisationConfig, { parts, reads }: Objective): void {
-  if (accumulate === 1 || parts !== 'never' || reads !== 'rows') return;
+/** @throws DiffoError (usage) */
+function refuseUncut({ accumulate }: OptimisationConfig, objective: Objective, ranks: Ranks | undefined): void {
+  if (canBeCut(objective)) return;
+  if (ranks !== undefined) {
+    throw usageError(
+      'Ranks share batches out, and in the loss of this task its examples stand in each other’s. Start it without mpirun.',
+    );
+  }
+  if (accumulate === 1) return;
   throw usageError(
     'accumulate cuts a batch into parts, and in the loss of this task its examples stand in each other’s. Leave it out, or lower batchSize.',
   );
@@ -191,21 +210,39 @@ async function validationLossOf(
   { encoded }: EncodedSplit,
   { opened, plan, parameters }: Adapted,
   objective: Objective,
-  { threads, reporter, signal }: Pick<RunContext, 'reporter' | 'signal'> & { readonly threads: number },
+  {
+    threads,
+    ranks,
+    reporter,
+    signal,
+  }: Pick<RunContext, 'reporter' | 'signal' | 'ranks'> & { readonly threads: number },
 ): Promise<ValidationLoss> {
   const phase = reporter.phase('validation loss', encoded.length);
   const onDone = (done: number) => phase.update(done, { examples: done });
-  const examples = await exampleLosses(opened.model, plan, parameters, encoded, { objective, threads, signal, onDone });
+  const examples = await exampleLosses(opened.model, plan, parameters, encoded, {
+    objective,
+    threads,
+    ranks,
+    signal,
+    onDone,
+  });
   phase.end();
   return { loss: meanLoss(examples), examples };
 }
 
+/** Decisions hang on scores: those of the first rank, to the bit, whatever another machine makes of the same outputs. */
+async function scoresOfFirst(ranks: Ranks, scores: Scores): Promise<Scores> {
+  const entries = Object.entries(scores);
+  const [first] = await ranks.numbers(...entries.map(([, score]) => score));
+  return Object.fromEntries(entries.map(([name], i) => [name, first![i]!]));
+}
+
 /** A scorer that is compiled at the first scoring, and stays so: a graph reads the parameters as they are at each run. */
-function openedOnce(scorer: Scorer, adapted: Adapted, threads: number): OpenScorer {
+function openedOnce(scorer: Scorer, adapted: Adapted, computing: Computing): OpenScorer {
   let opened: Promise<OpenScorer> | undefined;
   return {
     async score(options) {
-      opened ??= scorer.open(adapted, { threads });
+      opened ??= scorer.open(adapted, computing);
       return (await opened).score(options);
     },
     // One that could not be opened has been told of, and holds nothing.

@@ -93,9 +93,19 @@ export async function workspaceOf(
   const { data, method } = config;
   const adapter =
     method.adapter === undefined ? undefined : await openAdapterFor(method.adapter, described, data.model);
-  const { trainOn, chatTemplate } = data;
+  const { trainOn, chatTemplate, prefix, maxTargetLength } = data;
   const { loss, beta, simpoGamma, desirableWeight, undesirableWeight } = config.optimisation;
-  const said = { trainOn, chatTemplate, loss, beta, simpoGamma, desirableWeight, undesirableWeight };
+  const said = {
+    trainOn,
+    chatTemplate,
+    prefix,
+    maxTargetLength,
+    loss,
+    beta,
+    simpoGamma,
+    desirableWeight,
+    undesirableWeight,
+  };
   const asked = { ...described, ...(await described.kind.factsOfRun?.(said, described, adapter?.task)) };
   const head = adapter === undefined ? method.head : headPartOf(adapter);
   const loaded = await onDevice(await load(), config.run.device, { reporter, precision: config.run.precision });

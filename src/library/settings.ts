@@ -21,6 +21,7 @@ const taken = [
   'keepCheckpoints',
   'log',
   'logDir',
+  'reduce',
 ] as const satisfies readonly TrainKey[];
 
 /**

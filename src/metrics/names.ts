@@ -18,6 +18,7 @@ interface Metric {
 
 /**
  * Every metric. `exact_match` and `f1` of answers in passages are SQuAD's, `best_…` those at the best no-answer threshold.
+ * `rouge1`, `rouge2` and `rougeL` are Google's rouge_score (src/metrics/text/rouge.ts), `rouge_l` is pycocoevalcap's.
  * `accuracy` of written answers is that of the likeliest choice, `generated_accuracy` that of what is written;
  * `log_likelihood` is the mean of a reference's tokens, `loss` the
  * same with the other sign. `precision`, `recall` and `f1` of entities are of whole entities,
@@ -51,6 +52,9 @@ const table = {
   bleu: { better: 'higher', ofSums: bleuScore },
   nist: { better: 'higher', ofSums: nistScore },
   rouge_l: { better: 'higher' },
+  rouge1: { better: 'higher' },
+  rouge2: { better: 'higher' },
+  rougeL: { better: 'higher' },
   log_likelihood: { better: 'higher', hasNoFloor: true, ofSums: ([sum, tokens]) => sum! / tokens! },
   loss: { better: 'lower', hasNoFloor: true, ofSums: ([sum, tokens]) => -sum! / tokens! },
   reward_accuracy: { better: 'higher', hasNoFloor: true },

@@ -5,7 +5,7 @@ import { type OutputWeight, outputTensors } from './outputWeight.js';
 
 type States = (inputs: BatchInputs, hooks: BuildHooks) => Tensor;
 
-/** …ForCausalLM: the next token by `lm_head`, which is not trained, or by the embeddings where they are tied. */
+/** …ForCausalLM, …ForConditionalGeneration: the next token by `lm_head`, which is not trained, or by the embeddings where they are tied. */
 export function causalHead(of: {
   /** transformers' class name. */
   readonly architecture: string;

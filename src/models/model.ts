@@ -45,11 +45,15 @@ export const taskTypes = [
   'CAUSAL_LM',
   'MASKED_LM',
   'FEATURE_EXTRACTION',
+  'SEQ_2_SEQ_LM',
 ] as const;
 export type TaskType = (typeof taskTypes)[number];
 
-/** What a row of a model's outputs is: of a whole sequence, of each token, of the token that comes next, or a text's vector. */
-export type OutputsOf = 'sequence' | 'token' | 'nextToken' | 'vector';
+/**
+ * What a row of a model's outputs is: of a whole sequence, of each token, of the token that comes next, a text's vector, or of the
+ * token that comes next in a text that is written while another is read.
+ */
+export type OutputsOf = 'sequence' | 'token' | 'nextToken' | 'vector' | 'nextWritten';
 
 /** A tensor that fine-tuning creates or replaces: part of the head. */
 export interface HeadTensor {
@@ -99,8 +103,13 @@ export interface BatchInputs {
   readonly inputIds: Tensor;
   readonly attentionMask: Tensor;
   readonly tokenTypeIds: Tensor;
-  /** Models of the vocabulary: the positions whose logits are wanted, int64 [rows] into [batch*seq]. Default: all. */
+  /**
+   * Models of the vocabulary: the positions whose logits are wanted, int64 [rows] into [batch*seq], of an encoder-decoder into
+   * [batch*target]. Default: all.
+   */
   readonly rows?: Tensor | undefined;
+  /** Encoder-decoders: what the decoder reads, the start and the text that is written, int64 [batch, target]. */
+  readonly targetIds?: Tensor | undefined;
 }
 
 /** Keys and values of one layer, [batch, heads, length, headSize], rotary positions applied. */
@@ -155,6 +164,28 @@ export interface CachedDecoder {
   step(inputs: StepInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly added: readonly LayerCache[] };
 }
 
+/** A step of several texts at once that are written while others are read. */
+export interface WritingInputs extends StepInputs {
+  /** What the encoder gave for the texts that are read, as {@link EncoderDecoder.read} has it, [batch, heads, source, headSize]. */
+  readonly sources: readonly LayerCache[];
+  /** int64 [batch]: tokens of each text that is read. They are the first of its row; what stands behind them is not seen. */
+  readonly sourceLengths: Tensor;
+}
+
+/** A model of two halves: the encoder reads a text, the decoder writes another. */
+export interface EncoderDecoder {
+  /** Layers of the decoder. */
+  readonly layers: number;
+  readonly heads: number;
+  readonly headSize: number;
+  /** The token that a written text begins after. */
+  readonly startTokenId: number;
+  /** Keys and values of what the encoder gives, for each layer of the decoder [batch, heads, seq, headSize]: computed once a text. */
+  read(inputs: BatchInputs, hooks: BuildHooks): readonly LayerCache[];
+  /** Logits of the token after each new one [batch, vocab], and the keys and values of these alone [batch, heads, 1, headSize]. */
+  step(inputs: WritingInputs, hooks: BuildHooks): { readonly logits: Tensor; readonly added: readonly LayerCache[] };
+}
+
 /** What computes a model in the place of its graph: an exported file, to be scored. */
 export interface ModelFile {
   /** Logits as {@link Model.logits} gives them, from the inputs of a batch. */
@@ -197,6 +228,8 @@ export interface Head {
 /** What a config.json says in the terms of this project: everything that an architecture's file has to give. */
 export interface Architecture {
   readonly layers: number;
+  /** What the layers are called, where they are not of one kind; left out: by their numbers. */
+  readonly layerNames?: readonly string[];
   /** Every linear module of the layers, in the order of computation, layer by layer. */
   readonly adaptable: readonly AdaptableModule[];
   /** Tensors of the backbone, those of the adaptable modules included. */
@@ -218,6 +251,9 @@ export interface Architecture {
   /** transformers' class name of the model without a head: encoders only. */
   readonly encoder?: string;
   readonly cached?: CachedDecoder;
+  readonly encoderDecoder?: EncoderDecoder;
+  /** What of it gives vectors of texts, where that is not all: the encoder of an encoder-decoder. */
+  readonly encoderAlone?: Pick<Architecture, 'layers' | 'adaptable' | 'tensors' | 'isBuffer'>;
 }
 
 /** A checkpoint understood: shapes checked, modules named, ready to be built into graphs. */
@@ -226,9 +262,11 @@ export interface Model {
   readonly checkpoint: Checkpoint;
   readonly taskType: TaskType;
   readonly outputsOf: OutputsOf;
-  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM and MASKED_LM, the width of the states for vectors. */
+  /** Outputs of the head for each sequence or token; the vocabulary for CAUSAL_LM, MASKED_LM and SEQ_2_SEQ_LM, the width of the states for vectors. */
   readonly numLabels: number;
   readonly layers: number;
+  /** See {@link Architecture.layerNames}. */
+  readonly layerNames: readonly string[] | undefined;
   /** Column names of the Differential Adaptation Matrix, in the order of computation. */
   readonly modules: readonly string[];
   readonly adaptable: readonly AdaptableModule[];
@@ -263,8 +301,8 @@ export interface Model {
   readonly architecture: string;
   /**
    * SEQ_CLS: [batch, numLabels]. TOKEN_CLS and QUESTION_ANS (start and end): [batch*seq, numLabels]. CAUSAL_LM: next
-   * token [rows, vocab], MASKED_LM the token at the place itself, rows being batch*seq where none are named.
-   * FEATURE_EXTRACTION: a vector a text [batch, hidden].
+   * token [rows, vocab], MASKED_LM the token at the place itself, rows being batch*seq where none are named. SEQ_2_SEQ_LM: the
+   * next token of the text that is written [rows, vocab], rows being batch*target. FEATURE_EXTRACTION: a vector a text [batch, hidden].
    */
   logits(inputs: BatchInputs, hooks: BuildHooks): Tensor;
   /** What the last layer gives for every token, its norm applied: [batch*seq, hidden]. */
@@ -277,6 +315,8 @@ export interface Model {
   readonly file?: ModelFile;
   /** Decoders only. */
   readonly cached: CachedDecoder | undefined;
+  /** Encoder-decoders only. */
+  readonly encoderDecoder: EncoderDecoder | undefined;
 }
 
 /** Which part of the head is trained: all but a pretrained pooler, the pooler too, or nothing (the checkpoint's own). */
@@ -286,7 +326,7 @@ export type HeadPart = (typeof headParts)[number] | 'none';
 export interface ModelOptions {
   /** Default SEQ_CLS. */
   readonly taskType?: TaskType;
-  /** Outputs of the head (SEQ_CLS with 1 = regression). QUESTION_ANS has 2, CAUSAL_LM and MASKED_LM the vocabulary, whatever is said. */
+  /** Outputs of the head (SEQ_CLS with 1 = regression). QUESTION_ANS has 2, CAUSAL_LM, MASKED_LM and SEQ_2_SEQ_LM the vocabulary, whatever is said. */
   readonly numLabels: number;
   /** FEATURE_EXTRACTION: how states become vectors; default: as the model's folder says, else their mean, of length 1. */
   readonly vectors?: { readonly [Key in keyof VectorOptions]?: VectorOptions[Key] | undefined } | undefined;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { constant, multiplyDims, ops, type Tensor } from '../graph/index.js';
+import { multiplyDims, ops, type Tensor } from '../graph/index.js';
 import { bertConfigShape, bertMaskedOptions, bertSpellings, isPositionIds, robertaPredictions } from './bertEncoder.js';
 import { activations, configError, fillerId, headSizeOf, readConfig, rowCount, tokenId, width } from './config.js';
 import { denseHead } from './denseHead.js';
@@ -21,6 +21,7 @@ import {
 import { maskedHead } from './maskedHead.js';
 import type { AdaptableModule, Architecture, BatchInputs, BuildHooks, Family } from './model.js';
 import { positionIds } from './paddedPositions.js';
+import { type DistanceBuckets, distanceBias } from './relativePositions.js';
 import { tokenHead } from './tokenHeads.js';
 
 const { type_vocab_size: _, is_decoder: __, is_causal: ___, classifier_dropout: ____, ...shape } = bertConfigShape;
@@ -35,7 +36,8 @@ type Config = z.infer<typeof configSchema>;
 
 const prefix = 'mpnet';
 /** As modeling_mpnet.py has them, whatever config.json says. */
-const [paddingId, buckets, furthest] = [1, 32, 128];
+const paddingId = 1;
+const distances: DistanceBuckets = { buckets: 32, furthest: 128, bothWays: true };
 
 /** MPNet (arXiv 2004.09297): BERT without token types, with a bias on scores by distance (arXiv 1910.10683, section 2.1). */
 export const mpnet: Family = { name: 'MPNet', modelTypes: ['mpnet'], keys, describe };
@@ -44,10 +46,10 @@ function describe(checkpoint: Checkpoint): Architecture {
   const config = readConfig(configSchema, keys, checkpoint);
   const { hidden_size: hidden, initializer_range: initializerRange, hidden_dropout_prob: dropout } = config;
   headSizeOf(checkpoint, ['hidden_size', hidden], ['num_attention_heads', config.num_attention_heads]);
-  if (config.relative_attention_num_buckets < buckets) {
+  if (config.relative_attention_num_buckets < distances.buckets) {
     throw configError(
       checkpoint,
-      `relative_attention_num_buckets ${config.relative_attention_num_buckets} is below the ${buckets} that distances are put into.`,
+      `relative_attention_num_buckets ${config.relative_attention_num_buckets} is below the ${distances.buckets} that distances are put into.`,
     );
   }
   const adaptable = layerModules(`${prefix}.encoder.layer`, config.num_hidden_layers, [
@@ -116,42 +118,20 @@ function backboneTensors(config: Config, adaptable: readonly AdaptableModule[]) 
 /** Hidden states after the last layer [batch*seq, hidden]. */
 function encode(inputs: BatchInputs, config: Config, hooks: BuildHooks): Tensor {
   const { batch, seq } = sizesOf(inputs);
-  const table = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
-  const words = ops.gather(table('word'), inputs.inputIds);
-  const embedded = ops.add(words, ops.gather(table('position'), positionIds(inputs, paddingId)));
+  const embeddings = (name: string) => hooks.weight(`${prefix}.embeddings.${name}_embeddings.weight`);
+  const words = ops.gather(embeddings('word'), inputs.inputIds);
+  const embedded = ops.add(words, ops.gather(embeddings('position'), positionIds(inputs, paddingId)));
   const tokens = ops.reshape(embedded, [multiplyDims([batch, seq]), config.hidden_size]);
   const normal = layerNorm(`${prefix}.embeddings.LayerNorm`, tokens, config.layer_norm_eps, hooks);
   let state = hooks.dropout(normal, config.hidden_dropout_prob);
-  const maskBias = ops.add(paddingBias(inputs), distanceBias(inputs, config, hooks));
+  const table = hooks.weight(`${prefix}.encoder.relative_attention_bias.weight`);
+  const maskBias = ops.add(paddingBias(inputs), distanceBias(table, seq, distances));
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     state = hooks.startLayer(state);
     const at = { state, queries: state, batch, seq, maskBias };
     state = encoderLayer(`${prefix}.encoder.layer.${layer}`, at, config, hooks);
   }
   return state;
-}
-
-/** What is added to scores by the distance from query to key: [1, heads, seq, seq]. */
-function distanceBias(inputs: BatchInputs, config: Config, hooks: BuildHooks): Tensor {
-  const { seq } = sizesOf(inputs);
-  const longest = config.max_position_embeddings;
-  const byDistance = Float32Array.from({ length: 2 * longest + 1 }, (_, i) => bucketOf(i - longest));
-  const places = ops.cast(ops.range(seq), 'float32');
-  const distances = ops.sub(ops.reshape(places, [1, seq]), ops.reshape(places, [seq, 1]));
-  const rows = ops.cast(ops.add(distances, constant(longest)), 'int64');
-  const found = ops.cast(ops.gather(constant(byDistance, [byDistance.length]), rows), 'int64');
-  const values = ops.gather(hooks.weight(`${prefix}.encoder.relative_attention_bias.weight`), found);
-  return ops.reshape(ops.transpose(values, [2, 0, 1]), [1, config.num_attention_heads, seq, seq]);
-}
-
-/** `relative_position_bucket`: small distances have buckets of their own, larger ones share them by their logarithm. */
-function bucketOf(distance: number): number {
-  const half = buckets / 2;
-  const exact = half / 2;
-  const far = Math.abs(distance);
-  const ratio = Math.fround(Math.fround(Math.log(Math.fround(far / exact))) / Math.log(furthest / exact));
-  const shared = exact + Math.trunc(Math.fround(ratio * (half - exact)));
-  return (distance > 0 ? half : 0) + (far < exact ? far : Math.min(shared, half - 1));
 }
 
 function encoderLayer(path: string, inputs: EncoderLayerInputs, config: Config, hooks: BuildHooks): Tensor {

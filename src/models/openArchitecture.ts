@@ -25,6 +25,7 @@ const headTypes: Readonly<
   CAUSAL_LM: { of: 'nextToken', outputs: 'vocabulary' },
   MASKED_LM: { of: 'token', outputs: 'vocabulary' },
   FEATURE_EXTRACTION: { of: 'vector', outputs: 'hidden' },
+  SEQ_2_SEQ_LM: { of: 'nextWritten', outputs: 'vocabulary' },
 };
 
 /**
@@ -38,7 +39,7 @@ export function openArchitecture(family: Family, given: Checkpoint, options: Mod
   const described = family.describe(checkpoint);
   const { pooling = 'mean', normalize = true } = options.vectors ?? {};
   const vectors = taskType === 'FEATURE_EXTRACTION' ? { pooling, normalize } : undefined;
-  const bare = vectors === undefined ? undefined : withoutPrefix(described);
+  const bare = vectors === undefined ? undefined : withoutPrefix({ ...described, ...described.encoderAlone });
   const architecture = bare ?? described;
   const { adaptable, tensors, layers, maxLength, padTokenId, vocabSize, cached, isBuffer = () => false } = architecture;
   const { of: outputsOf, outputs = options.numLabels } = headTypes[taskType];
@@ -64,6 +65,7 @@ export function openArchitecture(family: Family, given: Checkpoint, options: Mod
     outputsOf,
     numLabels,
     layers,
+    layerNames: bare === undefined ? architecture.layerNames : undefined,
     modules: [...new Set(adaptable.map(({ module }) => module))],
     adaptable,
     further: furtherModules([...tensors, ...frozen], adaptable, tied),
@@ -89,6 +91,7 @@ export function openArchitecture(family: Family, given: Checkpoint, options: Mod
     states: (inputs, hooks) => architecture.states(inputs, hooks),
     encoder: architecture.encoder,
     cached: outputsOf === 'nextToken' ? cached : undefined,
+    encoderDecoder: outputsOf === 'nextWritten' ? described.encoderDecoder : undefined,
   };
 }
 
@@ -102,7 +105,11 @@ function headOf(
   const makeHead = taskType === 'FEATURE_EXTRACTION' ? undefined : heads[taskType];
   if (makeHead !== undefined) return makeHead(numLabels);
   const known = Object.keys(heads).join(', ');
-  throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.`);
+  const cure =
+    heads.SEQ_2_SEQ_LM === undefined
+      ? ''
+      : ' It writes a text while it reads another: give it rows of both, in columns called source and target.';
+  throw new DiffoError(`${checkpoint.name}: ${family.name} has no ${taskType} head; it has ${known}.${cure}`);
 }
 
 /** A pooler that the checkpoint was pretrained with: no vector is made with it, and transformers' class without a head has it. */

@@ -25,6 +25,7 @@ import { qwen3 } from './qwen3.js';
 import { roberta } from './roberta.js';
 import { smollm3 } from './smollm3.js';
 import { starcoder2 } from './starcoder2.js';
+import { mt5, t5, umt5 } from './t5.js';
 
 /** Every architecture that diffora can build: one line each. */
 export const families: readonly Family[] = [
@@ -51,6 +52,9 @@ export const families: readonly Family[] = [
   gptNeox,
   opt,
   starcoder2,
+  t5,
+  mt5,
+  umt5,
 ];
 
 /**

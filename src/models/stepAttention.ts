@@ -3,7 +3,7 @@ import { masked } from './layers.js';
 import type { LayerCache, StepInputs } from './model.js';
 
 /** Name of the size of what a token of a step may see: itself and all rows of the cache. */
-const seen = 'seen';
+export const seen = 'seen';
 
 /**
  * What is added to the scores of a step [batch, 1, 1, 1 + past], the new token itself first: 0, or the most negative float for what

@@ -1,6 +1,6 @@
 import { Chalk, type ChalkInstance, type ColorSupportLevel } from 'chalk';
 import type { Dam } from '../selection/dam.js';
-import { type HeatRange, heatColor, heatRange } from '../selection/heatColor.js';
+import { type HeatRange, heatColor, heatRange, presentValues } from '../selection/heatColor.js';
 import { shortModuleNames } from './moduleNames.js';
 
 /** What the text is made for. */
@@ -12,7 +12,7 @@ export interface Screen {
 }
 
 /** What of a matrix is shown. */
-export type HeatMapInput = Pick<Dam, 'layers' | 'modules' | 'gamma' | 'values' | 'select'>;
+export type HeatMapInput = Pick<Dam, 'layers' | 'modules' | 'gamma' | 'values' | 'select' | 'rows' | 'there'>;
 
 /** How much a cell says, from most to least. */
 interface Style {
@@ -29,15 +29,15 @@ interface Style {
  */
 export function heatMap(dam: HeatMapInput, { width, colorLevel }: Screen): string {
   const chalk = new Chalk({ level: colorLevel });
-  const range = heatRange(dam.values);
+  const range = heatRange(presentValues(dam));
   const short = shortModuleNames(dam.modules);
-  const layer = (index: number) => `layer ${index}`;
+  const layer = (index: number) => dam.rows?.[index] ?? `layer ${index}`;
   // Entries of a relaxed matrix lie in [0, 1]; other measures of a module may be of any size.
   const isRelaxed = range.low >= 0 && range.high <= 1;
   const number = (digits: number) => (value: number) =>
     isRelaxed ? value.toFixed(digits) : value.toPrecision(digits).replace('e+', 'e');
   const bare = (value: number) => (!isRelaxed ? number(1)(value) : value >= 0.995 ? '1.0' : value.toFixed(2).slice(1));
-  const narrow: Style = { titles: short, rowTitle: String, number: bare };
+  const narrow: Style = { titles: short, rowTitle: dam.rows === undefined ? String : layer, number: bare };
   const styles: Style[] = [
     { titles: dam.modules, rowTitle: layer, number: number(3) },
     { titles: short, rowTitle: layer, number: number(3) },
@@ -56,7 +56,11 @@ function cut(text: string, length: number): string {
 
 /** Length of the longest number. */
 function longest(dam: HeatMapInput, number: Style['number']): number {
-  return Math.max(...dam.values.flat().map((value) => number(value).length));
+  return Math.max(
+    ...presentValues(dam)
+      .flat()
+      .map((value) => number(value).length),
+  );
 }
 
 /** Room for a title or for `[number]`. */
@@ -65,7 +69,7 @@ function cellWidth(dam: HeatMapInput, { titles, number }: Style, column: number)
 }
 
 function rowTitleWidth(dam: HeatMapInput, { rowTitle }: Style): number {
-  return rowTitle(dam.layers - 1).length;
+  return Math.max(...Array.from({ length: dam.layers }, (_, layer) => rowTitle(layer).length));
 }
 
 function widthOf(dam: HeatMapInput, style: Style): number {
@@ -93,6 +97,7 @@ function block(dam: HeatMapInput, style: Style, columns: readonly number[], rang
   const titles = columns.map((column) => centred(style.titles[column]!, cellWidth(dam, style, column)));
   const rows = dam.values.map((row, layer) => {
     const cells = columns.map((column) => {
+      if (dam.there?.[layer]?.[column] === 0) return ' '.repeat(cellWidth(dam, style, column));
       const kept = dam.gamma[layer]![column] === 1;
       const text = style.number(row[column]!);
       return paint(centred(kept ? `[${text}]` : text, cellWidth(dam, style, column)), row[column]!, kept, range, chalk);
@@ -122,7 +127,7 @@ function paint(text: string, value: number, kept: boolean, range: HeatRange, cha
 /** What brackets and colours mean; one line where there is room, else one for each. */
 function legend(dam: HeatMapInput, range: HeatRange, style: Style, { width, colorLevel }: Screen): string[] {
   const kept = dam.gamma.flat().filter((one) => one === 1).length;
-  const all = dam.layers * dam.modules.length;
+  const all = presentValues(dam).flat().length;
   const chalk = new Chalk({ level: colorLevel });
   const sample = Array.from({ length: 9 }, (_, i) => {
     const value = range.low + (i / 8) * (range.high - range.low);

@@ -1,5 +1,11 @@
 /** Words of module paths that have a usual short form. */
-const shortWords: Readonly<Record<string, string>> = { attention: 'attn', self_attn: 'attn', output: 'out' };
+const shortWords: Readonly<Record<string, string>> = {
+  attention: 'attn',
+  self_attn: 'attn',
+  output: 'out',
+  SelfAttention: 'self',
+  EncDecAttention: 'cross',
+};
 
 const longestWord = 8;
 

@@ -48,6 +48,10 @@ export const damSchema = z.strictObject({
   modules: z.array(z.string()),
   /** Γ: 1 where the module gets an adapter of its own. */
   gamma: binary,
+  /** Names of the rows, where they are not layers of one kind: those of the encoder and then of the decoder. */
+  rows: z.array(z.string()).optional(),
+  /** 1 where a module stands; left out, every layer has one of each column. */
+  there: binary.optional(),
   /** What was discretised: Γ̄ of DiffoRA, or another method's measure of a module. */
   values: matrix,
   /** The selection ratio ρ. */
@@ -114,7 +118,12 @@ export type Dam = z.infer<typeof damSchema>;
 export async function readDam(file: string): Promise<Dam> {
   const dam = await readJsonAs(file, damSchema);
   const { layers, modules } = dam;
-  const matrices = { gamma: dam.gamma, values: dam.values, ...(dam.search && { logits: dam.search.logits }) };
+  const matrices = {
+    gamma: dam.gamma,
+    values: dam.values,
+    ...(dam.there && { there: dam.there }),
+    ...(dam.search && { logits: dam.search.logits }),
+  };
   for (const [key, rows] of Object.entries(matrices)) {
     if (rows.length !== layers || rows.some((row) => row.length !== modules.length)) {
       throw new DiffoError(`${file}: ${key} is not ${layers} rows of ${modules.length}.`);

@@ -1,4 +1,5 @@
 import { loraB, loraPlan } from '../adapters/methods/lora.js';
+import type { Shared } from '../engine/accumulate.js';
 import type { BatchStream } from '../engine/batchStream.js';
 import { openGradientStep } from '../engine/gradientStep.js';
 import { meanGradient } from '../engine/meanGradient.js';
@@ -23,6 +24,8 @@ export interface FreshAdapters {
   readonly seed: number;
   readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
+  /** Ranks that take the batches in turns. */
+  readonly shared?: Shared | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +55,12 @@ export async function gradientNorms(
   });
   try {
     const zeros = (length: number) => new Float64Array(length);
-    const means = await meanGradient(step, batches, { wrt, zeros, signal: options.signal });
+    const means = await meanGradient(step, batches, {
+      wrt,
+      zeros,
+      ranks: options.shared?.ranks,
+      signal: options.signal,
+    });
     const norms = means.map((mean) => Math.sqrt(mean.reduce((total, value) => total + value * value, 0)));
     return gridOf(model).matrix(norms);
   } finally {

@@ -1,5 +1,6 @@
 import { TooSmallError } from '../adapters/tooSmall.js';
 import { usageError } from '../errors.js';
+import type { There } from './grid.js';
 
 /** Each row keeps its own K entries, the matrix keeps them wherever they are largest, or all rows keep the same columns. */
 export const scopes = ['row', 'global', 'column'] as const;
@@ -23,6 +24,8 @@ export interface Allowance {
   readonly budget?: number | undefined;
   /** Trainable numbers of a module, [layers][modules]; for `budget` and `measurePer`. */
   readonly sizes: readonly (readonly number[])[];
+  /** Where modules stand, if not everywhere. */
+  readonly there?: There | undefined;
   /** Default module. */
   readonly measurePer?: MeasurePer | undefined;
   /** Where ranks are solved for: beside the share, what is kept has to fit at the lowest of them. */
@@ -48,11 +51,20 @@ export function keptPerRow(ratio: number, columns: number): number {
 }
 
 /**
- * Entries that a matrix of L rows of N keeps at ratio ρ with scope `global`: as many as L rows keep, L·K. Where ρ·N is below
- * a half, a row keeps one only because it must keep something; a whole matrix must not: max(1, round(ρ·L·N)), down to one.
+ * Entries that a matrix keeps at ratio ρ with scope `global`, its rows having so many modules each: as many as the rows keep, L·K of L
+ * rows of N. Where ρ·N is below a half, a row keeps one only because it must keep something; a whole matrix must not:
+ * max(1, round(ρ·L·N)), down to one.
  */
-export function keptInAll(ratio: number, rows: number, columns: number): number {
-  return ratio * columns < 0.5 ? keptPerRow(ratio, rows * columns) : rows * keptPerRow(ratio, columns);
+export function keptInAll(ratio: number, all: readonly number[]): number {
+  const counts = all.filter((count) => count > 0);
+  const [columns, total] = [Math.max(...counts), counts.reduce((sum, count) => sum + count, 0)];
+  if (ratio * columns < 0.5) return keptPerRow(ratio, total);
+  return counts.reduce((sum, count) => sum + keptPerRow(ratio, count), 0);
+}
+
+/** Modules of each row. */
+export function rowCounts(matrix: readonly (readonly unknown[])[], there: There | undefined): number[] {
+  return (there ?? matrix).map((row) => (there === undefined ? row.length : row.filter((one) => one === true).length));
 }
 
 /**
@@ -65,7 +77,7 @@ export function discretise(values: readonly (readonly number[])[], allowance: Al
   const worth = worthOf(values, allowance);
   if (allowance.choose !== undefined) return allowance.choose(worth);
   const value = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + worth[layer]![column]!, 0);
-  const descending = units(values, allowance.scope)
+  const descending = units(values, allowance.scope, allowance.there)
     .map((unit) => ({ unit, value: value(unit) }))
     .sort((a, b) => b.value - a.value || before(a.unit, b.unit))
     .map(({ unit }) => unit);
@@ -78,17 +90,22 @@ export function discretise(values: readonly (readonly number[])[], allowance: Al
 /** What decides: measures, or what they are for each trainable number. */
 export function worthOf(
   values: readonly (readonly number[])[],
-  { measurePer, sizes }: Pick<Allowance, 'measurePer' | 'sizes'>,
+  { measurePer, sizes, there }: Pick<Allowance, 'measurePer' | 'sizes' | 'there'>,
 ): readonly (readonly number[])[] {
   if (measurePer !== 'parameter') return values;
-  return values.map((row, layer) => row.map((value, column) => value / sizes[layer]![column]!));
+  return values.map((row, layer) =>
+    row.map((value, column) => (there?.[layer]?.[column] === false ? value : value / sizes[layer]![column]!)),
+  );
 }
 
 /** Every unit of a matrix, in the order of ties. */
-export function units(matrix: readonly (readonly unknown[])[], scope: Scope): Unit[] {
-  if (scope === 'layer') return matrix.map((row, layer) => row.map((_, column) => [layer, column] as const));
+export function units(matrix: readonly (readonly unknown[])[], scope: Scope, there?: There): Unit[] {
+  const isThere = ([layer, column]: readonly [number, number]) => there?.[layer]?.[column] !== false;
+  if (scope === 'layer') {
+    return matrix.map((row, layer) => row.map((_, column) => [layer, column] as const).filter(isThere));
+  }
   const columns = matrix[0]?.length ?? 0;
-  const ofColumn = (column: number) => matrix.map((_, layer) => [layer, column] as const);
+  const ofColumn = (column: number) => matrix.map((_, layer) => [layer, column] as const).filter(isThere);
   return Array.from({ length: columns }, (_, column) =>
     scope === 'column' ? [ofColumn(column)] : ofColumn(column).map((entry) => [entry]),
   ).flat();
@@ -105,14 +122,16 @@ export interface Keeper {
 }
 
 export function startKeeping(matrix: readonly (readonly unknown[])[], allowance: Allowance): Keeper {
-  const { scope, keep, budget, sizes, limit } = allowance;
+  const { scope, keep, budget, sizes, limit, there } = allowance;
   const [rows, columns] = [matrix.length, matrix[0]?.length ?? 0];
+  const counts = rowCounts(matrix, there);
   const most = {
     row: keptPerRow(keep, columns),
     column: keptPerRow(keep, columns),
     layer: keptPerRow(keep, rows),
-    global: keptInAll(keep, rows, columns),
+    global: keptInAll(keep, counts),
   }[scope];
+  const mostOf = (layer: number) => (scope === 'row' ? keptPerRow(keep, counts[layer]!) : most);
   const gamma = matrix.map((row): (0 | 1)[] => row.map(() => 0));
   const count = (row: readonly number[]) => row.reduce((sum, one) => sum + one, 0);
   const sizeOf = (unit: Unit) => unit.reduce((sum, [layer, column]) => sum + sizes[layer]![column]!, 0);
@@ -121,7 +140,7 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
     if (budget !== undefined) return spent + sizeOf(unit) <= budget;
     if (scope === 'global') return gamma.reduce((sum, row) => sum + count(row), 0) < most;
     if (scope === 'layer') return gamma.filter((row) => row.includes(1)).length < most;
-    return unit.every(([layer]) => count(gamma[layer]!) < most);
+    return unit.every(([layer]) => count(gamma[layer]!) < mostOf(layer));
   };
   return {
     gamma,
@@ -141,9 +160,9 @@ export function startKeeping(matrix: readonly (readonly unknown[])[], allowance:
 }
 
 /** @throws DiffoError (usage) for a budget or a limit that holds not even the smallest of what is kept or left together */
-export function refuseTooSmall({ scope, budget, sizes, limit }: Omit<Allowance, 'keep'>): void {
+export function refuseTooSmall({ scope, budget, sizes, limit, there }: Omit<Allowance, 'keep'>): void {
   const what = { row: 'module', global: 'module', column: 'column of modules', layer: 'layer of modules' }[scope];
-  const all = units(sizes, scope);
+  const all = units(sizes, scope, there);
   if (limit !== undefined) {
     const none = sizes.map((row) => row.map((): 0 => 0));
     const smallest = Math.min(...all.map((unit) => limit.leastOf(withUnit(none, unit))));

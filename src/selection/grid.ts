@@ -4,12 +4,20 @@ import type { AdaptableModule, Model } from '../models/model.js';
 export type GridModel = Pick<Model, 'adaptable' | 'modules' | 'layers'>;
 type Place = Pick<AdaptableModule, 'layer' | 'module'>;
 
+/** True where a module stands, [layers][columns]. */
+export type There = readonly (readonly boolean[])[];
+
 /** Where the modules of a model stand in its matrix: a row for each layer, a column for each module of a layer. */
 export interface Grid {
   readonly layers: number;
   readonly columns: number;
-  /** Entries: layers · columns. */
+  /** Entries: layers · columns, those included that no module stands at. */
   readonly length: number;
+  /**
+   * Where modules stand, [layers][columns]; undefined where every layer has one of each column. The decoder of an encoder-decoder has
+   * modules that its encoder has none of.
+   */
+  readonly there: There | undefined;
   cell(module: Place): readonly [layer: number, column: number];
   /** Position in the flat matrix, row after row. */
   index(module: Place): number;
@@ -33,10 +41,16 @@ export function gridOf({ layers, modules, adaptable }: GridModel): Grid {
     return [layer, column] as const;
   };
   const filled = <T>(value: T) => Array.from({ length: layers }, () => new Array<T>(columns).fill(value));
+  const there = filled(false);
+  for (const module of adaptable) {
+    const [layer, column] = cell(module);
+    there[layer]![column] = true;
+  }
   return {
     layers,
     columns,
     length: layers * columns,
+    there: adaptable.length === layers * columns ? undefined : there,
     cell,
     index(module) {
       const [layer, column] = cell(module);

@@ -1,3 +1,5 @@
+import type { Dam } from './dam.js';
+
 /** Cold to warm, dark enough at both ends for white text; the middle takes black. Red, green and blue up to 255. */
 export const heatRamp = [
   [33, 60, 140],
@@ -11,6 +13,11 @@ export const heatRamp = [
 export interface HeatRange {
   readonly low: number;
   readonly high: number;
+}
+
+/** The values of a matrix where modules stand. */
+export function presentValues({ values, there }: Pick<Dam, 'values' | 'there'>): number[][] {
+  return values.map((row, layer) => row.filter((_, column) => there?.[layer]?.[column] !== 0));
 }
 
 export function heatRange(values: readonly (readonly number[])[]): HeatRange {

@@ -32,6 +32,8 @@ export async function jointRun(
     maxSkippedSteps: settings.maxSkippedSteps,
     dropoutRate: settings.dropoutRate,
     threads: settings.threads,
+    shared: context.shared,
+    agree: context.agree,
     signal,
     warn,
     stage,

@@ -1,3 +1,5 @@
+import { accumulator, type Shared } from '../engine/accumulate.js';
+import type { Batch } from '../engine/batch.js';
 import type { BatchStream } from '../engine/batchStream.js';
 import { type GradientStepOptions, openGradientStep } from '../engine/gradientStep.js';
 import { type Outcome, outcomeOf, type Update } from '../engine/loop.js';
@@ -31,6 +33,10 @@ export interface MatrixUpdateOptions
   readonly order: SearchOrder;
   /** First order: a step without dropout that others use too; left out, one is compiled for this update. */
   readonly openStep?: OpenStep | undefined;
+  /** Ranks that share each batch out, where it can be cut into parts. */
+  readonly shared?: Shared | undefined;
+  /** Parts that each batch is cut into. Default 1. */
+  readonly parts?: number | undefined;
   /** In the place of the gradient of one search. */
   readonly openGradient?: (() => Promise<GateGradient>) | undefined;
   readonly optimizer: DamOptimizerName;
@@ -50,7 +56,7 @@ export interface MatrixUpdateOptions
  * of a validation batch by the gates, without dropout, and leaves the gates where the moved logits have them.
  */
 export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update {
-  const { logits, gates, validation, training, rate, groups, steps, seed, objective } = options;
+  const { logits, gates, validation, training, rate, groups, steps, seed, objective, parts = 1 } = options;
   const { length } = logits;
   const optimizer = damOptimizer(options.optimizer, length, options.damLearningRate);
   const relaxed = (noise?: ArrayLike<number>) => relax(options.relax, logits, groups, noise);
@@ -76,10 +82,13 @@ export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update
           const noise = options.relax === 'gumbel' ? gumbelNoise(length, seed, step) : undefined;
           const now = relaxed(noise);
           gates.parameter.values.set(now.gates);
-          const batchesOf = (streams: readonly BatchStream[]) => streams.map((stream) => stream.at(step));
-          const batches = batchesOf(validation);
-          if (batches.some((batch) => objective.weight(batch) === 0)) return { kind: 'unlabelled', batches };
-          const loss = await gateGradient.run(batches, batchesOf(training), rate(step));
+          const batchesOf = (streams: readonly BatchStream[]): Batch[][] =>
+            streams.map((stream) => stream.partsAt(step, parts));
+          const each = batchesOf(validation);
+          const batches = each.flat();
+          if (each.some((own) => !own.some((batch) => objective.weight(batch) > 0)))
+            return { kind: 'unlabelled', batches };
+          const loss = await gateGradient.run(each, batchesOf(training), rate(step));
           const outcome = outcomeOf(batches, loss, Math.hypot(...gateGradient.gradient));
           if (outcome.kind === 'notFinite') return { ...outcome, found: `validation ${outcome.found}` };
           const weight = (options.entropyWeight * (step + 1)) / steps;
@@ -102,17 +111,26 @@ export function matrixUpdate(model: Model, options: MatrixUpdateOptions): Update
 
 /** First order: the gradient of the validation loss by the gates as the weights are. Second: see `openUnrolledGradient`. */
 async function openGateGradient(model: Model, options: MatrixUpdateOptions): Promise<GateGradient> {
-  const { objective, plan, weights, gates, gradientCheckpointing, threads, training, order } = options;
+  const { objective, plan, weights, gates, gradientCheckpointing, threads, training, order, shared: of } = options;
   const shared = { objective, plan, gradientCheckpointing, threads, largestBatch: training[0]!.largest };
   if (order === 'second') {
-    return openUnrolledGradient(model, { ...shared, weights, gates: gates.parameter, gateTensors: gates.of });
+    return openUnrolledGradient(model, {
+      ...shared,
+      shared: of,
+      weights,
+      gates: gates.parameter,
+      gateTensors: gates.of,
+    });
   }
   const parameters = [...weights, gates.parameter];
   const open = options.openStep ?? ((wrt) => openGradientStep(model, { ...shared, parameters, gates: gates.of, wrt }));
   const step = await open([gates.parameter]);
+  const accumulated = accumulator(step, objective.weight, of);
   return {
-    gradient: step.gradients[0]!,
-    run: ([batch]) => step.run(batch!, 0),
+    get gradient() {
+      return accumulated.gradients[0]!;
+    },
+    run: async ([parts]) => (await accumulated.run(parts!, 0)) ?? Number.NaN,
     release: () => step.release(),
   };
 }

@@ -1,9 +1,10 @@
 import type * as z from 'zod';
+import type { Shared } from '../engine/accumulate.js';
 import type { Objective } from '../engine/objective.js';
 import { headParameters, type Parameter, withHeadTraining } from '../engine/parameters.js';
 import type { ScheduleName } from '../engine/schedule.js';
 import type { Model } from '../models/model.js';
-import type { Phase } from '../progress.js';
+import type { MatrixFrame, Phase, SteppedSearch } from '../progress.js';
 import type { Stage } from '../state.js';
 import type { Dam, SearchOrder } from './dam.js';
 import type { DamOptimizerName } from './damOptimizer.js';
@@ -65,10 +66,16 @@ export interface SelectionContext {
   readonly allowance: Allowance;
   /** What adapters cost, where a search is to weigh that. */
   readonly price?: GatePrice | undefined;
+  /** Ranks that do the work together. @internal */
+  readonly shared?: Shared | undefined;
+  /** See LoopCompany. @internal */
+  readonly agree?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly warn?: ((message: string) => void) | undefined;
   /** `total` units of work are ahead, or, of a stage that goes on, those after `from`. */
   readonly phase: (name: string, total: number, from?: number) => Phase;
+  /** Told of every step of a search, where anyone listens; of several searches of those of the first. */
+  readonly searched?: ((step: SteppedSearch, total: number, matrix: () => MatrixFrame) => void) | undefined;
   /** Place of a search or a joint run in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: ((name: string) => Stage) | undefined;
 }

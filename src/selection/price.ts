@@ -39,10 +39,12 @@ export function meanSizes(examples: readonly EncodedExample[], batchSize: number
   const used = Math.min(batchSize, examples.length);
   const all = examples.reduce((sum, { further = [] }) => sum + 1 + further.length, 0);
   const batch = Math.round((used * all) / examples.length);
-  const seq = Math.max(1, Math.round(tokensOf(examples) / all));
+  const written = examples.reduce((sum, { targetIds }) => sum + (targetIds?.length ?? 0), 0);
+  const seq = Math.max(1, Math.round((tokensOf(examples) - written) / all));
+  const target = Math.round(written / all);
   const labelled = examples.reduce((sum, { tokenLabels }) => sum + countLabelled(tokenLabels), 0);
   const rows = Math.max(1, Math.round((used * labelled) / examples.length));
-  return { batch, seq, rows, ...textSizes(batch, used) };
+  return { batch, seq, target, rows, ...textSizes(batch, used) };
 }
 
 /** What a step costs, counted from its graph as it is emitted, with adapters on the modules that `isAdapted` picks. */
@@ -73,7 +75,8 @@ export function modulePrices(model: Model, step: CountedStep, price: PriceName):
   const columns = model.modules.map((name) => Math.max(0, fromLayer[0]! - costOf(({ module }) => module !== name)));
   const modules = grid.filled(0);
   for (const [column, cost] of columns.entries()) {
-    for (const row of modules) row[column] = cost / model.layers;
+    const own = model.adaptable.filter(({ module }) => module === model.modules[column]);
+    for (const { layer } of own) modules[layer]![column] = cost / own.length;
   }
   const base = fromLayer[model.layers]!;
   const depth = modules.map((row, layer) =>

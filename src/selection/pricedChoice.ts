@@ -54,7 +54,7 @@ function bestAbove(
   const gain = (unit: readonly (readonly [number, number])[]) =>
     unit.reduce((sum, [layer, column]) => sum + worth[layer]![column]! - weight * modules[layer]![column]!, 0);
   const keeper = startKeeping(worth, allowance);
-  const inOrder = units(worth, allowance.scope)
+  const inOrder = units(worth, allowance.scope, allowance.there)
     .filter(([entry]) => entry![0] >= lowest)
     .map((unit) => ({ unit, gain: gain(unit) }))
     .sort((a, b) => b.gain - a.gain || before(a.unit, b.unit));

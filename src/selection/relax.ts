@@ -35,7 +35,9 @@ export function relax(
 ): Relaxed {
   switch (relaxation) {
     case 'sigmoid': {
-      const gates = Float64Array.from(logits, sigmoid);
+      const gates = new Float64Array(logits.length);
+      // Where no module stands nothing is weighed.
+      for (const i of groups.flatMap(({ entries }) => entries)) gates[i] = sigmoid(logits[i]!);
       return { gates, pullback: (byGates) => gates.map((p, i) => byGates[i]! * p * (1 - p)) };
     }
     case 'softmax':
@@ -139,7 +141,7 @@ export function relaxedEntropy(gates: ArrayLike<number>, relaxation: Relaxation,
       entries.length === 1 ? 0 : entries.reduce((sum, i) => sum + term(gates[i]!), 0) / Math.log(entries.length);
     return groups.reduce((sum, group) => sum + ofGroup(group), 0) / groups.length;
   }
-  const all = Array.from(gates);
+  const all = groups.flatMap(({ entries }) => entries.map((i) => gates[i]!));
   return all.reduce((sum, p) => sum + term(p) + term(1 - p), 0) / (all.length * Math.LN2);
 }
 
@@ -150,10 +152,12 @@ export function entropyGradient(
   groups: readonly Group[],
 ): Float64Array {
   const inside = (p: number) => Math.min(Math.max(p, 1e-12), 1 - 1e-12);
-  if (relaxation !== 'softmax') {
-    return Float64Array.from(gates, (p) => Math.log((1 - inside(p)) / inside(p)) / (gates.length * Math.LN2));
-  }
   const result = new Float64Array(gates.length);
+  if (relaxation !== 'softmax') {
+    const all = groups.flatMap(({ entries }) => entries);
+    for (const i of all) result[i] = Math.log((1 - inside(gates[i]!)) / inside(gates[i]!)) / (all.length * Math.LN2);
+    return result;
+  }
   for (const { entries } of groups) {
     if (entries.length === 1) continue;
     for (const i of entries) {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { loraPlan } from '../adapters/methods/lora.js';
+import { partsOf, type Shared } from '../engine/accumulate.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { BatchStream } from '../engine/batchStream.js';
 import { hasDropout, openGradientStep } from '../engine/gradientStep.js';
@@ -52,8 +53,10 @@ export interface SearchOptions extends Omit<LoopCompany, 'watch'> {
   readonly dropoutRate?: number | undefined;
   readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
-  /** @param work batches of both halves */
-  readonly onStep?: (record: SearchStep, work: Work) => void;
+  /** Ranks that share each batch out, where the loss lets it be cut; else the first computes it whole. */
+  readonly shared?: Shared | undefined;
+  /** @param work batches of both halves @param relaxed computes Γ̄ after the step, [layers][modules] */
+  readonly onStep?: (record: SearchStep, work: Work, relaxed: () => number[][]) => void;
   /** Ends the search before its steps are over; left out, nothing does. */
   readonly settled?: SettledOptions | undefined;
 }
@@ -107,8 +110,12 @@ export async function searchDam(
   members: readonly SearchMember[],
   options: SearchOptions,
 ): Promise<SearchResult> {
-  const { objective, steps, threads, groups, gradientCheckpointing, stage } = options;
+  const { objective, steps, threads, groups, gradientCheckpointing, stage, shared } = options;
+  const parts = objective.parts === 'never' ? 1 : partsOf(shared, 1);
   const [{ head, seed }] = members as readonly [SearchMember];
+  if (shared !== undefined && parts === 1) {
+    options.warn?.('The batches of this search cannot be cut: the first rank computes them, and the others wait.');
+  }
   const grid = gridOf(model);
   const plan = loraPlan(options, { own: model.adaptable, shared: [] });
   const each = await Promise.all(
@@ -143,15 +150,18 @@ export async function searchDam(
   const largestBatch = {
     batch: Math.max(...sizes.map(({ batch }) => batch)),
     seq: Math.max(...sizes.map(({ seq }) => seq)),
+    target: Math.max(...sizes.map(({ target }) => target)),
   };
   const team =
     members.length === 1
       ? undefined
-      : searchTeam(model, each, { ...drawn, gates, largestBatch }, hasDropout(model, drawn));
+      : searchTeam(model, each, { ...drawn, gates, largestBatch }, hasDropout(model, drawn), shared);
   const matrix = matrixUpdate(model, {
     ...graph,
     openStep,
     openGradient: team?.openGradient,
+    shared,
+    parts,
     logits,
     gates,
     weights,
@@ -170,10 +180,11 @@ export async function searchDam(
   });
   const { maxGradNorm } = options;
   const trained =
-    team?.update({ training, rate, maxGradNorm }) ??
+    team?.update({ training, rate, maxGradNorm, parts }) ??
     weightUpdate(model, {
       ...drawn,
       openStep,
+      shared,
       trained: weights,
       batches: training[0]!,
       rate,
@@ -193,6 +204,7 @@ export async function searchDam(
     signal: options.signal,
     warn: options.warn,
     stage,
+    agree: options.agree,
     watch: settled && untilSettled(() => settled.kept(relaxed()), settled.patience),
     onStep(step, outcomes, work) {
       const [validationLoss, trainLoss] = outcomes.map((one) => (one.kind === 'done' ? one.loss : null));
@@ -201,11 +213,11 @@ export async function searchDam(
         validationLoss: validationLoss ?? null,
         trainLoss: trainLoss ?? null,
         entropy: relaxedEntropy(relax(options.relax, logits, groups).gates, options.relax, groups),
-        spread: spreadOf(logits),
+        spread: spreadOf(groups.flatMap(({ entries }) => entries.map((i) => logits[i]!))),
         ...(outcomes.every(({ kind }) => kind === 'done') ? {} : { skipped: true }),
       };
       history.push(record);
-      options.onStep?.(record, work);
+      options.onStep?.(record, work, relaxed);
     },
   });
   return {
@@ -229,7 +241,7 @@ function historyState(history: SearchStep[]): Resumable {
 }
 
 /** Standard deviation. */
-function spreadOf(values: Float64Array): number {
+function spreadOf(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }

@@ -1,10 +1,11 @@
+import type { Shared } from '../engine/accumulate.js';
 import type { BatchStream } from '../engine/batchStream.js';
 import type { GradientStepOptions } from '../engine/gradientStep.js';
 import { openLaneTurns } from '../engine/laneTurns.js';
 import { type Lane, laneUpdate } from '../engine/laneUpdate.js';
 import type { Update } from '../engine/loop.js';
 import type { Parameter } from '../engine/parameters.js';
-import { shared } from '../engine/sharedStep.js';
+import { shared as opensOnce } from '../engine/sharedStep.js';
 import type { Model } from '../models/model.js';
 import { doublesState, type Resumable, together } from '../state.js';
 import type { Gates } from './moduleGates.js';
@@ -21,6 +22,8 @@ export interface SearchTeam {
     readonly training: readonly BatchStream[];
     readonly rate: (step: number) => number;
     readonly maxGradNorm: number;
+    /** Parts that each batch is cut into. */
+    readonly parts?: number | undefined;
   }): Update;
 }
 
@@ -28,20 +31,22 @@ export interface SearchTeam {
  * @param members A and B of all modules, and the head, of each
  * @param options as for the step of the first member that learns its weights
  * @param isDrawn whether that step has dropout; the matrix is learned without
+ * @param shared ranks that share each batch out
  */
 export function searchTeam(
   model: Model,
   members: readonly (readonly Parameter[])[],
   { gates, ...options }: Omit<GradientStepOptions, 'gates' | 'wrt'> & { readonly gates: Gates },
   isDrawn: boolean,
+  shared?: Shared,
 ): SearchTeam {
   const count = members.length;
   const weights = members[0]!;
   const slopes = members.map(() => new Float64Array(gates.parameter.values.length));
   const turnsOf = (wrt: readonly Parameter[], drawn: typeof options) => () =>
-    openLaneTurns(model, { ...drawn, gates: gates.of, wrt }, members);
+    openLaneTurns(model, { ...drawn, gates: gates.of, wrt }, members, shared);
   const { dropoutSeed, dropoutRate, ...plain } = options;
-  const both = shared(turnsOf([gates.parameter, ...weights], plain));
+  const both = opensOnce(turnsOf([gates.parameter, ...weights], plain));
   const openMatrix = isDrawn ? turnsOf([gates.parameter], plain) : both;
   const openWeights = isDrawn
     ? turnsOf(weights, options)
@@ -72,10 +77,10 @@ export function searchTeam(
         release: () => steps.release(),
       };
     },
-    update: ({ training, rate, maxGradNorm }) =>
+    update: ({ training, rate, maxGradNorm, parts }) =>
       laneUpdate(
         members.map((parameters, i): Lane => ({ parameters, batches: training[i]!, rate })),
-        { objective: options.objective, weightDecay: 0, maxGradNorm, open: openWeights, areAlike: false },
+        { objective: options.objective, weightDecay: 0, maxGradNorm, open: openWeights, areAlike: false, parts },
       ),
   };
 }

@@ -34,7 +34,7 @@ export function rankForBudget(modules: readonly AdaptableModule[], budget: numbe
 export function restrictColumns(model: Model, targets: readonly string[]): Model {
   const adaptable = matchTargets(model, targets);
   const modules = model.modules.filter((module) => adaptable.some((one) => one.module === module));
-  if (adaptable.length !== modules.length * model.layers) {
+  if (adaptable.length !== model.adaptable.filter(({ module }) => modules.includes(module)).length) {
     throw usageError(`--targets ${targets.join(',')}: a search needs the same modules in every layer.`);
   }
   return { ...model, adaptable, modules };

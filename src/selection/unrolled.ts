@@ -1,6 +1,7 @@
 import type { AdapterPlan } from '../adapters/plan.js';
+import { accumulator, type Shared } from '../engine/accumulate.js';
 import type { Batch } from '../engine/batch.js';
-import { openGradientStep } from '../engine/gradientStep.js';
+import { type LargestBatch, openGradientStep } from '../engine/gradientStep.js';
 import { batchFeeds } from '../engine/modelGraph.js';
 import { type Objective, objectiveRows } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
@@ -20,7 +21,9 @@ export interface UnrolledOptions {
   /** Of both losses; the mixed second derivative is computed without. */
   readonly gradientCheckpointing?: boolean | undefined;
   readonly threads: number;
-  readonly largestBatch: { readonly batch: number; readonly seq: number };
+  readonly largestBatch: LargestBatch;
+  /** Ranks that share each batch out. */
+  readonly shared?: Shared | undefined;
 }
 
 /** Gradient of the validation loss by the gates, as each kind of search computes it. */
@@ -28,10 +31,14 @@ export interface GateGradient {
   /** Mean over the searches; overwritten by the next run. */
   readonly gradient: Float32Array;
   /**
-   * @param validation a batch for each search that shares the matrix, as in `training`
+   * @param validation a batch for each search that shares the matrix, in parts, as in `training`
    * @returns the mean of the validation losses
    */
-  run(validation: readonly Batch[], training: readonly Batch[], rate: number): Promise<number>;
+  run(
+    validation: readonly (readonly Batch[])[],
+    training: readonly (readonly Batch[])[],
+    rate: number,
+  ): Promise<number>;
   release(): Promise<void>;
 }
 
@@ -45,7 +52,7 @@ export interface GateGradient {
  * learning rate of the step, of each weight its own (the head may have another); the weights are left as they were.
  */
 export async function openUnrolledGradient(model: Model, options: UnrolledOptions): Promise<GateGradient> {
-  const { weights, gates, gateTensors } = options;
+  const { weights, gates, gateTensors, objective, shared: ranks } = options;
   const shared = { ...options, parameters: [...weights, gates], gates: gateTensors };
   const parts = await openTogether(async (keep) => ({
     trainStep: await keep(openGradientStep(model, { ...shared, wrt: weights })),
@@ -53,24 +60,32 @@ export async function openUnrolledGradient(model: Model, options: UnrolledOption
     mixed: await keep(openMixedDerivative(model, options)),
   }));
   const { trainStep, validationStep, mixed } = parts;
-  const [byGates, ...byWeights] = validationStep.gradients;
+  const ofTraining = accumulator(trainStep, objective.weight, ranks);
+  const ofValidation = accumulator(validationStep, objective.weight, ranks);
+  let direction: readonly Float32Array[] = [];
+  // Linear in the loss, and so the weighted mean over parts as a gradient is.
+  const second = { gradients: [mixed.values], run: (batch: Batch) => mixed.run(batch, direction).then(() => 0) };
+  const ofMixed = accumulator(second, objective.weight, ranks);
   const gradient = new Float32Array(gates.values.length);
   return {
     gradient,
     async run([validation], [training], rate) {
-      await trainStep.run(training!, 0);
+      await ofTraining.run(training!, 0);
       const before = weights.map(({ values }) => values.slice());
       for (const [w, { values, rateFactor = 1 }] of weights.entries()) {
-        const slope = trainStep.gradients[w]!;
+        const slope = ofTraining.gradients[w]!;
         for (let i = 0; i < values.length; i++) values[i]! -= rate * rateFactor * slope[i]!;
       }
-      const loss = await validationStep.run(validation!, 0);
+      const loss = (await ofValidation.run(validation!, 0)) ?? Number.NaN;
+      const [byGates, ...byWeights] = ofValidation.gradients;
       for (const [w, { values }] of weights.entries()) values.set(before[w]!);
       for (const [w, { rateFactor = 1 }] of weights.entries()) {
         if (rateFactor !== 1) for (let i = 0; i < byWeights[w]!.length; i++) byWeights[w]![i]! *= rateFactor;
       }
-      const second = await mixed.run(training!, byWeights);
-      for (let i = 0; i < gradient.length; i++) gradient[i] = byGates![i]! - rate * second[i]!;
+      direction = byWeights;
+      await ofMixed.run(training!, 0);
+      const slope = ofMixed.gradients[0]!;
+      for (let i = 0; i < gradient.length; i++) gradient[i] = byGates![i]! - rate * slope[i]!;
       return loss;
     },
     release: () => releaseAll(Object.values(parts)),
@@ -80,7 +95,7 @@ export async function openUnrolledGradient(model: Model, options: UnrolledOption
 /** ∂/∂γ of Σ ⟨∂L/∂w, v⟩ at a batch, for any direction v (one array a weight). */
 export async function openMixedDerivative(
   model: Model,
-  { objective, plan, weights, gates, gateTensors, threads }: Omit<UnrolledOptions, 'largestBatch'>,
+  { objective, plan, weights, gates, gateTensors, threads }: Omit<UnrolledOptions, 'largestBatch' | 'shared'>,
 ) {
   const program = await openProgram(model, {
     plan,
@@ -102,6 +117,8 @@ export async function openMixedDerivative(
   });
   const mixed = zerosLike(gates.tensor);
   return {
+    /** Of the last run; overwritten by the next. */
+    values: mixed.host(),
     async run(batch: Batch, direction: readonly Float32Array[]): Promise<Float32Array> {
       const along = weights.map(({ name, shape }, w) => [directionName(name), { data: direction[w]!, shape }] as const);
       await program.run({ ...batchFeeds(batch, true), ...Object.fromEntries(along) }, { mixed });

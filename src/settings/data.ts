@@ -72,6 +72,15 @@ export const dataSettings = {
     .string()
     .optional()
     .describe("chats: chatml, llama3, gemma, zephyr, or a file of Jinja (default: the model's own, else chatml)"),
+  prefix: z
+    .string()
+    .optional()
+    .describe('translations, summaries: what stands before every text that is read (default: nothing)'),
+  maxTargetLength: z
+    .int()
+    .min(2)
+    .optional()
+    .describe('translations, summaries: longest text to write in tokens; longer ones are cut (default: 128)'),
   nullScoreDiffThreshold: z
     .number()
     .default(0)

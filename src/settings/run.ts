@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as z from 'zod';
 import { logNames } from '../logs/registry.js';
+import { reduceTypes } from '../mpi/fixedSum.js';
 import { precisions } from '../runtime/devices/computeDevice.js';
 import { deviceNames, numberedDevice } from '../runtime/devices/registry.js';
 
@@ -8,6 +9,10 @@ import { deviceNames, numberedDevice } from '../runtime/devices/registry.js';
 export const runSettings = {
   seed: z.int().nonnegative().default(1).describe('of data order, initialisation and dropout'),
   threads: z.int().positive().default(availableParallelism()).describe('CPU threads'),
+  reduce: z
+    .enum(reduceTypes)
+    .optional()
+    .describe('type in which ranks send gradients (mpirun): bf16 halves the bytes and rounds (default: float32)'),
   device: z
     .union([
       z.enum(deviceNames),

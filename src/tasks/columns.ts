@@ -31,10 +31,12 @@ const plainColumns: UsualColumns = {
 /** The columns that are named, else those usual for the kind: for a text, its pair where there is one, and the label. */
 export function usualColumns(table: Table, options: ColumnOptions, { columns: usual = plainColumns }: Kind): Columns {
   const find = (names: readonly string[]) => names.find((name) => table.columns.includes(name));
-  const text = options.textColumn ?? find(usual.text) ?? usual.text[0]!;
+  const [ofPair, itsLabel] = usual.together?.find((pair) => pair.every((name) => table.columns.includes(name))) ?? [];
+  const text = options.textColumn ?? ofPair ?? find(usual.text) ?? usual.text[0]!;
   const needed = usual.pairIs === undefined ? undefined : usual.pair[0];
   const pair = options.pairColumn ?? find(usual.pair) ?? needed;
-  return taskColumns({ text, pair, label: options.labelColumn ?? find(usual.label) ?? usual.label[0]! });
+  const label = options.labelColumn ?? itsLabel ?? find(usual.label) ?? usual.label[0]!;
+  return taskColumns({ text, pair, label });
 }
 
 /** The kind of a table that nobody describes: the first that recognises it, else the usual one. */

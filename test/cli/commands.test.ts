@@ -31,7 +31,13 @@ describe('train', () => {
 
   it.each(['head', 'lora', 'diffora'])('leaves the run folder that DESIGN 5 describes: %s', async (method) => {
     const dam = method === 'diffora' ? ['dam.json'] : [];
-    expect((await readdir(runOf(method))).sort()).toEqual(['adapter', ...dam, 'metrics.jsonl', 'run.json']);
+    expect((await readdir(runOf(method))).sort()).toEqual([
+      'adapter',
+      ...dam,
+      'metrics.jsonl',
+      'progress.jsonl',
+      'run.json',
+    ]);
     const picture = method === 'diffora' ? ['dam.svg'] : [];
     expect((await readdir(folder.path(method, 'adapter'))).sort()).toEqual([...adapterFiles, ...picture].sort());
   });
@@ -213,7 +219,7 @@ describe('select', () => {
   it('writes the matrix that train --dam takes', async () => {
     const output = folder.path('where');
     expect((await diffora('select', ...without('--epochs'), '--keep', '0.3', '--output', output)).code).toBe(0);
-    expect((await readdir(output)).sort()).toEqual(['dam.json', 'run.json']);
+    expect((await readdir(output)).sort()).toEqual(['dam.json', 'progress.jsonl', 'run.json']);
     const dam = folder.path('where', 'dam.json');
     const trained = await diffora('train', ...quickRun(task), '--dam', dam, '--json', '--output', folder.path('with'));
     // ρ·N = 0.3 · 6 rounds to 2 in each of the three layers.

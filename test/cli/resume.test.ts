@@ -35,7 +35,7 @@ describe('train --resume', () => {
   it('needs nothing but --output, and leaves the folder of a run without a break', async () => {
     const output = await broken();
     expect(await files(output)).toEqual(['checkpoints']);
-    expect(await files(output, 'checkpoints')).toEqual(['step-3', 'step-5']);
+    expect(await files(output, 'checkpoints')).toEqual(['progress.jsonl', 'step-3', 'step-5']);
     expect(await files(output, 'checkpoints', 'step-5')).toEqual([
       'manifest.json',
       'state.json',
@@ -223,7 +223,7 @@ describe('a damaged checkpoint', () => {
     const { code, stderr } = await resume(output);
     expect(code).toBe(1);
     expect(stderr).toContain(`Nothing usable is saved in ${join(output, 'checkpoints')}`);
-    expect(await files(output, 'checkpoints')).toEqual(['step-3', 'step-5']);
+    expect(await files(output, 'checkpoints')).toEqual(['progress.jsonl', 'step-3', 'step-5']);
   });
 
   it('that was being written when the process ended is not looked at, and goes', async () => {
@@ -270,7 +270,7 @@ describe('a run folder', () => {
     const output = folder.path('many');
     const config = quickConfig(task, { method: 'lora', saveSteps: 1, keepCheckpoints: 3 });
     await trainUntil(['train', 8], { config, output });
-    expect(await files(output, 'checkpoints')).toEqual(['step-6', 'step-7', 'step-8']);
+    expect(await files(output, 'checkpoints')).toEqual(['progress.jsonl', 'step-6', 'step-7', 'step-8']);
   });
 
   it('is left as it was by a run that ends before its first checkpoint', async () => {
@@ -303,9 +303,9 @@ it('select --resume goes on in the search', async () => {
   const controller = new AbortController();
   const reporter = stopwatch(['search', 5], () => controller.abort(new Error('stopped')));
   await expect(select({ config, output, reporter, signal: controller.signal })).rejects.toThrow('stopped');
-  expect(await files(output, 'checkpoints')).toEqual(['step-4', 'step-5']);
+  expect(await files(output, 'checkpoints')).toEqual(['progress.jsonl', 'step-4', 'step-5']);
   const { code, stderr } = await diffora('select', '--resume', '--output', output);
   expect(code, stderr).toBe(0);
   expect(await readFile(join(output, 'dam.json'))).toEqual(await readFile(join(whole, 'dam.json')));
-  expect(await files(output)).toEqual(['dam.json', 'run.json']);
+  expect(await files(output)).toEqual(['dam.json', 'progress.jsonl', 'run.json']);
 });

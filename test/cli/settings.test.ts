@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type TrainConfigInput, trainSchema } from '../../src/settings/config.js';
 import { chatModel, tinyTemplate } from '../tasks/chat/chatModel.js';
+import { writingModel } from '../tasks/seq2seq/writingModel.js';
 import { diffora, temporaryFolder, tinyModel } from './run.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -39,6 +40,9 @@ beforeAll(async () => {
   await writeFile(folder.path('pairs.jsonl'), pairs.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const answers = chats.map((row, i) => ({ ...row, label: i % 3 > 0 }));
   await writeFile(folder.path('answers.jsonl'), answers.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await writingModel(folder.path('t5'));
+  const texts = chats.map(({ prompt, completion }) => ({ source: prompt, target: completion }));
+  await writeFile(folder.path('texts.jsonl'), texts.map((row) => `${JSON.stringify(row)}\n`).join(''));
   const metrics = '[f1, exact_match, best_f1]';
   const span = `kind: span\ntrain: questions.jsonl\ndev: questions.jsonl\nmetrics: ${metrics}\n`;
   await writeFile(folder.path('questions.yaml'), span);
@@ -99,6 +103,7 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     saveSteps: 2,
     keepCheckpoints: 1,
     seed: 7,
+    reduce: 'bf16',
     memoryLimit: 16,
     log: ['csv'],
     logDir: folder.path('logs'),
@@ -151,6 +156,16 @@ const sets: Readonly<Record<string, () => Partial<TrainConfigInput>>> = {
     rank: 2,
     trainOn: 'last',
     chatTemplate: folder.path('tiny.jinja'),
+  }),
+  texts: () => ({
+    model: folder.path('t5'),
+    task: folder.path('texts.jsonl'),
+    threads: 1,
+    epochs: 1,
+    method: 'lora',
+    rank: 2,
+    prefix: 'write: ',
+    maxTargetLength: 3,
   }),
   preferences: () => ({
     model: folder.path('llama'),

@@ -20,7 +20,12 @@ export interface Started {
 
 /** Starts Node. */
 export function startNode(args: readonly string[], options: SpawnOptions = {}): Started {
-  const child = spawn(process.execPath, args, { cwd: REPOSITORY, stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  return startProgram(process.execPath, args, options);
+}
+
+/** Starts a program. */
+export function startProgram(program: string, args: readonly string[], options: SpawnOptions = {}): Started {
+  const child = spawn(program, args, { cwd: REPOSITORY, stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]!.setEncoding('utf8').on('data', (text: string) => {

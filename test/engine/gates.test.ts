@@ -113,7 +113,7 @@ describe('the second-order gradient', () => {
     const validation = { ...batch, labels: { ...batch.labels!, data: BigInt64Array.from([0n, 2n, 1n, 1n]) } };
     const unrolled = await openUnrolledGradient(model, { ...options, weights, gates, gateTensors });
     const before = weights.map(({ values }) => values.slice());
-    await unrolled.run([validation], [batch], rate);
+    await unrolled.run([[validation]], [[batch]], rate);
     expect(weights.map(({ values }) => values)).toEqual(before);
     const found = unrolled.gradient.slice();
 

@@ -29,6 +29,7 @@ const kinds: Readonly<Record<HeadType, ObjectiveName>> = {
   QUESTION_ANS: 'span',
   CAUSAL_LM: 'language',
   MASKED_LM: 'masked',
+  SEQ_2_SEQ_LM: 'seq2seq',
 };
 
 async function open(family: string, taskType: HeadType): Promise<Model> {
@@ -64,6 +65,7 @@ function batchFor({ numLabels, vocabSize, taskType }: Model): Batch {
     QUESTION_ANS: { data: spans, shape: [batchSize, 2, sequenceLength] },
     CAUSAL_LM: ofTokens,
     MASKED_LM: ofTokens,
+    SEQ_2_SEQ_LM: ofTokens,
   }[taskType as HeadType];
   return {
     batchSize,

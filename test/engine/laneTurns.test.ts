@@ -27,7 +27,10 @@ it('trainings that take turns in one graph have to the bit what each has alone, 
     largestBatch: { batch: 4, seq: Math.max(...batches.map(({ sequenceLength }) => sequenceLength)) },
   };
   const turns = await openLaneTurns(model, { ...options, parameters: lanes[0]!, wrt: lanes[0]! }, lanes);
-  const mean = await turns.run(batches, 7);
+  const mean = await turns.run(
+    batches.map((batch) => [batch]),
+    7,
+  );
   const losses: number[] = [];
   for (const [lane, parameters] of lanes.entries()) {
     const alone = await openGradientStep(model, { ...options, parameters, wrt: parameters });

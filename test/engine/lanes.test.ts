@@ -50,7 +50,10 @@ describe('several trainings in one graph', () => {
       );
       const options = { objective, plan, parameters: each[0]!, wrt: each[0]!, gates: gates.of, threads: 1 };
       const together = await openLaneSteps(model, options, { count: lanes, tensors: stackLanes(each).tensors });
-      await together.run(batches, 0);
+      await together.run(
+        batches.map((batch) => [batch]),
+        0,
+      );
       for (const [lane, parameters] of each.entries()) {
         const alone = await openGradientStep(model, {
           ...options,

@@ -63,6 +63,7 @@ const cases: Readonly<Record<string, Case>> = {
     range: [0.5, 2],
   },
   gelu: { build: ([x]) => ops.gelu(x!), wrt: [[12]], range: [-3, 3] },
+  silu: { build: ([x]) => ops.silu(x!), wrt: [[12]], range: [-3, 3] },
   greater: {
     build: ([x]) => ops.mul(x!, ops.cast(ops.greater(x!, constant(0)), 'float32')),
     wrt: [[6]],

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { constant, grad, input, ops, stored, type Tensor } from '../../src/graph/index.js';
+import { peakOfResults } from '../../src/graph/liveness.js';
 import { commonSubexpressions } from '../../src/graph/passes/commonSubexpressions.js';
+import { computeAgain } from '../../src/graph/passes/computeAgain.js';
 import { foldTransposes } from '../../src/graph/passes/foldTransposes.js';
 import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
 import { fuseStatistics } from '../../src/graph/passes/fuseStatistics.js';
@@ -95,6 +97,62 @@ describe('commonSubexpressions', () => {
     const [y, , , mean, inverse] = commonSubexpressions([...first, second[1]!, second[2]!]);
     expect(nodeOf(mean!)).toBe(nodeOf(y!));
     expect([mean, inverse]).toEqual([first[1], first[2]]);
+  });
+});
+
+describe('computeAgain', () => {
+  const [x, scale] = [matrix('x', 16, 8), matrix('scale', 8)];
+  const weights = (layers: number) =>
+    Array.from({ length: layers }, (_, layer) => ['gate', 'up', 'down'].map((one) => matrix(`${one}${layer}`, 8, 8)));
+  /** Layers of LLaMA's feed-forward part: the loss, and its gradients by all weights. */
+  const gated = (layers: number) => {
+    const all = weights(layers);
+    let state = x;
+    for (const [gate, up, down] of all) {
+      const normal = ops.rmsNorm(state, scale, 1e-5)[0]!;
+      const inner = ops.mul(ops.silu(ops.matmul(normal, gate!)), ops.matmul(normal, up!));
+      state = ops.add(state, ops.matmul(inner, down!));
+    }
+    const loss = ops.sum(ops.mul(state, state), { axes: [0, 1], keepDims: false });
+    return { state, graph: [loss, ...grad(loss, all.flat())] };
+  };
+
+  it('leaves the numbers as they are', async () => {
+    const { graph } = gated(2);
+    const stream = randomStream(3, 'gated');
+    const feeds = Object.fromEntries([
+      ['x', normals(stream, [16, 8])],
+      ['scale', normals(stream, [8])],
+      ...weights(2).flatMap((all) =>
+        all.map(({ origin }) => [(origin as { name: string }).name, normals(stream, [8, 8])]),
+      ),
+    ]);
+    await expectSameValues(graph, computeAgain(graph), feeds);
+    await expectSameValues(graph, optimize(graph), feeds);
+  });
+
+  it('keeps of a layer what enters it and two products, where the derivatives alone would keep five arrays', () => {
+    const unit = 4 * 16 * 8;
+    const perLayer = (pass: (graph: readonly Tensor[]) => readonly Tensor[]) => {
+      const peak = (layers: number) => peakOfResults(pass(gated(layers).graph), {});
+      return (peak(12) - peak(8)) / 4 / unit;
+    };
+    expect(Math.round(perLayer((graph) => commonSubexpressions(graph)))).toBe(6);
+    expect(Math.round(perLayer(optimize))).toBe(3);
+  });
+
+  it('changes nothing where nothing is differentiated, nor what is read by its neighbours alone', () => {
+    const { state } = gated(3);
+    expect(computeAgain([state])[0]).toBe(state);
+    const other = ops.silu(x);
+    const both = ops.add(ops.tanh(other), ops.exp(other));
+    expect(computeAgain([both])[0]).toBe(both);
+  });
+
+  it('computes anew what is read after its own first reader', () => {
+    const value = ops.silu(x);
+    const [late] = computeAgain([ops.mul(ops.tanh(value), value)]);
+    expect(primitivesOf([late!])).toEqual(expect.arrayContaining(['silu', 'sigmoid', 'tanh']));
   });
 });
 

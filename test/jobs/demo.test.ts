@@ -52,7 +52,13 @@ describe('the demo', () => {
     expect(diffora.adapterBytes).toBeLessThan(lora.adapterBytes);
     expect(examples).toEqual({ train: 16, dev: 4 });
     const kept = made.folder.path('demo');
-    expect((await readdir(kept)).sort()).toEqual(['adapter', 'dam.json', 'metrics.jsonl', 'run.json']);
+    expect((await readdir(kept)).sort()).toEqual([
+      'adapter',
+      'dam.json',
+      'metrics.jsonl',
+      'progress.jsonl',
+      'run.json',
+    ]);
     const { config, scores } = await readRunFile(kept);
     expect(config).toMatchObject({ method: 'diffora', seed: 5, keep: 0.33 });
     expect(scores!.dev).toEqual(diffora.scores);

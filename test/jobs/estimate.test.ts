@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { estimateIn, guardMemory } from '../../src/jobs/estimate.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';
@@ -48,6 +49,18 @@ describe('a run that takes more than is free', () => {
     const run = await open({ method: 'diffora' });
     const free = (run.bytesOf(256) + run.bytesOf(512)) / 2;
     expect(saidOf(run, free)[0]).toMatch(/--batch-size 256 would fit\.$/);
+  });
+
+  it('is not told to cut batches in whose loss all rows stand', async () => {
+    const rows = Array.from({ length: 40 }, (_, i) =>
+      JSON.stringify({ prompt: 'how are you?', completion: 'well', label: i % 2 === 0 }),
+    );
+    await writeFile(folder.path('judged.jsonl'), `${rows.join('\n')}\n`);
+    const model = join(import.meta.dirname, '../fixtures/oracle/checkpoints/tiny.gguf');
+    const change = { task: folder.path('judged.jsonl'), model, batchSize: 32, chatTemplate: 'chatml' };
+    const run = await open({ method: 'lora', ...change });
+    const free = (run.bytesOf(16) + run.bytesOf(8)) / 2;
+    expect(saidOf(run, free)[0]).toMatch(/--batch-size 8 would fit\.$/);
   });
 
   it('is told what else there is where no batch fits', async () => {

@@ -20,6 +20,8 @@ const others: Readonly<Record<KindSetting, unknown>> = {
   headWeightDecay: 0,
   trainOn: 'last',
   chatTemplate: 'zephyr',
+  prefix: 'summarize: ',
+  maxTargetLength: 20,
   loss: 'simpo',
   beta: 0.3,
   simpoGamma: 0.5,
@@ -30,7 +32,8 @@ const others: Readonly<Record<KindSetting, unknown>> = {
 const ofChats = ['trainOn', 'chatTemplate'] as const;
 const ofPreferences = ['loss', 'beta', 'simpoGamma', 'desirableWeight', 'undesirableWeight'] as const;
 const isBeside = (key: KindSetting) => key === 'simpoGamma';
-const ofAnswers = [...ofChats, ...ofPreferences];
+const ofTwoHalves = ['prefix', 'maxTargetLength'] as const;
+const ofAnswers = [...ofChats, ...ofTwoHalves, ...ofPreferences];
 
 describe('settings that only some kinds of tasks read', () => {
   it.each<[KindName, KindSetting[]]>([
@@ -41,6 +44,7 @@ describe('settings that only some kinds of tasks read', () => {
     ['entities', ['stride', 'nullScoreDiffThreshold', 'labelSmoothing', 'classWeights', ...ofAnswers]],
     ['language', [...kindSettings]],
     ['preference', kindSettings.filter((key) => !['chatTemplate', 'labelSmoothing', ...ofPreferences].includes(key))],
+    ['seq2seq', kindSettings.filter((key) => !ofTwoHalves.some((one) => one === key))],
     ['chat', kindSettings.filter((key) => !ofChats.some((one) => one === key))],
   ])('of %s are all but %j', (kind, unread) => {
     const task = taskOf(kind);

@@ -17,8 +17,11 @@ import { padFurther, parametersOf } from './tinyBert.js';
 
 const cases = await familyCases();
 
-/** Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. */
-const gradientTolerance = { relative: 1e-3, floor: 2e-5 };
+/**
+ * Gradients differ in the last bits of float32 sums; their size is that of the largest of a tensor. Elements that cancel to
+ * nearly zero beside one of 2.4 were 2.65e-5 off in Phi-3 before SiLU had a formula of its own, and are 2.76e-5 off since.
+ */
+const gradientTolerance = { relative: 1e-3, floor: 3e-5 };
 /** Rotary angles are float32 in transformers too, whatever the rest is computed in. */
 const logitTolerance = { relative: 1e-4, floor: 5e-5 };
 
@@ -45,7 +48,15 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
       const paths = new Set(Object.keys(adapter).map((key) => key.replace(/\.lora_[AB]$/, '')));
       expect(new Set(model.adaptable.map(({ path }) => path))).toEqual(paths);
       expect(model.maxLength).toBe(maxLength);
-      expect(model.adaptable).toHaveLength(model.layers * model.modules.length);
+      const inEvery = model.modules.filter((name) =>
+        model.adaptable.filter(({ module }) => module === name).every(({ layer }, i) => layer === i),
+      );
+      // The decoder of an encoder-decoder has modules that its encoder has none of.
+      if (model.encoderDecoder === undefined) expect(inEvery).toEqual(model.modules);
+      else
+        expect(model.modules.filter((name) => !inEvery.includes(name)).every((name) => name.startsWith('EncDec'))).toBe(
+          true,
+        );
     });
 
     it('ends attention and feed-forward of every layer with one module each', async () => {
@@ -109,7 +120,7 @@ describe.each(cases.map(({ name, oracle }) => [name, oracle] as const))(
         },
       );
 
-      if (task.taskType !== 'SEQ_CLS') return;
+      if (task.taskType !== 'SEQ_CLS' && task.taskType !== 'SEQ_2_SEQ_LM') return;
       it('changes no logit when a batch is padded further', async () => {
         const batch = batchOf(oracle, task.batches.find(({ name: kindOfBatch }) => kindOfBatch === 'padding')!);
         const plain = await run(adapted, batch, parameters);

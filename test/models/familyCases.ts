@@ -12,6 +12,7 @@ export interface FamilyBatch {
   readonly tokenTypeIds: string;
   readonly labels: string;
   readonly rows?: string;
+  readonly targetIds?: string;
   readonly baseLogits: string;
   readonly logits: string;
   readonly loss: number;
@@ -61,6 +62,7 @@ export function batchOf(oracle: Oracle<unknown>, keys: FamilyBatch): Batch {
     attentionMask: integers(keys.attentionMask),
     tokenTypeIds: integers(keys.tokenTypeIds),
     labels: keys.rows === undefined ? labels : { ...labels, rows: integers(keys.rows) },
+    ...(keys.targetIds === undefined ? {} : { targetIds: integers(keys.targetIds) }),
     indices: Array.from({ length: batchSize }, (_, row) => row),
   };
 }

@@ -40,6 +40,9 @@ FAMILIES = {
     "gpt_neox": "gpt_neox",
     "opt": "opt",
     "starcoder2": "starcoder2",
+    "t5": "t5",
+    "mt5": "mt5",
+    "umt5": "umt5",
 }
 
 """What every family runs through."""

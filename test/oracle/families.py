@@ -46,6 +46,10 @@ class Case:
     pretrained: str | None = None
     """Start of the names of what of a head for masked tokens is trained; left out, nothing is."""
     whole_head: str | None = None
+    """Longest sequence that the model states, where no batch is of that length."""
+    stated: int | None = None
+    """Lengths of the texts that an encoder-decoder writes, in every batch; the longest batch is left out."""
+    written: list[int] | None = None
 
 
 def draw(model: torch.nn.Module, seed: int, apart_from: frozenset[int] = frozenset()) -> None:
@@ -77,7 +81,7 @@ def build(case: Case, head: Head, seed: int) -> PreTrainedModel:
 
 
 def batches(case: Case, seed: int) -> dict[str, dict[str, torch.Tensor]]:
-    shapes = {**case.lengths, "longest": [case.longest, case.beside]}
+    shapes = dict(case.lengths) if case.written else {**case.lengths, "longest": [case.longest, case.beside]}
     made = {name: batch(case, seed + i, lengths) for i, (name, lengths) in enumerate(shapes.items())}
     if case.pairs:
         made["pairs"] = batch(case, seed + len(shapes), [14, 10, 7], [6, 5, 3])
@@ -97,7 +101,7 @@ def batch(case: Case, seed: int, lengths: list[int], pairs: list[int] | None = N
     return {"input_ids": torch.where(mask == 1, ids, padding), "attention_mask": mask, "token_type_ids": types}
 
 
-def labels_of(head: Head, inputs: dict[str, torch.Tensor], seed: int):
+def labels_of(head: Head, inputs: dict[str, torch.Tensor], seed: int, case: Case):
     """What transformers takes, and what diffora takes (see BatchLabels in src/engine/batch.ts)."""
     generator = seeded(seed)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
@@ -121,6 +125,15 @@ def labels_of(head: Head, inputs: dict[str, torch.Tensor], seed: int):
         labels[(mask == 0) | (torch.rand(ids.shape, generator=generator) < 0.7)] = -100
         wanted = (labels.flatten() != -100).nonzero()[:, 0]
         return {"labels": labels}, {"labels": labels.flatten()[wanted], "rows": wanted}
+    if head.kind == "seq2seq":
+        lengths = case.written[:rows]
+        labels = torch.randint(FIRST_WORD, case.config.vocab_size, [rows, max(lengths)], generator=generator)
+        labels[torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]] = -100
+        start = torch.full([rows, 1], case.config.decoder_start_token_id)
+        read = torch.cat([start, labels[:, :-1]], 1)
+        wanted = (labels.flatten() != -100).nonzero()[:, 0]
+        ours = {"labels": labels.flatten()[wanted], "rows": wanted}
+        return {"labels": labels}, {**ours, "targetIds": torch.where(read == -100, case.config.pad_token_id, read)}
     labels = torch.where(mask == 1, ids, -100)
     labels[:, : min(3, width - 1)] = -100 if width > 4 else labels[:, : min(3, width - 1)]
     following = torch.cat([labels[:, 1:], torch.full([rows, 1], -100)], 1).flatten()
@@ -144,7 +157,7 @@ def logits_of(result, kind: str, rows) -> torch.Tensor:
         return torch.stack([result.start_logits, result.end_logits], -1).flatten(0, 1)
     if kind == "tokens":
         return result.logits.flatten(0, 1)
-    if kind in ("language", "masked"):
+    if kind in ("language", "masked", "seq2seq"):
         return result.logits.flatten(0, 1)[rows]
     return result.logits
 
@@ -161,7 +174,7 @@ def trainable(model) -> dict[str, torch.nn.Parameter]:
 def with_lora(case: Case, model: PreTrainedModel, seed: int):
     prefix = f"{model.base_model_prefix}."
     backbone = {name for name, _ in model.named_parameters() if name.startswith(prefix)}
-    head = [] if any(end in type(model).__name__ for end in ("CausalLM", "LMHead", "MaskedLM")) else None
+    head = [] if any(end in type(model).__name__ for end in ("CausalLM", "LMHead", "MaskedLM", "ConditionalGeneration")) else None
     config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=case.targets, bias="none")
     adapted = get_peft_model(model, config)
     for name, parameter in adapted.named_parameters():
@@ -205,10 +218,10 @@ def make_case(folder: Path, case: Case, seed: int) -> None:
         assert all(torch.equal(plain[name], value) for name, value in trained_head.items())
         for index, (name, inputs) in enumerate(batches(case, seed + 100).items()):
             key = f"{head.kind}/{name}"
-            given, ours = labels_of(head, inputs, seed + 200 + index)
+            given, ours = labels_of(head, inputs, seed + 200 + index, case)
             rows = ours.get("rows")
             with torch.no_grad():
-                without = forward(base, inputs, {})
+                without = forward(base, inputs, given if case.written else {})
             result = forward(model, inputs, given)
             gradients = torch.autograd.grad(result.loss, list(parameters.values()))
             task["batches"].append(
@@ -230,7 +243,7 @@ def make_case(folder: Path, case: Case, seed: int) -> None:
             "versions": VERSIONS,
             "modelType": case.config.model_type,
             "lora": {"rank": RANK, "alpha": ALPHA},
-            "maxLength": case.longest,
+            "maxLength": case.stated or case.longest,
             "adapter": adapter,
             "tasks": tasks,
         }
@@ -269,6 +282,7 @@ def make(folder: Path) -> None:
     import family_neox
     import family_nomic
     import family_roberta
+    import family_t5
 
     families = [
         family_bert,
@@ -284,7 +298,9 @@ def make(folder: Path) -> None:
         family_masked,
         family_albert,
         family_nomic,
+        family_t5,
     ]
     for case in [case for family in families for case in family.cases()]:
         make_case(folder / "families", case, seed=20250300)
     family_deberta.buckets(folder)
+    family_t5.written(folder)

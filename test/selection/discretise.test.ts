@@ -123,7 +123,12 @@ describe('properties of discretisation', () => {
         const columns = matrix[0]!.length;
         const kept = discretise(matrix, within(keep, 'global')).flat();
         const count = kept.filter((mark) => mark === 1).length;
-        expect(count).toBe(keptInAll(keep, matrix.length, columns));
+        expect(count).toBe(
+          keptInAll(
+            keep,
+            matrix.map(() => columns),
+          ),
+        );
         if (keep * columns >= 0.5) expect(count).toBe(matrix.length * keptPerRow(keep, columns));
         else expect(count).toBe(Math.max(1, Math.round(keep * columns * matrix.length)));
       }),

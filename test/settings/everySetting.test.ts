@@ -41,6 +41,8 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   stride: 5,
   trainOn: 'last',
   chatTemplate: 'zephyr',
+  prefix: 'summarize: ',
+  maxTargetLength: 20,
   nullScoreDiffThreshold: 1,
   method: 'rslora',
   adapter: 'runs/other',
@@ -124,6 +126,7 @@ const others: { readonly [K in TrainKey]: NonNullable<TrainConfigInput[K]> } = {
   keepCheckpoints: 1,
   log: ['csv'],
   logDir: 'logs',
+  reduce: 'bf16',
   memoryLimit: 8,
 };
 
@@ -219,7 +222,7 @@ function choiceOf(config: TrainConfig): unknown {
 async function calleesOf(config: TrainConfig, command: RunCommand): Promise<string> {
   const { data, method, selection, optimisation, run } = config;
   const { model: base, task, dataDir, textColumn, pairColumn, labelColumn, maxLength, stride } = data;
-  const { trainOn, chatTemplate } = data;
+  const { trainOn, chatTemplate, prefix, maxTargetLength } = data;
   const { loss: preferred, beta, simpoGamma, desirableWeight, undesirableWeight } = optimisation;
   const opened = [
     base,
@@ -232,6 +235,8 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
     stride,
     trainOn,
     chatTemplate,
+    prefix,
+    maxTargetLength,
     preferred,
     beta,
     simpoGamma,
@@ -239,7 +244,15 @@ async function calleesOf(config: TrainConfig, command: RunCommand): Promise<stri
     undesirableWeight,
   ];
   const drawn = [data.maxTrainSamples, data.validationShare, data.validationSeed, run.seed];
-  const saved = [run.saveSteps, run.keepCheckpoints, run.threads, run.device, run.precision, run.memoryLimit];
+  const saved = [
+    run.saveSteps,
+    run.keepCheckpoints,
+    run.threads,
+    run.reduce,
+    run.device,
+    run.precision,
+    run.memoryLimit,
+  ];
   const everywhere = [opened, drawn, saved, choiceOf(config)];
   if (command === 'select') return JSON.stringify(everywhere);
   const { adapter, anyBase, head } = method;

@@ -427,11 +427,59 @@ const rerankers: readonly Malformed[] = [
   ['no labels', L, { query: 'x', passages: ['a', 'b'] }, 'line 3: column "labels" is empty'],
 ];
 
-/** Every malformed row of chats, embeddings and rerankers that is refused: none of them may be taken silently. */
+const P = [0, 1].map((i) => ({ source: `s${i}`, target: `t${i}` }));
+const T = [0, 1].map((i) => ({ translation: { en: `s${i}`, de: `t${i}` } }));
+
+const rewritten: readonly Malformed[] = [
+  ['no text to write', P, { source: 'x' }, 'line 3: the text to write is empty. Write one or remove the row.'],
+  ['an empty text to write', P, { source: 'x', target: ' ' }, 'line 3: the text to write is empty.'],
+  ['a text to write that is null', P, { source: 'x', target: null }, 'line 3: the text to write is empty.'],
+  [
+    'a text to write that is an object',
+    P,
+    { source: 'x', target: { a: 1 } },
+    'line 3: {"a":1} is no text to be written.',
+  ],
+  [
+    'an empty text among those to write',
+    P,
+    { source: 'x', target: ['a', ''] },
+    'line 3: ["a",""] is no text to be written.',
+  ],
+  ['no texts to write', P, { source: 'x', target: [] }, 'line 3: [] is no text to be written.'],
+  ['no text to read', P, { target: 'y' }, 'line 3: no column "source"'],
+  ['a text to read that is null', P, { source: null, target: 'y' }, 'line 3: column "source" holds no text but null.'],
+  [
+    'a text to read that is a list',
+    P,
+    { source: ['x'], target: 'y' },
+    'line 3: column "source" holds no text but ["x"].',
+  ],
+  ['a translation that is a text', T, { translation: 'x' }, 'line 3: "translation" is "x".'],
+  ['a translation that is null', T, { translation: null }, 'line 3: "translation" is null.'],
+  ['a translation into one language', T, { translation: { en: 'x' } }, 'line 3: the text to write is empty.'],
+  [
+    'a translation from nothing',
+    T,
+    { translation: { de: 'x' } },
+    'line 3: "translation" has no text in en; it has "de".',
+  ],
+  ['a translation of nothing', T, { translation: { en: '', de: 'x' } }, 'line 3: "translation" has no text in en'],
+  [
+    'a language that is not there',
+    T,
+    T[0]!,
+    'line 1: "translation" has no text in fr; it has "en", "de".',
+    'sourceLanguage: fr\ntargetLanguage: de\n',
+  ],
+];
+
+/** Every malformed row of chats, embeddings, rerankers and texts that are written anew that is refused: none of them may be taken silently. */
 describe.each<readonly [string, readonly Malformed[]]>([
   ['chat', chats],
   ['embedding', embeddings],
   ['reranker', rerankers],
+  ['seq2seq', rewritten],
 ])('a row of the kind %s is refused by a sentence with file and line:', (kind, cases) => {
   it.each(cases.map((one) => [one[0], one] as const))('%s', async (_, [, right, wrong, reason, more = '']) => {
     const lines = [...right, wrong].map((row) => `${JSON.stringify(row)}\n`).join('');

@@ -12,6 +12,7 @@ export const usualHeads: Readonly<Record<TaskType, readonly string[]>> = {
   CAUSAL_LM: [],
   MASKED_LM: [],
   FEATURE_EXTRACTION: [],
+  SEQ_2_SEQ_LM: [],
 };
 
 const SHOWN_ROWS = 12;

@@ -21,6 +21,8 @@ export const manifestSchema = z.strictObject({
   command: z.enum(['train', 'select']),
   /** Steps of all stages together. */
   step: z.int().nonnegative(),
+  /** Processes that trained together, where there were several. */
+  ranks: z.int().positive().optional(),
   versions: z.record(z.string(), z.string()),
   config: z.record(z.string(), z.unknown()),
   identity: identitySchema,

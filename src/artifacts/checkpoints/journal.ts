@@ -6,8 +6,8 @@ import type { Checkpoint } from './read.js';
 import { type Described, deleteNewer, deleteOld, writeCheckpoint } from './write.js';
 
 export interface JournalOptions {
-  /** Folder of the checkpoints. */
-  readonly folder: string;
+  /** Folder of the checkpoints; left out, nothing is written: another rank does. */
+  readonly folder: string | undefined;
   /** Steps between two checkpoints, and how many are kept. */
   readonly every: number;
   readonly keep: number;
@@ -46,9 +46,11 @@ export class Journal {
    * is newer than the checkpoint that is gone on from could not be read, and is deleted. To be called first of all.
    */
   async begin(): Promise<void> {
-    this.held = await holdFolder(this.options.folder);
+    const { folder } = this.options;
+    if (folder === undefined) return;
+    this.held = await holdFolder(folder);
     if (this.saved === undefined) await this.save(0);
-    else await deleteNewer(this.options.folder, this.saved);
+    else await deleteNewer(folder, this.saved);
   }
 
   readonly stage = (name: string): Stage => ({
@@ -87,6 +89,10 @@ export class Journal {
 
   private async save(step: number): Promise<void> {
     const { folder, keep, described, kept } = this.options;
+    if (folder === undefined) {
+      this.saved = step;
+      return;
+    }
     const arrays = [...this.stages].flatMap(([name, { state }]) =>
       Object.entries(state.arrays).map(([key, values]) => ({ name: `${name}/${key}`, values })),
     );

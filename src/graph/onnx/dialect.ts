@@ -7,6 +7,7 @@ export type OptionalOperator =
   | 'FusedMatMul'
   | 'Gelu'
   | 'LogSoftmax'
+  | 'QuickGelu'
   | 'RotaryEmbedding'
   | 'SimplifiedLayerNormalization'
   | 'SimplifiedLayerNormalization statistics'
@@ -18,6 +19,7 @@ const optionalOperators: readonly OptionalOperator[] = [
   'FusedMatMul',
   'Gelu',
   'LogSoftmax',
+  'QuickGelu',
   'RotaryEmbedding',
   'SimplifiedLayerNormalization',
   'SimplifiedLayerNormalization statistics',

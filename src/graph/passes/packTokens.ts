@@ -94,6 +94,7 @@ const rules: { readonly [Name in PrimitiveName]?: Rule<Name> } = {
   erf: always,
   relu: always,
   gelu: always,
+  silu: always,
   stopGradient: always,
   boundary: always,
   softmax: lastAxis,

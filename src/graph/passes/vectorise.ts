@@ -140,6 +140,7 @@ const rules: { readonly [Name in PrimitiveName]: Rule<Name> } = {
   erf: lastAxes,
   relu: lastAxes,
   gelu: lastAxes,
+  silu: lastAxes,
   cast: lastAxes,
   stopGradient: lastAxes,
   boundary: lastAxes,

@@ -32,6 +32,7 @@ import { rotary } from './rotary.js';
 import { scatterAdd } from './scatterAdd.js';
 import { shift } from './shift.js';
 import { sigmoid } from './sigmoid.js';
+import { silu } from './silu.js';
 import { sin } from './sin.js';
 import { size } from './size.js';
 import { skew, unskew } from './skew.js';
@@ -85,6 +86,7 @@ export const primitives = {
   scatterAdd,
   shift,
   sigmoid,
+  silu,
   sin,
   size,
   skew,

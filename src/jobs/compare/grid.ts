@@ -21,8 +21,10 @@ export class Grid {
     private readonly code: string,
     private readonly records: RecordStore,
     isLeftOut: (cell: Cell) => boolean = () => false,
+    /** Whether a cell is done here, by its place in the tables. */
+    isOwn: (index: number) => boolean = () => true,
   ) {
-    this.cells = cellsOf(config).filter((cell) => !isLeftOut(cell));
+    this.cells = cellsOf(config).filter((cell, i) => isOwn(i) && !isLeftOut(cell));
     for (const cell of this.cells) this.planned.set(cell, plannedTrials(config, cell, dataOf(cell.task.name)));
   }
 

@@ -15,20 +15,15 @@ const workerFile = fileURLToPath(new URL(`./worker${ending}`, import.meta.url));
 const loader = ending === '.ts' ? ['--import', 'tsx'] : [];
 const keptOfStderr = 2000;
 
+export interface RunHooks {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: Omit<RunningWork, 'name'>) => void;
+  /** Who is told what the run says beside its progress; nobody by default. */
+  readonly tell?: Pick<Reporter, 'info' | 'warn'>;
+}
+
 /** Does a job in a process of its own, so that its memory is measured apart and its crash is its own. */
-export function runInProcess(
-  job: WorkerJob,
-  {
-    signal,
-    onProgress,
-    tell,
-  }: {
-    signal?: AbortSignal | undefined;
-    onProgress?: (progress: Omit<RunningWork, 'name'>) => void;
-    /** Who is told what the run says beside its progress; nobody by default. */
-    tell?: Pick<Reporter, 'info' | 'warn'>;
-  },
-): Promise<WorkerOutcome> {
+export function runInProcess(job: WorkerJob, { signal, onProgress, tell }: RunHooks): Promise<WorkerOutcome> {
   return new Promise((resolve, reject) => {
     const child = fork(workerFile, [], { execArgv: loader, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let outcome: WorkerOutcome | undefined;

@@ -18,9 +18,11 @@ import { type CompareConfig, type ComparedTask, heldOut, refuseIdle, runConfig }
 import { Grid } from './grid.js';
 import { type Cell, type ComparedData, isSameCell, type Job, runName } from './jobs.js';
 import { type LeftOut, leftOutOf } from './leftOut.js';
-import { runInProcess, type WorkerOutcome } from './process.js';
+import type { WorkerOutcome } from './process.js';
+import { here, type Place } from './ranks.js';
 import { RecordStore } from './recordStore.js';
 import { appendRecord, type CompareRecord, readRecords } from './records.js';
+import { isCellOf, recordFiles, type Shard } from './shard.js';
 import type { Drawn } from './tune.js';
 
 export interface CompareOptions {
@@ -30,6 +32,10 @@ export interface CompareOptions {
   readonly dataDir?: string | undefined;
   /** Processes at a time; the threads are divided among them. */
   readonly jobs: number;
+  /** Where runs are done, one at a time in each, in the place of `jobs` processes of this machine. */
+  readonly places?: readonly Place[] | undefined;
+  /** Cells that this process does, of those that others do with the same folder; left out, all. */
+  readonly shard?: Shard | undefined;
   readonly threads: number;
   /** Counts runs of another version of diffora as done. */
   readonly anyCode?: boolean | undefined;
@@ -79,15 +85,21 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   await makeFolders(folder).catch((error) => Promise.reject(fileError(error, output, 'make the folder')));
   for (const used of [output, folder]) checkWritable(used);
   const held = await holdFolder(output);
-  await removeUnfinished(folder);
-  const file = join(output, 'records.jsonl');
+  const { shard } = options;
+  // What other shards are writing at this moment looks the same.
+  if (shard === undefined) await removeUnfinished(folder);
+  const { own: file, all: files } = await recordFiles(output, shard);
   const code = codeVersion();
   const usualBudget = config.budgets.length === 1 ? config.budgets[0] : undefined;
-  const records = new RecordStore(await readRecords(file, reporter.warn), options.anyCode === true, usualBudget);
+  const records = new RecordStore(
+    (await Promise.all(files.map((one) => readRecords(one, reporter.warn)))).flat(),
+    options.anyCode === true,
+    usualBudget,
+  );
   const leftOut = await leftOutOf(config, (task) => opened.get(task)!.data.task, reporter, options.signal);
   for (const { cell, reason } of leftOut) reporter.info(`${nameOf(cell, config)} is left out: ${reason}`);
   const isLeftOut = (cell: Cell) => leftOut.some((one) => isSameCell(one.cell, cell));
-  const grid = new Grid(config, (task) => opened.get(task)!.data, code, records, isLeftOut);
+  const grid = new Grid(config, (task) => opened.get(task)!.data, code, records, isLeftOut, shard && isCellOf(shard));
 
   let trained = 0;
   const found = grid.countDone();
@@ -100,7 +112,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     const threads = Math.max(1, Math.floor(options.threads / options.jobs));
     const stop = new AbortController();
     const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-    const lane = async () => {
+    const lane = async (place: Place) => {
       for (let job = grid.next(); job !== undefined || grid.isWaiting(); job = grid.next()) {
         signal.throwIfAborted();
         if (job === undefined) {
@@ -113,7 +125,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         running.set(current, { name });
         show();
         const output = current.kind === 'run' ? join(folder, runName(current, config)) : undefined;
-        const outcome = await runInProcess(
+        const outcome = await place.run(
           { config: placed(current.config, threads, options.dataDir), output },
           {
             signal,
@@ -131,12 +143,13 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         grid.finish(current, record);
         show();
         reporter.info(lineOf(record, nameOf(current.cell, config)));
+        if (place.isGone()) return;
       }
     };
     try {
       await Promise.all(
-        Array.from({ length: options.jobs }, () =>
-          lane().catch((error) => {
+        (options.places ?? Array.from({ length: options.jobs }, () => here)).map((place) =>
+          lane(place).catch((error) => {
             // One lane's end is the end of all: no process may go on without anyone to keep what it finds.
             stop.abort(error);
             grid.wake();

@@ -1,6 +1,7 @@
 import type { MetricName } from '../names.js';
 import { bleuStatistics } from './bleu.js';
 import { nistStatistics, nistWeights } from './nist.js';
+import { rouge } from './rouge.js';
 import { rougeL } from './rougeL.js';
 import { exactMatch } from './squad.js';
 import { scoreOfSums, sumsOf } from './sums.js';
@@ -15,8 +16,20 @@ export interface CorpusMetric {
   score(sums: readonly number[], examples: number): number;
 }
 
-export const corpusMetricNames = ['bleu', 'nist', 'rouge_l', 'exact_match'] as const satisfies readonly MetricName[];
+export const corpusMetricNames = [
+  'bleu',
+  'nist',
+  'rouge_l',
+  'rouge1',
+  'rouge2',
+  'rougeL',
+  'exact_match',
+] as const satisfies readonly MetricName[];
 export type CorpusMetricName = (typeof corpusMetricNames)[number];
+
+export function isCorpusMetric(name: MetricName): name is CorpusMetricName {
+  return corpusMetricNames.some((one) => one === name);
+}
 
 /** @param allReferences the references of each example of the corpus; NIST weighs n-grams by them */
 export function corpusMetric(name: CorpusMetricName, allReferences: readonly (readonly string[])[]): CorpusMetric {
@@ -42,5 +55,13 @@ const STATISTICS: Readonly<
     return (text, references) => nistStatistics(text, references, weights);
   },
   rouge_l: () => (text, references) => [rougeL(text, references)],
+  rouge1: ofEach(rouge(1)),
+  rouge2: ofEach(rouge(2)),
+  rougeL: ofEach(rouge('longest')),
   exact_match: () => (text, references) => [exactMatch(text, references)],
 };
+
+/** A mean of what each text scores. */
+function ofEach(score: (text: string, references: readonly string[]) => number) {
+  return (): CorpusMetric['statistics'] => (text, references) => [score(text, references)];
+}

@@ -1,4 +1,5 @@
 import { mteval13a } from './mteval13a.js';
+import { commonSubsequence } from './rouge.js';
 
 /** How many times recall weighs as much as precision; pycocoevalcap's. */
 const BETA = 1.2;
@@ -25,17 +26,4 @@ export function rougeL(text: string, references: readonly string[]): number {
 function tokensOf(text: string): string[] {
   const tokens = mteval13a(text);
   return tokens.length === 0 ? [''] : tokens;
-}
-
-/** Length of the longest common subsequence, one row of the table at a time. */
-function commonSubsequence(a: readonly string[], b: readonly string[]): number {
-  let above = new Int32Array(b.length + 1);
-  for (const token of a) {
-    const row = new Int32Array(b.length + 1);
-    for (let j = 0; j < b.length; j++) {
-      row[j + 1] = token === b[j] ? above[j]! + 1 : Math.max(above[j + 1]!, row[j]!);
-    }
-    above = row;
-  }
-  return above[b.length]!;
 }

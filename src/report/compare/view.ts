@@ -5,7 +5,7 @@ import type { ComparisonSummary } from './write.js';
 
 /** What a finished `compare` prints: a table for each task, then the facts. */
 export function comparisonView(summary: ComparisonSummary, output: string, screen: Screen): string {
-  const { config, tables, runs, failed, missing, trained, found } = summary;
+  const { config, tables, runs, failed, missing, trained, found, shard } = summary;
   const parts = tables.map((table) => {
     const { metrics, methods, task, model } = table;
     const titles = [
@@ -35,7 +35,12 @@ export function comparisonView(summary: ComparisonSummary, output: string, scree
       [
         ['runs', counts.join(', ')],
         ['this time', `${trained} runs and trials trained, ${found} found done`],
-        ['written to', `${output} (results.jsonl, results.csv, results.md, report.html)`],
+        shard === undefined
+          ? ['written to', `${output} (results.jsonl, results.csv, results.md, report.html)`]
+          : [
+              'shard',
+              `${shard.index} of ${shard.count}; with --report-only in its place the tables of all are written`,
+            ],
       ],
       screen,
     ),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../files/atomic.js';
 import type { Comparison } from '../../jobs/compare/run.js';
+import type { Shard } from '../../jobs/compare/shard.js';
 import { summarise, type TableSummary } from '../../jobs/compare/summary.js';
 import { reportPage } from './page.js';
 import { resultsCsv, resultsMarkdown } from './results.js';
@@ -14,10 +15,16 @@ export interface ComparisonSummary {
   readonly missing: number;
   readonly trained: number;
   readonly found: number;
+  /** The tables are of its cells alone, and are not written. */
+  readonly shard?: Shard | undefined;
 }
 
-/** Writes results.jsonl, results.csv, results.md and report.html beside the records. */
-export async function writeComparison(comparison: Comparison, output: string): Promise<ComparisonSummary> {
+/** Writes results.jsonl, results.csv, results.md and report.html beside the records; of a shard nothing. */
+export async function writeComparison(
+  comparison: Comparison,
+  output: string,
+  shard?: Shard,
+): Promise<ComparisonSummary> {
   const { config, runs, missing, trained, found } = comparison;
   const tables = summarise(comparison);
   const files = {
@@ -26,7 +33,9 @@ export async function writeComparison(comparison: Comparison, output: string): P
     'results.md': resultsMarkdown(config, tables, missing),
     'report.html': reportPage(config, tables, missing),
   };
-  for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(output, name), content);
+  if (shard === undefined) {
+    for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(output, name), content);
+  }
   const failed = runs.filter(({ status }) => status === 'failed').length;
-  return { config, tables, runs: runs.length, failed, missing, trained, found };
+  return { config, tables, runs: runs.length, failed, missing, trained, found, shard };
 }

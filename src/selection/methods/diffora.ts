@@ -4,7 +4,7 @@ import { agreement } from '../agreement.js';
 import { searchOrders } from '../dam.js';
 import { damOptimizers } from '../damOptimizer.js';
 import { damStarts } from '../damStart.js';
-import { type Allowance, discretise, keptInAll, keptPerRow } from '../discretise.js';
+import { type Allowance, discretise, keptInAll, keptPerRow, rowCounts } from '../discretise.js';
 import { freshHead, type SelectionContext, type SelectionMethod } from '../method.js';
 import { type Group, relaxations } from '../relax.js';
 import { type SearchResult, searchDam } from '../search.js';
@@ -77,7 +77,7 @@ export const diffora = {
     const results: (SearchResult & { trained: Awaited<ReturnType<typeof freshHead>> })[] = [];
     for (const [i, seed] of seeds.entries()) {
       const name = seeds.length === 1 ? 'search' : `search ${i + 1} of ${seeds.length}`;
-      results.push(await searchOnce(context, seed, name));
+      results.push(await searchOnce(i === 0 ? context : { ...context, searched: undefined }, seed, name));
     }
     const first = results[0]!;
     const values = meanOf(results.map(({ relaxed }) => relaxed));
@@ -164,26 +164,38 @@ async function searchOnce(context: SelectionContext, seed: number, name: string)
     dropoutRate: settings.dropoutRate,
     gradientCheckpointing: settings.gradientCheckpointing,
     threads: settings.threads,
+    shared: context.shared,
+    agree: context.agree,
     signal,
     warn,
     stage,
-    onStep: ({ step, validationLoss, entropy }, { examples, tokens }) =>
-      phase.update(step + 1, { validationLoss, entropy, examples, tokens }),
+    onStep: (record, { examples, tokens }, relaxed) => {
+      const { step, validationLoss, entropy } = record;
+      phase.update(step + 1, { validationLoss, entropy, examples, tokens });
+      context.searched?.(record, settings.steps, () => {
+        const values = relaxed();
+        return { modules: model.modules, values, gamma: discretise(values, allowance) };
+      });
+    },
   });
   phase.end();
   return { ...result, trained: [...result.adapters, ...result.head] };
 }
 
 /** Rows of the flat matrix, or with scope `global` the whole, and how many entries of each will be kept. */
-export function groupsOf(layers: number, columns: number, { scope, keep, budget, sizes, limit }: Allowance): Group[] {
+export function groupsOf(layers: number, columns: number, allowance: Allowance): Group[] {
+  const { scope, keep, budget, sizes, limit, there } = allowance;
   const total = sizes.flat().reduce((sum, size) => sum + size, 0);
   const everything = sizes.map((row) => row.map((): 1 => 1));
   const fitting = limit === undefined ? 1 : limit.parameters / limit.leastOf(everything);
   const ratio = budget === undefined ? Math.min(keep, fitting) : Math.min(1, budget / total);
-  const range = (from: number, length: number) => Array.from({ length }, (_, i) => from + i);
-  if (scope === 'global') return [{ entries: range(0, layers * columns), kept: keptInAll(ratio, layers, columns) }];
-  const perRow = keptPerRow(ratio, columns);
-  return Array.from({ length: layers }, (_, layer) => ({ entries: range(layer * columns, columns), kept: perRow }));
+  const entriesOf = (layer: number) =>
+    Array.from({ length: columns }, (_, column) => column)
+      .filter((column) => there?.[layer]?.[column] !== false)
+      .map((column) => layer * columns + column);
+  const rows = Array.from({ length: layers }, (_, layer) => entriesOf(layer)).filter(({ length }) => length > 0);
+  if (scope === 'global') return [{ entries: rows.flat(), kept: keptInAll(ratio, rowCounts(rows, undefined)) }];
+  return rows.map((entries) => ({ entries, kept: keptPerRow(ratio, entries.length) }));
 }
 
 function meanOf(matrices: readonly (readonly (readonly number[])[])[]): number[][] {

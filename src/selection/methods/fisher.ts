@@ -49,6 +49,7 @@ export const fisher = {
       threads: settings.threads,
       batches: oneByOne(sample, (examples) => collate(examples, model.padTokenId, objective)),
       unit: 'example',
+      ranks: context.shared?.ranks,
       signal,
       onBatch: (done) => phase.update(done, { examples: done }),
     }).finally(() => phase.end());

@@ -52,6 +52,7 @@ export const gradientNorm = {
       wrt: weights,
       // As large as the model: half the memory of float64.
       zeros: (length) => new Float32Array(length),
+      ranks: context.shared?.ranks,
       signal,
       onBatch(done, batch) {
         work.add(batch);

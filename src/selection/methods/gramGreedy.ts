@@ -27,6 +27,9 @@ export const gramGreedy = {
     const head = await headParameters(model.head, seed);
     const onExample = (done: number) => phase.update(done, { examples: done });
     const options = { rank, alpha, seed, threads, signal, onExample };
+    if (context.shared !== undefined) {
+      context.warn?.('Gram matrices are not shared out: every rank computes them whole.');
+    }
     const { modules, examples: n } = await gramMatrices(model, head, sample, options);
     phase.end();
     const grid = gridOf(model);
@@ -37,7 +40,10 @@ export const gramGreedy = {
       return sum;
     };
     const shape = grid.filled(0);
-    const candidates = units(shape, allowance.scope).map((unit) => ({ unit, matrix: matrixOfUnit(unit) }));
+    const candidates = units(shape, allowance.scope, allowance.there).map((unit) => ({
+      unit,
+      matrix: matrixOfUnit(unit),
+    }));
     const keeper = startKeeping(shape, allowance);
     const total = new Float64Array(n * n);
     const values = grid.filled(0);

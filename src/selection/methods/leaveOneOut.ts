@@ -41,14 +41,17 @@ export const leaveOneOut = {
     const phase = context.phase('ablations', model.adaptable.length);
     try {
       const whole = await meanLoss();
-      const rises: number[] = [];
-      for (const module of model.adaptable) {
+      const rises = new Float64Array(model.adaptable.length);
+      const { rank, size } = context.shared?.ranks ?? { rank: 0, size: 1 };
+      for (const [i, module] of model.adaptable.entries()) {
         signal?.throwIfAborted();
+        if (i % size !== rank) continue;
         gates.parameter.values[grid.index(module)] = 0;
-        rises.push((await meanLoss()) - whole);
+        rises[i] = (await meanLoss()) - whole;
         gates.parameter.values[grid.index(module)] = 1;
-        phase.update(rises.length);
+        phase.update(i + 1);
       }
+      await context.shared?.ranks.sum([rises]);
       return { values: grid.matrix(rises), trained: parameters };
     } finally {
       await step.release();

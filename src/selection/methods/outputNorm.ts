@@ -46,12 +46,14 @@ export const outputNorm = {
       },
     });
     const sample = halves.train.slice(0, sampleSize);
-    const sums = model.adaptable.map(() => 0);
+    const sums = new Float64Array(model.adaptable.length);
+    const { rank, size } = context.shared?.ranks ?? { rank: 0, size: 1 };
     const phase = context.phase('outputs', sample.length);
     try {
       // One example at a time: padding has outputs too, and must not count.
       for (const [i, example] of sample.entries()) {
         signal?.throwIfAborted();
+        if (i % size !== rank) continue;
         const found = await program.run(batchFeeds(collate([example], model.padTokenId), false));
         for (const [m, { path }] of model.adaptable.entries()) sums[m]! += found[path]!.data[0]!;
         phase.update(i + 1, { examples: i + 1 });
@@ -60,6 +62,7 @@ export const outputNorm = {
       await program.release();
       phase.end();
     }
+    await context.shared?.ranks.sum([sums]);
     return { values: gridOf(model).matrix(sums), trained: parameters };
   },
 } satisfies SelectionMethod;

@@ -41,6 +41,7 @@ export const page = {
       threads: settings.threads,
       batches: batchesOf(stream, count),
       unit: 'batch',
+      ranks: context.shared?.ranks,
       signal,
       onBatch(done, batch) {
         work.add(batch);

@@ -58,19 +58,22 @@ export const plop = {
       },
     });
     const sample = halves.train.slice(0, sampleSize);
-    const sums = model.adaptable.map(() => ({ ratio: 0, tokens: 0 }));
+    const ratios = new Float64Array(model.adaptable.length);
+    const tokens = new Float64Array(model.adaptable.length);
+    const { rank, size } = context.shared?.ranks ?? { rank: 0, size: 1 };
     const phase = context.phase('features', sample.length);
     try {
       // One example at a time: padding has features too, and must not count.
       for (const [i, example] of sample.entries()) {
         signal?.throwIfAborted();
+        if (i % size !== rank) continue;
         const found = await program.run(batchFeeds(collate([example], model.padTokenId), false));
         for (const [m, { path }] of model.adaptable.entries()) {
           const [before, after] = [found[inputOf(path)]!.data, found[outputOf(path)]!.data];
           for (const [token, square] of before.entries()) {
             if (square === 0) continue;
-            sums[m]!.ratio += Math.sqrt(after[token]! / square);
-            sums[m]!.tokens += 1;
+            ratios[m]! += Math.sqrt(after[token]! / square);
+            tokens[m]! += 1;
           }
         }
         phase.update(i + 1, { examples: i + 1 });
@@ -79,15 +82,20 @@ export const plop = {
       await program.release();
       phase.end();
     }
+    await context.shared?.ranks.sum([ratios, tokens]);
     const grid = gridOf(model);
     const norms: number[] = [];
     for (const [m, module] of model.adaptable.entries()) {
       const weight = await baseWeight(model, module);
       const usual = Math.sqrt(weight.reduce((sum, value) => sum + value * value, 0) / module.inFeatures);
-      norms.push(sums[m]!.ratio / sums[m]!.tokens / usual);
+      norms.push(ratios[m]! / tokens[m]! / usual);
     }
     const byLayer = grid.matrix(norms);
-    const ofTypes = model.modules.map((_, column) => byLayer.reduce((sum, row) => sum + row[column]!, 0) / grid.layers);
+    const ofTypes = model.modules.map(
+      (name, column) =>
+        byLayer.reduce((sum, row) => sum + row[column]!, 0) /
+        model.adaptable.filter(({ module }) => module === name).length,
+    );
     return { values: byLayer.map(() => ofTypes.map((norm) => -norm)) };
   },
 } satisfies SelectionMethod;

@@ -1,9 +1,11 @@
 import type { Example } from '../../data/types.js';
 import type { Decoder } from '../../infer/decoder.js';
 import { generate } from '../../infer/generate.js';
+import { sharedOut } from '../../infer/sharedOut.js';
 import { stopIds } from '../../infer/stopIds.js';
 import { stopScanner } from '../../infer/stopWords.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { Ranks } from '../../mpi/ranks.js';
 import { decodeStream } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';
 import type { ChatFormat } from './chatFormat.js';
@@ -64,6 +66,8 @@ export interface ReplyOptions {
   readonly maxNewTokens: number;
   readonly signal?: AbortSignal | undefined;
   readonly onDone?: ((done: number, tokens: number) => void) | undefined;
+  /** Ranks that share the prompts out. */
+  readonly ranks?: Ranks | undefined;
 }
 
 /** What the model answers to each prompt, greedily, up to the mark that ends its turn. */
@@ -71,14 +75,13 @@ export async function writeReplies(
   decoder: Decoder,
   opened: OpenedModel,
   prompts: readonly (readonly number[])[],
-  { format, maxNewTokens, signal, onDone }: ReplyOptions,
+  { format, maxNewTokens, signal, onDone, ranks }: ReplyOptions,
 ): Promise<string[]> {
   const { tokenizer, model } = opened;
   const stopTokenIds = await replyStops(opened, format);
   const options = { temperature: 0, maxNewTokens, stopTokenIds, maxLength: model.maxLength, seed: 0, signal };
-  const texts: string[] = [];
   let tokens = 0;
-  for (const prompt of prompts) {
+  return sharedOut(prompts, ranks, async (prompt, i) => {
     const [characters, words] = [decodeStream(tokenizer), stopScanner(format.stopWords)];
     let text = '';
     for await (const id of generate(decoder, prompt, options)) {
@@ -87,10 +90,9 @@ export async function writeReplies(
       if (words.found) break;
     }
     text += words.push(characters.end()) + words.end();
-    texts.push(text.trim());
-    onDone?.(texts.length, tokens);
-  }
-  return texts;
+    onDone?.(i + 1, tokens);
+    return text.trim();
+  });
 }
 
 /** Tokens that end an answer: the mark of the format, and what ends a text of the model. */

@@ -32,8 +32,8 @@ export async function textScorer(
   const read = readers[form](examples, distinct, prompts);
   const encoded = await distinct.encode(tokenizer, options);
   return {
-    async open({ opened, plan, parameters }, { threads }) {
-      const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+    async open({ opened, plan, parameters }, computing) {
+      const predictor = await openPredictor(opened.model, plan, parameters, computing);
       return {
         async score({ signal, onDone }) {
           const onBatch = (done: number, tokens: number) =>

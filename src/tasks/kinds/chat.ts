@@ -117,14 +117,14 @@ export const chat = defineKind<WrittenPrediction>({
     const prompts = writes ? await promptsOf(opened, task, examples, true, options) : [];
     const references = writes ? examples.map(({ conversation }) => [answerOf(conversation)]) : [];
     return {
-      async open({ opened, plan, parameters }, { threads }) {
+      async open({ opened, plan, parameters }, computing) {
         const { model } = opened;
-        const reader = reads ? await openLikelihoods(model, { plan, parameters }, { threads }) : undefined;
-        const decoder = writes ? await openDecoder(model, { plan, parameters, threads }) : undefined;
+        const reader = reads ? await openLikelihoods(model, { plan, parameters }, computing) : undefined;
+        const decoder = writes ? await openDecoder(model, { plan, parameters, threads: computing.threads }) : undefined;
         return {
           async score(options) {
             const rounds = inRounds(Number(reads) + Number(writes), examples.length, options);
-            const each = { ...options, onDone: rounds.onDone };
+            const each = { ...options, onDone: rounds.onDone, ranks: computing.ranks };
             const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
             if (reader !== undefined) {
               // Answers that do not fit tell nothing.

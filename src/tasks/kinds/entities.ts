@@ -166,8 +166,8 @@ export const entities = defineKind<EntitiesPrediction>({
     const sequences = await wordSequences(tokenizer, examples.map(worded), options);
     const encoded = sequences.map(toPredict);
     return {
-      async open({ opened, plan, parameters }, { threads }) {
-        const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+      async open({ opened, plan, parameters }, computing) {
+        const predictor = await openPredictor(opened.model, plan, parameters, computing);
         return {
           async score({ signal, onDone }) {
             const logits = await predictor.each(encoded, { signal, onBatch: onDone });

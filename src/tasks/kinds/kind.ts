@@ -5,6 +5,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
 import type { Parameter } from '../../engine/parameters.js';
+import type { Computing } from '../../infer/sharedOut.js';
 import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
@@ -97,7 +98,7 @@ export interface Answerer {
 /** Examples, encoded to be scored under whatever model. */
 export interface Scorer {
   /** Compiles a model with its adapter, for however many scorings. */
-  open(adapted: Adapted, options: { readonly threads: number }): Promise<OpenScorer>;
+  open(adapted: Adapted, options: Computing): Promise<OpenScorer>;
 }
 
 /** Examples and a compiled model. */
@@ -127,6 +128,8 @@ export interface UsualColumns {
   readonly text: readonly string[];
   readonly pair: readonly string[];
   readonly label: readonly string[];
+  /** Names of a text and its label that go together: the first pair that a table has both of goes before the others. */
+  readonly together?: readonly (readonly [text: string, label: string])[];
   /** What the column `pair` holds, where a task cannot be without it. */
   readonly pairIs?: string;
   /** Rows go about in other forms too, so that a table may be recognised that has none of these columns. */
@@ -171,6 +174,8 @@ export const kindSettings = [
   'headWeightDecay',
   'trainOn',
   'chatTemplate',
+  'prefix',
+  'maxTargetLength',
   'loss',
   'beta',
   'simpoGamma',
@@ -184,6 +189,10 @@ export interface FactSettings {
   readonly trainOn: TrainOn;
   /** Chats: name or file of a template in the place of the model's own. */
   readonly chatTemplate?: string | undefined;
+  /** Texts that are written anew: what stands before every text that is read. */
+  readonly prefix?: string | undefined;
+  /** Texts that are written anew: the longest in tokens. */
+  readonly maxTargetLength?: number | undefined;
   /** Preferences: the loss, by TRL's name. */
   readonly loss?: PreferenceLossName | undefined;
   /** Preferences: how much a change of log-likelihood counts as reward. */

@@ -151,15 +151,17 @@ export const language = defineKind<WrittenPrediction>({
     const prompts = needs.has('write') ? await promptsOf(opened, task, examples, encoding) : [];
     const references = needs.has('write') ? referencesOf(examples) : [];
     return {
-      async open({ opened, plan, parameters }, { threads }) {
+      async open({ opened, plan, parameters }, computing) {
         const { model } = opened;
-        const reader = needs.has('read') ? await openLikelihoods(model, { plan, parameters }, { threads }) : undefined;
+        const reader = needs.has('read') ? await openLikelihoods(model, { plan, parameters }, computing) : undefined;
         const decodes = needs.has('choose') || needs.has('write');
-        const decoder = decodes ? await openDecoder(model, { plan, parameters, threads }) : undefined;
+        const decoder = decodes
+          ? await openDecoder(model, { plan, parameters, threads: computing.threads })
+          : undefined;
         return {
           async score(options) {
             const rounds = inRounds(needs.size, examples.length, options);
-            const each = { ...options, onDone: rounds.onDone };
+            const each = { ...options, onDone: rounds.onDone, ranks: computing.ranks };
             const found: Partial<Record<MetricName, readonly (readonly number[])[]>> = {};
             if (reader !== undefined) {
               const scores = await reader.each(sequences, { ...each, onBatch: each.onDone });
@@ -223,7 +225,7 @@ export const language = defineKind<WrittenPrediction>({
 });
 
 /** The text that is to be written, or a list of those that count as right. */
-function textsOf(cell: unknown, where: string): string[] {
+export function textsOf(cell: unknown, where: string): string[] {
   const texts = Array.isArray(cell) ? cell : [cell];
   if (texts.length > 0 && !texts.some((text) => typeof text === 'object' || isEmpty(text))) return texts.map(String);
   throw new DiffoError(`${where}: ${shownCell(cell, 40)} is no text to be written. Write one, or a list of texts.`);

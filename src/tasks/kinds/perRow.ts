@@ -30,8 +30,8 @@ export function perRow<Target, Answer extends Prediction>({
       });
       const encoded = await encodeSplit(tokenizer, examples, options);
       return {
-        async open({ opened, plan, parameters }, { threads }) {
-          const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+        async open({ opened, plan, parameters }, computing) {
+          const predictor = await openPredictor(opened.model, plan, parameters, computing);
           return {
             score: async ({ signal, onDone }) =>
               score(task, await predictor.each(encoded, { signal, onBatch: onDone }), targets),

@@ -8,4 +8,5 @@ export type { FilledPrediction, FilledToken, MaskingFacts } from './maskedLm.js'
 export type { LabelsPrediction } from './multiLabel.js';
 export type { PreferenceFacts } from './preference.js';
 export type { RankingPrediction, RerankingFacts } from './reranker.js';
+export type { RewritingFacts } from './seq2seq.js';
 export type { SpanPrediction } from './span.js';

@@ -10,6 +10,7 @@ import { multiLabel } from './multiLabel.js';
 import { preference } from './preference.js';
 import { regression } from './regression.js';
 import { reranker } from './reranker.js';
+import { seq2seq } from './seq2seq.js';
 import { span } from './span.js';
 
 const byName = {
@@ -23,6 +24,7 @@ const byName = {
   chat,
   reranker,
   embedding,
+  seq2seq,
   'causal-lm': causalLm,
   'masked-lm': maskedLm,
 } as const satisfies Readonly<Record<string, Kind>>;

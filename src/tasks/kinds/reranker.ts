@@ -138,7 +138,7 @@ export const reranker = defineKind<LabelPrediction | RankingPrediction>({
 
   scorer: (opened, { metrics }, examples, options) => candidateScorer(opened, metrics, examples, options),
   async answerer(adapted, { threads }) {
-    const ranker = await openRanker(adapted, threads);
+    const ranker = await openRanker(adapted, { threads });
     return {
       async answer(_task, examples, options) {
         const encoded = await encodedCandidates(adapted.opened.tokenizer, examples, options);

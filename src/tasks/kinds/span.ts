@@ -97,8 +97,8 @@ export const span = defineKind<SpanPrediction>({
     });
     const windows = await passageWindows(tokenizer, examples, encoding);
     return {
-      async open({ opened, plan, parameters }, { threads }) {
-        const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+      async open({ opened, plan, parameters }, computing) {
+        const predictor = await openPredictor(opened.model, plan, parameters, computing);
         return {
           score: async (options) =>
             scoredSpans(

@@ -3,9 +3,10 @@ import { DiffoError } from '../../errors.js';
 import { choiceLikelihoods } from '../../infer/choices.js';
 import type { Decoder } from '../../infer/decoder.js';
 import { generate } from '../../infer/generate.js';
+import { type Computing, sharedOut } from '../../infer/sharedOut.js';
 import { stopIds } from '../../infer/stopIds.js';
 import type { MetricName } from '../../metrics/names.js';
-import { corpusMetric } from '../../metrics/text/index.js';
+import { corpusMetric, isCorpusMetric } from '../../metrics/text/index.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
 import { mapInTurns } from '../../turns.js';
@@ -61,18 +62,16 @@ export async function questionsOf(
 export async function chosenRight(
   decoder: Decoder,
   questions: readonly Question[],
-  { signal, onDone }: ScoreOptions,
+  { signal, onDone, ranks }: ScoreOptions & Pick<Computing, 'ranks'>,
 ): Promise<number[][]> {
-  const results: number[][] = [];
   let tokens = 0;
-  for (const { prompt, choices, label } of questions) {
+  return sharedOut(questions, ranks, async ({ prompt, choices, label }, i) => {
     signal?.throwIfAborted();
     const likelihoods = await choiceLikelihoods(decoder, prompt, choices);
-    results.push([likelihoods.indexOf(Math.max(...likelihoods)) === label ? 1 : 0]);
     tokens += choices.reduce((sum, { length }) => sum + length, prompt.length);
-    onDone?.(results.length, tokens);
-  }
-  return results;
+    onDone?.(i + 1, tokens);
+    return [likelihoods.indexOf(Math.max(...likelihoods)) === label ? 1 : 0];
+  });
 }
 
 /** Prompts in tokens, with room for an answer. */
@@ -96,23 +95,21 @@ export async function writeAll(
   opened: OpenedModel,
   task: TaskAsked,
   prompts: readonly (readonly number[])[],
-  { signal, onDone }: Pick<ScoreOptions, 'signal' | 'onDone'>,
+  { signal, onDone, ranks }: Pick<ScoreOptions, 'signal' | 'onDone'> & Pick<Computing, 'ranks'>,
 ): Promise<string[]> {
   const { tokenizer, model } = opened;
   const stopTokenIds = [...new Set([await endTokenId(opened), ...(await stopIds(opened))])];
   const { maxNewTokens } = generationOf(task);
   const { maxLength } = model;
-  const texts: string[] = [];
   let tokens = 0;
-  for (const prompt of prompts) {
+  return sharedOut(prompts, ranks, async (prompt, i) => {
     const options = { temperature: 0, maxNewTokens, stopTokenIds, maxLength, seed: 0, signal };
     const ids: number[] = [];
     for await (const id of generate(decoder, prompt, options)) ids.push(id);
-    texts.push(tokenizer.decode(ids, { skipSpecialTokens: true }));
     tokens += ids.length;
-    onDone?.(texts.length, tokens);
-  }
-  return texts;
+    onDone?.(i + 1, tokens);
+    return tokenizer.decode(ids, { skipSpecialTokens: true });
+  });
 }
 
 /** Keeps the ends of prompts, and tells how many were cut. */
@@ -152,7 +149,7 @@ export function writtenStatistics(
         const given = writtenAnswer(text, answer);
         return [given !== undefined && references[i]!.some((one) => writtenAnswer(one, answer) === given) ? 1 : 0];
       });
-    } else if (name === 'bleu' || name === 'nist' || name === 'rouge_l') {
+    } else if (isCorpusMetric(name)) {
       const metric = corpusMetric(name, references);
       found[name] = written.map((text, i) => metric.statistics(trim(text), references[i]!));
     }

@@ -6,6 +6,7 @@ import { toolsOf } from '../chat/forms.js';
 import { areTurns, messageOf, parsed } from '../chat/messages.js';
 import { isEmpty } from '../rows.js';
 import type { Columns } from '../task.js';
+import { dialogueTurns } from './dialogue.js';
 import { isPair, type JudgedAnswer, type JudgedAnswers } from './judged.js';
 
 /** Names of the column of what is answered. */
@@ -184,10 +185,10 @@ function refuseNoPrompt(column: string, names: Both<string>, where: string): nev
   );
 }
 
-/** A cell of turns, also as JSON in a text, or of one turn's text. */
+/** A cell of turns, also as JSON or as a dialogue in a text, or of one turn's text. */
 function turnsIn(row: Row, column: string, role: string, where: string): readonly ChatMessage[] {
   const cell = cellOf(row, column);
-  const turns = typeof cell === 'string' ? parsed(cell) : cell;
+  const turns = typeof cell === 'string' ? (dialogueTurns(cell) ?? parsed(cell)) : cell;
   if (areTurns(turns)) return turns.map((one, i) => messageOf(one, `${where}: "${column}", turn ${i + 1}`));
   if (typeof cell === 'string' && cell.trim() !== '') return [{ role, content: cell }];
   if (typeof cell === 'string' || (Array.isArray(cell) && cell.length === 0)) {

@@ -35,9 +35,9 @@ export function answerScorer(
   const sequences = numbered([...answerSequences, ...wholes]);
   const parts = loss.learnsChosen ? 3 : 2;
   return {
-    async open({ opened, plan, parameters }, { threads }) {
+    async open({ opened, plan, parameters }, computing) {
       const { reader, losses } = await openTogether(async (keep) => ({
-        reader: await keep(openLikelihoods(opened.model, { plan, parameters }, { threads })),
+        reader: await keep(openLikelihoods(opened.model, { plan, parameters }, computing)),
         losses: await keep(
           openSession({ each: loss.each({ logps: logpInput(), ...answerInputs() }, options) }, { threads: 1 }),
         ),

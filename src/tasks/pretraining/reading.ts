@@ -12,8 +12,8 @@ export function readingScorer(
 ): Scorer {
   const numbered = sequences.map((one, index) => ({ ...one, index }));
   return {
-    async open({ opened, plan, parameters }, { threads }) {
-      const reader = await openLikelihoods(opened.model, { plan, parameters }, { threads });
+    async open({ opened, plan, parameters }, computing) {
+      const reader = await openLikelihoods(opened.model, { plan, parameters }, computing);
       return {
         async score({ signal, onDone }) {
           const added: [number, number][] = examples.map(() => [0, 0]);

@@ -2,6 +2,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError } from '../../errors.js';
 import { openPredictor } from '../../infer/predictLogits.js';
+import type { Computing } from '../../infer/sharedOut.js';
 import type { MetricName } from '../../metrics/names.js';
 import { rerankingMetrics, rerankingScores } from '../../metrics/reranking.js';
 import type { OpenedModel } from '../../models/loading/openedModel.js';
@@ -35,8 +36,11 @@ export interface CandidateRanker {
   release(): Promise<void>;
 }
 
-export async function openRanker({ opened, plan, parameters }: Adapted, threads: number): Promise<CandidateRanker> {
-  const predictor = await openPredictor(opened.model, plan, parameters, { threads });
+export async function openRanker(
+  { opened, plan, parameters }: Adapted,
+  computing: Computing,
+): Promise<CandidateRanker> {
+  const predictor = await openPredictor(opened.model, plan, parameters, computing);
   return {
     async logits(encoded, { signal, onDone }) {
       const pairs = encoded.flat();
@@ -68,8 +72,8 @@ export async function candidateScorer(
   );
   const encoded = await encodedCandidates(tokenizer, examples, options);
   return {
-    async open(adapted, { threads }) {
-      const ranker = await openRanker(adapted, threads);
+    async open(adapted, computing) {
+      const ranker = await openRanker(adapted, computing);
       return {
         async score(scoring) {
           const logits = await ranker.logits(encoded, scoring);

@@ -6,11 +6,17 @@ import { fileError } from '../../files/errors.js';
 import { readJsonObject } from '../../files/json.js';
 import { gpt2Tokenizer, readMerges, robertaTokenizer, type Vocabulary } from './byteLevelBpe.js';
 import type { Settings, TokenizerDescription } from './description.js';
-import { albertTokenizer, debertaTokenizer, llamaTokenizer, xlmRobertaTokenizer } from './sentencePiece.js';
+import {
+  albertTokenizer,
+  debertaTokenizer,
+  llamaTokenizer,
+  t5Tokenizer,
+  xlmRobertaTokenizer,
+} from './sentencePiece.js';
 import { parseSentencePiece, type SentencePieceModel } from './sentencePieceModel.js';
 import { wordPieceTokenizer } from './wordPiece.js';
 
-type Kind = 'bert' | 'gpt2' | 'roberta' | 'deberta' | 'albert' | 'xlm-roberta' | 'llama';
+type Kind = 'bert' | 'gpt2' | 'roberta' | 'deberta' | 'albert' | 'xlm-roberta' | 'llama' | 't5';
 
 /** Kinds by `model_type` of config.json, and by what `tokenizer_class` starts with, capitals aside. */
 const kindByName: Readonly<Record<string, Kind>> = {
@@ -26,6 +32,9 @@ const kindByName: Readonly<Record<string, Kind>> = {
   xlmroberta: 'xlm-roberta',
   llama: 'llama',
   mistral: 'llama',
+  t5: 't5',
+  mt5: 't5',
+  umt5: 't5',
 };
 
 /** Files of each kind: the first names that are all there are read. */
@@ -43,6 +52,7 @@ const filesOfKind: Readonly<Record<Kind, readonly (readonly string[])[]>> = {
   albert: [['spiece.model']],
   'xlm-roberta': [['sentencepiece.bpe.model'], ['tokenizer.model']],
   llama: [['tokenizer.model']],
+  t5: [['spiece.model']],
 };
 
 /** Larger than any vocabulary; a limit so that a wrong file cannot fill the memory. */
@@ -125,6 +135,7 @@ const readers: Readonly<Record<Kind, Reader>> = {
   albert: sentencePiece(albertTokenizer),
   'xlm-roberta': sentencePiece(xlmRobertaTokenizer),
   llama: sentencePiece(llamaTokenizer),
+  t5: sentencePiece(t5Tokenizer),
 };
 
 async function readText(path: string): Promise<string> {

@@ -105,6 +105,32 @@ export function xlmRobertaTokenizer(
 }
 
 /**
+ * T5, mT5, UMT5 (transformers/models/t5/tokenization_t5.py): every text ends in `</s>`, and behind the pieces stand the marks of gaps,
+ * `extra_ids` of them (100 where nothing is said), the last first.
+ */
+export function t5Tokenizer({ pieces, charsmap }: SentencePieceModel, settings: Settings): TokenizerDescription {
+  const names = { eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>' };
+  const { extra_ids: said } = settings;
+  const marks = typeof said === 'number' ? said : 100;
+  const known = new Set(pieces.map(({ piece }) => piece));
+  const gaps = Array.from({ length: marks }, (_, i) => `<extra_id_${marks - 1 - i}>`).filter((one) => !known.has(one));
+  const all = [...pieces, ...gaps.map((piece): Piece => ({ piece, score: 0, type: pieceTypes.control }))];
+  const added = unique([...specialTokens(settings, names, idIn(all), all.length), ...ownTokens(all)]);
+  const end = added.filter(({ content }) => content === tokenNamed(settings, 'eos_token', names.eos_token));
+  const text = (id: 'A' | 'B') => [
+    { Sequence: { id, type_id: 0 } },
+    ...end.map(({ content }) => ({ SpecialToken: { id: content, type_id: 0 } })),
+  ];
+  return unigram(all, 2, {
+    added_tokens: added,
+    normalizer: precompiled(charsmap)[0] ?? null,
+    pre_tokenizer: sequenceOf('Sequence', 'pretokenizers', [{ type: 'WhitespaceSplit' }, metaspace('always')]),
+    post_processor: template(text('A'), [...text('A'), ...text('B')], end),
+    decoder: metaspace('always'),
+  });
+}
+
+/**
  * LLaMA 1 and 2, Mistral: BPE with bytes for unknown characters (transformers/models/llama/tokenization_llama.py).
  * @param mergesBy what orders the merges: ids, or the pieces' scores, which a GGUF file has; or the merges themselves
  */

@@ -56,6 +56,14 @@ describe('corpus metrics', () => {
   });
 
   it('of no examples: sums are 0, means are not a number', () => {
-    expect(corpusMetricNames.map((name) => corpusScore(corpusMetric(name, []), []))).toEqual([0, 0, NaN, NaN]);
+    expect(corpusMetricNames.map((name) => corpusScore(corpusMetric(name, []), []))).toEqual([
+      0,
+      0,
+      NaN,
+      NaN,
+      NaN,
+      NaN,
+      NaN,
+    ]);
   });
 });

@@ -32,6 +32,13 @@ describe('forms of preferences', () => {
       { prompt: 'one and one?', chosen: [question, good], rejected: [question, bad] },
     ],
     ['turns as JSON in a text', { prompt: 'one and one?', chosen: JSON.stringify([good]), rejected: 'three' }],
+    [
+      'dialogues in texts, as hh-rlhf has them',
+      {
+        chosen: '\n\nHuman: one and one?\n\nAssistant: two',
+        rejected: '\n\nHuman: one and one?\n\nAssistant: three ',
+      },
+    ],
     ['a question', { question: 'one and one?', chosen: 'two', rejected: 'three' }],
     [
       'turns with keys of Parquet',
@@ -153,6 +160,19 @@ describe('bad rows', () => {
       'with a conversation and an answer',
       { ...chosenTurns(question, good), rejected: 'three' },
       '"chosen" is a conversation, and "rejected" an answer alone',
+    ],
+    [
+      'with a dialogue whose answer is empty',
+      { chosen: '\n\nHuman: one?\n\nAssistant:', rejected: '\n\nHuman: one?\n\nAssistant: two' },
+      '"chosen", turn 2 is an empty answer',
+    ],
+    [
+      'with a dialogue in which the human speaks twice',
+      {
+        chosen: '\n\nHuman: one?\n\nHuman: two?\n\nAssistant: two',
+        rejected: '\n\nHuman: one?\n\nHuman: two?\n\nAssistant: three',
+      },
+      'turn 2 is of the user, and so is the one before',
     ],
     ['with a system that is no text', { ...row, system: 3 }, '"system" is 3. Write a text'],
     ['with tools that are no list', { ...row, tools: 'a hammer' }, '"tools" is "a hammer"'],
