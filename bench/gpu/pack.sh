@@ -3,8 +3,9 @@
 #
 #     bash bench/gpu/pack.sh DATA_DIR        # folders of tasks, as --data-dir takes them
 #
-# leaves .gpu/1, .gpu/2, … of at most 57 MiB each: Node, ONNX Runtime with the CUDA provider, the Vulkan loader for WebGPU, what PyTorch's side
-# needs beside PyTorch, MiniLM, the data, the fixtures of all families, and the benches as one file each. bench/gpu/run.sh, there, takes them in and runs. CUDA's own libraries are taken from PyTorch's packages there.
+# leaves .gpu/1, .gpu/2, … of at most 57 MiB each: Node, ONNX Runtime with the CUDA provider, the Vulkan loader for WebGPU, what PyTorch's
+# side needs beside PyTorch (for the Python that GPU_PYTHON names, default 3.11), MiniLM, the data, the fixtures of all families, and the benches
+# as one file each. bench/gpu/run.sh, there, takes them in and runs. CUDA's own libraries are taken from PyTorch's packages there.
 set -euo pipefail
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -40,9 +41,11 @@ cp package.json "$stage/"
 mkdir -p "$stage/test/fixtures/oracle"
 cp -r test/fixtures/oracle/families "$stage/test/fixtures/oracle/"
 
-# PyTorch's side: what a machine with PyTorch alone lacks.
-python3 -m pip install --quiet --no-deps --only-binary :all: --target "$stage/python" peft==0.21.0 transformers accelerate huggingface_hub \
-  tokenizers safetensors regex packaging pyyaml tqdm psutil filelock fsspec hf-xet httpx httpcore h11 anyio certifi idna sniffio
+# PyTorch's side: what a machine with PyTorch and numpy alone lacks, for the Python that it has there.
+into=(--quiet --target "$stage/python" --only-binary :all: --python-version "${GPU_PYTHON:-3.11}")
+python3 -m pip install "${into[@]}" transformers psutil
+python3 -m pip install "${into[@]}" --no-deps peft accelerate
+rm -rf "$stage"/python/numpy*
 
 # The loader of Vulkan, and what NVIDIA's driver of it is linked with.
 mkdir -p "$stage/debian"
