@@ -98,7 +98,7 @@ export class TryModels {
       task: name,
       kind: kind.name,
       labels,
-      form: writes ? (task.chat === undefined ? 'prompt' : 'chat') : formOf(kind, columns),
+      form: writes ? (task.chat === undefined ? 'prompt' : 'conversation') : formOf(kind, columns),
       hasBase,
     };
     return { child, url, key, view, names, used: Date.now() };

@@ -179,7 +179,7 @@ export interface TriedView {
   readonly kind: string;
   readonly labels: readonly string[];
   /** What it is asked: a text, two, a question with its passage, a text to go on from, a conversation. */
-  readonly form: 'text' | 'pair' | 'passage' | 'prompt' | 'chat';
+  readonly form: 'text' | 'pair' | 'passage' | 'prompt' | 'conversation';
   /** Its base can be asked beside it. */
   readonly hasBase: boolean;
 }

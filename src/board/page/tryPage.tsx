@@ -59,7 +59,7 @@ export function TryPage({ board, id }: { readonly board: BoardView; readonly id:
     }
     setOpening(false);
   };
-  const isChat = view?.form === 'chat';
+  const isChat = view?.form === 'conversation';
   const isSpan = view?.form === 'passage';
   const writes = isChat || view?.form === 'prompt';
   const targets = () => [
