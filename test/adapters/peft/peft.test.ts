@@ -116,7 +116,7 @@ describe('readPeftAdapter', () => {
       { peft_type: 'LOHA' },
       new RegExp(`"peft_type" is "LOHA"; adapters of ${peftTypes.map(({ name }) => name).join(', ')} are read`),
     ],
-    [{ task_type: 'SEQ_2_SEQ_LM' }, /"task_type" is "SEQ_2_SEQ_LM"/],
+    [{ task_type: 'IMAGE_CLS' }, /"task_type" is "IMAGE_CLS"/],
     [{ use_qalora: true }, /"use_qalora" is true, which is not supported/],
     [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa".*path_initial_model_for_weight_conversion/],
     [{ r: 0 }, /"r" must be a positive integer/],
