@@ -73,7 +73,7 @@ describe('examples of several texts', () => {
   it('count with all of their rows in the largest batch', () => {
     const objective = vectorObjective('TripletLoss', {});
     const stream = new BatchStream([example, other], { batchSize: 8, seed: 1, padTokenId: 0, objective });
-    expect(stream.largest).toEqual({ batch: 6, seq: 5, examples: 2 });
+    expect(stream.largest).toMatchObject({ batch: 6, seq: 5, examples: 2 });
     expect(stream.partsAt(0, 2).map(({ batchSize, indices }) => [batchSize, indices.length])).toEqual([[6, 2]]);
   });
 

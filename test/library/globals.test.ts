@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const source = resolve(import.meta.dirname, '../../src');
 
 /** Processes of their own. */
-const workers = ['jobs/compare/worker.ts', 'board/worker.ts'];
+const workers = ['jobs/compare/worker.ts', 'board/worker.ts', 'runtime/devices/probeWorker.ts'];
 
 /** Every line of the library with its file: not of the command line, nor of the page, nor of processes that it starts. */
 const lines = readdirSync(source, { recursive: true, encoding: 'utf8' })
@@ -38,7 +38,7 @@ describe('the library', () => {
     expect(found(/process\.(?:on|once|addListener)\(('\w+')/)).toEqual(["files/lock.ts: 'exit'"]);
   });
 
-  it('reads the environment for where things lie, and who may read them', () => {
+  it('reads the environment for where things lie, who may read them, and what launchers and drivers go by', () => {
     const names = new Set(found(/\b(?:env|process\.env|environment)\.([A-Z][A-Z_]+)/).map((one) => one.split(': ')[1]));
     expect([...names].sort()).toEqual([
       'DIFFORA_CACHE',
@@ -52,7 +52,12 @@ describe('the library', () => {
       'HUGGINGFACE_HUB_CACHE',
       'MLFLOW_EXPERIMENT_NAME',
       'MLFLOW_TRACKING_URI',
+      // Of NVIDIA_TF32_OVERRIDE, the one that is written: NVIDIA's libraries read nothing else.
+      'NVIDIA_TF',
+      'PMI_PORT',
       'TRANSFORMERS_OFFLINE',
+      'VK_DRIVER_FILES',
+      'VK_ICD_FILENAMES',
       'WANDB_PROJECT',
       'XDG_CACHE_HOME',
     ]);
@@ -64,11 +69,13 @@ describe('what a module keeps for the process', () => {
     expect(found(/^(?:export )?let (\w+)/)).toEqual(['checkpoint/dtype.ts: halves']);
   });
 
-  it('is hashes of files that have not changed, wide copies of weights in use, and the list of its locks on folders', () => {
+  it('is hashes of files that have not changed, wide copies of weights in use, the list of its locks on folders, and devices that are open', () => {
     expect(found(/^(?:export )?const (\w+)[^=]*= new (?:Weak)?(?:Map|Set)(?:<[^(]*>)?\(\)/)).toEqual([
       'checkpoint/ggufFolder.ts: hashes',
       'engine/wideWeights.ts: copiesOf',
       'files/lock.ts: held',
+      'runtime/devices/openDevice.ts: opened',
+      'runtime/devices/openDevice.ts: held',
     ]);
     expect(found(/^(?:export )?const (\w+)[^=]*= (?:\[\]|\{\});/)).toEqual(['graph/primitive.ts: noAttrs']);
     expect(found(/^\s+(?:(?:private|public|protected) )?static (?!readonly)(\w+)/)).toEqual([]);
