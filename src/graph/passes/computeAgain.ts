@@ -1,5 +1,6 @@
 import { ops, reapply } from '../ops.js';
 import { type Node, nodeOf, nodesInOrder, type Tensor } from '../tensor.js';
+import { rewrite } from './rewrite.js';
 
 /**
  * What is read once more long after it was first read, as the backward pass reads what the forward pass gave, is computed
@@ -9,29 +10,22 @@ import { type Node, nodeOf, nodesInOrder, type Tensor } from '../tensor.js';
  * derivative does not change.
  */
 export function computeAgain(outputs: readonly Tensor[]): Tensor[] {
-  const order = nodesInOrder(outputs);
-  const late = lateReads(order);
-  const replaced = new Map<Tensor, Tensor>();
-  const current = (tensor: Tensor) => replaced.get(tensor) ?? tensor;
-  const again = new Map<Tensor, Tensor>();
-  const anew = (tensor: Tensor): Tensor => {
-    const node = nodeOf(tensor);
-    const known = again.get(tensor);
-    if (known !== undefined || node === undefined || !isCheap(tensor)) return known ?? current(tensor);
-    const computed =
-      node.primitive === 'mul'
-        ? ops.mul(anew(node.inputs[0]!), anew(node.inputs[1]!))
-        : rules[node.primitive]!(node.inputs.map(current), node.outputs.map(current));
-    again.set(tensor, computed);
-    return computed;
-  };
-  for (const node of order) {
-    const inputs = node.inputs.map((tensor) => (late.get(node)?.has(tensor) === true ? anew(tensor) : current(tensor)));
-    if (inputs.every((tensor, i) => tensor === node.inputs[i])) continue;
-    const rebuilt = reapply(node, inputs);
-    for (const [i, output] of node.outputs.entries()) replaced.set(output, rebuilt[i]!);
-  }
-  return outputs.map(current);
+  const late = lateReads(nodesInOrder(outputs));
+  const again = new Map<Tensor, () => Tensor>();
+  return rewrite(outputs, (node, inputs) => {
+    const read = inputs.map((now, i) => {
+      const tensor = node.inputs[i]!;
+      return late.get(node)?.has(tensor) === true ? again.get(tensor)!() : now;
+    });
+    const results = read.some((tensor, i) => tensor !== node.inputs[i]) ? reapply(node, read) : node.outputs;
+    const [first] = node.outputs;
+    if (first !== undefined && isCheap(first)) {
+      const factor = (i: number) => again.get(node.inputs[i]!)?.() ?? read[i]!;
+      const rule = rules[node.primitive];
+      again.set(first, rule === undefined ? () => ops.mul(factor(0), factor(1)) : () => rule(read, results));
+    }
+    return results;
+  });
 }
 
 /** The first result of a node from its inputs and its other results, by other operators: the runtime would merge equal ones. */
