@@ -1,6 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { oraclePath } from '../../fixtures.js';
+import { writeLetterTokenizer } from '../letterTokenizer.js';
 
 /** Marks before each turn, and the token after it. */
 export const tinyTemplate =
@@ -18,26 +19,7 @@ export async function chatModel(folder: string, template: string | null = tinyTe
   await cp(oraclePath('families', 'llama'), folder, { recursive: true });
   const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as object;
   await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 256 }));
-  const vocab = Object.fromEntries([...special, ...letters].map((token, id) => [token, id]));
-  const added = special.map((content, id) => ({
-    id,
-    content,
-    special: true,
-    normalized: false,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-  }));
-  const tokenizer = {
-    version: '1.0',
-    added_tokens: added,
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: { type: 'Fuse' },
-    model: { type: 'BPE', vocab, merges: [], unk_token: '[UNK]' },
-  };
-  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+  await writeLetterTokenizer(folder, { special, letters, unknown: '[UNK]' });
   const settings = {
     tokenizer_class: 'PreTrainedTokenizerFast',
     eos_token: '</s>',

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
 import { randomStream } from '../../../src/random.js';
+import { writeLetterTokenizer } from '../letterTokenizer.js';
 
 const special = ['<pad>', '</s>', '<unk>'];
 const letters = [...' abcdefghijklmnopqrstuvwxyz.:'];
@@ -62,21 +63,11 @@ export async function writingModel(folder: string): Promise<string> {
     return { name, shape, data: Float32Array.from({ length }, value) };
   });
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
-  const added = special.map((content, id) => ({
-    id,
-    content,
-    special: true,
-    normalized: false,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-  }));
-  const tokenizer = {
-    version: '1.0',
-    added_tokens: added,
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: {
+  await writeLetterTokenizer(folder, {
+    special,
+    letters,
+    unknown: '<unk>',
+    postProcessor: {
       type: 'TemplateProcessing',
       single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '</s>', type_id: 0 } }],
       pair: [
@@ -87,15 +78,7 @@ export async function writingModel(folder: string): Promise<string> {
       ],
       special_tokens: { '</s>': { id: '</s>', ids: [1], tokens: ['</s>'] } },
     },
-    decoder: { type: 'Fuse' },
-    model: {
-      type: 'BPE',
-      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
-      merges: [],
-      unk_token: '<unk>',
-    },
-  };
-  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+  });
   const settings = { eos_token: '</s>', pad_token: '<pad>', unk_token: '<unk>', model_max_length: 60 };
   await writeFile(
     join(folder, 'tokenizer_config.json'),
