@@ -74,16 +74,15 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
           const cut = isWhole ? [batches.at(step)] : batches.partsAt(step, parts);
           const loss = await accumulated.run(cut, step * parts);
           const { gradients } = accumulated;
+          const { norm, factor } = clipGlobalNorm(loss === undefined ? [] : gradients, maxGradNorm);
           const outcome: Outcome =
-            loss === undefined
-              ? { kind: 'unlabelled', batches: cut }
-              : outcomeOf(cut, loss, clipGlobalNorm(gradients, maxGradNorm));
+            loss === undefined ? { kind: 'unlabelled', batches: cut } : outcomeOf(cut, loss, norm);
           const isDone = outcome.kind === 'done';
-          if (isDone) optimizer.step(gradients, rate(step));
+          if (isDone) optimizer.step(gradients, rate(step), factor);
           control?.afterStep(
             step + 1,
             (name) => trained[indices.get(name)!]!.values,
-            isDone ? (name) => gradients[indices.get(name)!]! : undefined,
+            isDone ? (name) => gradients[indices.get(name)!]!.map((value) => value * factor) : undefined,
           );
           return outcome;
         },
