@@ -4,7 +4,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { DiffoError } from '../errors.js';
 import { isAlive, startOf } from '../files/lock.js';
 import type { Handle } from './abi.js';
-import { type Launch, refuseClosedLauncher } from './launch.js';
+import { type Launch, quietUcx, refuseClosedLauncher } from './launch.js';
 import { openLibrary } from './library.js';
 import { checked, mpiTransport, type Post } from './mpiTransport.js';
 import { type Ranks, ranksOver } from './ranks.js';
@@ -53,6 +53,7 @@ interface Process {
  */
 export async function openRanks(launch: Launch): Promise<LaunchedRanks> {
   refuseClosedLauncher(process.env);
+  quietUcx(process.env);
   const mpi = await openLibrary(launch);
   const { abi } = mpi;
   checked('Init_thread', mpi.initThread(null, null, abi.funneled, new Int32Array(1)));
