@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { DiffoError } from '../errors.js';
 import { isAlive, startOf } from '../files/lock.js';
+import type { LocalRank } from '../runtime/devices/deviceOfRank.js';
 import type { Handle } from './abi.js';
 import { type Launch, quietUcx, refuseClosedLauncher } from './launch.js';
 import { openLibrary } from './library.js';
@@ -13,8 +14,7 @@ import { type Ranks, ranksOver } from './ranks.js';
 export interface LaunchedRanks extends Ranks {
   /** Which MPI it is, and its file. */
   readonly library: string;
-  /** Place among the ranks of the same machine, and how many these are. */
-  readonly local: { readonly rank: number; readonly size: number };
+  readonly local: LocalRank;
   /** CPU threads that a rank has for itself: the cores that it may run on, divided by the ranks that share them. */
   readonly threads: number;
   readonly post: Post;
