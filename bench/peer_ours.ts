@@ -55,7 +55,7 @@ const { taskType, objective } = learned[shape.objective];
 const device = await openDevice(deviceName);
 const model: Model = { ...openModel(await openCheckpoint(folder), { taskType, numLabels: labels }), device };
 const plan = loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
-const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model, seed))];
 const batch = batchOf(shape);
 const graphOptions = {
   objective,
