@@ -34,7 +34,7 @@ async function steps([folder, shapeText, threads, count]: readonly string[]) {
   const shape = shapeSchema.parse(JSON.parse(shapeText!));
   const model = openModel(await openCheckpoint(folder!), { taskType: 'SEQ_CLS', numLabels: 2 });
   const plan = loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   const seconds: number[] = [];
   const cpuSeconds: number[] = [];
   let [last, lastCpu] = [0, process.cpuUsage()];

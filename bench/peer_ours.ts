@@ -57,7 +57,7 @@ const device = await openDevice(deviceName);
 const model: Model = { ...openModel(await openCheckpoint(folder), { taskType, numLabels: labels }), device };
 const isFull = shape.targets.length === 0;
 const plan = isFull ? fullPlan(model) : loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
-const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model, seed))];
 const batch = batchOf(shape);
 const graphOptions = {
   objective,

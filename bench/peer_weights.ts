@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../src/checkpoint/safetensors-write.js';
+import { thisComputer } from '../src/checkpoint/thisComputer.js';
 import type { NamedTensor } from '../src/checkpoint/types.js';
 import { families } from '../src/models/registry.js';
 import type { ExpectedTensor } from '../src/models/weights.js';
@@ -28,7 +29,8 @@ async function writeRandomCheckpoint(folder: string, shape: PeerShape, dropout: 
   };
   await writeFile(join(folder, 'config.json'), JSON.stringify(config));
   const family = families.find(({ modelTypes }) => modelTypes.includes(shape.modelType))!;
-  const architecture = family.describe({ name: folder, folder, config, tensors: new Map(), metadata: {}, notes: [] });
+  const nothing = { tensors: new Map(), metadata: {}, notes: [], machine: thisComputer };
+  const architecture = family.describe({ name: folder, folder, config, ...nothing });
   // A pooler that is there stays frozen on both sides.
   const poolers = architecture.heads.SEQ_CLS!(2).modules.filter(({ role }) => role === 'pooler');
   const expected = [...architecture.tensors, ...poolers.flatMap(({ tensors }) => tensors)];

@@ -307,7 +307,7 @@ async function trainGroup(
       if (found?.values.some((value) => value !== 0)) values.set(found.values);
       return { ...one, values };
     });
-    const head = await headParameters(model.head, seed);
+    const head = await headParameters(model, seed);
     // A score starts at the mean of what is learned.
     if (model.numLabels === 1) head.find(({ shape }) => `${shape}` === '1')!.values[0] = meanLabel(learned);
     each.push([...padded, ...head]);

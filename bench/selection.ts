@@ -152,7 +152,7 @@ async function trainMasks(name: string, { opened, task }: Workspace, parts: Part
       const own = model.adaptable.filter(({ module }) => columns.includes(model.modules.indexOf(module)));
       const { optimisation } = base;
       const plan = loraPlan(base.method, { own, shared: [] });
-      const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+      const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model, seed))];
       await fineTune(model, plan, parameters, parts.train, {
         objective: task.kind.objective(),
         optimisation,

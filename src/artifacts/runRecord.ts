@@ -4,7 +4,7 @@ import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import type { Split } from '../data/types.js';
 import { countParameters, type Parameter } from '../engine/parameters.js';
 import type { Model } from '../models/model.js';
-import { runtimeVersion } from '../runtime/session.js';
+import { runtimeVersion } from '../runtime/onnxNode.js';
 
 const packageSchema = z.object({ version: z.string() });
 

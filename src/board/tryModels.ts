@@ -6,6 +6,7 @@ import { type TaskFile, taskFileSchema } from '../artifacts/taskFile.js';
 import { readJsonAs } from '../files/json.js';
 import { ApiError, badRequest } from '../serve/apiError.js';
 import { nameOf } from '../serve/servedModel.js';
+import { spacedPrompt } from '../tasks/encoding/prompt.js';
 import type { OpenRun } from './openRun.js';
 import type { TriedView } from './view.js';
 
@@ -92,13 +93,16 @@ export class TryModels {
       this.served.delete(run.id);
     });
     const url = await listeningAt(child);
-    const { name, kind, labels, columns } = task;
+    const { name, kind, labels, columns, generation, chat } = task;
+    const prompt = generation === undefined ? '{text}' : spacedPrompt(generation).prompt;
     const view: TriedView = {
       id: run.id,
       task: name,
       kind: kind.name,
       labels,
-      form: writes ? (task.chat === undefined ? 'prompt' : 'conversation') : formOf(kind, columns),
+      form: writes ? (chat === undefined ? 'prompt' : 'conversation') : formOf(kind, columns),
+      prompt: writes && prompt !== '{text}' ? prompt : undefined,
+      newTokens: (chat ?? generation)?.maxNewTokens,
       hasBase,
     };
     return { child, url, key, view, names, used: Date.now() };

@@ -8,6 +8,7 @@ import { refuseQuantised } from './quantised.js';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors.js';
 import { MODULES_FILE, transformerFolder } from './sentenceTransformers.js';
 import { readShards } from './shards.js';
+import { thisComputer } from './thisComputer.js';
 import { readTorchFile } from './torchFile.js';
 import type { Checkpoint } from './types.js';
 import { CONFIG_FILE, TORCH_FILE, TORCH_INDEX_FILE, WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from './weightFiles.js';
@@ -59,7 +60,15 @@ async function openFolder(folder: string, name: string, files?: ReadonlySet<stri
     : await readShards(folder, kind.index, kind.read);
   if (read.tensors.size === 0) throw new DiffoError(`${join(folder, kind.file)} holds no tensors. Download it again.`);
   const { tensors, notes } = withoutWrapperPrefixes(read.tensors, folder);
-  return { name, folder, config, tensors, metadata: read.metadata, notes: [...read.notes, ...notes] };
+  return {
+    name,
+    folder,
+    config,
+    tensors,
+    metadata: read.metadata,
+    notes: [...read.notes, ...notes],
+    machine: thisComputer,
+  };
 }
 
 async function realFolder(folder: string): Promise<string> {

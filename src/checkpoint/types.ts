@@ -1,3 +1,5 @@
+import type { ComputeDevice } from '../runtime/devices/computeDevice.js';
+
 /** Element types of safetensors files that diffora reads. */
 export type TensorDType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
 
@@ -14,6 +16,14 @@ export interface StoredTensor {
   readonly length: number;
 }
 
+/** What a checkpoint lies on: a computer with its files, or a tab of a browser. */
+export interface Machine {
+  /** Runs graphs where no other device is asked for. */
+  readonly device: ComputeDevice;
+  /** A tensor's bytes as they lie: little-endian, row-major. @throws DiffoError where they cannot be read */
+  readBytes(tensor: StoredTensor): Promise<Uint8Array>;
+}
+
 /** A Hugging Face model folder, opened but not read: weights stay in their file. */
 export interface Checkpoint {
   /** What the user asked for: a hub name or a folder. */
@@ -27,6 +37,8 @@ export interface Checkpoint {
   readonly metadata: Readonly<Record<string, string>>;
   /** What its user should know of how it was read, a sentence each. */
   readonly notes: readonly string[];
+  /** What it lies on. @internal */
+  readonly machine: Machine;
 }
 
 /** A float32 tensor in memory, to be written. */

@@ -1,8 +1,9 @@
 import { grad, input, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
 import { host, zerosLike } from '../runtime/deviceTensor.js';
+import { openOn } from '../runtime/openOn.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
-import { openSession } from '../runtime/session.js';
+
 import type { Shared } from './accumulate.js';
 import type { Batch, EncodedExample } from './batch.js';
 import { collateTexts } from './batching.js';
@@ -66,7 +67,7 @@ export async function openCachedGradient(model: Model, options: CachedGradientOp
   function openLoss() {
     const x = input('outputs', 'float32', ['batch', width]);
     const value = objective.loss(x);
-    return openSession({ loss: value, slope: grad(value, [x])[0]! }, { threads });
+    return openOn(model.checkpoint.machine.device, { loss: value, slope: grad(value, [x])[0]! }, { threads });
   }
 
   const partial = wrt.map(({ tensor }) => zerosLike(tensor));

@@ -1,6 +1,6 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { elementCount } from '../checkpoint/dtype.js';
-import { readTensor } from '../checkpoint/safetensors.js';
+import { tensorValues } from '../checkpoint/tensorValues.js';
 import { input, type Tensor } from '../graph/index.js';
 import type { HeadTensor, Model } from '../models/model.js';
 import { backboneTensor } from '../models/weights.js';
@@ -54,7 +54,7 @@ export function parametersOf(plan: AdapterPlan, model: Model, valuesOf: (name: s
 /** The parameters of a plan as they start: its own tensors fresh, those of the base as the checkpoint has them. */
 export async function adapterParameters(plan: AdapterPlan, model: Model, seed: number): Promise<Parameter[]> {
   const values = new Map(await plan.initial(model, seed));
-  for (const name of plan.replaced) values.set(name, await readTensor(backboneTensor(model, name)));
+  for (const name of plan.replaced) values.set(name, await tensorValues(model.checkpoint, backboneTensor(model, name)));
   return parametersOf(plan, model, (name) => values.get(name)!);
 }
 
@@ -62,14 +62,17 @@ export async function adapterParameters(plan: AdapterPlan, model: Model, seed: n
  * A head, freshly initialised: normal weights, zero biases, or where it is to start. A head that the checkpoint has starts
  * from its values.
  */
-export async function headParameters(head: readonly HeadTensor[], seed: number): Promise<Parameter[]> {
+export async function headParameters(
+  { head, checkpoint }: Pick<Model, 'head' | 'checkpoint'>,
+  seed: number,
+): Promise<Parameter[]> {
   return Promise.all(
     head.map(async ({ name, shape, deviation, start, stored }) => {
       const stream = randomStream(seed, 'head', name);
       const length = elementCount(shape);
       const drawn = () => Float32Array.from({ length }, () => (deviation === 0 ? 0 : deviation * stream.normal()));
       const fresh = () => (start === undefined ? drawn() : Float32Array.from(start));
-      return parameter(name, shape, stored === undefined ? fresh() : await readTensor(stored));
+      return parameter(name, shape, stored === undefined ? fresh() : await tensorValues(checkpoint, stored));
     }),
   );
 }

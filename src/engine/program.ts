@@ -3,7 +3,8 @@ import { liftWidened } from '../graph/passes/liftWidened.js';
 import { type Lanes, vectorise } from '../graph/passes/vectorise.js';
 import type { Model } from '../models/model.js';
 import type { HostTensor } from '../runtime/deviceTensor.js';
-import { type Bindings, openSession, type SessionOptions } from '../runtime/session.js';
+import { openOn } from '../runtime/openOn.js';
+import type { Bindings, SessionOptions } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
 import { parameterFeeds } from './parameters.js';
 import { wideWeights } from './wideWeights.js';
@@ -36,7 +37,7 @@ export async function openProgram<Name extends string>(
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
   const { threads, parameters, lanes } = options;
-  const device = options.device ?? model.device;
+  const device = options.device ?? model.device ?? model.checkpoint.machine.device;
   if (model.file !== undefined) throw new Error('an exported file has no graph to build');
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
@@ -46,10 +47,8 @@ export async function openProgram<Name extends string>(
   const { outputs: lifted, widened } = liftWidened(lanes === undefined ? single : vectorise(single, lanes));
   const shared = lanes === undefined ? parameters : parameters.filter(({ name }) => !lanes.own(name));
   let bound: Bindings = { ...parameterFeeds(shared), ...(await wideWeights(model.checkpoint, widened)) };
-  const session = await openSession(Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!])), {
-    threads,
-    device,
-  });
+  const named = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!]));
+  const session = await openOn(device, named, { threads });
   return {
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,
     release() {

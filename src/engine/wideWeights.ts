@@ -1,4 +1,4 @@
-import { readTensor } from '../checkpoint/safetensors.js';
+import { tensorValues } from '../checkpoint/tensorValues.js';
 import type { Checkpoint, TensorDType } from '../checkpoint/types.js';
 import type { Widened } from '../graph/passes/liftWidened.js';
 import { type HostTensor, host } from '../runtime/deviceTensor.js';
@@ -27,7 +27,8 @@ export async function wideWeights(
   const weights: Record<string, HostTensor<Float32Array>> = {};
   for (const [name, { location, dtype, shape }] of widened) {
     const known = copies.get(name)?.deref();
-    const weight = known ?? host.tensor(await readTensor({ ...location, dtype: fileTypes[dtype], shape }), shape);
+    const tensor = { ...location, dtype: fileTypes[dtype], shape };
+    const weight = known ?? host.tensor(await tensorValues(checkpoint, tensor), shape);
     if (known === undefined) copies.set(name, new WeakRef(weight));
     weights[name] = weight;
   }

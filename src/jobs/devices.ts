@@ -4,6 +4,7 @@ import { silent } from '../reporter.js';
 import { type Card, graphicsDrivers, nvidiaCards } from '../runtime/devices/machine.js';
 import { probe } from '../runtime/devices/probe.js';
 import { acceleratorsFor, usualDevice } from '../runtime/devices/registry.js';
+import { webgpu } from '../runtime/devices/webgpu.js';
 
 /** A device that a machine may have, and what a trial of it gave. */
 export interface FoundDevice {
@@ -35,7 +36,7 @@ export async function findDevices({ reporter = silent, signal }: ProgressOptions
   const phase = reporter.phase('devices', accelerators.length + 1);
   for (const [i, device] of [usualDevice, ...accelerators].entries()) {
     signal?.throwIfAborted();
-    const facts = i === 0 ? processor() : (cards[i - 1] ?? { driver: device.provider === 'webgpu' ? drivers : '' });
+    const facts = i === 0 ? processor() : (cards[i - 1] ?? { driver: device.name === webgpu.name ? drivers : '' });
     const trial = await probe(device, availableParallelism());
     found.push({
       device: device.name,

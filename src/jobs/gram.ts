@@ -70,7 +70,7 @@ export async function inspectGram({
   // The half that the weights of a search learn on: not what the matrix was judged by.
   const sample = textsOf(subsample(splitHalves(train.encoded, seed).first, examples, seed)).slice(0, examples);
   const phase = reporter.phase('Gram matrices', sample.length);
-  const matrices = await gramMatrices(model, await headParameters(model.head, seed), sample, {
+  const matrices = await gramMatrices(model, await headParameters(model, seed), sample, {
     rank,
     alpha,
     seed,

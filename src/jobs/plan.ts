@@ -82,7 +82,7 @@ export async function startingParameters(
   seed: number,
   trained: readonly Parameter[] = [],
 ): Promise<Parameter[]> {
-  const fresh = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))];
+  const fresh = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model, seed))];
   const found = new Map(trained.map((one) => [one.name, one]));
   for (const { name, values } of fresh) {
     const left = found.get(name);

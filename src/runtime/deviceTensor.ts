@@ -1,5 +1,3 @@
-import * as ort from 'onnxruntime-node';
-
 /** Numbers as JavaScript holds them. */
 export type TensorData = Float32Array | BigInt64Array;
 
@@ -28,8 +26,6 @@ export interface DeviceTensor<Data extends TensorData = TensorData> {
   host(): Data;
   /** Gives the device's memory back; that of the host is the garbage collector's. */
   dispose(): void;
-  /** What ONNX Runtime reads and writes. @internal */
-  readonly bound: ort.Tensor;
 }
 
 /** A tensor in the memory of JavaScript, which ONNX Runtime reads and writes in place. */
@@ -55,22 +51,11 @@ export function zerosLike({ device, shape }: DeviceTensor): DeviceTensor<Float32
   return device.zeros(shape);
 }
 
-/** What ONNX Runtime gave, where it gave it. @internal */
-export function resultTensor(bound: ort.Tensor): HostTensor {
-  return new HostArray(bound.data as TensorData, bound.dims, bound);
-}
-
 class HostArray<Data extends TensorData> implements HostTensor<Data> {
-  // Made when it is first asked for: an estimate makes tensors that nothing reads.
-  #bound: ort.Tensor | undefined;
-
   constructor(
     readonly data: Data,
     readonly shape: readonly number[],
-    bound?: ort.Tensor,
-  ) {
-    this.#bound = bound;
-  }
+  ) {}
 
   get device(): Device {
     return host;
@@ -78,11 +63,6 @@ class HostArray<Data extends TensorData> implements HostTensor<Data> {
 
   get dtype(): 'float32' | 'int64' {
     return this.data instanceof Float32Array ? 'float32' : 'int64';
-  }
-
-  get bound(): ort.Tensor {
-    this.#bound ??= ortTensor(this.data, this.shape);
-    return this.#bound;
   }
 
   write(values: Data): void {
@@ -101,11 +81,6 @@ class HostArray<Data extends TensorData> implements HostTensor<Data> {
   }
 
   dispose(): void {}
-}
-
-/** An array as ONNX Runtime takes it, read and written in place. @internal */
-export function ortTensor(data: TensorData, shape: readonly number[]): ort.Tensor {
-  return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int64', data, shape);
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData) => new Uint8Array(buffer, byteOffset, byteLength);

@@ -127,5 +127,5 @@ export async function freshHead(
   { seed = settings.seed, headWeightDecay }: { readonly seed?: number; readonly headWeightDecay?: number | undefined },
 ): Promise<Parameter[]> {
   const { lr, headLr } = settings;
-  return withHeadTraining(await headParameters(model.head, seed), model.head, { lr, headLr, headWeightDecay });
+  return withHeadTraining(await headParameters(model, seed), model.head, { lr, headLr, headWeightDecay });
 }

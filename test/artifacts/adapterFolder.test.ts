@@ -69,7 +69,7 @@ describe('the part of the head that was trained', () => {
       { own: model.adaptable, shared: [] },
       model,
     );
-    const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+    const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
     const tokenizer = { files: [] } as never;
     const options = { task, tokenizer, maxLength: 16, baseModel: 'tiny', totalSteps: 1, paragraphs: [], scores: {} };
     await saveAdapter(path, model, plan, parameters, options);

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openBoard, type RunningBoard } from '../../src/board/board.js';
 import { Series } from '../../src/board/series.js';
@@ -119,6 +119,37 @@ describe('a run that has ended', () => {
     await writeFile(runs('bad', 'run.json'), '{"format": "diffora-run/1"');
     expect(await run('bad')).toMatchObject({ state: 'failed' });
     expect((await run('bad'))!.error).toContain('run.json is not valid JSON');
+  });
+});
+
+describe('runs that lie in one another', () => {
+  const record = JSON.stringify({
+    format: 'diffora-run/1',
+    command: 'train',
+    config: { method: 'lora' },
+    task: 't',
+    model: { name: 'm', folder: '/', family: 'bert' },
+    seconds: { total: 1 },
+    peakMemoryBytes: 1,
+  });
+  const put = async (...path: string[]) => {
+    await mkdir(runs(...path), { recursive: true });
+    await writeFile(runs(...path, 'run.json'), record);
+  };
+
+  it('are all found, so deep and no deeper, where a folder of them has a run.json or a comparison of its own', async () => {
+    await put('outer');
+    await put('outer', 'inner', 'one');
+    await put('outer', 'adapter', 'none');
+    await put('compared', 'runs', 'cola-lora-1');
+    await writeFile(runs('compared', 'records-1-of-2.jsonl'), '{"kind": "trial"}\n{"kind": "run"}\n');
+    await put('1', '2', '3', '4', '5', '6');
+    await put('1', '2', '3', '4', '5', '6', '7');
+    await put('elsewhere', 'two');
+    await symlink(runs('elsewhere'), runs('outer', 'linked'));
+    const names = (await table()).map(({ name }) => name).sort();
+    expect(names).toEqual(['1/2/3/4/5/6', 'compared/runs/cola-lora-1', 'elsewhere/two', 'outer', 'outer/inner/one']);
+    expect((await read(board, '/api/board')).comparisons).toMatchObject([{ name: 'compared', trials: 1, runs: 1 }]);
   });
 });
 

@@ -41,7 +41,7 @@ function sentences({ vocabSize, numLabels }: Pick<Model, 'vocabSize' | 'numLabel
 async function onLastLayer(family: string, taskType: TaskType) {
   const model = openModel(await openCheckpoint(oraclePath('families', family)), { taskType, numLabels: 3 });
   const plan = planOf(model, ({ layer }) => layer === model.layers - 1);
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   return { model, plan, parameters, encoded: sentences(model) };
 }
 

@@ -42,7 +42,7 @@ async function trained(model: Model, settings: Partial<TrainConfigInput>, where?
   const config = parseTrainConfig(all, 'test', { idle: 'drop' }).method;
   const method: AdapterMethod = adapterMethods[adapterMethodName(config)];
   const plan = method.plan(config, where ?? { own: model.adaptable, shared: [] }, model);
-  const fresh = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const fresh = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   const parameters = fresh.map((one) => {
     const stream = randomStream(1, 'test', one.name);
     return { ...one, values: one.values.map((value) => value + 0.1 * stream.normal()) };

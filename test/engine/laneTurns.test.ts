@@ -14,7 +14,7 @@ it('trainings that take turns in one graph have to the bit what each has alone, 
   const lanes = await Promise.all(
     [1, 2, 3].map(async (seed) => [
       ...(await adapterParameters(plan, model, seed)),
-      ...(await headParameters(model.head, seed)),
+      ...(await headParameters(model, seed)),
     ]),
   );
   const batches = [4, 3, 2].map((size, lane) => collate(examples(size, `${lane}`), model.padTokenId, objective));

@@ -31,7 +31,7 @@ describe('several trainings in one graph', () => {
       for (let lane = 0; lane < lanes; lane++) {
         const own = [
           ...(await adapterParameters(plan, model, lane)),
-          ...(await headParameters(model.head, lane)),
+          ...(await headParameters(model, lane)),
           openGates(model, 0).parameter,
         ];
         for (const { values } of own) for (let i = 0; i < values.length; i++) values[i]! += 0.1 * random.normal();

@@ -10,7 +10,7 @@ import { objectives } from '../objectives.js';
 async function tinyStep() {
   const model = await openTinyBert();
   const plan = planOf(model);
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   return { model, options: { objective: objectives.classification, plan, parameters, wrt: parameters } };
 }
 

@@ -44,7 +44,7 @@ interface Seen {
 
 /** Trains six steps of eight examples, an epoch being three, and looks at the state after each. */
 async function train(encoded: readonly EncodedExample[], changes: Partial<TrainingOptions> = {}, plan = planOf(model)) {
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   const steps: TrainStep[] = [];
   const warnings: string[] = [];
   const seen: Seen[] = [];
@@ -155,10 +155,7 @@ describe('tokens without a label', () => {
       numLabels: 3,
     });
     const plan = planOf(tokenModel);
-    const parameters = [
-      ...(await adapterParameters(plan, tokenModel, 1)),
-      ...(await headParameters(tokenModel.head, 1)),
-    ];
+    const parameters = [...(await adapterParameters(plan, tokenModel, 1)), ...(await headParameters(tokenModel, 1))];
     const steps: TrainStep[] = [];
     const warnings: string[] = [];
     await trainParameters(tokenModel, plan, parameters, encoded.map(inVocabulary), {
@@ -203,7 +200,7 @@ async function search(
     model,
     [
       {
-        head: await headParameters(model.head, 5),
+        head: await headParameters(model, 5),
         halves: { train: withRare('a', bad.train), validation: withRare('b', bad.validation) },
         seed: 5,
       },

@@ -61,7 +61,7 @@ function tokenExamples(count: number, classes: number): EncodedExample[] {
 async function trainKind(family: string, taskType: TaskType, kind: ObjectiveName, parts: number) {
   const model = openModel(await openCheckpoint(oraclePath('families', family)), { taskType, numLabels: 3 });
   const plan = planOf(model);
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   return train(
     { objective: objectives[kind], parts },
     { model, plan, parameters, encoded: tokenExamples(22, model.numLabels) },

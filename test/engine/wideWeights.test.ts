@@ -44,7 +44,7 @@ async function halved(family: string): Promise<Model> {
 
 async function stepOf(model: Model) {
   const plan = planOf(model);
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   const largestBatch = { batch: 1, seq: 5 };
   return { objective: objectives.classification, plan, parameters, wrt: parameters, threads: 1, largestBatch };
 }

@@ -192,7 +192,7 @@ describe('an adapter that GGUF cannot hold is refused before anything is written
     const model = openModel(await openCheckpoint(folder), head);
     const settings = parseTrainConfig({ task: 'x', method }, 'test').method;
     const plan = adapterMethods[method].plan(settings, { own: model.adaptable, shared: [] }, model);
-    const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+    const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
     const kind = head.taskType === 'SEQ_CLS' ? classification : language;
     const task = {
       name: 'texts',

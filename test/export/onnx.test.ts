@@ -7,7 +7,8 @@ import { fp32 } from '../../src/export/onnx/fp32.js';
 import { inferenceGraph } from '../../src/export/onnx/graph.js';
 import { onnx } from '../../src/export/onnx.js';
 import type { ExportSource } from '../../src/export/source.js';
-import { openModelFile, type Value } from '../../src/runtime/session.js';
+import { openModelFile } from '../../src/runtime/onnxNode.js';
+import type { Value } from '../../src/runtime/session.js';
 import { expectClose, type Oracle } from '../fixtures.js';
 import {
   type FamilyBatch,

@@ -6,7 +6,7 @@ import { writeModel } from '../../src/export/onnx/file.js';
 import { quantizeBlocks } from '../../src/export/onnx/q4.js';
 import { q8, quantizeChannels } from '../../src/export/onnx/q8.js';
 import { randomStream } from '../../src/random.js';
-import { openModelFile } from '../../src/runtime/session.js';
+import { openModelFile } from '../../src/runtime/onnxNode.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'diffora-quantisers-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -32,7 +32,7 @@ const hardly = { relative: 0, floor: 1e-28 };
 describe('a head with a learning rate of its own', () => {
   it('stays where its rate is next to nothing, and adapters move', async () => {
     const { values, model } = await trained(still);
-    const fresh = await headParameters(model.head, 1);
+    const fresh = await headParameters(model, 1);
     expect(fresh.length).toBeGreaterThan(1);
     for (const one of fresh) expectClose(one.name, values.get(one.name)!, one.values, hardly);
     const names = [...values.keys()].filter((name) => name.endsWith('lora_B'));
@@ -60,7 +60,7 @@ describe('a head with a learning rate of its own', () => {
   it('has them in the search and in joint runs, which a run can start from', async () => {
     for (const select of ['diffora', 'output-norm'] as const) {
       const { values, model } = await trained({ ...still, select, start: 'search', lr: 1e-3, maxSteps: 1 });
-      for (const one of await headParameters(model.head, 1))
+      for (const one of await headParameters(model, 1))
         expectClose(one.name, values.get(one.name)!, one.values, hardly);
     }
   });

@@ -68,7 +68,7 @@ interface Trained {
 async function train(method: AdapterMethodName, architecture: string): Promise<Trained> {
   const model = await open(architecture);
   const plan = planOf(method, model);
-  const start = async () => [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const start = async () => [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   const parameters = await start();
   await trainParameters(model, plan, parameters, examples, {
     objective: objectives.classification,

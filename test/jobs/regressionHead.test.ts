@@ -25,7 +25,7 @@ afterAll(() => folder.remove());
 const opened = async (change: Partial<TrainConfigInput>, file = folder.path('scores.csv')) => {
   const config = quickConfig(file, { method: 'lora', ...change });
   const workspace = await openWorkspace(config, silent);
-  const head = await headParameters(workspace.opened.model.head, 1);
+  const head = await headParameters(workspace.opened.model, 1);
   return { config, workspace, head, bias: head.find(({ name }) => name === 'classifier.bias')!.values };
 };
 
@@ -46,7 +46,7 @@ describe("the head's bias", () => {
     const { workspace, bias, head } = await opened({}, classes);
     expect([...bias]).toEqual([0, 0]);
     const whole = openModel(await openCheckpoint(oraclePath('tiny-bert-backbone')), { numLabels: 2, head: 'all' });
-    const before = await headParameters(whole.head, 1);
+    const before = await headParameters(whole, 1);
     expect(head.map(({ name, values }) => [name, values])).toEqual(before.map(({ name, values }) => [name, values]));
     expect(workspace.opened.model.head.some(({ start }) => start !== undefined)).toBe(false);
   });
@@ -72,7 +72,7 @@ describe("the head's bias", () => {
       expect(started.length, name).toBe(head.some(({ name: one }) => one.startsWith('score')) ? 0 : 1);
       if (started.length === 0) continue;
       withBias.push(started[0]!.name);
-      const [bias] = await headParameters(started, 1);
+      const [bias] = await headParameters({ ...model, head: started }, 1);
       // A head that the checkpoint has keeps its values.
       if (started[0]!.stored === undefined) expect([...bias!.values], name).toEqual([2.5]);
       else expect([...bias!.values], name).not.toEqual([2.5]);
@@ -82,8 +82,8 @@ describe("the head's bias", () => {
 
   it('keeps the values that the checkpoint has', async () => {
     const model = openModel(await openCheckpoint(oraclePath('own-heads', 'bert-one')), { numLabels: 1, head: 'all' });
-    const before = await headParameters(model.head, 1);
-    const after = await headParameters(withOutputBias(model, [2.5]).head, 1);
+    const before = await headParameters(model, 1);
+    const after = await headParameters(withOutputBias(model, [2.5]), 1);
     expect(model.head.every(({ stored }) => stored !== undefined)).toBe(true);
     expect(after.map(({ values }) => values)).toEqual(before.map(({ values }) => values));
   });

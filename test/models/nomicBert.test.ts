@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { thisComputer } from '../../src/checkpoint/thisComputer.js';
 import { openModel } from '../../src/models/registry.js';
 
 /** What the family's own code wrote, before transformers had it: the sizes of transformers' defaults under other names. */
@@ -26,7 +27,15 @@ const own = {
 };
 const open = (changes: object) => {
   const config = { ...own, ...changes };
-  const checkpoint = { name: 'm', folder: 'm', config, tensors: new Map(), metadata: {}, notes: [] };
+  const checkpoint = {
+    name: 'm',
+    folder: 'm',
+    config,
+    tensors: new Map(),
+    metadata: {},
+    notes: [],
+    machine: thisComputer,
+  };
   return () => openModel(checkpoint, { numLabels: 2 });
 };
 

@@ -1,9 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { thisComputer } from '../../src/checkpoint/thisComputer.js';
 import { input, ops } from '../../src/graph/index.js';
 import { rotaryOf } from '../../src/models/rotary.js';
 import { openSession } from '../../src/runtime/session.js';
 
-const checkpoint = { name: 'm', folder: 'm', config: {}, tensors: new Map(), metadata: {}, notes: [] };
+const checkpoint = {
+  name: 'm',
+  folder: 'm',
+  config: {},
+  tensors: new Map(),
+  metadata: {},
+  notes: [],
+  machine: thisComputer,
+};
 const headSize = 8;
 
 /** cos of positions 0…9. */

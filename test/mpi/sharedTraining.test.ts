@@ -31,7 +31,7 @@ async function trained(options: {
   const { ranks, reduce, steps: count = 4, ...more } = options;
   const model = await openTinyBert();
   const plan = planOf(model);
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   const steps: TrainStep[] = [];
   await trainParameters(model, plan, parameters, data, {
     ...trainingOptions,
@@ -76,7 +76,7 @@ describe('training on ranks', () => {
     const gradients = async (ranks?: Ranks) => {
       const model = await openTinyBert();
       const plan = planOf(model);
-      const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+      const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
       const objective = vectorObjective('MultipleNegativesRankingLoss', {});
       const pairs = examples(7, 'a').map((one, i) => ({ ...one, further: [examples(7, 'b')[i]!] }));
       const batch = collate(pairs, model.padTokenId, objective);
@@ -106,7 +106,7 @@ describe('what modules are chosen by', () => {
     const mean = async (ranks?: Ranks) => {
       const model = await openTinyBert();
       const plan = planOf(model);
-      const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+      const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
       const objective = objectives.classification;
       const batches = new BatchStream(data, { batchSize: 4, seed: 1, objective, padTokenId: model.padTokenId });
       const largestBatch = batches.largest;
@@ -133,7 +133,7 @@ describe('what modules are chosen by', () => {
       const model = await openTinyBert(3, 'tiny-bert-backbone');
       const members = await Promise.all(
         Array.from({ length: team }, async (_, i) => ({
-          head: await headParameters(model.head, i + 1),
+          head: await headParameters(model, i + 1),
           halves: { train: examples(12, `t${i}`), validation: examples(12, `v${i}`) },
           seed: i + 1,
         })),
@@ -155,7 +155,7 @@ it('outputs are shared out, and all ranks have those of one process to the bit',
   const outputs = async (ranks?: Ranks) => {
     const model = await openTinyBert();
     const plan = planOf(model);
-    const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+    const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
     const seen: number[] = [];
     const onBatch = (done: number) => seen.push(done);
     const rows = await predictEach(model, plan, parameters, data, { threads: 1, ranks, batchSize: 4, onBatch });

@@ -87,7 +87,7 @@ async function make(): Promise<void> {
       }).method;
       const { plan: makePlan, places } = adapterMethodOf(config);
       const plan = makePlan(config, { own: places === 'itself' ? [] : model.adaptable, shared: [] }, model);
-      const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+      const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
       await learn(model, plan, parameters, 6);
       await save(join(folder, architecture, name), base, model, plan, parameters);
       const merged = join(folder, architecture, `${name}-merged`);

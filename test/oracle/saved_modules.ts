@@ -33,7 +33,7 @@ const rows: unknown[] = [];
 for (const [i, [base, taskType, settings]] of cases.entries()) {
   const model = openModel(await openCheckpoint(oraclePath(`families/${base}`)), { taskType, numLabels: 3 });
   const plan = planRun(model, parseTrainConfig({ task: 'x', ...settings }, 'oracle').method, undefined);
-  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model.head, 1))];
+  const parameters = [...(await adapterParameters(plan, model, 1)), ...(await headParameters(model, 1))];
   for (const { name, values } of trainedOf(parameters)) {
     for (let k = 0; k < values.length; k++) values[k]! += 0.3 * Math.sin(7.3 * k + name.length);
   }

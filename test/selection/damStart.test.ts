@@ -11,7 +11,7 @@ import { examples } from './examples.js';
 describe('gradient norms at the start', () => {
   it('are those of finite differences of the loss by B', async () => {
     const model = await openTinyBert(3, 'tiny-bert-backbone');
-    const head = await headParameters(model.head, 1);
+    const head = await headParameters(model, 1);
     const options = { objective: objectives.classification, rank: 2, alpha: 4, seed: 1, threads: 1 };
     const batches = new BatchStream(examples(12, 'a'), { ...options, batchSize: 6, padTokenId: model.padTokenId });
     const norms = await gradientNorms(model, head, batches, options);

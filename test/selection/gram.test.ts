@@ -45,7 +45,7 @@ describe('Gram matrices of per-example gradients', () => {
   it.each([2, 3])('are those of finite differences of the outputs, with %i classes', async (labels) => {
     const model = await openTinyBert(labels, 'tiny-bert-backbone');
     const options = { rank: 2, alpha: 4, seed: 1 };
-    const head = await headParameters(model.head, 1);
+    const head = await headParameters(model, 1);
     const sample = examples(4, labels);
     const { modules } = await gramMatrices(model, head, sample, {
       ...options,

@@ -55,7 +55,7 @@ describe('selection by gradient norms', () => {
     const step = await openGradientStep(model, {
       objective: objectives.classification,
       plan,
-      parameters: [...parameters, ...(await headParameters(model.head, settings.seed))],
+      parameters: [...parameters, ...(await headParameters(model, settings.seed))],
       wrt,
       threads: 1,
       largestBatch: batches.largest,

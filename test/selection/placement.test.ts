@@ -133,7 +133,7 @@ describe('selection by PAGE', () => {
     const step = await openGradientStep(model, {
       objective,
       plan,
-      parameters: [...adapters, ...(await headParameters(model.head, settings.seed))],
+      parameters: [...adapters, ...(await headParameters(model, settings.seed))],
       wrt,
       threads: 1,
       largestBatch: batches.largest,

@@ -18,7 +18,7 @@ async function search(
   halves = { train: examples(24, 'a'), validation: examples(24, 'b') },
   seed = 5,
 ) {
-  const head = await headParameters(model.head, seed);
+  const head = await headParameters(model, seed);
   const result = await searchDam(model, [{ head, halves, seed }], { ...options, ...changes });
   return { ...result, head };
 }
@@ -148,7 +148,7 @@ describe('the bi-level search', () => {
     const members = async (count: number) =>
       Promise.all(
         Array.from({ length: count }, async (_, i) => ({
-          head: await headParameters(model.head, 5 + i),
+          head: await headParameters(model, 5 + i),
           halves: { train: examples(24, `a${i}`), validation: examples(24, `b${i}`) },
           seed: 5 + i,
         })),

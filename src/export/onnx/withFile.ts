@@ -1,7 +1,8 @@
 import { type CachedDecoder, decoderNames, type FileProgram, type Model, type ModelFile } from '../../models/model.js';
 import type { VectorOptions } from '../../models/pooling.js';
 import { type HostTensor, host } from '../../runtime/deviceTensor.js';
-import { type Bindings, openModelFile, type Session, type SessionOptions, type Value } from '../../runtime/session.js';
+import { openModelFile } from '../../runtime/onnxNode.js';
+import type { Bindings, Session, SessionOptions, Value } from '../../runtime/session.js';
 
 /** The model with an exported file in the place of its graph. */
 export function withFile(model: Model, path: string): Model {

@@ -1,21 +1,20 @@
-import { dirname } from 'node:path';
 import { primitiveOf } from '../ops.js';
 import { fuseStatistics } from '../passes/fuseStatistics.js';
 import { optimize } from '../passes/index.js';
 import type { EmitOptions, Emitter } from '../primitive.js';
 import { type Dim, factorsOf } from '../shape.js';
-import { nodesInOrder, type Tensor } from '../tensor.js';
+import { nodesInOrder, type StoredLocation, type Tensor } from '../tensor.js';
 import { type Dialect, type OptionalOperator, standardDialect, wholeDialect } from './dialect.js';
 import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxNode, type OnnxValue } from './encode.js';
 
 /** A graph as the runtime takes it. */
 export interface EmittedGraph {
-  /** The ONNX model, serialised; stored weights are external data in `weightsFolder`. */
+  /** The ONNX model, serialised; {@link stored} weights are external data. */
   readonly bytes: Uint8Array;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
-  /** Real path of the one folder that holds all stored weights, if there are any. */
-  readonly weightsFolder: string | undefined;
+  /** Where the weights lie that are no part of `bytes`. */
+  readonly stored: readonly StoredLocation[];
   readonly nodeCount: number;
 }
 
@@ -24,14 +23,14 @@ export interface EmittedGraph {
  * @param dialect of the runtime that is to run it; default: all that ONNX Runtime has on the CPU
  */
 export function emitGraph(named: Readonly<Record<string, Tensor>>, dialect: Dialect = wholeDialect): EmittedGraph {
-  const { weightsFolder, ...model } = writeGraph(named, dialect);
+  const { stored, ...model } = writeGraph(named, dialect);
   const { inputs, outputs, nodes } = model;
-  return { bytes: encodeModel(model), inputs, outputs, weightsFolder, nodeCount: nodes.length };
+  return { bytes: encodeModel(model), inputs, outputs, stored, nodeCount: nodes.length };
 }
 
 /** The same in operators of the ONNX standard alone, for files that other runtimes open; not serialised yet. */
 export function standardGraph(named: Readonly<Record<string, Tensor>>): OnnxModel {
-  const { weightsFolder: _, ...model } = writeGraph(named, standardDialect);
+  const { stored: _, ...model } = writeGraph(named, standardDialect);
   return model;
 }
 
@@ -41,15 +40,15 @@ function writeGraph(named: Readonly<Record<string, Tensor>>, dialect: Dialect) {
   const outputs = dialect.fewKernels ? fuseStatistics(optimized) : optimized;
   const writer = new GraphWriter(nodesInOrder(outputs), outputs, dialect);
   const values = outputs.map((tensor, i) => writer.output(names[i]!, tensor));
-  const { nodes, initializers, inputs, weightsFolder } = writer;
-  return { nodes, initializers, inputs, outputs: values, weightsFolder };
+  const { nodes, initializers, inputs, stored } = writer;
+  return { nodes, initializers, inputs, outputs: values, stored };
 }
 
 class GraphWriter implements Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
   readonly inputs: OnnxValue[] = [];
-  weightsFolder: string | undefined;
+  readonly stored: StoredLocation[] = [];
   private readonly names = new Map<Tensor, string>();
   private readonly reused = new Map<string, string>();
   private counter = 0;
@@ -161,11 +160,7 @@ class GraphWriter implements Emitter {
         return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], bytes));
       }
       case 'stored': {
-        const folder = dirname(origin.location.file);
-        this.weightsFolder ??= folder;
-        if (this.weightsFolder !== folder) {
-          throw new Error(`weights lie in two folders, ${this.weightsFolder} and ${folder}; one is needed`);
-        }
+        this.stored.push(origin.location);
         return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], origin.location));
       }
       case 'result':

@@ -1,5 +1,6 @@
-import type { InferenceSession } from 'onnxruntime-node';
+import type { EmittedGraph } from '../../graph/index.js';
 import type { Dialect } from '../../graph/onnx/dialect.js';
+import type { CompileOptions, Session } from '../compiled.js';
 
 /** What products of matrices are computed in: float32 throughout, TF32 (float32 with ten bits of mantissa), or 16 bits. */
 export type Precision = 'fp32' | 'tf32' | 'bf16' | 'fp16';
@@ -15,8 +16,8 @@ export interface ComputeDevice {
   readonly otherPrecisions: Readonly<Partial<Record<Precision, () => void>>>;
   /** What graphs are written in for it: operators that it has no kernel for would fall to the CPU, with a copy both ways. @internal */
   readonly dialect: Dialect;
-  /** What ONNX Runtime is told. @internal */
-  readonly provider: InferenceSession.ExecutionProviderConfig;
+  /** Compiles a graph that is written in {@link dialect}. @internal */
+  compile(graph: EmittedGraph, options: CompileOptions): Promise<Session>;
   /** What of it is not installed, where that can be told without loading it, which would write to stderr. @internal */
   lacks?(): string | undefined;
   /** What to do where ONNX Runtime finds no such device, as sentences. @internal */

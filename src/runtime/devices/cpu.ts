@@ -1,4 +1,5 @@
 import { wholeDialect } from '../../graph/onnx/dialect.js';
+import { compileOnNode } from '../onnxNode.js';
 import type { ComputeDevice } from './computeDevice.js';
 
 /** The processor: there on every machine, and what runs where nothing is said. */
@@ -7,6 +8,6 @@ export const cpu: ComputeDevice = {
   precision: 'fp32',
   otherPrecisions: {},
   dialect: wholeDialect,
-  provider: 'cpu',
+  compile: (graph, options) => compileOnNode(graph, 'cpu', options),
   cure: 'Install onnxruntime-node again.',
 };

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { wholeDialect } from '../../graph/onnx/dialect.js';
+import { compileOnNode } from '../onnxNode.js';
 import type { ComputeDevice } from './computeDevice.js';
 
 /** An NVIDIA GPU by CUDA. @param index of the card, as nvidia-smi counts them */
@@ -11,7 +12,7 @@ export function cuda(index = 0): ComputeDevice {
     precision: 'tf32',
     otherPrecisions: { fp32: withoutTf32 },
     dialect: { ...wholeDialect, fewKernels: true },
-    provider: { name: 'cuda', deviceId: index },
+    compile: (graph, options) => compileOnNode(graph, { name: 'cuda', deviceId: index }, options),
     lacks: missingProvider,
     cure:
       'It needs Linux on x86-64, an NVIDIA driver (nvidia-smi lists its cards), CUDA 13 and cuDNN 9 on the library path, and the files ' +

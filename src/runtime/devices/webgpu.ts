@@ -1,4 +1,5 @@
 import { operatorsWithout } from '../../graph/onnx/dialect.js';
+import { compileOnNode } from '../onnxNode.js';
 import type { ComputeDevice } from './computeDevice.js';
 
 /**
@@ -21,7 +22,7 @@ export const webgpu: ComputeDevice = {
   precision: 'fp32',
   otherPrecisions: {},
   dialect: { operators: operatorsWithout(missing), fewKernels: true },
-  provider: 'webgpu',
+  compile: (graph, options) => compileOnNode(graph, 'webgpu', options),
   cure:
     'On Linux it needs a driver with Vulkan and the loader libvulkan.so.1 (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; ' +
     'NVIDIA brings its own driver); on Windows and macOS the system has all of it. Where there is no GPU, take --device cpu.',

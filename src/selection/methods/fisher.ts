@@ -43,7 +43,7 @@ export const fisher = {
           return y;
         },
       },
-      parameters: await headParameters(model.head, settings.seed),
+      parameters: await headParameters(model, settings.seed),
       wrt: () => model.adaptable.map(({ path }) => ({ name: `${path}.weight`, tensor: weights.get(path)! })),
       gradientCheckpointing: settings.gradientCheckpointing,
       threads: settings.threads,

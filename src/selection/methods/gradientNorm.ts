@@ -26,7 +26,7 @@ export const gradientNorm = {
   async select(context) {
     const { model, objective, halves, settings, signal } = context;
     const { batchSize, seed } = settings;
-    const head = await headParameters(model.head, seed);
+    const head = await headParameters(model, seed);
     const weights = await Promise.all(
       model.adaptable.map(async (module) => {
         const { path, inFeatures, outFeatures } = module;

@@ -24,7 +24,7 @@ export const gramGreedy = {
     const sample = textsOf(halves.train).slice(0, sampleSize);
     const phase = context.phase('Gram matrices', sample.length);
     const { rank, alpha, seed, threads } = settings;
-    const head = await headParameters(model.head, seed);
+    const head = await headParameters(model, seed);
     const onExample = (done: number) => phase.update(done, { examples: done });
     const options = { rank, alpha, seed, threads, signal, onExample };
     if (context.shared !== undefined) {

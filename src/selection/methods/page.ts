@@ -35,7 +35,7 @@ export const page = {
     const energies = await gradientEnergies(model, {
       objective,
       plan,
-      parameters: [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model.head, seed))],
+      parameters: [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model, seed))],
       wrt: ({ inputs }) => model.adaptable.map(({ path }) => ({ name: loraB(path), tensor: inputs.get(loraB(path))! })),
       gradientCheckpointing: settings.gradientCheckpointing,
       threads: settings.threads,

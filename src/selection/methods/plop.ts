@@ -42,7 +42,7 @@ export const plop = {
           return y;
         },
       },
-      parameters: await headParameters(model.head, settings.seed),
+      parameters: await headParameters(model, settings.seed),
       threads: settings.threads,
       outputs({ logits }) {
         logits();
