@@ -58,7 +58,7 @@ export {
 } from './jobs/inspect.js';
 export { type Merged, type MergeOptions, mergeAdapter } from './jobs/merge.js';
 export { type PredictAdapterOptions, type PredictionOptions, predictWithAdapter } from './jobs/predict.js';
-export { type PredictInput, type PredictionInput, readPredictInput } from './jobs/predictInput.js';
+export { type PredictInput, readPredictInput } from './jobs/predictInput.js';
 export { type PredictModelOptions, predictWithModel } from './jobs/predictModel.js';
 export { type Pushed, type PushOptions, pushToHub } from './jobs/push/push.js';
 export type { RunRecord } from './jobs/runFolder.js';
@@ -94,10 +94,10 @@ export { type OpenDeviceOptions, openDevice } from './runtime/devices/openDevice
 /** Runs an emitted graph in ONNX Runtime. */
 export type { Device, DeviceTensor, HostTensor, TensorData } from './runtime/deviceTensor.js';
 export { type Bindings, openSession, type Session, type SessionOptions, type Value } from './runtime/session.js';
-export type { Sharing } from './selection/dam.js';
-export { type Dam, readDam } from './selection/dam.js';
+export type { Dam, Sharing } from './selection/dam.js';
 export type { GramReport } from './selection/gram.js';
 export type { SelectionMethod } from './selection/method.js';
+export { readDam } from './selection/readDam.js';
 export { type SelectionName, type SelectionSettingName, selectionMethods } from './selection/registry.js';
 export type { SharedSetting } from './selection/settings.js';
 export { type RunningServer, type ServeOptions, serve } from './serve/serve.js';
@@ -120,11 +120,13 @@ export {
 } from './settings/config.js';
 export type { ChatFacts, TrainOn } from './tasks/chat/chatFormat.js';
 export type { Conversation, PlainText } from './tasks/chat/conversation.js';
+export type { PredictionInput } from './tasks/inputExample.js';
 export type { Generation, Kind, TextVectors } from './tasks/kinds/kind.js';
 export type { ModelPrediction } from './tasks/kinds/ownHead.js';
 export type * from './tasks/kinds/predictions.js';
 export { type KindName, kinds } from './tasks/kinds/registry.js';
 export type { JudgedAnswer, JudgedAnswers } from './tasks/preference/judged.js';
 export type { Columns, Task } from './tasks/task.js';
-export { type ExampleRow, type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';
+export { type TaskFromExamplesOptions, taskFromExamples } from './tasks/taskFromExamples.js';
+export type { ExampleRow } from './tasks/taskOfRows.js';
 export type { Encoding, LimitedEncoding, Offset, PlacedTokens, Tokenizer } from './tokenize/index.js';

@@ -20,10 +20,11 @@ import {
   type OptimisationConfig,
   type TrainConfig,
 } from '../settings/config.js';
+import { trainingSteps } from '../settings/trainingOptions.js';
 import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import type { EncodedSplit } from '../tasks/splits.js';
 import { refuseApart } from './alike.js';
-import { fineTune, trainingSteps } from './fineTune.js';
+import { fineTune } from './fineTune.js';
 import { keptPrefix, refuseUnkeptLoss } from './keptPrefix.js';
 import { planOnTargets, planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
