@@ -1,4 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBoard, type RunningBoard } from '../../src/board/board.js';
@@ -122,6 +124,15 @@ describe.skipIf(!hasBrowser)('the page', () => {
     await page.close();
   });
 
+  it('is small: all of its files are less than 250 kB, compressed', async () => {
+    const folder = built('dist', 'board', 'page');
+    const names = await readdir(folder, { recursive: true });
+    const files = names.filter((name) => /\.(js|css|html)$/.test(name));
+    const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(folder, name))).length));
+    expect(files.length).toBeGreaterThan(2);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(250_000);
+  });
+
   it('shows markup in the names of a run as text', async () => {
     const { page, said } = await openTab(browser, board.url);
     const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'marked' }) });
@@ -168,6 +179,12 @@ describe.skipIf(!hasBrowser)('the page', () => {
     await page.keyboard.press('Home');
     expect(await slider.getAttribute('aria-valuetext')).toContain('after step 1');
     const loss = page.getByRole('slider', { name: /^Training loss/ });
+    await page.locator('figure.chart svg').nth(4).waitFor();
+    for (const chart of await page.locator('figure.chart').all()) {
+      const texts = await chart.locator('[aria-label="y-axis tick label"] text').allTextContents();
+      const ticks = texts.filter((text) => text !== '');
+      expect(new Set(ticks).size, ticks.join()).toBe(ticks.length);
+    }
     await loss.focus();
     await page.keyboard.press('Home');
     expect(await loss.getAttribute('aria-valuetext')).toMatch(/^step 1: \d\.\d+$/);
