@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { arraysState, type Resumable } from '../state.js';
-import { plainLoop } from './adamwLoop.js';
+import { type AdamWTerms, plainLoop } from './adamwLoop.js';
 import { simdLoop } from './adamwSimd.js';
 import type { Parameter } from './parameters.js';
 
@@ -18,9 +18,14 @@ export const adamWDefaults: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 
 export interface Optimizer extends Resumable {
   /**
    * Updates every parameter in place from its gradient (same order, same sizes).
+   * Where there is no gradient a parameter is moved elsewhere, by {@link Optimizer.termsOf}.
    * @param factor on the gradients, as {@link clipGlobalNorm} gives it; default 1
    */
-  step(gradients: readonly Float32Array[], learningRate: number, factor?: number): void;
+  step(gradients: readonly (Float32Array | undefined)[], learningRate: number, factor?: number): void;
+  /** What the last step moved a parameter by. */
+  termsOf(index: number): AdamWTerms;
+  /** A parameter's moments, in place. */
+  momentsOf(index: number): { readonly first: Float32Array; readonly second: Float32Array };
 }
 
 /** Numbers from which on the loop in WebAssembly is worth its memory, of which an engine has some hundred. */
@@ -45,7 +50,10 @@ export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOp
     ),
   );
   let steps = 0;
+  let terms: readonly AdamWTerms[] = [];
   return {
+    termsOf: (index) => terms[index]!,
+    momentsOf: (index) => ({ first: first[index]!, second: second[index]! }),
     state: () => ({ ...moments.state(), values: { steps } }),
     restore(state) {
       moments.restore(state);
@@ -54,19 +62,15 @@ export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOp
     step(gradients, learningRate, factor = 1) {
       steps++;
       const secondCorrection = 1 / Math.sqrt(1 - beta2 ** steps);
-      for (const [index, { values, decays, rateFactor = 1, weightDecay: own }] of parameters.entries()) {
+      terms = parameters.map(({ decays, rateFactor = 1, weightDecay: own }) => {
         const rate = learningRate * rateFactor;
         const stepSize = rate / (1 - beta1 ** steps);
         const keep = decays ? 1 - rate * (own ?? weightDecay) : 1;
-        loop.move(index, values, gradients[index]!, {
-          beta1,
-          beta2,
-          epsilon,
-          stepSize,
-          secondCorrection,
-          keep,
-          factor,
-        });
+        return { beta1, beta2, epsilon, stepSize, secondCorrection, keep, factor };
+      });
+      for (const [index, { values }] of parameters.entries()) {
+        const gradient = gradients[index];
+        if (gradient !== undefined) loop.move(index, values, gradient, terms[index]!);
       }
     },
   };
@@ -75,12 +79,14 @@ export function adamW(parameters: readonly Parameter[], options: Partial<AdamWOp
 /**
  * The factor by which gradients have a joint 2-norm of at most `maximum` (torch.nn.utils.clip_grad_norm_), 1 where they have
  * it already. They are left as they are.
+ * @param others sum of the squares of gradients that are elsewhere
  */
 export function clipGlobalNorm(
   gradients: readonly Float32Array[],
   maximum: number,
+  others = 0,
 ): { readonly norm: number; readonly factor: number } {
-  const norm = Math.sqrt(gradients.reduce(addSquares, 0));
+  const norm = Math.sqrt(gradients.reduce(addSquares, others));
   return { norm, factor: Math.min(1, maximum / (norm + 1e-6)) };
 }
 

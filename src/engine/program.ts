@@ -2,7 +2,7 @@ import type { Tensor } from '../graph/index.js';
 import { liftWidened } from '../graph/passes/liftWidened.js';
 import { type Lanes, vectorise } from '../graph/passes/vectorise.js';
 import type { Model } from '../models/model.js';
-import type { HostTensor } from '../runtime/deviceTensor.js';
+import type { DeviceTensor, HostTensor } from '../runtime/deviceTensor.js';
 import { openOn } from '../runtime/openOn.js';
 import type { Bindings, SessionOptions } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
@@ -14,6 +14,8 @@ export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions
   readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
   /** Runs the graph for several sets of inputs at once; what is fed of these, and every output, has a leading axis. */
   readonly lanes?: Lanes | undefined;
+  /** Outputs that stay on the device: see {@link Program.kept}. */
+  readonly onDevice?: readonly Name[] | undefined;
 }
 
 /** A graph of a model with adapters, compiled, its parameters bound: they are read as they are when it runs. */
@@ -24,6 +26,8 @@ export interface Program<Name extends string> {
    * @param into outputs that are written into tensors of the caller; any other is new. Runs with it must not overlap
    */
   run(feeds: Bindings, into?: Bindings): Promise<Record<Name, HostTensor<Float32Array>>>;
+  /** Outputs of the last run that stayed on the device; the caller disposes of them. */
+  readonly kept: ReadonlyMap<string, DeviceTensor<Float32Array>>;
   /** Frees the memory; the program cannot run afterwards. */
   release(): Promise<void>;
 }
@@ -48,8 +52,9 @@ export async function openProgram<Name extends string>(
   const shared = lanes === undefined ? parameters : parameters.filter(({ name }) => !lanes.own(name));
   let bound: Bindings = { ...parameterFeeds(shared), ...(await wideWeights(model.checkpoint, widened)) };
   const named = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!]));
-  const session = await openOn(device, named, { threads });
+  const session = await openOn(device, named, { threads, onDevice: options.onDevice });
   return {
+    kept: session.kept ?? new Map(),
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,
     release() {
       bound = {};

@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node';
 import { DiffoError } from '../errors.js';
 import type { EmittedGraph } from '../graph/index.js';
 import type { CompileOptions, Session, Value } from './compiled.js';
-import { type DeviceTensor, type HostTensor, host, type TensorData } from './deviceTensor.js';
+import { type DeviceTensor, type HostTensor, host, keptTensor, type TensorData } from './deviceTensor.js';
 
 /** Version of ONNX Runtime's Node package. */
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
@@ -15,11 +15,14 @@ export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.
 export async function compileOnNode(
   graph: EmittedGraph,
   provider: ort.InferenceSession.ExecutionProviderConfig,
-  { threads, profile }: CompileOptions,
+  { threads, profile, onDevice }: CompileOptions,
 ): Promise<Session> {
   const extra: Record<string, string> = { disable_prepacking: '1' };
   const folder = folderOf(graph);
   if (folder !== undefined) extra.model_external_initializers_file_folder_path = folder;
+  const inputNames = graph.inputs.map((value) => value.name);
+  const outputNames = graph.outputs.map((output) => output.name);
+  const places = outputNames.map((name) => [name, onDevice?.includes(name) === true ? 'gpu-buffer' : 'cpu'] as const);
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(graph.bytes, {
@@ -31,15 +34,14 @@ export async function compileOnNode(
       enableMemPattern: false,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 4,
+      ...(onDevice === undefined ? {} : { preferredOutputLocation: Object.fromEntries(places) }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       extra: { session: extra },
     });
   } catch (error) {
     throw new DiffoError(`ONNX Runtime refused the graph: ${messageOf(error)}`, { cause: error });
   }
-  const inputNames = graph.inputs.map((value) => value.name);
-  const outputNames = graph.outputs.map((output) => output.name);
-  const opened = sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount });
+  const opened = sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount }, onDevice);
   if (profile === undefined) return opened;
   return {
     ...opened,
@@ -78,10 +80,13 @@ export async function openModelFile(path: string, options: CompileOptions): Prom
 function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
   session: ort.InferenceSession,
   facts: Facts,
-): Facts & Pick<Session, 'run' | 'release'> {
+  onDevice?: readonly string[],
+): Facts & Pick<Session, 'run' | 'release' | 'kept'> {
   const { inputNames, outputNames } = facts;
+  const kept = new Map<string, DeviceTensor<Float32Array>>();
   return {
     ...facts,
+    kept,
     async run(feeds, into = {}) {
       const fed: Record<string, ort.Tensor> = {};
       for (const name of inputNames) {
@@ -94,7 +99,20 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
       const results = await session.run(fed, fetched).catch((error: unknown) => {
         throw new DiffoError(`ONNX Runtime failed in a step: ${messageOf(error)}`, { cause: error });
       });
-      return Object.fromEntries(outputNames.map((name) => [name, resultTensor(results[name]!)]));
+      kept.clear();
+      const returned: [string, HostTensor][] = [];
+      for (const name of outputNames) {
+        const result = results[name]!;
+        if (result.location === 'gpu-buffer') kept.set(name, tensorOnGpu(result));
+        else {
+          returned.push([name, resultTensor(result)]);
+          // Where an output stays on the device, the binding writes none of the others into the arrays that it is given.
+          const place = onDevice === undefined ? undefined : into[name];
+          if (place !== undefined)
+            bytesOf('device' in place ? place.host() : place.data).set(bytesOf(result.data as TensorData));
+        }
+      }
+      return Object.fromEntries(returned);
     },
     release: () => session.release(),
   };
@@ -118,6 +136,14 @@ function ortTensor(data: TensorData, shape: readonly number[]): ort.Tensor {
 /** What ONNX Runtime gave, where it gave it. */
 function resultTensor(result: ort.Tensor): HostTensor {
   const tensor = host.tensor(result.data as TensorData, result.dims);
+  bound.set(tensor, result);
+  return tensor;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData) => new Uint8Array(buffer, byteOffset, byteLength);
+
+function tensorOnGpu(result: ort.Tensor): DeviceTensor<Float32Array> {
+  const tensor = keptTensor('the GPU', result.dims, () => result.dispose());
   bound.set(tensor, result);
   return tensor;
 }
