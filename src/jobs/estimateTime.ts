@@ -17,13 +17,14 @@ import { scoreExamples, startingPlan, trainIn } from './trainedRun.js';
 import type { Workspace } from './workspace.js';
 
 /** Units (steps, batches, examples) that are timed of a part of a run, after one that warms up. */
-const fewest = 3;
+const fewest = 5;
 const most = 12;
-/** Seconds over which more than the fewest are timed; a part of whose units one takes this long is timed by that one. */
-const patience = 3;
+/** Seconds over which more than the fewest are timed. */
+const patience = 5;
+/** Seconds after which what was timed by then has to do. */
+const longest = 20;
 /** Examples that are scored to time it. */
 const sampleSize = 64;
-const longest = 15;
 
 /** How long a part of a run takes, by some of its units. */
 export interface TimedPart {
@@ -71,18 +72,20 @@ export async function timeOf(
   const { model } = opened;
   const config = adapter === undefined ? asked : goingOnFrom(asked, methodOf(adapter), adapter.folder);
   const choosing = workspace.dam === undefined && adapter === undefined && hasMatrix(config);
-  const selection = choosing
+  const chosen = choosing
     ? await timed((context) => selectModules(model, task, train.encoded, config, context), signal)
     : undefined;
+  const selection = chosen?.part;
   phase.update(1);
-  const dam = choosing ? drawnMatrix(workspace, config) : workspace.dam;
+  // What was over at once has chosen.
+  const dam = choosing ? (chosen?.given?.dam ?? drawnMatrix(workspace, config)) : workspace.dam;
   // An evaluation among the steps would be timed with them.
   const { evalSteps, earlyStopping, keepBest = true } = config.optimisation;
   const optimisation = { ...config.optimisation, evalSteps: undefined, earlyStopping: undefined };
   const started = performance.now();
   await workspace.scorer();
   const encodingSeconds = secondsSince(started);
-  const training = await timed(
+  const { part: training } = await timed(
     (context) => trainIn({ ...workspace, dam, validation: undefined }, { ...asked, optimisation }, context),
     signal,
     'train',
@@ -147,10 +150,10 @@ async function timedScoring(
   };
   try {
     const first = await once();
-    const seconds = first > patience ? first : await once();
+    const seconds = first > longest ? first : await once();
     const units = dev.examples.length;
     const secondsPerUnit = seconds / examples.length;
-    return { units, secondsPerUnit, timed: examples.length, setupSeconds: first - seconds };
+    return { units, secondsPerUnit, timed: examples.length, setupSeconds: Math.max(0, first - seconds) };
   } finally {
     await open.release();
   }
@@ -191,13 +194,13 @@ const enough = Symbol('enough');
 /**
  * Times the units of some work, and ends it once a few are known.
  * @param of the phase that is timed; left out, the first
- * @returns undefined for work that ends without a phase
+ * @returns the part, undefined for work without a phase; and what the work gave, where that was over before it was ended
  */
-async function timed(
-  work: (context: Pick<RunContext, 'reporter'> & { readonly signal: AbortSignal }) => Promise<unknown>,
+async function timed<T>(
+  work: (context: Pick<RunContext, 'reporter'> & { readonly signal: AbortSignal }) => Promise<T>,
   signal: AbortSignal | undefined,
   of?: string,
-): Promise<TimedPart | undefined> {
+): Promise<{ readonly part: TimedPart | undefined; readonly given?: T }> {
   const stop = new AbortController();
   const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   let found: Stopwatch | undefined;
@@ -210,11 +213,12 @@ async function timed(
     },
   };
   try {
-    await work({ reporter, signal: signals });
+    const given = await work({ reporter, signal: signals });
+    return { part: found?.part(), given };
   } catch (error) {
     if (error !== enough) throw error;
+    return { part: found?.part() };
   }
-  return found?.part();
 }
 
 /** Times the units of a phase. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
@@ -217,6 +217,28 @@ describe.skipIf(!hasBrowser)('the page', () => {
     await page.getByText('was not written down matrix by matrix').waitFor();
     await isClean(tab, 1280);
     await page.close();
+  });
+
+  it('shows the report of a comparison, and the next one as it fills', async () => {
+    const put = async (title: string, runs: number) => {
+      await writeFile(folder('report.html'), `<!doctype html><html lang="en"><title>t</title><h1>${title}</h1></html>`);
+      await writeFile(folder('records.jsonl'), '{"kind": "run", "status": "done"}\n'.repeat(runs));
+    };
+    const folder = (...path: string[]) => runs('compared', ...path);
+    await mkdir(folder());
+    await put('One run', 1);
+    const tab = await openTab(browser, `${board.url}#/compare`);
+    const { page } = tab;
+    await page.getByRole('link', { name: 'compared' }).click();
+    const report = page.frameLocator('iframe');
+    await report.getByRole('heading', { name: 'One run' }).waitFor();
+    await page.getByText('Recorded: 1 run, 0 trials').waitFor();
+    await put('Two runs', 2);
+    await report.getByRole('heading', { name: 'Two runs' }).waitFor();
+    await page.getByText('Recorded: 2 runs, 0 trials').waitFor();
+    await isClean(tab, 1280);
+    await page.close();
+    await rm(folder(), { recursive: true });
   });
 
   it('shows a run of a terminal while it goes on: its row, its curves, its matrix as it forms, its end', async () => {

@@ -132,6 +132,8 @@ describe('runs that lie in one another', () => {
     await put('1', '2', '3', '4', '5', '6', '7');
     await put('elsewhere', 'two');
     await symlink(runs('elsewhere'), runs('outer', 'linked'));
+    // The board may have looked at the folder while they were made.
+    await until(async () => (await table()).length >= 5);
     const names = (await table()).map(({ name }) => name).sort();
     expect(names).toEqual(['1/2/3/4/5/6', 'compared/runs/cola-lora-1', 'elsewhere/two', 'outer', 'outer/inner/one']);
     expect((await read(folder.board, '/api/board')).comparisons).toMatchObject([

@@ -56,6 +56,8 @@ describe('a dry run', () => {
     // After steps 4 and 8, at the end because the best is kept, and the last one.
     const evaluated = (await estimate('--method', 'lora', '--eval-steps', '4', '--early-stopping', '2')).time;
     expect(evaluated).toMatchObject({ training: { units: 10 }, evaluations: 4, isMost: true });
+    // What needs no measurement takes no time to speak of, and what a list says is what is timed.
+    expect((await estimate('--method', 'lora', '--select', 'random')).time).not.toHaveProperty('selection');
     const searched = (await estimate('--search-steps', '7', '--search-seeds', '2')).time;
     expect(searched).toMatchObject({ selection: { units: 14, name: 'steps of a search' }, training: { units: 10 } });
     const { seconds, selection, training, evaluation, evaluations, openingSeconds } = searched;
