@@ -1,7 +1,7 @@
 import type { SelectionMethod, SelectionSettings } from '../selection/method.js';
-import type { MethodConfig, OptimisationConfig, RunConfig, SelectionConfig } from './config.js';
+import type { MethodConfig, RunConfig, SelectionConfig } from './config.js';
 import { dropoutRateOf } from './dropoutRate.js';
-import { trainingSteps } from './trainingOptions.js';
+import { type StepConfig, trainingSteps } from './trainingOptions.js';
 
 /** The part of a configuration that a search reads. */
 export interface SearchedConfig {
@@ -21,7 +21,7 @@ export interface SearchedConfig {
     | 'damLr'
     | 'entropyWeight'
   >;
-  readonly optimisation: OptimisationConfig;
+  readonly optimisation: StepConfig;
   readonly run: Pick<RunConfig, 'seed' | 'threads'>;
 }
 

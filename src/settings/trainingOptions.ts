@@ -2,9 +2,12 @@ import type { TrainingOptions } from '../engine/training.js';
 import type { OptimisationConfig, RunConfig } from './config.js';
 import { dropoutRateOf } from './dropoutRate.js';
 
+/** What steps are made of; what a run keeps of the layers below them is left out. */
+export type StepConfig = Omit<OptimisationConfig, 'cachePrefix' | 'cachePrefixLimit' | 'cachePrefixType'>;
+
 /** What the loop reads of a configuration. @param learningRate its peak */
 export function trainingOptionsOf(
-  optimisation: OptimisationConfig,
+  optimisation: StepConfig,
   learningRate: number,
   run: Pick<RunConfig, 'seed' | 'threads'>,
 ): Omit<TrainingOptions, 'objective'> {

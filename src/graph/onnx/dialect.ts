@@ -34,7 +34,7 @@ export interface Dialect {
   readonly operators: ReadonlySet<OptionalOperator>;
   /** A kernel costs time of its own, whatever it computes (6 µs on CUDA, 60 µs on WebGPU): fewer are better. */
   readonly fewKernels: boolean;
-  /** Weights are handed over one by one, as `w0`, `w1`, …, in the place of their files. */
+  /** Weights are handed over one by one, each under a name of its own, in the place of their files. */
   readonly weightsApart?: true;
 }
 
