@@ -3,66 +3,17 @@ import { dirname, join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as inBrowser from '../../src/browser/index.js';
-import { loadAdapter, loadModel, type TrainSettings, taskFromExamples, train } from '../../src/index.js';
+import { loadAdapter, loadModel } from '../../src/index.js';
 import { temporaryFolder } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
 import { reviews } from '../library/reviews.js';
 import { canRun, openBrowser, openPage, openSite, type Site } from './page.js';
+import { expectNear, inNode, inPage } from './trained.js';
 
 declare const diffora: typeof inBrowser;
 
 const tiny = oraclePath('tiny-bert');
 const texts = ['the cat sat', 'no, thanks 3'];
-
-/** What a page gives of a training, as JSON carries it. */
-interface Told {
-  readonly losses: readonly (number | null)[];
-  readonly matrix: inBrowser.MatrixFrame | undefined;
-  readonly frames: number;
-  readonly scores: inBrowser.Scores;
-  readonly predictions: readonly { readonly label: unknown; readonly score: number }[];
-  readonly files: readonly (readonly [name: string, base64: string])[];
-  readonly notes: readonly string[];
-}
-
-interface Order {
-  readonly url: string;
-  readonly device: 'wasm' | 'webgpu';
-  readonly rows: typeof reviews;
-  readonly settings: object;
-  readonly texts: readonly string[];
-}
-
-/** Trains in the page. */
-const inPage = (page: Page, order: Order): Promise<Told> =>
-  page.evaluate(async ({ url, device, rows, settings, texts: asked }) => {
-    const notes: string[] = [];
-    const onNote = (sentence: string) => notes.push(sentence);
-    let frames = 0;
-    const model = await diffora.loadModel({ url, device, onNote });
-    const task = diffora.taskFromExamples(rows);
-    const adapter = await diffora.train(model, task, settings, { onNote, onMatrix: () => frames++ });
-    const predictions = await adapter.predict(asked);
-    const base64 = (bytes: Uint8Array) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
-    const files = [...(await adapter.save())].map(([name, bytes]) => [name, base64(bytes)] as const);
-    await adapter.close();
-    const { steps, matrix, scores } = adapter;
-    return { losses: steps.map(({ loss }) => loss), matrix, frames, scores, predictions, files, notes };
-  }, order);
-
-/** The same in Node. */
-async function inNode(folder: string, rows: typeof reviews, settings: TrainSettings) {
-  const model = await loadModel(folder);
-  await using adapter = await train(model, taskFromExamples(rows), { ...settings, threads: 1 });
-  const { steps, dam, scores } = adapter;
-  return { losses: steps.map(({ loss }) => loss!), dam, scores, predictions: await adapter.predict(texts) };
-}
-
-function expectNear(found: readonly (number | null)[], expected: readonly number[], tolerance: number) {
-  expect(found).toHaveLength(expected.length);
-  for (const [i, value] of expected.entries())
-    expect(Math.abs(found[i]! - value), `${i}: ${found[i]}`).toBeLessThan(tolerance);
-}
 
 describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
   const folder = await temporaryFolder();
@@ -88,7 +39,7 @@ describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
 
   it('has the losses of Node to 1e-5, its predictions, and an adapter that Node reads', async () => {
     const settings = { ...shared, method: 'lora' as const, maxSteps: 6 };
-    const expected = await inNode(tiny, reviews, settings);
+    const expected = await inNode(tiny, { rows: reviews, settings, texts });
     const found = await inPage(page, { url: url(), device: 'wasm', rows: reviews, settings, texts });
     expectNear(found.losses, expected.losses, 1e-5);
     expect(found.scores).toEqual(expected.scores);
@@ -110,7 +61,7 @@ describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
 
   it('learns the matrix that Node learns, to 1e-4, and shows it while it forms', async () => {
     const settings = { ...shared, searchSteps: 5, maxSteps: 4 };
-    const expected = await inNode(tiny, reviews, settings);
+    const expected = await inNode(tiny, { rows: reviews, settings, texts });
     const found = await inPage(page, { url: url(), device: 'wasm', rows: reviews, settings, texts });
     const values = found.matrix!.values.flat();
     expectNear(values, expected.dam!.values.flat(), 1e-4);
@@ -199,7 +150,11 @@ describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
       },
       { address: url(), rows: reviews, settings: { ...shared, method: 'lora' as const, maxSteps: 2 } },
     );
-    const expected = await inNode(tiny, reviews, { ...shared, method: 'lora', maxSteps: 2 });
+    const expected = await inNode(tiny, {
+      rows: reviews,
+      settings: { ...shared, method: 'lora', maxSteps: 2 },
+      texts: [],
+    });
     expectNear(losses, expected.losses, 1e-5);
   });
 });
