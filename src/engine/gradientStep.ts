@@ -1,16 +1,17 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { type DeviceTensor, host, zerosLike } from '../runtime/deviceTensor.js';
+import { type DeviceTensor, type HostTensor, host, zerosLike } from '../runtime/deviceTensor.js';
+import { placeOn } from '../runtime/placed.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
 import type { Bindings } from '../runtime/session.js';
 import type { Batch } from './batch.js';
-import { dropoutSites } from './dropout.js';
+import { type DropoutSites, dropoutSites } from './dropout.js';
 import { type FrozenPrefix, startingAt } from './frozenPrefix.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds } from './modelGraph.js';
 import { type Objective, objectiveRows } from './objective.js';
 import type { Parameter } from './parameters.js';
-import { openProgram } from './program.js';
+import { deviceOf, openProgram } from './program.js';
 import { onTokens, tokenFeeds } from './tokenRows.js';
 
 export interface GradientStepOptions {
@@ -78,7 +79,7 @@ export async function openGradientStep(model: Model, options: GradientStepOption
   const wrt = options.wrt.filter(({ name }) => !onDevice.has(name));
   const staying = options.wrt.filter(({ name }) => onDevice.has(name));
   const { graph, outputs, sites } = stepOf(options);
-  const { program, states } = await openTogether(async (keep) => ({
+  const { program, pools, states } = await openTogether(async (keep) => ({
     states: prefix && (await keep(prefix.open())),
     program: await keep(
       openProgram(model, {
@@ -93,6 +94,8 @@ export async function openGradientStep(model: Model, options: GradientStepOption
         },
       }),
     ),
+    // The pools of dropout's masks, which are the same in every step.
+    pools: await keep(placeOn(deviceOf(model), poolsOf(sites))),
   }));
   const loss = host.zeros([]);
   const gradients = wrt.map(({ tensor }) => zerosLike(tensor));
@@ -110,12 +113,26 @@ export async function openGradientStep(model: Model, options: GradientStepOption
         }),
     async run(batch, step, values) {
       const tokens = options.packed === true ? tokenFeeds(batch) : {};
-      const ofBatch = { ...batchFeeds(batch, true), ...tokens, ...sites?.feeds(step), ...(await states?.feeds(batch)) };
+      const ofBatch = {
+        ...batchFeeds(batch, true),
+        ...tokens,
+        ...sites?.feeds(step),
+        ...pools.tensors,
+        ...(await states?.feeds(batch)),
+      };
       await program.run({ ...values, ...ofBatch }, into);
       return loss.data[0]!;
     },
-    release: () => releaseAll(states === undefined ? [program] : [program, states]),
+    release: () => releaseAll([program, pools, ...(states === undefined ? [] : [states])]),
   };
+}
+
+function poolsOf(sites: DropoutSites | undefined): Record<string, HostTensor<Float32Array>> {
+  const pools: Record<string, HostTensor<Float32Array>> = {};
+  for (const [name, { data, shape }] of Object.entries(sites?.feeds(0) ?? {})) {
+    if (data instanceof Float32Array) pools[name] = host.tensor(data, shape);
+  }
+  return pools;
 }
 
 /** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */

@@ -9,6 +9,7 @@ import { openCachedGradient } from './cachedGradient.js';
 import { type GradientStepOptions, openGradientStep } from './gradientStep.js';
 import { type Outcome, outcomeOf, type Update } from './loop.js';
 import { type Parameter, valuesState } from './parameters.js';
+import { deviceOf } from './program.js';
 import { openResidentWeights } from './residentWeights.js';
 import type { OpenStep } from './sharedStep.js';
 
@@ -62,7 +63,7 @@ export function weightUpdate(model: Model, options: WeightUpdateOptions): Update
   const optimizer = adamW(trained, { weightDecay });
   const indices = new Map(trained.map(({ name }, i) => [name, i]));
   // Where all of the gradient is of one run of one graph, and AdamW is all that moves them.
-  const device = model.device?.keepsResults === true ? model.device : undefined;
+  const device = deviceOf(model).keepsResults === true ? deviceOf(model) : undefined;
   const large =
     device === undefined
       ? []

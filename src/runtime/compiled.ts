@@ -32,7 +32,7 @@ export interface Session {
   run(feeds: Bindings, into?: Bindings): Promise<Record<string, HostTensor>>;
   /**
    * The outputs of the last run that stayed on the device (`onDevice`), to be fed to further runs of any session on it and
-   * disposed of by the caller; the others alone are among the results of a run. @internal
+   * disposed of by the caller, or with this session; the others alone are among the results of a run. @internal
    */
   readonly kept?: ReadonlyMap<string, DeviceTensor<Float32Array>> | undefined;
   /** Frees the memory; the session cannot run afterwards. */

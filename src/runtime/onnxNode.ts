@@ -84,6 +84,8 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
 ): Facts & Pick<Session, 'run' | 'release' | 'kept'> {
   const { inputNames, outputNames } = facts;
   const kept = new Map<string, DeviceTensor<Float32Array>>();
+  /** What stayed on the device and was not disposed of: its memory is given back through this session, or the process ends. */
+  const living = new Set<ort.Tensor>();
   return {
     ...facts,
     kept,
@@ -103,7 +105,7 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
       const returned: [string, HostTensor][] = [];
       for (const name of outputNames) {
         const result = results[name]!;
-        if (result.location === 'gpu-buffer') kept.set(name, tensorOnGpu(result));
+        if (result.location === 'gpu-buffer') kept.set(name, tensorOnGpu(result, living));
         else {
           returned.push([name, resultTensor(result)]);
           // Where an output stays on the device, the binding writes none of the others into the arrays that it is given.
@@ -114,7 +116,11 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
       }
       return Object.fromEntries(returned);
     },
-    release: () => session.release(),
+    release() {
+      for (const one of living) one.dispose();
+      living.clear();
+      return session.release();
+    },
   };
 }
 
@@ -142,8 +148,11 @@ function resultTensor(result: ort.Tensor): HostTensor {
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData) => new Uint8Array(buffer, byteOffset, byteLength);
 
-function tensorOnGpu(result: ort.Tensor): DeviceTensor<Float32Array> {
-  const tensor = keptTensor('the GPU', result.dims, () => result.dispose());
+function tensorOnGpu(result: ort.Tensor, living: Set<ort.Tensor>): DeviceTensor<Float32Array> {
+  living.add(result);
+  const tensor = keptTensor('the GPU', result.dims, () => {
+    if (living.delete(result)) result.dispose();
+  });
   bound.set(tensor, result);
   return tensor;
 }
