@@ -12,7 +12,9 @@ const shortest = 6;
 
 /** A text for people, in which others (a server, a library) may have put a secret: without those of the environment and of URLs. */
 export function withoutSecrets(text: string): string {
-  const values = secretVariables.flatMap((name) => process.env[name]?.trim() ?? []);
+  // A tab of a browser has no environment.
+  const environment = typeof process === 'undefined' ? {} : process.env;
+  const values = secretVariables.flatMap((name) => environment[name]?.trim() ?? []);
   const plain = values
     .filter((value) => value.length >= shortest)
     .reduce((rest, value) => rest.replaceAll(value, '***'), text);

@@ -1,7 +1,13 @@
-import { setImmediate } from 'node:timers/promises';
-
 /** Work that never waits gives way after so many milliseconds: short for whoever aborts, long beside a turn's cost. */
 const turnMilliseconds = 20;
+
+/** Gives way to all else that waits. In a browser a timer does what Node's setImmediate does. */
+export function turn(): Promise<void> {
+  return new Promise((done) => {
+    if (typeof setImmediate === 'function') setImmediate(done);
+    else setTimeout(done);
+  });
+}
 
 /**
  * `items.map(map)` in turns, so that timers, requests and an abort get through while it goes on.
@@ -17,7 +23,7 @@ export async function mapInTurns<T, R>(
   let started = performance.now();
   for (const [index, item] of items.entries()) {
     if (performance.now() - started > turnMilliseconds) {
-      await setImmediate();
+      await turn();
       signal?.throwIfAborted();
       started = performance.now();
     }

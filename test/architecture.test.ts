@@ -29,6 +29,7 @@ const order = [
   'serve',
   'report',
   'board',
+  'browser',
   'library',
   'cli',
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonLines } from '../src/files/json.js';
+import { jsonLines } from '../src/files/jsonText.js';
 import { printable } from '../src/printable.js';
 
 describe('text for a terminal', () => {

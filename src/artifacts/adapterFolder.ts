@@ -9,15 +9,14 @@ import {
   ADAPTER_WEIGHTS_FILE,
   type GivenOfAdapter,
   OLD_WEIGHTS_FILE,
-  type PeftAdapter,
   type ReadAdapter,
   readPeftAdapter,
   writePeftAdapter,
 } from '../adapters/peft/index.js';
+import { peftAdapterOf } from '../adapters/peftAdapter.js';
 import { PLAIN_CONFIG_FILE, type PlainAdapter, readPlainAdapter, writePlainAdapter } from '../adapters/plainFolder.js';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
 import { type AdapterMethodName, adapterMethods, peftReaderOf } from '../adapters/registry.js';
-import { isInside } from '../adapters/savedModules.js';
 import type { Checkpoint, NamedTensor } from '../checkpoint/types.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
 import type { KnownRows } from '../data/knownRows.js';
@@ -39,7 +38,8 @@ import type { Tokenizer } from '../tokenize/index.js';
 import { writeChatTemplate } from './chatTemplate.js';
 import { fileSha256 } from './checkpoints/format.js';
 import { writeSentenceFolder } from './sentenceFolder.js';
-import { foreignTask, type TaskFile, taskFileOf, taskFileSchema } from './taskFile.js';
+import { foreignTask, type TaskFile, taskFileSchema } from './taskFile.js';
+import { taskFileOf } from './taskFileOf.js';
 import { readTrainedRows, writeTrainedRows } from './trainedRows.js';
 
 /** Picture of the matrix in an adapter folder. */
@@ -103,21 +103,7 @@ export async function saveAdapter(
     limits: limitsOf(maxLength),
   });
   if (contents.format === 'peft') {
-    const { format: _, ...rest } = contents;
-    // How PEFT calls weights that lie as [in, out].
-    const isTransposed = model.adaptable.some(({ transposed }) => transposed === true);
-    const { savedModules = [], fixed = [] } = plan;
-    const isSaved = ({ name }: NamedTensor) => savedModules.some((module) => isInside(name, module));
-    const adapter: PeftAdapter = {
-      ...base,
-      ...rest,
-      targetModules: [...contents.modules.keys()],
-      modulesToSave: [...model.headModules, ...savedModules],
-      saved: [...head, ...replaced.filter(isSaved)],
-      biases: replaced.filter((one) => !isSaved(one)),
-      embeddings: fixed.map(tensor),
-      fields: { ...contents.fields, ...(isTransposed ? { fan_in_fan_out: true } : {}) },
-    };
+    const adapter = peftAdapterOf(model, plan, contents, tensor, base);
     await writePeftAdapter(folder, adapter, { card });
   } else {
     const adapter: PlainAdapter = {

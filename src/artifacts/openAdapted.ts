@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { KnownRows } from '../data/knownRows.js';
 import { DiffoError } from '../errors.js';
 import { type LoadedModel, loadModel, onDevice } from '../models/loading/loadModel.js';
-import { withHead } from '../models/loading/openedModel.js';
+import { withHead } from '../models/loading/withHead.js';
 import type { TaskType } from '../models/model.js';
 import { type ProgressOptions, silent } from '../reporter.js';
 import type { Adapted } from '../tasks/kinds/kind.js';

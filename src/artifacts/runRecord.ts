@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { type AdapterPlan, adapterSize } from '../adapters/plan.js';
+import { splitHash } from '../data/split.js';
 import type { Split } from '../data/types.js';
 import { countParameters, type Parameter } from '../engine/parameters.js';
 import type { Model } from '../models/model.js';
@@ -23,7 +24,13 @@ export function versions(): Record<string, string> {
 
 /** What run.json says of a split. */
 export function splitRecord(split: Split, used: number) {
-  return { rows: split.examples.length, used, source: split.source, sha256: split.hash, labels: split.labelCounts };
+  return {
+    rows: split.examples.length,
+    used,
+    source: split.source,
+    sha256: splitHash(split),
+    labels: split.labelCounts,
+  };
 }
 
 /** What run.json says of the trained tensors. */

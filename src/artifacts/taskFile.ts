@@ -41,22 +41,6 @@ export const taskFileSchema = common.transform((value, context): TaskFile => {
   return { format, name, kind, labels, columns, metrics, ...facts, maxLength, head, baseSha256 };
 });
 
-/** What task.json says of a task. */
-export function taskFileOf(task: LearnedTask, maxLength: number): TaskFile {
-  const { name, kind, labels, columns, metrics } = task;
-  const facts = (kind.facts?.keys ?? []).filter((key) => task[key] !== undefined);
-  return {
-    format: 'diffora-task/1',
-    name,
-    kind,
-    labels: [...labels],
-    columns: { ...columns },
-    metrics: [...metrics],
-    ...Object.fromEntries(facts.map((key) => [key, task[key]])),
-    maxLength,
-  };
-}
-
 /** The module of a head that gives its outputs: RoBERTa's classifier has two layers, decoders call theirs `score`. */
 const outputWeight = /(^|\.)(classifier|classifier\.out_proj|score)\.weight$/;
 

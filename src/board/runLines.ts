@@ -1,4 +1,4 @@
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 import { Series } from './series.js';
 import type { FrameView, MatrixView, PhaseView, SeriesView } from './view.js';
 

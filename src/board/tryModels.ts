@@ -86,7 +86,9 @@ export class TryModels {
     const key = randomBytes(24).toString('base64url');
     const args = ['serve', '--adapter', run.path, ...(hasBase ? ['--model', base] : []), '--port', '0', '--json'];
     const env = { ...process.env, DIFFORA_API_KEY: key };
-    const child = spawn(process.execPath, [...loader, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    // By the channel it knows when this process is gone, however that ended.
+    const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
+    const child = spawn(process.execPath, [...loader, program, ...args], { stdio: [...stdio], env });
     this.children.add(child);
     child.once('exit', () => {
       this.children.delete(child);

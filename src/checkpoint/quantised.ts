@@ -1,5 +1,5 @@
 import { DiffoError } from '../errors.js';
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 
 /** Ways to quantise weights, by `quant_method` of transformers (utils/quantization_config.py), as they call themselves. */
 const titles: Readonly<Record<string, string>> = {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiffoError } from '../errors.js';
 import { makeFolders, writeFileAtomic } from '../files/atomic.js';
-import { isJsonObject, parseJson, readJsonObject, readSettingsText } from '../files/json.js';
+import { readJsonObject, readSettingsText } from '../files/json.js';
+import { isJsonObject, parseJson } from '../files/jsonText.js';
 
 /** The list of what a sentence-transformers model is made of. */
 export const MODULES_FILE = 'modules.json';

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiffoError } from '../errors.js';
 import { readJsonObject } from '../files/json.js';
-import type { SafetensorsHeader } from './safetensors.js';
+import type { SafetensorsHeader } from './safetensorsHeader.js';
 import type { StoredTensor } from './types.js';
 import { weightMap } from './weightFiles.js';
 

@@ -22,6 +22,8 @@ export interface Machine {
   readonly device: ComputeDevice;
   /** A tensor's bytes as they lie: little-endian, row-major. @throws DiffoError where they cannot be read */
   readBytes(tensor: StoredTensor): Promise<Uint8Array>;
+  /** True where two tensors hold the same: type, shape and every byte. @throws DiffoError where they cannot be read */
+  isSame(a: StoredTensor, b: StoredTensor): boolean;
 }
 
 /** A Hugging Face model folder, opened but not read: weights stay in their file. */

@@ -1,5 +1,5 @@
 import { DiffoError } from '../errors.js';
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 
 export const CONFIG_FILE = 'config.json';
 export const GENERATION_FILE = 'generation_config.json';

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
-import { jsonLines } from '../files/json.js';
+import { jsonLines } from '../files/jsonText.js';
 import { generateText } from '../jobs/generate.js';
 import { formatCount } from '../report/units.js';
 import { usualThreads } from '../settings/config.js';

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { TaskFile } from '../artifacts/taskFile.js';
 import { usageError } from '../errors.js';
 import { checkOutputFile, writeFileAtomic } from '../files/atomic.js';
-import { jsonLines } from '../files/json.js';
+import { jsonLines } from '../files/jsonText.js';
 import { predictTask } from '../jobs/predict.js';
 import { type PredictInput, readPredictInput } from '../jobs/predictInput.js';
 import { predictWithModel } from '../jobs/predictModel.js';

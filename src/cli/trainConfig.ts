@@ -1,5 +1,5 @@
 import { usageError } from '../errors.js';
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 import { readYaml } from '../files/yaml.js';
 import {
   checkSettings,

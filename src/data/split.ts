@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Example, Split, SplitName } from './types.js';
+import type { Example, Split } from './types.js';
 
-/** A split with its hash. @param labelCounts examples of each label */
-export function makeSplit(
-  name: SplitName,
-  examples: readonly Example[],
-  source: string,
-  labelCounts: Split['labelCounts'],
-): Split {
-  return { name, examples, source, hash: hashExamples(examples), labelCounts };
+const hashes = new WeakMap<readonly Example[], string>();
+
+/** What tells the examples of a split from others: {@link hashExamples}, computed once. */
+export function splitHash({ examples }: Split): string {
+  const known = hashes.get(examples) ?? hashExamples(examples);
+  hashes.set(examples, known);
+  return known;
 }
 
 /**

@@ -32,8 +32,6 @@ export interface Split {
   readonly examples: readonly Example[];
   /** Where it came from (file, package), for messages and records. */
   readonly source: string;
-  /** sha256 (hex) over the examples in order: id, text, pair, label. */
-  readonly hash: string;
   /** Examples of each label name; empty for regression. */
   readonly labelCounts: Readonly<Record<string, number>>;
 }

@@ -59,7 +59,7 @@ export interface LoopCompany {
   readonly watch?: Watch | undefined;
   /** Place of the loop in the checkpoints of a run; left out, nothing is saved. */
   readonly stage?: Stage | undefined;
-  /** After every step: has `signal` tell all ranks what one was told. */
+  /** Waited for after every step: has `signal` tell all ranks what one was told, or lets a browser draw its page. */
   readonly agree?: (() => Promise<void>) | undefined;
 }
 

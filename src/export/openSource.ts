@@ -6,7 +6,7 @@ import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/ope
 import type { Checkpoint } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import { loadModel } from '../models/loading/loadModel.js';
-import { withHead } from '../models/loading/openedModel.js';
+import { withHead } from '../models/loading/withHead.js';
 import type { ModelOptions } from '../models/model.js';
 import { openModel } from '../models/registry.js';
 import { type ProgressOptions, silent } from '../reporter.js';

@@ -2,7 +2,7 @@ import { type FoldedWeights, foldedWeights } from '../adapters/foldedWeights.js'
 import type { AdapterPlan } from '../adapters/plan.js';
 import type { TaskFile } from '../artifacts/taskFile.js';
 import type { Parameter } from '../engine/parameters.js';
-import type { OpenedModel } from '../models/loading/openedModel.js';
+import type { OpenedModel } from '../models/loading/withHead.js';
 
 /** What is to be exported: a model with its head, or with an adapter and the head that was learned with it. */
 export interface ExportSource {

@@ -1,6 +1,7 @@
 import { Lexer, parse, type Tags } from 'yaml';
 import { DiffoError } from '../errors.js';
-import { isDeeper, parseJson, readSettingsText, reasonOf } from './json.js';
+import { readSettingsText } from './json.js';
+import { isDeeper, parseJson, reasonOf } from './jsonText.js';
 
 /** Deeper than any settings; the parser calls itself for every level, and Node.js does not survive its going too deep. */
 const DEEPEST = 200;

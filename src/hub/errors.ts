@@ -1,6 +1,6 @@
 import { HubApiError, listDatasets, listModels } from '@huggingface/hub';
 import { DiffoError } from '../errors.js';
-import { reasonOf } from '../files/json.js';
+import { reasonOf } from '../files/jsonText.js';
 import type { Repository } from './cache.js';
 import { type HubAccess, HubUnreachable, networkReason } from './fetch.js';
 

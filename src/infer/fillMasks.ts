@@ -5,7 +5,7 @@ import { batchFeeds } from '../engine/modelGraph.js';
 import type { Parameter } from '../engine/parameters.js';
 import { openProgram } from '../engine/program.js';
 import { input } from '../graph/index.js';
-import type { OpenedModel } from '../models/loading/openedModel.js';
+import type { OpenedModel } from '../models/loading/withHead.js';
 import { type PredictOptions, refuseNotFiniteOutput } from './predictLogits.js';
 
 /** A token that may stand at a place. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJsonObject } from '../files/json.js';
-import type { OpenedModel } from '../models/loading/openedModel.js';
+import type { OpenedModel } from '../models/loading/withHead.js';
 
 /** Ids that end a text: of generation_config.json, of config.json, and the tokenizer's own. */
 export async function stopIds({ model, tokenizer }: Pick<OpenedModel, 'model' | 'tokenizer'>): Promise<number[]> {

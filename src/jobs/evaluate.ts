@@ -3,6 +3,7 @@ import type { Identity } from '../artifacts/checkpoints/format.js';
 import { type AdapterOptions, type Learned, openAdapted } from '../artifacts/openAdapted.js';
 import { weightsHash } from '../checkpoint/weightsHash.js';
 import { holdsRows } from '../data/readers/index.js';
+import { splitHash } from '../data/split.js';
 import type { Split, SplitName } from '../data/types.js';
 import { usageError } from '../errors.js';
 import type { MetricName } from '../metrics/names.js';
@@ -143,7 +144,7 @@ async function identityOf(
 ): Promise<Identity> {
   const { checkpoint } = opened.model;
   return {
-    dev: { source: split.source, sha256: split.hash },
+    dev: { source: split.source, sha256: splitHash(split) },
     model: { source: checkpoint.folder, sha256: await weightsHash(checkpoint) },
     ...(adapterHash === undefined ? {} : { adapter: adapterHash }),
   };

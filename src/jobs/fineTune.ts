@@ -5,10 +5,11 @@ import type { FrozenPrefix } from '../engine/frozenPrefix.js';
 import type { Watch } from '../engine/loop.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
-import { type TrainingOptions, type TrainStep, trainParameters } from '../engine/training.js';
+import { type TrainStep, trainParameters } from '../engine/training.js';
 import type { Model } from '../models/model.js';
 import type { Work } from '../progress.js';
-import { dropoutRateOf, type OptimisationConfig, type RunConfig } from '../settings/config.js';
+import type { OptimisationConfig, RunConfig } from '../settings/config.js';
+import { trainingOptionsOf } from '../settings/trainingOptions.js';
 import type { Stage } from '../state.js';
 
 export interface FineTuneOptions {
@@ -41,36 +42,4 @@ export function fineTune(
     ...trainingOptionsOf(optimisation, learningRate, run),
     ...company,
   });
-}
-
-/** What the loop reads of a configuration. @param learningRate its peak */
-export function trainingOptionsOf(
-  optimisation: OptimisationConfig,
-  learningRate: number,
-  run: FineTuneOptions['run'],
-): Omit<TrainingOptions, 'objective'> {
-  return {
-    steps: (stepsPerEpoch) => trainingSteps(optimisation, stepsPerEpoch),
-    batchSize: optimisation.batchSize,
-    parts: optimisation.accumulate,
-    gradientCheckpointing: optimisation.gradientCheckpointing,
-    seed: run.seed,
-    learningRate,
-    weightDecay: optimisation.weightDecay,
-    warmupRatio: optimisation.warmupRatio,
-    schedule: optimisation.schedule,
-    maxGradNorm: optimisation.maxGradNorm,
-    maxSkippedSteps: optimisation.maxSkippedSteps,
-    dropoutRate: dropoutRateOf(optimisation),
-    threads: run.threads,
-  };
-}
-
-/** Optimiser steps of a run. */
-export function trainingSteps(
-  { epochs, maxSteps }: Pick<OptimisationConfig, 'epochs' | 'maxSteps'>,
-  stepsPerEpoch: number,
-): number {
-  const byEpochs = Math.max(1, Math.round(epochs * stepsPerEpoch));
-  return Math.min(byEpochs, maxSteps ?? byEpochs);
 }

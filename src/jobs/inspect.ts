@@ -13,7 +13,8 @@ import { openFound } from '../models/loading/openFound.js';
 import type { TaskType } from '../models/model.js';
 import { headsOf, openModel } from '../models/registry.js';
 import { type Reporter, silent } from '../reporter.js';
-import { type Dam, readDam } from '../selection/dam.js';
+import type { Dam } from '../selection/dam.js';
+import { readDam } from '../selection/readDam.js';
 
 /** A module name with the layers in which it is adapted; no layers for a module that stands in none. */
 export interface TargetSummary {

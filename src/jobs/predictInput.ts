@@ -1,5 +1,6 @@
 import type { TaskFile } from '../artifacts/taskFile.js';
-import { readRows, type Table } from '../data/readers/index.js';
+import { readRows } from '../data/readers/index.js';
+import type { Table } from '../data/readers/table.js';
 import type { Example } from '../data/types.js';
 import { DiffoError, quoted, usageError } from '../errors.js';
 import type { Reporter } from '../reporter.js';
@@ -11,9 +12,6 @@ import { isUnknown, unknownTask } from '../tasks/task.js';
 
 /** What is to be predicted: one text, or the rows of a file with the task's columns. */
 export type PredictInput = { readonly text: string; readonly pair?: string | undefined } | { readonly file: string };
-
-/** What is to be predicted: a text, or one with its pair (a second sentence; the passage of a question). */
-export type PredictionInput = string | { readonly text: string; readonly pair?: string | undefined };
 
 /** What rows look like where no adapter says so: the usual columns of a kind. */
 export function plainTask(kind: Kind): TaskFile {
@@ -71,20 +69,4 @@ export async function readPredictInput(input: PredictInput, task: TaskFile): Pro
 export function warnOfEmpty(examples: readonly Example[], { warn }: Pick<Reporter, 'warn'>): void {
   const empty = examples.filter(({ text }) => text.trim() === '').length;
   if (empty > 0) warn(examples.length === 1 ? 'The text is empty.' : `${empty} of ${examples.length} texts are empty.`);
-}
-
-/**
- * An input as an example of a task.
- * @param i its place among the inputs
- * @throws DiffoError (usage) for a pair that the task does not have, or one that is missing
- */
-export function inputExample(input: PredictionInput, i: number, task: TaskFile): Example {
-  const { name, columns } = task;
-  const { text, pair } = typeof input === 'string' ? { text: input } : input;
-  const isPair = columns.pair !== undefined && !task.kind.answersSingleTexts;
-  if (!isUnknown(task) && isPair !== (pair !== undefined)) {
-    const what = isPair ? `pairs of texts ("${columns.pair}"), and it has no pair` : 'single texts, and it has a pair';
-    throw usageError(`Input ${i + 1}: the task ${name} is about ${what}.`);
-  }
-  return { id: String(i + 1), text, ...(pair === undefined ? {} : { pair }) };
 }

@@ -1,7 +1,8 @@
 import type { TaskFile } from '../artifacts/taskFile.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import type { Example } from '../data/types.js';
-import { type OpenedModel, openModelByName } from '../models/loading/openedModel.js';
+import { openModelByName } from '../models/loading/openedModel.js';
+import type { OpenedModel } from '../models/loading/withHead.js';
 import type { ProgressOptions } from '../reporter.js';
 import { silent } from '../reporter.js';
 import { usualThreads } from '../settings/config.js';

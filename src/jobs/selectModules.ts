@@ -1,14 +1,13 @@
 import * as z from 'zod';
 import { adapterSize, checkPatterns, isNamed, patternValue } from '../adapters/plan.js';
 import type { Codec } from '../artifacts/checkpoints/journal.js';
-import { splitHalves } from '../data/stratify.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { divergenceCure, NotFiniteError } from '../engine/notFinite.js';
 import type { Objective } from '../engine/objective.js';
 import type { Parameter } from '../engine/parameters.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { type Dam, damSchema, readDam, type Sharing } from '../selection/dam.js';
+import { type Dam, damSchema, type Sharing } from '../selection/dam.js';
 import {
   type Allowance,
   discretise,
@@ -18,23 +17,24 @@ import {
   worthOf,
 } from '../selection/discretise.js';
 import { gridOf } from '../selection/grid.js';
-import type { PassSettings, SelectionSettings } from '../selection/method.js';
+import { halvesOf } from '../selection/halves.js';
+import type { SelectionSettings } from '../selection/method.js';
 import { meanSizes } from '../selection/price.js';
 import { asksForPrice, type Pricing, pricingOf } from '../selection/pricing.js';
+import { readDam } from '../selection/readDam.js';
 import { selectionMethods } from '../selection/registry.js';
-import type { Halves } from '../selection/search.js';
 import {
   adapterMethodOf,
   choosingMethodOf,
   choosingNameOf,
-  dropoutRateOf,
   learningRateOf,
   type MethodConfig,
   type SelectionConfig,
   type TrainConfig,
 } from '../settings/config.js';
+
+import { searchSettingsOf } from '../settings/searchSettings.js';
 import type { Task } from '../tasks/task.js';
-import { trainingSteps } from './fineTune.js';
 import { leastSize, planRun } from './plan.js';
 import type { RunContext } from './runContext.js';
 
@@ -157,69 +157,9 @@ export const savedSelection: Codec<Selection> = {
   decode: ({ values }) => ({ ...savedSchema.parse(values), trained: [] }),
 };
 
-/** Windows of one example stay together. */
-function halvesOf(train: readonly EncodedExample[], seed: number): Halves {
-  const leading = train.filter(({ index }, i) => i === 0 || index !== train[i - 1]!.index);
-  const { first } = splitHalves(leading, seed);
-  const inFirst = new Set(first.map(({ index }) => index));
-  return {
-    train: train.filter(({ index }) => inFirst.has(index)),
-    validation: train.filter(({ index }) => !inFirst.has(index)),
-  };
-}
-
-/** Searches that share a matrix, unless it is said otherwise. */
-const usualTeam = 4;
-
-/** A search of fewer steps moves nothing. */
-const leastSearchSteps = 4;
-
-/** Steps of a search or a joint run. @param examples of the half that weights learn on */
-function searchStepsOf(config: TrainConfig, examples: number, settings: PassSettings): number {
-  const { selection, optimisation } = config;
-  const { searchSteps, searchEpochs, searchShare } = selection;
-  if (searchSteps !== undefined) return searchSteps;
-  if (searchEpochs !== undefined) return Math.ceil((searchEpochs * examples) / optimisation.batchSize);
-  const stepsPerEpoch = Math.ceil((2 * examples) / optimisation.batchSize);
-  const passes = searchShare * trainingSteps(optimisation, stepsPerEpoch);
-  const { before, perStep } = choosingMethodOf(config)?.passes?.(settings) ?? { before: 0, perStep: 1 };
-  return Math.max(leastSearchSteps, Math.floor((passes - before) / perStep));
-}
-
 /** What a way to choose modules reads of a configuration. @param examples of the half that weights learn on */
 export function selectionSettingsOf(config: TrainConfig, examples: number): SelectionSettings {
-  const { method, selection, optimisation, run } = config;
-  const { searchOrder, damInit, searchSeeds } = selection;
-  const searchTeam = selection.searchTeam ?? (searchOrder === 'first' ? usualTeam : 1);
-  return {
-    rank: method.rank,
-    alpha: method.alpha,
-    loraDropout: method.loraDropout,
-    targets: method.targets,
-    relax: selection.relax,
-    searchOrder,
-    damOptimizer: selection.damOptimizer,
-    damInit,
-    damLr: selection.damLr,
-    entropyWeight: selection.entropyWeight,
-    searchPatience: selection.searchPatience,
-    searchSeeds,
-    searchTeam,
-    steps: searchStepsOf(config, examples, { searchOrder, damInit, searchSeeds, searchTeam }),
-    batchSize: optimisation.batchSize,
-    lr: learningRateOf(config),
-    headLr: optimisation.headLr,
-    warmupRatio: optimisation.warmupRatio,
-    schedule: optimisation.schedule,
-    weightDecay: optimisation.weightDecay,
-    headWeightDecay: optimisation.headWeightDecay,
-    maxGradNorm: optimisation.maxGradNorm,
-    maxSkippedSteps: optimisation.maxSkippedSteps,
-    dropoutRate: dropoutRateOf(optimisation),
-    gradientCheckpointing: optimisation.gradientCheckpointing,
-    seed: run.seed,
-    threads: run.threads,
-  };
+  return searchSettingsOf(config, examples, learningRateOf(config), choosingMethodOf(config));
 }
 
 /**

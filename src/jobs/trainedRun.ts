@@ -20,10 +20,11 @@ import {
   type OptimisationConfig,
   type TrainConfig,
 } from '../settings/config.js';
+import { trainingSteps } from '../settings/trainingOptions.js';
 import type { Adapted, OpenScorer, Scored, ScoreOptions, Scorer, TaskAsked } from '../tasks/kinds/kind.js';
 import type { EncodedSplit } from '../tasks/splits.js';
 import { refuseApart } from './alike.js';
-import { fineTune, trainingSteps } from './fineTune.js';
+import { fineTune } from './fineTune.js';
 import { keptPrefix, refuseUnkeptLoss } from './keptPrefix.js';
 import { planOnTargets, planRun, startingParameters } from './plan.js';
 import type { RunContext } from './runContext.js';
@@ -284,7 +285,8 @@ function devScalars(scores: Scores): Record<string, number> {
   return Object.fromEntries(Object.entries(scores).map(([name, value]) => [`dev/${name}`, value]));
 }
 
-async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
+/** The plan of a run and its parameters as they start. */
+export async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
   const { share, start } = config.selection;
   const choice = selection && { gamma: selection.dam.gamma, share, ranks: selection.ranks };
   const plan = planRun(model, config.method, choice);

@@ -4,7 +4,7 @@ import { type KnownRows, knownRows } from '../data/knownRows.js';
 import type { Split, SplitName } from '../data/types.js';
 import { usageError } from '../errors.js';
 import { type LoadedModel, loadModel, onDevice } from '../models/loading/loadModel.js';
-import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/openedModel.js';
+import { noteNewHead, type OpenedModel, withHead, withOutputBias } from '../models/loading/withHead.js';
 import type { Model } from '../models/model.js';
 import { headsOf } from '../models/registry.js';
 import type { Reporter } from '../reporter.js';

@@ -3,8 +3,8 @@ import type { TaskFile } from '../artifacts/taskFile.js';
 import { DiffoError } from '../errors.js';
 import { type Evaluation, type ScoringOptions, scoreTask } from '../jobs/evaluate.js';
 import { type PredictionOptions, predictExamples } from '../jobs/predict.js';
-import { inputExample, type PredictionInput } from '../jobs/predictInput.js';
 import { refuseUnread } from '../jobs/taskSettings.js';
+import { inputExample, type PredictionInput } from '../tasks/inputExample.js';
 import type { Answerer, Prediction } from '../tasks/kinds/kind.js';
 import type { Task } from '../tasks/task.js';
 

@@ -1,4 +1,4 @@
-import { taskFileOf } from '../artifacts/taskFile.js';
+import { taskFileOf } from '../artifacts/taskFileOf.js';
 import { countParameters } from '../engine/parameters.js';
 import { withOutputFolder } from '../files/atomic.js';
 import { saveTrained } from '../jobs/runFolder.js';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { DiffoError, usageError } from '../errors.js';
-import { parseJson, reasonOf } from '../files/json.js';
+import { parseJson, reasonOf } from '../files/jsonText.js';
 import { inOrder, type LogTarget } from './log.js';
 
 const experiment = 'diffora';

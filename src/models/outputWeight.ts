@@ -1,4 +1,3 @@
-import { sameTensor } from '../checkpoint/sameTensor.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import type { Head } from './model.js';
 import { findTensor, type Spellings } from './weights.js';
@@ -46,5 +45,5 @@ export function outputTensors(output: OutputWeight, shape: readonly number[]): P
 /** True where a file has embeddings and an output, and the two are not the same. */
 export function bothDiffer(checkpoint: Checkpoint, embeddings: string, output: string, spellings: Spellings): boolean {
   const [input, own] = [findTensor(checkpoint, embeddings, spellings), checkpoint.tensors.get(output)];
-  return input !== undefined && own !== undefined && !sameTensor(input, own);
+  return input !== undefined && own !== undefined && !checkpoint.machine.isSame(input, own);
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 import { constant, ops, type Tensor } from '../graph/index.js';
 import { configError, rowCount } from './config.js';
 

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { sameTensor } from '../checkpoint/sameTensor.js';
 import type { Checkpoint, StoredTensor } from '../checkpoint/types.js';
 import { DiffoError } from '../errors.js';
 import {
@@ -159,7 +158,7 @@ function restated(checkpoint: Checkpoint): Checkpoint {
   });
   const [table] = held;
   if (table === undefined) return checkpoint;
-  const other = held.find((one) => !sameTensor(one, table));
+  const other = held.find((one) => !checkpoint.machine.isSame(one, table));
   if (other !== undefined) {
     throw new DiffoError(
       `${checkpoint.folder}: ${other.name} is another table than ${table.name}, and both halves of this family embed by one. Take a checkpoint of this architecture.`,

@@ -1,6 +1,4 @@
 import * as z from 'zod';
-import { DiffoError } from '../errors.js';
-import { readJsonAs } from '../files/json.js';
 import type { AdaptableModule } from '../models/model.js';
 import { damOptimizers } from './damOptimizer.js';
 import { damStarts } from './damStart.js';
@@ -113,24 +111,6 @@ export const damSchema = z.strictObject({
 
 /** The Differential Adaptation Matrix with all that it came from: dam.json. */
 export type Dam = z.infer<typeof damSchema>;
-
-/** Reads a dam.json. @throws DiffoError that names the file and the first thing wrong with it */
-export async function readDam(file: string): Promise<Dam> {
-  const dam = await readJsonAs(file, damSchema);
-  const { layers, modules } = dam;
-  const matrices = {
-    gamma: dam.gamma,
-    values: dam.values,
-    ...(dam.there && { there: dam.there }),
-    ...(dam.search && { logits: dam.search.logits }),
-  };
-  for (const [key, rows] of Object.entries(matrices)) {
-    if (rows.length !== layers || rows.some((row) => row.length !== modules.length)) {
-      throw new DiffoError(`${file}: ${key} is not ${layers} rows of ${modules.length}.`);
-    }
-  }
-  return dam;
-}
 
 /** The modules that Γ keeps, and the rest, in the model's order. */
 export function splitByGamma(model: GridModel, gamma: readonly (readonly number[])[]) {

@@ -5,7 +5,7 @@ import { DiffoError, usageError } from '../errors.js';
 import { plainTask } from '../jobs/predictInput.js';
 import { ownHeadLength, ownHeadOptions } from '../jobs/predictModel.js';
 import { type LoadedModel, loadModel, onDevice } from '../models/loading/loadModel.js';
-import { withHead } from '../models/loading/openedModel.js';
+import { withHead } from '../models/loading/withHead.js';
 import type { TaskType } from '../models/model.js';
 import { headsOf } from '../models/registry.js';
 import type { Reporter } from '../reporter.js';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { firstFault, tellingIssue } from '../files/faults.js';
-import { isDeeper } from '../files/json.js';
+import { isDeeper } from '../files/jsonText.js';
 import { badRequest } from './apiError.js';
 
 /** More than any request needs; what is deeper could exhaust the stack. */

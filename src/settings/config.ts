@@ -7,7 +7,7 @@ import {
 } from '../adapters/registry.js';
 import { nearestNames, usageError } from '../errors.js';
 import { faultOf } from '../files/faults.js';
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 import type { Sharing } from '../selection/dam.js';
 import type { SelectionMethod } from '../selection/method.js';
 import { type SelectionName, selectionMethods } from '../selection/registry.js';
@@ -212,9 +212,4 @@ export function choosingNameOf({
 export function choosingMethodOf(config: Pick<TrainConfig, 'method' | 'selection'>): SelectionMethod | undefined {
   const name = choosingNameOf(config);
   return name === undefined ? undefined : selectionMethods[name];
-}
-
-/** The rate that replaces the model's own, if one does. */
-export function dropoutRateOf({ dropout }: Pick<OptimisationConfig, 'dropout'>): number | undefined {
-  return dropout === 'model' ? undefined : dropout;
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { shownCell } from '../data/readers/index.js';
+import { shownCell } from '../data/readers/table.js';
 import type { Answer } from '../data/types.js';
 import { DiffoError } from '../errors.js';
 

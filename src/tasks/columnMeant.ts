@@ -1,4 +1,4 @@
-import { cellOf, type Table } from '../data/readers/index.js';
+import { cellOf, type Table } from '../data/readers/table.js';
 import { editDistance } from '../errors.js';
 
 /** Rows that are looked at. */

@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import type { Table } from '../data/readers/index.js';
+import type { Table } from '../data/readers/table.js';
 import type { Kind, UsualColumns } from './kinds/kind.js';
-import { kinds, usualKind } from './kinds/registry.js';
 import type { Columns } from './task.js';
 import type { ColumnOptions } from './taskOptions.js';
 
@@ -39,15 +38,22 @@ export function usualColumns(table: Table, options: ColumnOptions, { columns: us
   return taskColumns({ text, pair, label });
 }
 
+/** Kinds that rows may be of. */
+export interface KnownKinds {
+  readonly all: readonly Kind[];
+  /** Where no other recognises them. */
+  readonly usual: Kind;
+}
+
 /** The kind of a table that nobody describes: the first that recognises it, else the usual one. */
-export function kindOfTable(table: Table, options: ColumnOptions): Kind {
-  const found = Object.values(kinds).find((kind) => recognises(kind, table, usualColumns(table, options, kind)));
-  return found ?? usualKind;
+export function kindOfTable(table: Table, options: ColumnOptions, { all, usual }: KnownKinds): Kind {
+  const found = all.find((kind) => recognises(kind, table, usualColumns(table, options, kind)));
+  return found ?? usual;
 }
 
 /** The kind of a table whose columns are named. */
-export function kindOfColumns(table: Table, columns: Columns): Kind {
-  return Object.values(kinds).find((kind) => recognises(kind, table, columns)) ?? usualKind;
+export function kindOfColumns(table: Table, columns: Columns, { all, usual }: KnownKinds): Kind {
+  return all.find((kind) => recognises(kind, table, columns)) ?? usual;
 }
 
 function recognises(kind: Kind, table: Table, columns: Columns): boolean {

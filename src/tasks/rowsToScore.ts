@@ -1,12 +1,14 @@
-import { readRows, type Table } from '../data/readers/index.js';
+import { readRows } from '../data/readers/index.js';
+import type { Table } from '../data/readers/table.js';
 import { taskColumns, usualColumns } from './columns.js';
-import { nameOf, warnOfEmpty } from './custom.js';
+import { nameOf } from './custom.js';
 import { withLead } from './encoding/prompt.js';
 import { numberedLabels } from './kinds/savedLabels.js';
 import { knownTask } from './known/knownTask.js';
 import { tableToExamples } from './rows.js';
 import { splitOf } from './splitOf.js';
 import { type Columns, isUnknown, type LearnedTask, type Task } from './task.js';
+import { warnOfEmpty } from './taskOfTables.js';
 import type { ColumnOptions, TaskOptions } from './taskOptions.js';
 
 /**

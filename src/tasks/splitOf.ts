@@ -1,4 +1,3 @@
-import { makeSplit } from '../data/split.js';
 import type { Example, Split, SplitName } from '../data/types.js';
 import type { Task } from './task.js';
 
@@ -9,5 +8,5 @@ export function splitOf(
   examples: readonly Example[],
   source: string,
 ): Split {
-  return makeSplit(name, examples, source, kind.labelCounts(labels, examples));
+  return { name, examples, source, labelCounts: kind.labelCounts(labels, examples) };
 }

@@ -2,7 +2,7 @@ import { holdOut, subsample } from '../data/stratify.js';
 import type { Example, Split, SplitName } from '../data/types.js';
 import type { EncodedExample } from '../engine/batch.js';
 import { DiffoError, usageError } from '../errors.js';
-import type { OpenedModel } from '../models/loading/openedModel.js';
+import type { OpenedModel } from '../models/loading/withHead.js';
 import type { HeadPart, Model, ModelOptions } from '../models/model.js';
 import type { Reporter } from '../reporter.js';
 import type { Tokenizer } from '../tokenize/index.js';

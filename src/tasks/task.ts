@@ -1,4 +1,4 @@
-import type { Table } from '../data/readers/index.js';
+import type { Table } from '../data/readers/table.js';
 import type { Example, Split, SplitName } from '../data/types.js';
 import type { MetricName } from '../metrics/names.js';
 import type { Kind, KindFacts } from './kinds/kind.js';

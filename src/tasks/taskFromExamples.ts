@@ -1,24 +1,11 @@
-import type { Table } from '../data/readers/index.js';
-import { usageError } from '../errors.js';
-import { type TaskTerms, taskOfTables } from './custom.js';
-import { type KindName, kinds } from './kinds/registry.js';
+import { allKinds, type KindName, kinds } from './kinds/registry.js';
 import type { Task } from './task.js';
-
-/** An example as plain values by column: `{ text, label }`, `{ text, pair, label }`, `{ question, context, answers }`. */
-export type ExampleRow = Readonly<Record<string, unknown>>;
+import { type ExampleRow, type RowsOptions, taskOfRows } from './taskOfRows.js';
 
 /** What is not to be as {@link taskFromExamples} finds it. */
-export interface TaskFromExamplesOptions extends Partial<Omit<TaskTerms, 'kind'>> {
+export interface TaskFromExamplesOptions extends Omit<RowsOptions, 'kind'> {
   /** What is learned, where the rows alone do not tell. */
   readonly kind?: KindName | undefined;
-  /** Scored while training and at its end; left out, a tenth of the training examples is held out. */
-  readonly dev?: readonly ExampleRow[] | undefined;
-  /** For `evaluate(task, { split: 'test' })`. */
-  readonly test?: readonly ExampleRow[] | undefined;
-  /** Chooses what is held out. Default 0. */
-  readonly seed?: number | undefined;
-  /** Is told of empty texts. */
-  readonly warn?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -31,20 +18,6 @@ export interface TaskFromExamplesOptions extends Partial<Omit<TaskTerms, 'kind'>
  * const task = taskFromExamples(mails.map(({ body, isSpam }) => ({ text: body, label: isSpam ? 'spam' : 'ham' })));
  */
 export function taskFromExamples(train: readonly ExampleRow[], options: TaskFromExamplesOptions = {}): Task {
-  const { dev, test, seed, warn = () => {}, name = 'examples', kind, ...terms } = options;
-  const tables = {
-    train: tableOf(train, name),
-    dev: dev && tableOf(dev, `${name} (dev)`),
-    test: test && tableOf(test, `${name} (test)`),
-  };
-  if (train.length === 0) throw usageError('taskFromExamples needs examples, and there are none.');
-  return taskOfTables({ ...terms, name, kind: kind && kinds[kind] }, tables, { seed, warn });
-}
-
-function tableOf(rows: readonly ExampleRow[], path: string): Table {
-  return {
-    path,
-    columns: [...new Set(rows.flatMap((row) => Object.keys(row)))],
-    rows: rows.map((values, i) => ({ line: i + 1, place: `example ${i + 1}`, values })),
-  };
+  const { kind, ...rest } = options;
+  return taskOfRows(train, { ...rest, kind: kind && kinds[kind] }, allKinds);
 }

@@ -13,16 +13,17 @@ export type CharsMap = (text: string) => string;
 export function readCharsMap(base64: unknown): CharsMap {
   if (base64 === null || base64 === undefined || base64 === '') return (text) => text;
   if (typeof base64 !== 'string') throw new Error('its precompiled_charsmap is not a text');
-  const bytes = Buffer.from(base64, 'base64');
-  const trieBytes = bytes.length < 4 ? 0 : bytes.readUInt32LE(0);
+  const bytes = decoded(base64);
+  const view = new DataView(bytes.buffer);
+  const trieBytes = bytes.length < 4 ? 0 : view.getUint32(0, true);
   if (trieBytes < 4 || trieBytes % 4 !== 0 || trieBytes > bytes.length - 4)
     throw new Error('its precompiled_charsmap is cut or damaged');
-  const units = Uint32Array.from({ length: trieBytes / 4 }, (_, i) => bytes.readUInt32LE(4 + 4 * i));
+  const units = Uint32Array.from({ length: trieBytes / 4 }, (_, i) => view.getUint32(4 + 4 * i, true));
   const replacements = bytes.subarray(4 + trieBytes);
   const known = new Map<string, string | undefined>();
   const replaced = (part: string): string | undefined => {
     if (known.has(part)) return known.get(part);
-    const found = shortestPrefix(units, Buffer.from(part));
+    const found = shortestPrefix(units, utf8.encode(part));
     const made = found === undefined ? undefined : textAt(replacements, found);
     known.set(part, made);
     return made;
@@ -30,7 +31,8 @@ export function readCharsMap(base64: unknown): CharsMap {
   return (text) => {
     let made = '';
     for (const { segment } of graphemes.segment(text)) {
-      const whole = Buffer.byteLength(segment) < 6 ? replaced(segment) : undefined;
+      const isShort = segment.length === 1 || utf8.encode(segment).byteLength < 6;
+      const whole = isShort ? replaced(segment) : undefined;
       if (whole !== undefined) made += whole;
       else for (const letter of segment) made += replaced(letter) ?? letter;
     }
@@ -38,6 +40,7 @@ export function readCharsMap(base64: unknown): CharsMap {
   };
 }
 
+const utf8 = new TextEncoder();
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** The value of the shortest beginning of `key` that the trie holds. */
@@ -63,7 +66,16 @@ function offset(unit: number): number {
   return (unit >>> 10) << ((unit & 0x200) >>> 6);
 }
 
-function textAt(replacements: Buffer, start: number): string {
+/** @throws Error for what is no base64 */
+function decoded(base64: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  } catch {
+    throw new Error('its precompiled_charsmap is cut or damaged');
+  }
+}
+
+function textAt(replacements: Uint8Array, start: number): string {
   const end = replacements.indexOf(0, start);
-  return replacements.toString('utf8', start, end < 0 ? replacements.length : end);
+  return new TextDecoder().decode(replacements.subarray(start, end < 0 ? replacements.length : end));
 }

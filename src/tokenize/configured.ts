@@ -1,4 +1,4 @@
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 
 type Part = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../files/json.js';
+import { isJsonObject } from '../files/jsonText.js';
 
 /** A place of a template: the text (A), its pair (B), or special tokens. */
 export type Piece =

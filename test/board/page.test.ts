@@ -1,4 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBoard, type RunningBoard } from '../../src/board/board.js';
@@ -122,6 +124,15 @@ describe.skipIf(!hasBrowser)('the page', () => {
     await page.close();
   });
 
+  it('is small: all of its files are less than 250 kB, compressed', async () => {
+    const folder = built('dist', 'board', 'page');
+    const names = await readdir(folder, { recursive: true });
+    const files = names.filter((name) => /\.(js|css|html)$/.test(name));
+    const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(folder, name))).length));
+    expect(files.length).toBeGreaterThan(2);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(250_000);
+  });
+
   it('shows markup in the names of a run as text', async () => {
     const { page, said } = await openTab(browser, board.url);
     const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'marked' }) });
@@ -168,6 +179,12 @@ describe.skipIf(!hasBrowser)('the page', () => {
     await page.keyboard.press('Home');
     expect(await slider.getAttribute('aria-valuetext')).toContain('after step 1');
     const loss = page.getByRole('slider', { name: /^Training loss/ });
+    await page.locator('figure.chart svg').nth(4).waitFor();
+    for (const chart of await page.locator('figure.chart').all()) {
+      const texts = await chart.locator('[aria-label="y-axis tick label"] text').allTextContents();
+      const ticks = texts.filter((text) => text !== '');
+      expect(new Set(ticks).size, ticks.join()).toBe(ticks.length);
+    }
     await loss.focus();
     await page.keyboard.press('Home');
     expect(await loss.getAttribute('aria-valuetext')).toMatch(/^step 1: \d\.\d+$/);
@@ -200,6 +217,28 @@ describe.skipIf(!hasBrowser)('the page', () => {
     await page.getByText('was not written down matrix by matrix').waitFor();
     await isClean(tab, 1280);
     await page.close();
+  });
+
+  it('shows the report of a comparison, and the next one as it fills', async () => {
+    const put = async (title: string, runs: number) => {
+      await writeFile(folder('report.html'), `<!doctype html><html lang="en"><title>t</title><h1>${title}</h1></html>`);
+      await writeFile(folder('records.jsonl'), '{"kind": "run", "status": "done"}\n'.repeat(runs));
+    };
+    const folder = (...path: string[]) => runs('compared', ...path);
+    await mkdir(folder());
+    await put('One run', 1);
+    const tab = await openTab(browser, `${board.url}#/compare`);
+    const { page } = tab;
+    await page.getByRole('link', { name: 'compared' }).click();
+    const report = page.frameLocator('iframe');
+    await report.getByRole('heading', { name: 'One run' }).waitFor();
+    await page.getByText('Recorded: 1 run, 0 trials').waitFor();
+    await put('Two runs', 2);
+    await report.getByRole('heading', { name: 'Two runs' }).waitFor();
+    await page.getByText('Recorded: 2 runs, 0 trials').waitFor();
+    await isClean(tab, 1280);
+    await page.close();
+    await rm(folder(), { recursive: true });
   });
 
   it('shows a run of a terminal while it goes on: its row, its curves, its matrix as it forms, its end', async () => {

@@ -12,7 +12,7 @@ import { inspect } from '../../src/jobs/inspect.js';
 import { train } from '../../src/jobs/train.js';
 import { inspectJson, inspectView } from '../../src/report/inspectView.js';
 import { silent } from '../../src/reporter.js';
-import { readDam } from '../../src/selection/dam.js';
+import { readDam } from '../../src/selection/readDam.js';
 import type { TrainConfigInput } from '../../src/settings/config.js';
 import { writeReviews } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { headParameters } from '../../src/engine/parameters.js';
 import { trainIn } from '../../src/jobs/trainedRun.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';
-import { withOutputBias } from '../../src/models/loading/openedModel.js';
+import { withOutputBias } from '../../src/models/loading/withHead.js';
 import { openModel } from '../../src/models/registry.js';
 import { silent } from '../../src/reporter.js';
 import type { TrainConfigInput } from '../../src/settings/config.js';

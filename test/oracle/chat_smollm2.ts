@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { saveAdapter } from '../../src/artifacts/adapterFolder.js';
 import { BatchStream } from '../../src/engine/batchStream.js';
 import { trainParameters } from '../../src/engine/training.js';
-import { trainingOptionsOf } from '../../src/jobs/fineTune.js';
 import { planOnTargets, startingParameters } from '../../src/jobs/plan.js';
 import { openWorkspace } from '../../src/jobs/workspace.js';
 import { silent } from '../../src/reporter.js';
 import { learningRateOf, parseTrainConfig } from '../../src/settings/config.js';
+import { trainingOptionsOf } from '../../src/settings/trainingOptions.js';
 
 const [folder, gguf, steps] = process.argv.slice(2) as [string, string, string];
 const settings = {

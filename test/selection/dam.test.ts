@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Dam, readDam } from '../../src/selection/dam.js';
+import type { Dam } from '../../src/selection/dam.js';
+import { readDam } from '../../src/selection/readDam.js';
 
 const dam: Dam = {
   format: 'diffora-dam/2',

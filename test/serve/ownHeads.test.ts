@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type RunningServer, serve } from '../../src/index.js';
-import { inputExample } from '../../src/jobs/predictInput.js';
 import { predictWithModel } from '../../src/jobs/predictModel.js';
+import { inputExample } from '../../src/tasks/inputExample.js';
 import { temporaryFolder } from '../cli/run.js';
 import { headedCopy, readOwnHeads } from '../tasks/ownHeadsOracle.js';
 import { nearly, post } from './served.js';

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DiffoError } from '../../src/errors.js';
-import { trainingSteps } from '../../src/jobs/fineTune.js';
-import {
-  checkSettings,
-  dropoutRateOf,
-  flatConfig,
-  parseTrainConfig,
-  trainKeys,
-  trainSchema,
-} from '../../src/settings/config.js';
+import { checkSettings, flatConfig, parseTrainConfig, trainKeys, trainSchema } from '../../src/settings/config.js';
+import { dropoutRateOf } from '../../src/settings/dropoutRate.js';
+import { trainingSteps } from '../../src/settings/trainingOptions.js';
 
 describe('a configuration', () => {
   it('has defaults for all but the task', () => {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AdapterPlan } from '../../src/adapters/plan.js';
 import { DiffoError } from '../../src/errors.js';
-import { trainingOptionsOf } from '../../src/jobs/fineTune.js';
 import { planRun } from '../../src/jobs/plan.js';
 import { moduleSizes, refuseUnkeepable, selectionSettingsOf } from '../../src/jobs/selectModules.js';
 import type { Model } from '../../src/models/model.js';
@@ -20,6 +19,7 @@ import {
   type TrainKey,
   trainKeys,
 } from '../../src/settings/config.js';
+import { trainingOptionsOf } from '../../src/settings/trainingOptions.js';
 import { openTinyBert } from '../models/tinyBert.js';
 
 /** Another value than the default of every setting, and what it has to stand beside. */

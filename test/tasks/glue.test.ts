@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { splitHash } from '../../src/data/split.js';
 import type { SplitName } from '../../src/data/types.js';
 import { openTask } from '../../src/tasks/openTask.js';
 import { errorOf, folderOf } from '../data/files.js';
@@ -90,7 +91,7 @@ describe('GLUE files', () => {
   it('give the same hash for the same rows and another for others', async () => {
     const hashOf = async (content: string) => {
       const dataDir = await folderOf({ 'sst2/dev.tsv': content });
-      return (await (await open('sst2', dataDir)).load('dev')).hash;
+      return splitHash(await (await open('sst2', dataDir)).load('dev'));
     };
     const hash = await hashOf('sentence\tlabel\na\t1\nb\t0\n');
     expect(hash).toMatch(/^[0-9a-f]{64}$/);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { OpenedModel } from '../../src/models/loading/openedModel.js';
+import type { OpenedModel } from '../../src/models/loading/withHead.js';
 import { silent } from '../../src/reporter.js';
 import { kinds } from '../../src/tasks/kinds/registry.js';
 import { sequenceLength } from '../../src/tasks/splits.js';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Split } from '../../src/data/types.js';
-import type { OpenedModel } from '../../src/models/loading/openedModel.js';
+import type { OpenedModel } from '../../src/models/loading/withHead.js';
 import { kinds } from '../../src/tasks/kinds/registry.js';
 import { countsOf, holdOutSplit, learnedLength, useSplit } from '../../src/tasks/splits.js';
 
 const examples = Array.from({ length: 40 }, (_, i) => ({ id: String(i), text: 'x', label: i % 4 === 0 ? 1 : 0 }));
-const split = (name: Split['name']): Split => ({ name, examples, source: 'file', hash: 'h', labelCounts: {} });
+const split = (name: Split['name']): Split => ({ name, examples, source: 'file', labelCounts: {} });
 
 describe('what is used of a split', () => {
   it('is drawn by seed for training, and the same for every seed for scoring', () => {

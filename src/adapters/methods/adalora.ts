@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { elementCount } from '../../checkpoint/dtype.js';
 import { usageError } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import { constant, ops, type Tensor } from '../../graph/index.js';
 import type { Model } from '../../models/model.js';
 import { randomStream } from '../../random.js';

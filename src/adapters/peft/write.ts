@@ -1,18 +1,11 @@
 import { join } from 'node:path';
 import { writeSafetensors } from '../../checkpoint/safetensors-write.js';
-import type { NamedTensor } from '../../checkpoint/types.js';
 import { type OutputFolderOptions, withOutputFolder, writeFileAtomic } from '../../files/atomic.js';
 import { copyInto } from '../../files/copyInto.js';
 import { checkAdapter } from './check.js';
-import { configText } from './config.js';
-import {
-  ADAPTER_CONFIG_FILE,
-  ADAPTER_WEIGHTS_FILE,
-  baseKey,
-  KEY_PREFIX,
-  MODEL_CARD_FILE,
-  SHARED_PREFIX,
-} from './names.js';
+import { configText } from './configText.js';
+import { keyedTensors, weightsMetadata } from './keyed.js';
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, MODEL_CARD_FILE } from './names.js';
 import type { PeftAdapter } from './types.js';
 
 export interface WriteAdapterOptions extends OutputFolderOptions {
@@ -38,26 +31,11 @@ export async function writePeftAdapter(
   await withOutputFolder(
     folder,
     async (partial) => {
-      await writeSafetensors(join(partial, ADAPTER_WEIGHTS_FILE), keyed(adapter), { format: 'pt' });
+      await writeSafetensors(join(partial, ADAPTER_WEIGHTS_FILE), keyedTensors(adapter), weightsMetadata);
       await writeFileAtomic(join(partial, ADAPTER_CONFIG_FILE), configText(adapter));
       if (options.card !== undefined) await writeFileAtomic(join(partial, MODEL_CARD_FILE), options.card);
       await copyInto(partial, options.copies ?? []);
     },
     options,
   );
-}
-
-/** The tensors under PEFT's keys. */
-function keyed(adapter: PeftAdapter): NamedTensor[] {
-  const adapted = new Set(adapter.modules.keys());
-  const ofModules = [...adapter.modules].flatMap(([module, tensors]) =>
-    Object.entries(tensors).map(([suffix, tensor]) => ({ ...tensor, name: `${KEY_PREFIX}${module}.${suffix}` })),
-  );
-  return [
-    ...ofModules,
-    ...adapter.shared.map((tensor) => ({ ...tensor, name: SHARED_PREFIX + tensor.name })),
-    ...adapter.biases.map((tensor) => ({ ...tensor, name: KEY_PREFIX + baseKey(tensor.name, adapted) })),
-    ...(adapter.embeddings ?? []).map((tensor) => ({ ...tensor, name: KEY_PREFIX + baseKey(tensor.name, adapted) })),
-    ...adapter.saved.map((tensor) => ({ ...tensor, name: KEY_PREFIX + tensor.name })),
-  ];
 }

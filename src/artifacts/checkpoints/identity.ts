@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { weightsHash } from '../../checkpoint/weightsHash.js';
+import { splitHash } from '../../data/split.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError, usageError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { usualDevice } from '../../runtime/devices/registry.js';
 import { flatConfig, freeSettings, type TrainConfig } from '../../settings/config.js';
 import type { EncodedSplit, UsedSplit } from '../../tasks/splits.js';
@@ -28,8 +29,8 @@ export async function identityOf(workspace: RunInputs, { dam }: TrainConfig['sel
   const { name, kind, labels, columns, metrics, generation } = task;
   const { checkpoint } = opened.model;
   return {
-    train: { source: train.split.source, sha256: train.split.hash },
-    dev: { source: dev.split.source, sha256: dev.split.hash },
+    train: { source: train.split.source, sha256: splitHash(train.split) },
+    dev: { source: dev.split.source, sha256: splitHash(dev.split) },
     task: { source: name, sha256: sha256Of({ name, kind, labels, columns, metrics, generation }) },
     model: { source: checkpoint.folder, sha256: await weightsHash(checkpoint) },
     tokens: { source: checkpoint.folder, sha256: await tokensHash(opened.tokenizer.files, train.encoded) },

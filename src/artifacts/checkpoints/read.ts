@@ -5,7 +5,7 @@ import { readSafetensorsHeader, readTensor } from '../../checkpoint/safetensors.
 import { DiffoError } from '../../errors.js';
 import { errorCode, fileError } from '../../files/errors.js';
 import { firstFault } from '../../files/faults.js';
-import { parseJson } from '../../files/json.js';
+import { parseJson } from '../../files/jsonText.js';
 import type { FoundStage } from '../../state.js';
 import {
   checkpointFormat,

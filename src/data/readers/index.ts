@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { usageError } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import { conllEndings, readConll } from './conll.js';
 import { readDelimited } from './delimited.js';
 import { readJson, readJsonList } from './json.js';

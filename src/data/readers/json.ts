@@ -1,5 +1,5 @@
 import { DiffoError } from '../../errors.js';
-import { isJsonObject, parseJson } from '../../files/json.js';
+import { isJsonObject, parseJson } from '../../files/jsonText.js';
 import type { Row, Table } from './table.js';
 import { readText } from './text.js';
 

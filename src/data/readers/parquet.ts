@@ -8,7 +8,7 @@ import {
 import { compressors } from 'hyparquet-compressors';
 import { DiffoError } from '../../errors.js';
 import { fileError } from '../../files/errors.js';
-import { reasonOf } from '../../files/json.js';
+import { reasonOf } from '../../files/jsonText.js';
 import { checkChunks, checkPages } from './parquetPages.js';
 import { asStored, parsers, plainValue } from './parquetValues.js';
 import type { Table } from './table.js';

@@ -34,7 +34,12 @@ export interface Dialect {
   readonly operators: ReadonlySet<OptionalOperator>;
   /** A kernel costs time of its own, whatever it computes (6 µs on CUDA, 60 µs on WebGPU): fewer are better. */
   readonly fewKernels: boolean;
+  /** Weights are handed over one by one, each under a name of its own, in the place of their files. */
+  readonly weightsApart?: true;
 }
+
+/** What a graph calls the weight at place `index` of its `stored`, where weights are handed over one by one. */
+export const weightName = (index: number) => `w${index}`;
 
 /** ONNX Runtime's, operators of its own included, for the CPU. */
 export const wholeDialect: Dialect = { operators: new Set(optionalOperators), fewKernels: false };

@@ -3,7 +3,7 @@ import { optimize, withFewKernels } from '../passes/index.js';
 import type { EmitOptions, Emitter } from '../primitive.js';
 import { type Dim, factorsOf } from '../shape.js';
 import { nodesInOrder, type StoredLocation, type Tensor } from '../tensor.js';
-import { type Dialect, type OptionalOperator, standardDialect, wholeDialect } from './dialect.js';
+import { type Dialect, type OptionalOperator, standardDialect, weightName, wholeDialect } from './dialect.js';
 import { encodeModel, type OnnxInitializer, type OnnxModel, type OnnxNode, type OnnxValue } from './encode.js';
 
 /** A graph as the runtime takes it. */
@@ -159,8 +159,11 @@ class GraphWriter implements Emitter {
         return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], bytes));
       }
       case 'stored': {
-        this.stored.push(origin.location);
-        return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], origin.location));
+        const { location } = origin;
+        const apart = { ...location, file: weightName(this.stored.length), offset: 0 };
+        this.stored.push(location);
+        const place = this.dialect.weightsApart === true ? apart : location;
+        return this.assign(tensor, this.initializer(tensor.dtype, tensor.shape as number[], place));
       }
       case 'result':
         throw new Error(`the result of ${origin.node.primitive} is used before it is computed`);

@@ -1,4 +1,5 @@
 import { PbfWriter } from 'pbf';
+import { joinedBytes } from '../../bytes.js';
 import type { AttributeValue, TensorType } from '../primitive.js';
 import { onnxTypes } from '../primitives/cast.js';
 import type { DType, StoredLocation } from '../tensor.js';
@@ -61,7 +62,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
     if (part instanceof Uint8Array) return part;
     throw new Error('a model in memory has all of its bytes');
   });
-  return new Uint8Array(Buffer.concat(parts));
+  return joinedBytes(parts);
 }
 
 /** The same as bytes and what makes bytes, in the order of the file: weights need not be in memory together. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { splitHash } from '../../data/split.js';
 import type { Split } from '../../data/types.js';
 import { flatConfig, freeSettings, type TrainConfig } from '../../settings/config.js';
 import type { Task } from '../../tasks/task.js';
@@ -129,7 +130,7 @@ function shortened(config: TrainConfig, share: number): TrainConfig {
 function keyOf(kind: Job['kind'], config: TrainConfig, data: ComparedData, code: string): string {
   const free: ReadonlySet<string> = new Set(['threads', ...freeSettings]);
   const decisive = Object.fromEntries(Object.entries(flatConfig(config)).filter(([key]) => !free.has(key)));
-  const parts = [kind, sorted(decisive), data.train.hash, kind === 'run' ? data.dev.hash : '', code];
+  const parts = [kind, sorted(decisive), splitHash(data.train), kind === 'run' ? splitHash(data.dev) : '', code];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
 }
 

@@ -1,7 +1,7 @@
 import { TooSmallError } from '../../adapters/tooSmall.js';
 import { DiffoError } from '../../errors.js';
 import { type LoadedModel, loadModel } from '../../models/loading/loadModel.js';
-import { withHead } from '../../models/loading/openedModel.js';
+import { withHead } from '../../models/loading/withHead.js';
 import { type Reporter, silent } from '../../reporter.js';
 import { headOf } from '../../tasks/splits.js';
 import type { Task } from '../../tasks/task.js';

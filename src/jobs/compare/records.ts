@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { DiffoError } from '../../errors.js';
 import { errorCode, fileError } from '../../files/errors.js';
 import { firstFault } from '../../files/faults.js';
-import { parseJson } from '../../files/json.js';
+import { parseJson } from '../../files/jsonText.js';
 
 const matrix = z.array(z.array(z.number()));
 /** JSON has no NaN, which an undefined correlation is. */

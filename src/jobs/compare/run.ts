@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { splitHash } from '../../data/split.js';
 import type { Example } from '../../data/types.js';
 import { checkWritable, makeFolders } from '../../files/atomic.js';
 import { fileError } from '../../files/errors.js';
@@ -232,7 +233,7 @@ function recordOf(
     status: outcome.status,
     ...(outcome.status === 'done' ? outcome.result : { error: outcome.error }),
     code,
-    data: { train: data.train.hash, dev: data.dev.hash },
+    data: { train: splitHash(data.train), dev: splitHash(data.dev) },
   };
   return record;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { inputExample, type PredictionInput } from '../../jobs/predictInput.js';
+import { inputExample, type PredictionInput } from '../../tasks/inputExample.js';
 import { badRequest, readingRequest } from '../apiError.js';
 import { readBody, withoutEffect } from '../readBody.js';
 import type { Route } from '../route.js';

@@ -1,6 +1,6 @@
-import { cellOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { cellOf, type Row, shownCell, type Table } from '../../data/readers/table.js';
 import { DiffoError, quoted } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import type { ChatMessage } from '../../infer/chat.js';
 import { isEmpty } from '../rows.js';
 import type { Columns } from '../task.js';

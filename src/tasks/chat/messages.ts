@@ -1,6 +1,6 @@
-import { shownCell } from '../../data/readers/index.js';
+import { shownCell } from '../../data/readers/table.js';
 import { DiffoError, quoted } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import type { ChatMessage } from '../../infer/chat.js';
 import { checkOrder } from './conversation.js';
 

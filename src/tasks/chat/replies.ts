@@ -4,7 +4,7 @@ import { generate } from '../../infer/generate.js';
 import { sharedOut } from '../../infer/sharedOut.js';
 import { stopIds } from '../../infer/stopIds.js';
 import { stopScanner } from '../../infer/stopWords.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { Ranks } from '../../mpi/ranks.js';
 import { decodeStream } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';

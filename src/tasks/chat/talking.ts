@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { CardUse } from '../../adapters/card.js';
 import type { Example } from '../../data/types.js';
 import { openDecoder } from '../../infer/decoder.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import type { Adapted, Answerer, EncodeOptions, KindFacts, TaskAsked } from '../kinds/kind.js';
 import type { WrittenPrediction } from '../kinds/writtenAnswer.js';

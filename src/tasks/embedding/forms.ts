@@ -1,4 +1,4 @@
-import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import { filledCells, isEmpty, isNoNumber, labelName, refuseNameless, requireText } from '../rows.js';

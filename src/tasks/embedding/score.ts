@@ -4,7 +4,7 @@ import { openPredictor } from '../../infer/predictLogits.js';
 import type { MetricName } from '../../metrics/names.js';
 import { emptyScores, rowScore } from '../../metrics/ofRows.js';
 import { type RankedQuery, type RankingMetric, rankingMetrics, rankingScores } from '../../metrics/ranking.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { EncodeOptions, Scored, Scorer } from '../kinds/kind.js';
 import { scoredSums } from '../kinds/scoredSums.js';
 import type { Form } from './forms.js';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { newTokensShape } from '../newTokens.js';
 import { ownKeys } from '../ownKeys.js';
 import { textBlocks } from '../pretraining/blocks.js';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { cellOf, placeOf } from '../../data/readers/index.js';
+import { cellOf, placeOf } from '../../data/readers/table.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { IGNORED_LABEL } from '../../engine/labels.js';
 import { DiffoError } from '../../errors.js';
@@ -8,7 +8,7 @@ import { openDecoder } from '../../infer/decoder.js';
 import { openLikelihoods } from '../../infer/likelihood.js';
 import type { MetricName } from '../../metrics/names.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { chatFormat } from '../chat/chatFormat.js';
 import { chatLengths, chatSequences } from '../chat/chatSequences.js';
 import { type Conversation, isAssistant, isPlain, type PlainText, textOfTurns } from '../chat/conversation.js';

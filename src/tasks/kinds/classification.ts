@@ -1,4 +1,4 @@
-import { cellOf, placeOf, type Table } from '../../data/readers/index.js';
+import { cellOf, placeOf, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError, nearestNames, quoted, usageError } from '../../errors.js';

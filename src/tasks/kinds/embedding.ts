@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { placeOf, type Table } from '../../data/readers/index.js';
+import { placeOf, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError, quoted } from '../../errors.js';
 import { openPredictor } from '../../infer/predictLogits.js';

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { cellOf, placeOf, placeOfToken, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { placeOfToken } from '../../data/readers/index.js';
+import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import { IGNORED_LABEL } from '../../engine/labels.js';
 import { DiffoError, quoted } from '../../errors.js';

@@ -1,6 +1,6 @@
 import type { CardUse } from '../../adapters/card.js';
 import type { AdapterPlan } from '../../adapters/plan.js';
-import type { Row, Table } from '../../data/readers/index.js';
+import type { Row, Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
@@ -8,7 +8,7 @@ import type { Parameter } from '../../engine/parameters.js';
 import type { Computing } from '../../infer/sharedOut.js';
 import type { MetricName } from '../../metrics/names.js';
 import type { Scores } from '../../metrics/scores.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { Model, TaskType } from '../../models/model.js';
 import type { Pooling } from '../../models/pooling.js';
 import type { Reporter } from '../../reporter.js';

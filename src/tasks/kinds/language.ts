@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { cellOf, shownCell } from '../../data/readers/index.js';
+import { cellOf, shownCell } from '../../data/readers/table.js';
 import { labelledRows } from '../../engine/labels.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';

@@ -5,7 +5,7 @@ import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
 import { type Candidate, openMaskFiller } from '../../infer/fillMasks.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { encodeSplit } from '../encoding/encodeTexts.js';
 import { ownKeys } from '../ownKeys.js';
 import { documentsOf, documentsShape, refuseNothing, textRows } from '../pretraining/documents.js';

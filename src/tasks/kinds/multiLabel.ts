@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { cellOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { cellOf, type Row, shownCell, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError, quoted, usageError } from '../../errors.js';

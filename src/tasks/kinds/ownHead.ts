@@ -2,7 +2,7 @@ import { noAdapters } from '../../adapters/plan.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
 import type { Example } from '../../data/types.js';
 import { openPredictor } from '../../infer/predictLogits.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { TaskType } from '../../models/model.js';
 import { encodeSplit } from '../encoding/encodeTexts.js';
 import type { Answerer, AnswerOptions, Prediction, TaskAsked } from './kind.js';

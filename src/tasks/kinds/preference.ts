@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { cellOf } from '../../data/readers/index.js';
+import { cellOf } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError, usageError } from '../../errors.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { chatFormat } from '../chat/chatFormat.js';
 import { answerSequences, chatLengths } from '../chat/chatSequences.js';
 import { type Conversation, textOfTurns } from '../chat/conversation.js';

@@ -1,3 +1,4 @@
+import type { KnownKinds } from '../columns.js';
 import { causalLm } from './causalLm.js';
 import { chat } from './chat.js';
 import { classification } from './classification.js';
@@ -38,3 +39,6 @@ export const kindNames = Object.keys(byName) as KindName[];
 
 /** What a task is where neither a name nor its rows say otherwise. */
 export const usualKind: Kind = classification;
+
+/** All kinds, for rows that may be of any. */
+export const allKinds: KnownKinds = { all: Object.values(kinds), usual: usualKind };

@@ -1,4 +1,4 @@
-import { cellOf } from '../../data/readers/index.js';
+import { cellOf } from '../../data/readers/table.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
 import { input, ops } from '../../graph/index.js';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { placeOf, type Row, type Table } from '../../data/readers/index.js';
+import { placeOf, type Row, type Table } from '../../data/readers/table.js';
 import { DiffoError, quoted } from '../../errors.js';
 import { rerankingMetrics } from '../../metrics/reranking.js';
 import { ownKeys } from '../ownKeys.js';

@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
 import { DiffoError, quoted } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 
 /** What the outputs of a sequence classifier are, by the `problem_type` of transformers' config.json. */
 const problemTypes = {

@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { cellOf } from '../../data/readers/index.js';
+import { cellOf } from '../../data/readers/table.js';
 import { usageError } from '../../errors.js';
 import { openLikelihoods } from '../../infer/likelihood.js';
 import { stopIds } from '../../infer/stopIds.js';
 import { openTextWriter, type TextWriter } from '../../infer/textWriter.js';
 import type { MetricName } from '../../metrics/names.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { mapInTurns } from '../../turns.js';
 import { newTokensShape } from '../newTokens.js';
 import { ownKeys } from '../ownKeys.js';

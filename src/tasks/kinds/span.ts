@@ -1,9 +1,9 @@
-import { cellOf } from '../../data/readers/index.js';
+import { cellOf } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import type { Objective } from '../../engine/objective.js';
 import { DiffoError } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import { input, ops } from '../../graph/index.js';
 import { openPredictor, type Predictor } from '../../infer/predictLogits.js';
 import type { MetricName } from '../../metrics/names.js';

@@ -8,7 +8,7 @@ import { stopIds } from '../../infer/stopIds.js';
 import type { MetricName } from '../../metrics/names.js';
 import { corpusMetric, isCorpusMetric } from '../../metrics/text/index.js';
 import { trim } from '../../metrics/text/whiteSpace.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { mapInTurns } from '../../turns.js';
 import { encodePrompt } from '../encoding/prompts.js';
 import type { EncodeOptions, Generation, ScoreOptions, TaskAsked } from './kind.js';

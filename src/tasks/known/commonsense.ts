@@ -1,4 +1,5 @@
-import { placeOf, type Row, readJsonList, type Table } from '../../data/readers/index.js';
+import { readJsonList } from '../../data/readers/index.js';
+import { placeOf, type Row, type Table } from '../../data/readers/table.js';
 import type { SplitName } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import type { Generation } from '../kinds/kind.js';

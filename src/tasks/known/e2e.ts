@@ -1,4 +1,5 @@
-import { placeOf, type Row, readTable, type Table } from '../../data/readers/index.js';
+import { readTable } from '../../data/readers/index.js';
+import { placeOf, type Row, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import { language } from '../kinds/language.js';

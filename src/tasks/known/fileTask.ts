@@ -1,5 +1,5 @@
 import { hubTable } from '../../data/hub/hubTable.js';
-import type { Table } from '../../data/readers/index.js';
+import type { Table } from '../../data/readers/table.js';
 import { holdOut } from '../../data/stratify.js';
 import type { Example, Split, SplitName } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import { readDelimited, type Table } from '../../data/readers/index.js';
+import { readDelimited } from '../../data/readers/index.js';
+import type { Table } from '../../data/readers/table.js';
 import type { SplitName } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import { tableToExamples } from '../rows.js';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { placeOf, type Row } from '../../data/readers/index.js';
+import { placeOf, type Row } from '../../data/readers/table.js';
 import { DiffoError } from '../../errors.js';
 import { firstFault } from '../../files/faults.js';
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { readJsonLines, type Table } from '../../data/readers/index.js';
+import { readJsonLines } from '../../data/readers/index.js';
+import type { Table } from '../../data/readers/table.js';
 import { readText } from '../../data/readers/text.js';
 import { DiffoError } from '../../errors.js';
 import { commonsenseTask } from './commonsense.js';

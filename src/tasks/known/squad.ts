@@ -1,4 +1,5 @@
-import { placeOf, readSquad, type Table } from '../../data/readers/index.js';
+import { readSquad } from '../../data/readers/index.js';
+import { placeOf, type Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import type { MetricName } from '../../metrics/names.js';

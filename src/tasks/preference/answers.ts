@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { noAdapters } from '../../adapters/plan.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { openLikelihoods } from '../../infer/likelihood.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { EncodeOptions } from '../kinds/kind.js';
 
 /**

@@ -1,4 +1,4 @@
-import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/table.js';
 import { DiffoError } from '../../errors.js';
 import type { ChatMessage } from '../../infer/chat.js';
 import { type Conversation, checkOrder, isAssistant } from '../chat/conversation.js';

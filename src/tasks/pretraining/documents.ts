@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { isPlainText, lineColumn, type Row, type Table } from '../../data/readers/index.js';
+import { isPlainText, lineColumn } from '../../data/readers/index.js';
+import type { Row, Table } from '../../data/readers/table.js';
 import type { Example } from '../../data/types.js';
 import { DiffoError } from '../../errors.js';
 import type { Kind, KindTerms } from '../kinds/kind.js';

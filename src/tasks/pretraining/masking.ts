@@ -2,7 +2,7 @@ import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { IGNORED_LABEL } from '../../engine/labels.js';
 import { DiffoError, usageError } from '../../errors.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { type RandomStream, randomStream } from '../../random.js';
 import type { Offset, Tokenizer } from '../../tokenize/index.js';
 import { mapInTurns } from '../../turns.js';

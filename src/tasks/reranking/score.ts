@@ -5,7 +5,7 @@ import { openPredictor } from '../../infer/predictLogits.js';
 import type { Computing } from '../../infer/sharedOut.js';
 import type { MetricName } from '../../metrics/names.js';
 import { rerankingMetrics, rerankingScores } from '../../metrics/reranking.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import type { Tokenizer } from '../../tokenize/index.js';
 import { encodeSplit } from '../encoding/encodeTexts.js';
 import type { Adapted, EncodeOptions, Scored, ScoreOptions, Scorer } from '../kinds/kind.js';

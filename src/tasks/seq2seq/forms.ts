@@ -1,6 +1,7 @@
-import { cellOf, isPlainText, lineColumn, placeOf, type Row, shownCell, type Table } from '../../data/readers/index.js';
+import { isPlainText, lineColumn } from '../../data/readers/index.js';
+import { cellOf, placeOf, type Row, shownCell, type Table } from '../../data/readers/table.js';
 import { DiffoError, quoted } from '../../errors.js';
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import { isEmpty } from '../rows.js';
 import type { Columns } from '../task.js';
 

@@ -1,7 +1,7 @@
 import type { Example } from '../../data/types.js';
 import type { EncodedExample } from '../../engine/batch.js';
 import { DiffoError } from '../../errors.js';
-import type { OpenedModel } from '../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../models/loading/withHead.js';
 import { encodeSplit } from '../encoding/encodeTexts.js';
 import type { EncodeOptions } from '../kinds/kind.js';
 

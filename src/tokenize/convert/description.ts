@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 
 /** A tokenizer.json, as the tokenizers library writes it. */
 export interface TokenizerDescription {

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import { readCharsMap } from '../charsMap.js';
 import type { JsonPart } from '../convert/description.js';
 

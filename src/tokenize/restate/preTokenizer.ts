@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../files/json.js';
+import { isJsonObject } from '../../files/jsonText.js';
 import type { JsonPart } from '../convert/description.js';
 import { gpt2Split } from '../gpt2Split.js';
 

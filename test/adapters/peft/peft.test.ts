@@ -14,7 +14,8 @@ import {
 import { loraType } from '../../../src/adapters/peft/loraType.js';
 import { peftTypes } from '../../../src/adapters/registry.js';
 import { readSafetensorsHeader } from '../../../src/checkpoint/safetensors.js';
-import { type WritableTensor, writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
+import { writeSafetensors } from '../../../src/checkpoint/safetensors-write.js';
+import type { WritableTensor } from '../../../src/checkpoint/safetensorsLayout.js';
 import { classification } from '../../../src/tasks/kinds/classification.js';
 import { failure } from '../../checkpoint/make.js';
 

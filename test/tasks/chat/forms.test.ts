@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Example } from '../../../src/data/types.js';
-import { type ExampleRow, taskFromExamples } from '../../../src/tasks/taskFromExamples.js';
+import { taskFromExamples } from '../../../src/tasks/taskFromExamples.js';
+import type { ExampleRow } from '../../../src/tasks/taskOfRows.js';
 
 /** The examples of rows, and what is warned of. */
 async function read(rows: readonly ExampleRow[], kind?: 'chat'): Promise<readonly Example[]> {

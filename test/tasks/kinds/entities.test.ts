@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { OpenedModel } from '../../../src/models/loading/openedModel.js';
+import type { OpenedModel } from '../../../src/models/loading/withHead.js';
 import { kinds } from '../../../src/tasks/kinds/registry.js';
 import { openTask } from '../../../src/tasks/openTask.js';
 import { rowsToScore } from '../../../src/tasks/rowsToScore.js';

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Example } from '../../../src/data/types.js';
 import { dataFileTask } from '../../../src/tasks/custom.js';
-import { type ExampleRow, taskFromExamples } from '../../../src/tasks/taskFromExamples.js';
+import { taskFromExamples } from '../../../src/tasks/taskFromExamples.js';
+import type { ExampleRow } from '../../../src/tasks/taskOfRows.js';
 
 /** The examples of rows. */
 async function read(rows: readonly ExampleRow[]): Promise<readonly Example[]> {

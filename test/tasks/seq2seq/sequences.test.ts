@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Table } from '../../../src/data/readers/index.js';
+import type { Table } from '../../../src/data/readers/table.js';
 import { collate } from '../../../src/engine/batching.js';
-import type { OpenedModel } from '../../../src/models/loading/openedModel.js';
 import { openModelByName } from '../../../src/models/loading/openedModel.js';
+import type { OpenedModel } from '../../../src/models/loading/withHead.js';
 import { silent } from '../../../src/reporter.js';
 import { kindOfTable, usualColumns } from '../../../src/tasks/columns.js';
 import { languageObjective } from '../../../src/tasks/kinds/language.js';
-import { kinds } from '../../../src/tasks/kinds/registry.js';
+import { allKinds, kinds } from '../../../src/tasks/kinds/registry.js';
 import { holdsPairs, inTwoColumns } from '../../../src/tasks/seq2seq/forms.js';
 import { writingSequences } from '../../../src/tasks/seq2seq/sequences.js';
 import { writingModel } from './writingModel.js';
@@ -68,7 +68,7 @@ describe('a table', () => {
     columns: Object.keys(row),
     rows: [{ line: 1, values: row }],
   });
-  const kindOf = (row: Record<string, unknown>) => kindOfTable(table(row), {}).name;
+  const kindOf = (row: Record<string, unknown>) => kindOfTable(table(row), {}, allKinds).name;
 
   it.each([
     [{ source: 'a', target: 'b' }],

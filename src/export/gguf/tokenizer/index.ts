@@ -1,6 +1,6 @@
-import { isJsonObject } from '../../../files/json.js';
+import { isJsonObject } from '../../../files/jsonText.js';
 import { stopIds } from '../../../infer/stopIds.js';
-import type { OpenedModel } from '../../../models/loading/openedModel.js';
+import type { OpenedModel } from '../../../models/loading/withHead.js';
 import { readTokenizer } from '../../../tokenize/loadTokenizer.js';
 import { refuse } from '../refusal.js';
 import { bool, type GgufMetadata, text, uint32 } from '../values.js';

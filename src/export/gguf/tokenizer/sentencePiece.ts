@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../../files/json.js';
+import { isJsonObject } from '../../../files/jsonText.js';
 import { pieceTypes } from '../../../tokenize/convert/sentencePieceModel.js';
 import { refuse } from '../refusal.js';
 import { bool, float32s, type GgufMetadata, int32s, text, texts } from '../values.js';

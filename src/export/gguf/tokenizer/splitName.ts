@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../../files/json.js';
+import { isJsonObject } from '../../../files/jsonText.js';
 import { ggufSplitName } from '../../../tokenize/convert/ggufSplits.js';
 import { gpt2Split } from '../../../tokenize/gpt2Split.js';
 import { refuse } from '../refusal.js';
