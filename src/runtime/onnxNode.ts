@@ -80,6 +80,20 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
   facts: Facts,
 ): Facts & Pick<Session, 'run' | 'release'> {
   const { inputNames, outputNames } = facts;
+  // What ONNX Runtime reads and writes for a tensor of the host: made once, for it is fed again at every step.
+  const bound = new WeakMap<DeviceTensor, ort.Tensor>();
+  const toOrt = (value: Value | DeviceTensor): ort.Tensor => {
+    if (!('device' in value)) return ortTensor(value.data, value.shape);
+    const known = bound.get(value) ?? ortTensor(value.host(), value.shape);
+    bound.set(value, known);
+    return known;
+  };
+  /** What ONNX Runtime gave, where it gave it. */
+  const resultTensor = (result: ort.Tensor): HostTensor => {
+    const tensor = host.tensor(result.data as TensorData, result.dims);
+    bound.set(tensor, result);
+    return tensor;
+  };
   return {
     ...facts,
     async run(feeds, into = {}) {
@@ -100,26 +114,9 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
   };
 }
 
-/** What ONNX Runtime reads and writes for a tensor of the host: made once, for it is fed again at every step. */
-const bound = new WeakMap<DeviceTensor, ort.Tensor>();
-
-function toOrt(value: Value | DeviceTensor): ort.Tensor {
-  if (!('device' in value)) return ortTensor(value.data, value.shape);
-  const known = bound.get(value) ?? ortTensor(value.host(), value.shape);
-  bound.set(value, known);
-  return known;
-}
-
 /** An array as ONNX Runtime takes it, read and written in place. */
 function ortTensor(data: TensorData, shape: readonly number[]): ort.Tensor {
   return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int64', data, shape);
-}
-
-/** What ONNX Runtime gave, where it gave it. */
-function resultTensor(result: ort.Tensor): HostTensor {
-  const tensor = host.tensor(result.data as TensorData, result.dims);
-  bound.set(tensor, result);
-  return tensor;
 }
 
 function messageOf(error: unknown): string {
