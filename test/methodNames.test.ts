@@ -9,6 +9,8 @@ const source = resolve(import.meta.dirname, '../src');
 const allowed: Readonly<Record<string, readonly AdapterMethodName[]>> = {
   // DiffoRA is LoRA where its matrix decides.
   'settings/schema.ts': ['lora'],
+  // What is learned in a tab: it, on all modules or where a matrix decides.
+  'browser/settings.ts': ['lora'],
   // Its story is the comparison with it.
   'jobs/demo.ts': ['lora'],
   // The hub's tag of adapters that PEFT loads.

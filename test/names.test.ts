@@ -20,7 +20,7 @@ const families: readonly {
     what: 'kind',
     names: kindNames,
     home: 'tasks',
-    registries: ['tasks/kinds/registry.ts', 'tasks/kinds/predictions.ts'],
+    registries: ['tasks/kinds/registry.ts', 'tasks/kinds/tabKinds.ts', 'tasks/kinds/predictions.ts'],
     // OpenAI's name of a vector in its answer.
     otherwise: ['serve/routes/embeddings.ts'],
   },

@@ -70,12 +70,18 @@ export function filesAt(url: string, options: FetchOptions): ModelFiles {
 /** @returns undefined where there is no such file: 404, or a page in its place, which servers of applications send */
 async function request(
   url: string,
-  { signal }: Pick<FetchOptions, 'signal'>,
-  headers: Readonly<Record<string, string>> = {},
+  { signal, cache }: Pick<FetchOptions, 'signal' | 'cache'>,
+  range?: string,
 ): Promise<Response | undefined> {
   let response: Response;
   try {
-    response = await fetch(url, { headers, signal: signal ?? null });
+    response = await fetch(url, {
+      signal: signal ?? null,
+      // What is kept here need not be kept by the browser's own cache as well.
+      ...(range === undefined
+        ? {}
+        : { headers: { range }, cache: cache ? ('no-store' as const) : ('default' as const) }),
+    });
   } catch (error) {
     signal?.throwIfAborted();
     throw new DiffoError(
@@ -120,7 +126,7 @@ async function sourceAt(url: string, options: FetchOptions): Promise<ByteSource 
 
 /** Size and version of a file, of which a byte is asked for; all of it from a server that knows no ranges. */
 async function firstRange(url: string, options: FetchOptions) {
-  const response = await request(url, options, { range: 'bytes=0-0' });
+  const response = await request(url, options, 'bytes=0-0');
   if (response === undefined) return undefined;
   const version = response.headers.get('etag') ?? response.headers.get('last-modified') ?? '';
   const size = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1]);
@@ -143,7 +149,7 @@ async function range(
 ): Promise<Uint8Array> {
   const kept = await cache?.read(position, length);
   if (kept !== undefined) return kept;
-  const response = await request(url, options, { range: `bytes=${position}-${position + length - 1}` });
+  const response = await request(url, options, `bytes=${position}-${position + length - 1}`);
   const bytes = new Uint8Array((await response?.arrayBuffer()) ?? new ArrayBuffer(0));
   if (bytes.length !== length) {
     throw new DiffoError(

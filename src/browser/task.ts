@@ -1,16 +1,12 @@
-import { classification } from '../tasks/kinds/classification.js';
-import { regression } from '../tasks/kinds/regression.js';
+import { allTabKinds, tabKinds } from '../tasks/kinds/tabKinds.js';
 import type { Task } from '../tasks/task.js';
 import { type ExampleRow, type RowsOptions, taskOfRows } from '../tasks/taskOfRows.js';
-
-/** What is learned in a tab. */
-const kinds = { classification, regression };
 
 /** What is not to be as {@link taskFromExamples} finds it. */
 export interface TaskFromExamplesOptions
   extends Pick<RowsOptions, 'name' | 'columns' | 'labels' | 'dev' | 'seed' | 'warn'> {
   /** What is learned, where the rows alone do not tell. */
-  readonly kind?: keyof typeof kinds | undefined;
+  readonly kind?: keyof typeof tabKinds | undefined;
 }
 
 /**
@@ -24,11 +20,7 @@ export interface TaskFromExamplesOptions
  */
 export function taskFromExamples(train: readonly ExampleRow[], options: TaskFromExamplesOptions = {}): Task {
   const { kind, columns = pairColumns(train), ...rest } = options;
-  return taskOfRows(
-    train,
-    { ...rest, columns, kind: kind && kinds[kind] },
-    { all: Object.values(kinds), usual: classification },
-  );
+  return taskOfRows(train, { ...rest, columns, kind: kind && tabKinds[kind] }, allTabKinds);
 }
 
 function pairColumns([first = {}]: readonly ExampleRow[]) {

@@ -97,8 +97,14 @@ const page = `<!doctype html><meta charset="utf-8"><title>diffora</title>
   "onnxruntime-web/webgpu":"/runtime/ort.webgpu.bundle.min.mjs"}}</script>
 <script type="module">globalThis.diffora = await import('/diffora.js'); document.title = 'ready';</script>`;
 
-/** @param folders of models by the first part of their paths */
-export async function openSite(folders: Readonly<Record<string, string>>): Promise<Site> {
+/**
+ * @param folders of models by the first part of their paths
+ * @param rangeless those of them whose files are sent as wholes
+ */
+export async function openSite(
+  folders: Readonly<Record<string, string>>,
+  rangeless: readonly string[] = [],
+): Promise<Site> {
   const { code } = await bundle();
   const asked: Asked[] = [];
   const all: Readonly<Record<string, string>> = { ...folders, runtime: runtimeFolder! };
@@ -120,7 +126,7 @@ export async function openSite(folders: Readonly<Record<string, string>>): Promi
     if (file === undefined || !existsSync(file)) return send(404, Buffer.from('not here'));
     const { size, mtimeMs } = await stat(file);
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
-    if (range === null) return send(200, await readFile(file));
+    if (range === null || rangeless.includes(path.split('/')[1]!)) return send(200, await readFile(file));
     const [start, end] = [Number(range[1]), Math.min(Number(range[2]), size - 1)];
     const handle = await open(file, 'r');
     const bytes = new Uint8Array(end - start + 1);

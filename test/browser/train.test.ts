@@ -23,7 +23,7 @@ describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
   let page: Page;
   const said: string[] = [];
   beforeAll(async () => {
-    site = await openSite({ tiny });
+    site = await openSite({ tiny, plain: tiny }, ['plain']);
     browser = await openBrowser('wasm');
     context = await browser.newContext();
     page = await openPage(context, site, said);
@@ -87,6 +87,26 @@ describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
     const since = site.asked.slice(before).filter(({ path }) => path.endsWith('model.safetensors'));
     expect(since.map(({ range }) => range)).toEqual(['bytes=0-0']);
     await again.close();
+  });
+
+  it('forgets what was kept, and says where a server sends files as wholes', async () => {
+    const before = site.asked.length;
+    const notes = await page.evaluate(
+      async ({ address }) => {
+        await diffora.clearCache();
+        const notes: string[] = [];
+        const onNote = (sentence: string) => notes.push(sentence);
+        await diffora.loadModel({ url: `${address}tiny/`, device: 'wasm', onNote });
+        await diffora.loadModel({ url: `${address}plain/`, device: 'wasm', onNote });
+        return notes;
+      },
+      { address: site.address },
+    );
+    expect(notes).toEqual([expect.stringMatching(/plain\/model\.safetensors: the server sends files as wholes/)]);
+    const asked = site.asked.slice(before).filter(({ path }) => path === '/tiny/model.safetensors');
+    // A byte for size and version, the length of the header, and the header.
+    expect(asked.map(({ bytes }) => bytes).slice(0, 2)).toEqual([1, 64]);
+    expect(asked).toHaveLength(3);
   });
 
   it('lets the tab go on between steps, and ends within a step after an abort', async () => {
