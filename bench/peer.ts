@@ -11,15 +11,16 @@ import { DiffoError, usageError } from '../src/errors.js';
 import { type LineProcess, startLineProcess } from './lineProcess.js';
 import { type PeerShape, peakSchema, productsSchema, type Ready, readySchema, stepsSchema } from './peer_shape.js';
 
-const help = `Step time and peak memory of LoRA training here and in PyTorch + PEFT, side by side.
+const help = `Step time and peak memory of training, LoRA and full, here and in PyTorch + PEFT, side by side.
 
-  npm run bench:peer -- [--preset minilm|bert-base|deberta-v3-base|embedding|chat|all] [--model DIR] [--python PATH] [--threads N]
+  npm run bench:peer -- [--preset minilm|bert-base|deberta-v3-base|embedding|full|chat|all] [--model DIR] [--python PATH] [--threads N]
                         [--rounds N] [--steps N] [--warm-up N] [--device cuda|webgpu] [--precisions fp32,tf32,bf16] [--json FILE]
 
   --preset    minilm: 6 layers of 384, batch 16x32, LoRA on all linear modules (default: all presets)
               bert-base: 12 layers of 768, batch 8x128, LoRA on query and value
               deberta-v3-base: the same sizes with disentangled attention
               embedding: minilm's layers, 32 pairs of up to 16 and 64 tokens, MultipleNegativesRankingLoss
+              full: minilm's layers and batch, all of its 23 million numbers trained, no adapter
               chat: a decoder, 2 conversations of 192 tokens of which 96 are learned, LoRA on all linear modules
   --model     checkpoint folder for both sides; without it each has random weights of the preset's shape, and chat has
               SmolLM2 of the GGUF file that the environment variable DIFFORA_SMOLLM2 names (all leaves it out without)
@@ -36,6 +37,7 @@ const expectedRatio: Readonly<Record<string, number>> = {
   'bert-base': 0.97,
   'deberta-v3-base': 0.95,
   embedding: 0.6,
+  full: 1,
   chat: 0.85,
 };
 /** Presets that have no weights of their own, by the variable that names a GGUF file of them. */
@@ -348,7 +350,8 @@ function show(result: Result): void {
   };
   const [low, high] = [Math.min(...roundRatios), Math.max(...roundRatios)];
   console.log(`\n${preset}: ${layers} layers of ${hiddenSize}, batch ${batch}x${tokens}, dropout ${result.dropout}`);
-  console.log(`  LoRA r = ${rank} on ${targets.join(', ')}; ${result.trainableParameters} trained parameters`);
+  const how = targets.length === 0 ? 'all weights' : `LoRA r = ${rank} on ${targets.join(', ')}`;
+  console.log(`  ${how}; ${result.trainableParameters} trained parameters`);
   row('diffora', ours);
   row('PyTorch', torch);
   const rate = (perSecond: number) => `${(perSecond / 1e9).toFixed(0)} GFLOP/s`;

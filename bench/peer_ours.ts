@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { fullPlan } from '../src/adapters/methods/full.js';
 import { loraPlan } from '../src/adapters/methods/lora.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
 import { adamW } from '../src/engine/adamw.js';
@@ -54,7 +55,8 @@ const learned: Readonly<Record<PeerShape['objective'], { taskType: TaskType; obj
 const { taskType, objective } = learned[shape.objective];
 const device = await openDevice(deviceName);
 const model: Model = { ...openModel(await openCheckpoint(folder), { taskType, numLabels: labels }), device };
-const plan = loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
+const isFull = shape.targets.length === 0;
+const plan = isFull ? fullPlan(model) : loraPlan(shape, { own: matchTargets(model, shape.targets), shared: [] });
 const parameters = [...(await adapterParameters(plan, model, seed)), ...(await headParameters(model, seed))];
 const batch = batchOf(shape);
 const graphOptions = {

@@ -86,6 +86,8 @@ PRESETS["embedding"] = PRESETS["minilm"] | {
     "sequence": 16,
     "passage": 64,
 }
+# Without targets everything is trained, and there is no adapter.
+PRESETS["full"] = PRESETS["minilm"] | {"targets": []}
 PRESETS["chat"] = {
     # SmolLM2-135M, whose sizes are those of its folder: without one there is no such preset.
     "modelType": "llama",
@@ -160,6 +162,8 @@ def build(options: argparse.Namespace, shape: dict):
         sizes = {name: shape[key] for key, name in MODEL_FIELDS.items()}
         config = AutoConfig.for_model(shape["modelType"], **sizes, **shape["extra"], **head, **rates)
         model = kind.from_config(config, **chosen).float()
+    if not shape["targets"]:
+        return model.train()
     lora = LoraConfig(
         task_type=task_type,
         r=shape["rank"],
@@ -233,7 +237,8 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = options.precision == "tf32"
     model = build(options, shape).to(options.device)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=options.lr)
+    # One pass over all tensors, as transformers' Trainer has it: of adapters, whose tensors are small, the plain one is timed.
+    optimizer = torch.optim.AdamW(trained, lr=options.lr, fused=not shape["targets"])
     loss_now = loss_of(model, options, shape)
 
     def wait() -> None:

@@ -56,6 +56,10 @@ export interface MatrixFrame {
   readonly values: readonly (readonly number[])[];
   /** Γ: 1 where the module would be kept, [layers][modules]. */
   readonly gamma: readonly (readonly number[])[];
+  /** Names of the rows, where they are not layers of one kind: those of the encoder and then of the decoder. */
+  readonly rows?: readonly string[] | undefined;
+  /** 1 where a module stands, [layers][modules]; left out, every layer has one of each column. */
+  readonly there?: readonly (readonly number[])[] | undefined;
 }
 
 /** Long work that goes on. */

@@ -26,7 +26,7 @@ export interface Stage {
    * Await it after every step: saves what `state` gives, where that is due. After its `last` step a stage leaves the
    * arrays of its state alone.
    */
-  reached(step: number, state: () => State, last: boolean): Promise<void>;
+  reached(step: number, state: () => Promise<State>, last: boolean): Promise<void>;
 }
 
 export interface FoundStage {

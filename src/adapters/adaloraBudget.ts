@@ -18,11 +18,17 @@ export interface BudgetSchedule {
   readonly interval: number;
 }
 
-/** @throws DiffoError (usage) when the schedule leaves no step in which the budget could fall */
+/** @throws DiffoError (usage) when the schedule leaves no step in which the budget could fall, or none before it to weigh ranks by */
 export function checkSchedule({ warmup, final, totalSteps }: BudgetSchedule): void {
-  if (warmup < totalSteps - final) return;
+  const last = totalSteps - final;
+  if (warmup >= last) {
+    throw usageError(
+      `AdaLoRA has ${totalSteps} steps, of which --adalora-tinit ${warmup} and --adalora-tfinal ${final} leave none to allocate ranks in. Lower one of them or train longer.`,
+    );
+  }
+  if (last > 1) return;
   throw usageError(
-    `AdaLoRA has ${totalSteps} steps, of which --adalora-tinit ${warmup} and --adalora-tfinal ${final} leave none to allocate ranks in. Lower one of them or train longer.`,
+    `AdaLoRA has ${totalSteps} steps, and with --adalora-tfinal ${final} the first of them allocates ranks with none before it to weigh them by. Lower it or train longer.`,
   );
 }
 

@@ -175,6 +175,7 @@ function recordedPhase(
 }
 
 /** To four digits: a page shows no more. */
-function rounded({ modules, values, gamma }: MatrixFrame): MatrixFrame {
-  return { modules, values: values.map((row) => row.map((value) => Number(value.toPrecision(4)))), gamma };
+function rounded({ modules, values, gamma, rows, there }: MatrixFrame): MatrixFrame {
+  const short = values.map((row) => row.map((value) => Number(value.toPrecision(4))));
+  return { modules, values: short, gamma, rows, there };
 }

@@ -63,9 +63,11 @@ export async function openBoard({
   await jobs.load(isReadOnly);
   library = new Library(
     roots,
-    (view, path) => withJob(view, jobs.of(path)),
+    (view, path) => withJob(view, jobs, path),
     (known) => comingRuns(jobs, roots, known),
   );
+  // What lies there already is known when the first page asks.
+  void library.look(0).catch(() => undefined);
   const streams = new EventStreams(library);
   const tryModels = new TryModels();
   const token = newToken();

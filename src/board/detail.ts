@@ -71,7 +71,7 @@ async function matrixOf(
   const isWritten = view.state === 'done' && !view.isGone;
   const dam = isWritten ? await readDam(join(run.path, 'dam.json')).catch(() => undefined) : undefined;
   if (dam === undefined) return { matrix: formed, series: {} };
-  const { modules, select, values, gamma } = dam;
+  const { modules, rows, there, select, values, gamma } = dam;
   const curves: Record<string, Series> = {};
   for (const step of dam.search?.history ?? []) {
     const { validationLoss, trainLoss, entropy, spread } = step;
@@ -83,7 +83,7 @@ async function matrixOf(
   }
   const fits = formed === undefined || formed.modules.join() === modules.join();
   return {
-    matrix: { modules, select, frames: fits ? (formed?.frames ?? []) : [], final: { values, gamma } },
+    matrix: { modules, rows, there, select, frames: fits ? (formed?.frames ?? []) : [], final: { values, gamma } },
     series: Object.fromEntries(Object.entries(curves).map(([name, one]) => [name, one.view()])),
   };
 }

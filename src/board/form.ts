@@ -54,8 +54,8 @@ export function checkForm(
   };
   let idle: CheckView['idle'] = [];
   try {
-    // A task that is still missing says nothing of the others.
-    const asked = checkSettings({ task: 'spam', ...told }, 'The form');
+    // A task that is still missing may be a table, whose columns are to be named.
+    const asked = checkSettings({ task: 'rows.csv', ...told }, 'The form');
     idle = idleSettings(trainKeys, asked, command).filter(
       ({ key }) => !['task', 'method', 'select', 'model'].includes(key),
     );

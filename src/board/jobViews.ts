@@ -2,13 +2,16 @@ import { type Job, type Jobs, lastLine } from './jobs.js';
 import { idOf, isWithin, type Root } from './roots.js';
 import type { RunView } from './view.js';
 
-/** A run that the board started, with its job. */
-export function withJob(view: RunView, job: Job | undefined): RunView {
+/** A run with its job, where the board started it. */
+export function withJob(view: RunView, jobs: Pick<Jobs, 'of' | 'lastLog'>, path: string): RunView {
+  const job = jobs.of(path);
   if (job === undefined) return view;
   // A run that goes on from a checkpoint waits like a new one.
   const state = job.state === 'waiting' && view.state !== 'running' ? 'waiting' : view.state;
   const hasFailed = job.state === 'ended' && hasFailedBy(job) && view.isGone && view.state === 'stopped';
-  return { ...view, state: hasFailed ? 'failed' : state, job: job.id };
+  if (!hasFailed) return { ...view, state, job: job.id };
+  // It may have gone before a line of it was read.
+  return { ...view, state: 'failed', error: view.error ?? lastLine(jobs.lastLog(job.id)), job: job.id };
 }
 
 /** Jobs whose run has no folder: those that wait, begin, or failed before there was one. */

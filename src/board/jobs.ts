@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { open, readdir, rm } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { makeFolders, writeFileAtomic } from '../files/atomic.js';
@@ -185,9 +185,11 @@ export class Jobs {
 
   private async forget(): Promise<void> {
     const old = this.all.filter(({ state }) => state === 'ended').sort((a, b) => b.time - a.time);
-    for (const { id } of old.slice(mostRemembered)) {
+    for (const { id, args } of old.slice(mostRemembered)) {
       this.jobs.delete(id);
-      for (const name of [`${id}.json`, `${id}.log`, `${id}.yaml`]) await rm(join(this.folder, name), { force: true });
+      const settings = args.filter((one) => dirname(one) === this.folder);
+      for (const path of [`${id}.json`, `${id}.log`].map((name) => join(this.folder, name)).concat(settings))
+        await rm(path, { force: true });
     }
   }
 

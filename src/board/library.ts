@@ -1,8 +1,8 @@
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OpenRun } from './openRun.js';
 import { idOf, type Root } from './roots.js';
-import { type Found, scanner } from './scan.js';
+import { type Found, isRecords, scanner } from './scan.js';
 import type { BoardEvent, ComparisonView, RunView } from './view.js';
 
 /** Milliseconds between two looks at the folders while someone watches. */
@@ -182,16 +182,23 @@ async function inTurns<T>(all: readonly T[], work: (one: T) => Promise<void>): P
 
 /** Counts the lines of the records again where they have changed. */
 async function comparisonView(id: string, path: string, before: ComparisonView | undefined): Promise<ComparisonView> {
-  const file = join(path, 'records.jsonl');
-  const [records, report] = await Promise.all([
-    stat(file).catch(() => undefined),
-    stat(join(path, 'report.html')).catch(() => undefined),
-  ]);
-  const time = Math.max(records?.mtimeMs ?? 0, report?.mtimeMs ?? 0);
+  const names = (await readdir(path).catch(() => [])).filter(isRecords).sort();
+  const files = names.map((name) => join(path, name));
+  const report = await stat(join(path, 'report.html')).catch(() => undefined);
+  const times = await Promise.all(
+    files.map((file) =>
+      stat(file).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  const time = Math.max(report?.mtimeMs ?? 0, ...times);
   if (before !== undefined && before.time === time) return before;
   const counts = { trials: 0, runs: 0, failed: 0 };
-  const handle = await open(file).catch(() => undefined);
-  if (handle !== undefined) {
+  for (const file of files) {
+    const handle = await open(file).catch(() => undefined);
+    if (handle === undefined) continue;
     for await (const line of handle.readLines()) {
       // The head of a line tells its kind; the rest may be long.
       if (/"kind":\s*"trial"/.test(line.slice(0, 300))) counts.trials++;

@@ -16,6 +16,7 @@ export class RunLines {
   private frames: FrameView[] = [];
   private frameStride = 1;
   private modules: readonly string[] = [];
+  private standing: Pick<MatrixView, 'rows' | 'there'> = {};
   private final: FrameView | undefined;
   select: string | undefined;
   begun: { readonly command: string; readonly time: number; readonly config: Line } | undefined;
@@ -143,8 +144,14 @@ export class RunLines {
     }
   }
 
-  private namesOf({ modules }: Line): readonly string[] {
-    if (Array.isArray(modules)) this.modules = modules.map(String);
+  private namesOf({ modules, rows, there }: Line): readonly string[] {
+    if (Array.isArray(modules)) {
+      this.modules = modules.map(String);
+      this.standing = {
+        rows: Array.isArray(rows) ? rows.map(String) : undefined,
+        there: isMatrix(there, this.modules.length) ? there : undefined,
+      };
+    }
     return this.modules;
   }
 
@@ -172,7 +179,7 @@ export class RunLines {
 
   matrixView(): MatrixView | undefined {
     if (this.frames.length === 0 && this.final === undefined) return undefined;
-    return { modules: this.modules, select: this.select, frames: this.frames, final: this.final };
+    return { modules: this.modules, ...this.standing, select: this.select, frames: this.frames, final: this.final };
   }
 
   /** What has come since the last call. */

@@ -38,6 +38,12 @@ interface Listed {
   readonly entries: readonly Dirent[];
 }
 
+/** Folders of a run in which no run lies. */
+const ownFolders = new Set([CHECKPOINTS_FOLDER, 'adapter']);
+
+/** The lines of a comparison, or of a share of one. */
+export const isRecords = (name: string): boolean => /^records(-\d+-of-\d+)?\.jsonl$/.test(name);
+
 const partialOf = /^\.(.+)\.partial-\d+-[0-9a-f]{8}$/;
 
 /** Finds runs and comparisons under a folder; links are not followed. Folders that have not changed are not read again. */
@@ -75,22 +81,18 @@ export function scanner(root: string): () => Promise<Found> {
       const has = (name: string) => entries.some((one) => one.name === name);
       const isComplete = has('run.json');
       const checkpoints = entries.some((one) => one.name === CHECKPOINTS_FOLDER && one.isDirectory());
+      let isRun = false;
       if (isComplete || checkpoints) {
         const saved = checkpoints ? await list(join(folder, CHECKPOINTS_FOLDER)) : [];
         const isSaved = saved.some(({ name }) => (stepOf(name) ?? -1) >= 0);
         const isGoingOn = isSaved || saved.some(({ name }) => name === PROGRESS_FILE);
-        if (isComplete || isGoingOn) {
-          put(folder, { isComplete, checkpoints: isGoingOn, isSaved });
-          return;
-        }
+        isRun = isComplete || isGoingOn;
+        if (isRun) put(folder, { isComplete, checkpoints: isGoingOn, isSaved });
       }
-      if (has('records.jsonl')) {
-        comparisons.push(folder);
-        return;
-      }
+      if (entries.some(({ name }) => isRecords(name))) comparisons.push(folder);
       if (depth >= deepest) return;
       for (const one of entries) {
-        if (!one.isDirectory()) continue;
+        if (!one.isDirectory() || (isRun && ownFolders.has(one.name))) continue;
         const path = join(folder, one.name);
         const name = partialOf.exec(one.name)?.[1];
         if (name !== undefined) {

@@ -6,6 +6,7 @@ import { type TaskFile, taskFileSchema } from '../artifacts/taskFile.js';
 import { readJsonAs } from '../files/json.js';
 import { ApiError, badRequest } from '../serve/apiError.js';
 import { nameOf } from '../serve/servedModel.js';
+import { spacedPrompt } from '../tasks/encoding/prompt.js';
 import type { OpenRun } from './openRun.js';
 import type { TriedView } from './view.js';
 
@@ -85,20 +86,25 @@ export class TryModels {
     const key = randomBytes(24).toString('base64url');
     const args = ['serve', '--adapter', run.path, ...(hasBase ? ['--model', base] : []), '--port', '0', '--json'];
     const env = { ...process.env, DIFFORA_API_KEY: key };
-    const child = spawn(process.execPath, [...loader, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    // By the channel it knows when this process is gone, however that ended.
+    const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
+    const child = spawn(process.execPath, [...loader, program, ...args], { stdio: [...stdio], env });
     this.children.add(child);
     child.once('exit', () => {
       this.children.delete(child);
       this.served.delete(run.id);
     });
     const url = await listeningAt(child);
-    const { name, kind, labels, columns } = task;
+    const { name, kind, labels, columns, generation, chat } = task;
+    const prompt = generation === undefined ? '{text}' : spacedPrompt(generation).prompt;
     const view: TriedView = {
       id: run.id,
       task: name,
       kind: kind.name,
       labels,
-      form: writes ? (task.chat === undefined ? 'prompt' : 'conversation') : formOf(kind, columns),
+      form: writes ? (chat === undefined ? 'prompt' : 'conversation') : formOf(kind, columns),
+      prompt: writes && prompt !== '{text}' ? prompt : undefined,
+      newTokens: (chat ?? generation)?.maxNewTokens,
       hasBase,
     };
     return { child, url, key, view, names, used: Date.now() };

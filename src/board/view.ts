@@ -93,6 +93,10 @@ export interface FrameView {
 
 export interface MatrixView {
   readonly modules: readonly string[];
+  /** Names of the rows, where they are not layers of one kind. */
+  readonly rows?: readonly string[] | undefined;
+  /** 1 where a module stands, [layers][modules]; undefined where every layer has one of each column. */
+  readonly there?: readonly (readonly number[])[] | undefined;
   readonly select?: string | undefined;
   /** While it forms, as far as that was written down. */
   readonly frames: readonly FrameView[];
@@ -180,6 +184,10 @@ export interface TriedView {
   readonly labels: readonly string[];
   /** What it is asked: a text, two, a question with its passage, a text to go on from, a conversation. */
   readonly form: 'text' | 'pair' | 'passage' | 'prompt' | 'conversation';
+  /** How its task asks for a text, `{text}` being what is asked. */
+  readonly prompt?: string | undefined;
+  /** Tokens that its task lets an answer have. */
+  readonly newTokens?: number | undefined;
   /** Its base can be asked beside it. */
   readonly hasBase: boolean;
 }

@@ -62,6 +62,9 @@ function shortened(value: unknown): unknown {
   return text.length > longestCell ? `${text.slice(0, longestCell)} …` : text;
 }
 
+// A board that is gone waits for no answer.
+process.once('disconnect', () => process.exit());
+
 process.once('message', async ({ of, config }: WorkerTask) => {
   const warnings: string[] = [];
   const warn = (line: string) => void warnings.push(line);

@@ -14,7 +14,7 @@ export function boardCommand(terminal: Terminal): Command {
   const command = new Command('board')
     .description('Show every run and comparison under some folders in the browser, while they go on.')
     .argument('[folders...]', 'folders of runs, comparisons and data', ['.'])
-    .option('--port <port>', 'port on this machine; 0: any that is free (default: 0)', wholeNumber(0))
+    .option('--port <port>', 'port on this machine; 0: any that is free (default: 0)', wholeNumber(0, 65_535))
     .option('--read-only', 'show, and do nothing')
     .option('--jobs <count>', 'runs that it starts which go on at a time (default: 1)', wholeNumber(1));
   addCommonFlags(command);

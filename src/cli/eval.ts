@@ -3,6 +3,7 @@ import { evaluateAdapter } from '../jobs/evaluate.js';
 import { formatScores } from '../report/scores.js';
 import { formatFacts } from '../report/table.js';
 import { formatCount } from '../report/units.js';
+import { deviceOfRank } from '../runtime/devices/deviceOfRank.js';
 import { usualThreads } from '../settings/config.js';
 import { type AdapterFlags, addAdapterFlags } from './adapterFlags.js';
 import { addCommonFlags, type CommonFlags, perform } from './perform.js';
@@ -49,7 +50,7 @@ Example:
       const { adapter, split, taskType } = flags;
       const settings = givenSettings({ ...flags });
       await perform(terminal, flags, {
-        run: (session) =>
+        run: async (session) =>
           evaluateAdapter({
             ...settings,
             adapter,
@@ -58,6 +59,7 @@ Example:
             threads: settings.threads ?? session.ranks?.threads ?? usualThreads,
             ...session,
             ranks: session.ranks,
+            device: await deviceOfRank(settings.device, session.ranks?.local),
           }),
         text: ({ task, split, examples, source, scores }) =>
           formatFacts(

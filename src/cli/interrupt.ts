@@ -9,7 +9,8 @@ const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Runs work that Ctrl-C (SIGINT, SIGTERM) ends: the first aborts `signal`, so that the work cleans up after itself; a
- * second ends the process at once, unfinished output removed.
+ * second ends the process at once, unfinished output removed. In a process that another one started with a channel to it, as a board
+ * does, the end of that one is a SIGTERM.
  *
  * @param output file or folder that the work is to write
  * @param kept what the user finds after Ctrl-C in the place of nothing; asked for when the work has ended
@@ -45,8 +46,10 @@ export async function interruptible<T>(
       process.exit(exitCodes[name]);
     }
   };
+  const orphaned = () => stop('SIGTERM');
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  if (process.connected) process.once('disconnect', orphaned);
   try {
     return await work(controller.signal);
   } catch (error) {
@@ -57,5 +60,6 @@ export async function interruptible<T>(
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
+    process.off('disconnect', orphaned);
   }
 }

@@ -5,8 +5,7 @@ export function numberFrom(lowest: number, highest = Number.POSITIVE_INFINITY): 
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && value >= lowest && value <= highest && Number.isFinite(value)) return value;
-    const range = highest === Number.POSITIVE_INFINITY ? `of at least ${lowest}` : `from ${lowest} to ${highest}`;
-    throw new InvalidArgumentError(`It takes a number ${range}.`);
+    throw new InvalidArgumentError(`It takes a number ${rangeOf(lowest, highest)}.`);
   };
 }
 
@@ -17,12 +16,15 @@ export function numberAbove0(text: string): number {
   throw new InvalidArgumentError('It takes a number above 0.');
 }
 
-/** Reads a whole number of at least `lowest`. */
-export function wholeNumber(lowest: number): (text: string) => number {
-  const parse = numberFrom(lowest);
+/** Reads a whole number of a range. */
+export function wholeNumber(lowest: number, highest = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
-    const value = parse(text);
-    if (Number.isInteger(value)) return value;
-    throw new InvalidArgumentError(`It takes a whole number of at least ${lowest}.`);
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= lowest && value <= highest) return value;
+    throw new InvalidArgumentError(`It takes a whole number ${rangeOf(lowest, highest)}.`);
   };
+}
+
+function rangeOf(lowest: number, highest: number): string {
+  return highest === Number.POSITIVE_INFINITY ? `of at least ${lowest}` : `from ${lowest} to ${highest}`;
 }

@@ -14,7 +14,7 @@ export function trainCommand(terminal: Terminal): Command {
     'Fine-tune a model on a task, by DiffoRA or another of fourteen methods. Writes a run folder.',
   );
   addRunFlags(command);
-  command.option('--dry-run', 'open model and data, say steps, size and memory of the run, and end');
+  command.option('--dry-run', 'open model and data, say steps, size, memory and time of the run, and end');
   addCommonFlags(command);
   addTrainFlags(command, trainKeys);
   return command

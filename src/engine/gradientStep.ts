@@ -1,16 +1,17 @@
 import type { AdapterPlan } from '../adapters/plan.js';
 import { grad, ops, type Tensor } from '../graph/index.js';
 import type { Model } from '../models/model.js';
-import { host, zerosLike } from '../runtime/deviceTensor.js';
+import { type DeviceTensor, type HostTensor, host, zerosLike } from '../runtime/deviceTensor.js';
+import { placeOn } from '../runtime/placed.js';
 import { openTogether, releaseAll } from '../runtime/release.js';
 import type { Bindings } from '../runtime/session.js';
 import type { Batch } from './batch.js';
-import { dropoutSites } from './dropout.js';
+import { type DropoutSites, dropoutSites } from './dropout.js';
 import { type FrozenPrefix, startingAt } from './frozenPrefix.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph, batchFeeds } from './modelGraph.js';
 import { type Objective, objectiveRows } from './objective.js';
 import type { Parameter } from './parameters.js';
-import { openProgram } from './program.js';
+import { deviceOf, openProgram } from './program.js';
 import { onTokens, tokenFeeds } from './tokenRows.js';
 
 export interface GradientStepOptions {
@@ -35,6 +36,8 @@ export interface GradientStepOptions {
    * batch. Default false; masks of dropout then fall on other numbers.
    */
   readonly packed?: boolean | undefined;
+  /** Names of those of `wrt` whose gradients stay on the device, with the sum of the squares of each on the host. */
+  readonly onDevice?: ReadonlySet<string> | undefined;
   readonly threads: number;
   /** Largest batch that will be met: rows, tokens of the longest, and of the longest text that is written. */
   readonly largestBatch: LargestBatch;
@@ -47,10 +50,20 @@ export interface LargestBatch {
   readonly target?: number | undefined;
 }
 
+/** Gradients where they were computed. */
+export interface OnDevice {
+  /** Sums of the squares of each. */
+  readonly squares: Float32Array;
+  /** By the name of what they are gradients of; to be disposed of. */
+  gradients(): ReadonlyMap<string, DeviceTensor<Float32Array>>;
+}
+
 /** Forward, loss and backward as one compiled graph. */
 export interface GradientStep {
-  /** Gradients of the last run, in the order of `wrt`; overwritten by the next run. */
+  /** Gradients of the last run, in the order of `wrt` but for those on the device; overwritten by the next run. */
   readonly gradients: readonly Float32Array[];
+  /** What of the last run stayed on the device: see {@link GradientStepOptions.onDevice}. */
+  readonly onDevice?: OnDevice | undefined;
   /**
    * Loss of a batch; fills `gradients`.
    * @param step selects the dropout masks
@@ -62,35 +75,64 @@ export interface GradientStep {
 
 /** Compiles the training step of a model with adapters. Only what leads to `wrt` is differentiated. */
 export async function openGradientStep(model: Model, options: GradientStepOptions): Promise<GradientStep> {
-  const { wrt, threads, largestBatch, prefix } = options;
+  const { threads, largestBatch, prefix, onDevice = new Set<string>() } = options;
+  const wrt = options.wrt.filter(({ name }) => !onDevice.has(name));
+  const staying = options.wrt.filter(({ name }) => onDevice.has(name));
   const { graph, outputs, sites } = stepOf(options);
-  const { program, states } = await openTogether(async (keep) => ({
+  const { program, pools, states } = await openTogether(async (keep) => ({
     states: prefix && (await keep(prefix.open())),
     program: await keep(
       openProgram(model, {
         ...graph,
         threads,
+        ...(staying.length === 0 ? {} : { onDevice: staying.map(gradientName) }),
         outputs(adapted) {
           const built = outputs(adapted);
           sites?.reserve(largestBatch);
-          return built;
+          const squares = staying.map((one) => sumOfSquares(built[gradientName(one)]!));
+          return staying.length === 0 ? built : { ...built, squares: ops.concat(squares, 0) };
         },
       }),
     ),
+    // The pools of dropout's masks, which are the same in every step.
+    pools: await keep(placeOn(deviceOf(model), poolsOf(sites))),
   }));
   const loss = host.zeros([]);
   const gradients = wrt.map(({ tensor }) => zerosLike(tensor));
-  const into = { loss, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
+  const squares = host.zeros([staying.length]);
+  const into = { loss, squares, ...Object.fromEntries(wrt.map((one, i) => [gradientName(one), gradients[i]!])) };
   return {
     gradients: gradients.map((one) => one.host()),
+    ...(staying.length === 0
+      ? {}
+      : {
+          onDevice: {
+            squares: squares.data,
+            gradients: () => new Map(staying.map((one) => [one.name, program.kept.get(gradientName(one))!])),
+          },
+        }),
     async run(batch, step, values) {
       const tokens = options.packed === true ? tokenFeeds(batch) : {};
-      const ofBatch = { ...batchFeeds(batch, true), ...tokens, ...sites?.feeds(step), ...(await states?.feeds(batch)) };
+      const ofBatch = {
+        ...batchFeeds(batch, true),
+        ...tokens,
+        ...sites?.feeds(step),
+        ...pools.tensors,
+        ...(await states?.feeds(batch)),
+      };
       await program.run({ ...values, ...ofBatch }, into);
       return loss.data[0]!;
     },
-    release: () => releaseAll(states === undefined ? [program] : [program, states]),
+    release: () => releaseAll([program, pools, ...(states === undefined ? [] : [states])]),
   };
+}
+
+function poolsOf(sites: DropoutSites | undefined): Record<string, HostTensor<Float32Array>> {
+  const pools: Record<string, HostTensor<Float32Array>> = {};
+  for (const [name, { data, shape }] of Object.entries(sites?.feeds(0) ?? {})) {
+    if (data instanceof Float32Array) pools[name] = host.tensor(data, shape);
+  }
+  return pools;
 }
 
 /** The graph of a step: the loss, gradients by the names of {@link gradientName}, and dropout's sites if it is on. */
@@ -145,6 +187,13 @@ export function namedGradients(
     wrt.map(({ name }) => inputs.get(name)!),
   );
   return Object.fromEntries(gradients.map((tensor, i) => [gradientName(wrt[i]!), tensor]));
+}
+
+/** [1]. By rows first: one long sum would be the work of one group of a GPU's threads. */
+function sumOfSquares(x: Tensor): Tensor {
+  const squares = ops.mul(x, x);
+  const rows = x.shape.length < 2 ? squares : ops.sum(squares, { axes: [x.shape.length - 1], keepDims: false });
+  return ops.reshape(ops.sum(rows, { axes: rows.shape.map((_, axis) => axis), keepDims: false }), [1]);
 }
 
 export const gradientName = ({ name }: Parameter) => `gradient of ${name}`;

@@ -91,10 +91,13 @@ export function laneUpdate(lanes: readonly Lane[], options: LaneUpdateOptions): 
           if (each.some((own) => !own.some((batch) => objective.weight(batch) > 0)))
             return { kind: 'unlabelled', batches };
           const loss = await steps.run(each, step);
-          const norms = gradients.map((own) => clipGlobalNorm(own, maxGradNorm));
+          const clips = gradients.map((own) => clipGlobalNorm(own, maxGradNorm));
+          const norms = clips.map(({ norm }) => norm);
           const outcome = outcomeOf(batches, loss, Math.hypot(...norms) / Math.sqrt(norms.length));
           if (outcome.kind !== 'done') return outcome;
-          for (const [lane, { rate }] of lanes.entries()) optimizers[lane]!.step(gradients[lane]!, rate(step));
+          for (const [lane, { rate }] of lanes.entries()) {
+            optimizers[lane]!.step(gradients[lane]!, rate(step), clips[lane]!.factor);
+          }
           return outcome;
         },
         release: () => steps.release(),

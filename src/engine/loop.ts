@@ -34,13 +34,18 @@ export interface OpenUpdate {
    * @throws NotFiniteError where what was moved can never be finite again
    */
   run(step: number): Promise<Outcome>;
+  /** Brings what it moves, and its state, to where they are read, if a device keeps them between steps. */
+  settle?(): Promise<void>;
   release(): Promise<void>;
 }
 
 /** What looks at a run between steps, such as an evaluation; what it remembers is saved with the run. */
 export interface Watch extends Resumable {
-  /** Called after `steps` steps, and again with the same number where a run is resumed there. True ends the training. */
-  after(steps: number): Promise<boolean>;
+  /**
+   * Called after `steps` steps, and again with the same number where a run is resumed there. True ends the training.
+   * @param settle to be awaited before what is trained is read
+   */
+  after(steps: number, settle?: () => Promise<void>): Promise<boolean>;
 }
 
 /** What goes along with a loop, whatever it trains. */
@@ -87,20 +92,32 @@ export async function runLoop(options: LoopOptions): Promise<void> {
   if (found !== undefined) memory.restore(found.state);
   if (found?.last === true) return;
 
+  let opened: readonly OpenUpdate[] = [];
+  const settle = async () => {
+    for (const update of opened) await update.settle?.();
+  };
+  const state = async () => {
+    await settle();
+    return memory.state();
+  };
+
   /** @returns whether that was the last step */
   const afterStep = async (done: number): Promise<boolean> => {
     await options.agree?.();
     let enough: boolean | undefined;
     try {
-      enough = await watch?.after(done);
+      enough = await watch?.after(done, settle);
     } catch (error) {
       // Ctrl-C in an evaluation: the step before it is not to be lost.
-      await stage?.reached(done, memory.state, false);
+      await stage?.reached(done, state, false);
       throw error;
     }
     const last = enough === true || done === steps;
-    if (last) refuseDiverged(`The ${name} diverged`, trained);
-    await stage?.reached(done, memory.state, last);
+    if (last) {
+      await settle();
+      refuseDiverged(`The ${name} diverged`, trained);
+    }
+    await stage?.reached(done, state, last);
     return last;
   };
 
@@ -108,12 +125,16 @@ export async function runLoop(options: LoopOptions): Promise<void> {
   if (first > 0 && (await afterStep(first))) return;
   const work = new WorkDone();
   await withOpen(updates, async (open) => {
+    opened = open;
     for (let step = first; step < steps; step++) {
       signal?.throwIfAborted();
       const outcomes: Outcome[] = [];
       for (const update of open) outcomes.push(await update.run(step));
       const faults = outcomes.flatMap((one) => (one.kind === 'notFinite' ? [one.found] : []));
-      if (faults.length > 0) skipped.add(step, faults.join('; '));
+      if (faults.length > 0) {
+        await settle();
+        skipped.add(step, faults.join('; '));
+      }
       if (outcomes.some(({ kind }) => kind === 'unlabelled')) {
         warn?.(`Step ${step + 1} of the ${name} has no label to learn from and is left out.`);
       }

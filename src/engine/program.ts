@@ -2,8 +2,11 @@ import type { Tensor } from '../graph/index.js';
 import { liftWidened } from '../graph/passes/liftWidened.js';
 import { type Lanes, vectorise } from '../graph/passes/vectorise.js';
 import type { Model } from '../models/model.js';
-import type { HostTensor } from '../runtime/deviceTensor.js';
+import type { ComputeDevice } from '../runtime/devices/computeDevice.js';
+import type { DeviceTensor, HostTensor } from '../runtime/deviceTensor.js';
 import { openOn } from '../runtime/openOn.js';
+import { placeOn } from '../runtime/placed.js';
+import { openTogether, releaseAll } from '../runtime/release.js';
 import type { Bindings, SessionOptions } from '../runtime/session.js';
 import { type AdaptedGraph, type AdaptedGraphOptions, adaptedGraph } from './modelGraph.js';
 import { parameterFeeds } from './parameters.js';
@@ -14,6 +17,8 @@ export interface ProgramOptions<Name extends string> extends AdaptedGraphOptions
   readonly outputs: (graph: AdaptedGraph) => Readonly<Record<Name, Tensor>>;
   /** Runs the graph for several sets of inputs at once; what is fed of these, and every output, has a leading axis. */
   readonly lanes?: Lanes | undefined;
+  /** Outputs that stay on the device: see {@link Program.kept}. */
+  readonly onDevice?: readonly Name[] | undefined;
 }
 
 /** A graph of a model with adapters, compiled, its parameters bound: they are read as they are when it runs. */
@@ -24,8 +29,15 @@ export interface Program<Name extends string> {
    * @param into outputs that are written into tensors of the caller; any other is new. Runs with it must not overlap
    */
   run(feeds: Bindings, into?: Bindings): Promise<Record<Name, HostTensor<Float32Array>>>;
+  /** Outputs of the last run that stayed on the device; the caller disposes of them. */
+  readonly kept: ReadonlyMap<string, DeviceTensor<Float32Array>>;
   /** Frees the memory; the program cannot run afterwards. */
   release(): Promise<void>;
+}
+
+/** What runs the graphs of a model. */
+export function deviceOf(model: Model): ComputeDevice {
+  return model.device ?? model.checkpoint.machine.device;
 }
 
 /**
@@ -37,7 +49,7 @@ export async function openProgram<Name extends string>(
   options: ProgramOptions<Name>,
 ): Promise<Program<Name>> {
   const { threads, parameters, lanes } = options;
-  const device = options.device ?? model.device ?? model.checkpoint.machine.device;
+  const device = options.device ?? deviceOf(model);
   if (model.file !== undefined) throw new Error('an exported file has no graph to build');
   const outputs = options.outputs(adaptedGraph(model, options));
   for (const [name, { dtype }] of Object.entries<Tensor>(outputs)) {
@@ -46,14 +58,21 @@ export async function openProgram<Name extends string>(
   const single = Object.values<Tensor>(outputs);
   const { outputs: lifted, widened } = liftWidened(lanes === undefined ? single : vectorise(single, lanes));
   const shared = lanes === undefined ? parameters : parameters.filter(({ name }) => !lanes.own(name));
-  let bound: Bindings = { ...parameterFeeds(shared), ...(await wideWeights(model.checkpoint, widened)) };
   const named = Object.fromEntries(Object.keys(outputs).map((name, i) => [name, lifted[i]!]));
-  const session = await openOn(device, named, { threads });
+  // Held for as long as the program lives: other programs are to find them.
+  let wide = await wideWeights(model.checkpoint, widened);
+  const { placed, session } = await openTogether(async (keep) => ({
+    placed: await keep(placeOn(device, wide)),
+    session: await keep(openOn(device, named, { threads, onDevice: options.onDevice })),
+  }));
+  let bound: Bindings = { ...parameterFeeds(shared), ...placed.tensors };
   return {
+    kept: session.kept ?? new Map(),
     run: (feeds, into) => session.run({ ...bound, ...feeds }, into) as Promise<Record<Name, HostTensor<Float32Array>>>,
     release() {
       bound = {};
-      return session.release();
+      wide = {};
+      return releaseAll([session, placed]);
     },
   };
 }

@@ -51,6 +51,8 @@ export interface TrainingOptions extends LoopCompany {
   /** In the place of the model's own dropout rates. */
   readonly dropoutRate?: number | undefined;
   readonly threads: number;
+  /** See WeightUpdateOptions. */
+  readonly residentFrom?: number | undefined;
   readonly onStep?: ((step: TrainStep, work: Work) => void) | undefined;
 }
 
@@ -94,6 +96,8 @@ export async function trainParameters(
     gradientCheckpointing: options.gradientCheckpointing,
     prefix: options.prefix,
     threads: options.threads,
+    residentFrom: options.residentFrom,
+    warn,
   });
   await runLoop({
     name,

@@ -3,6 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
 import { DiffoError } from '../errors.js';
 import { makeFolders } from './atomic.js';
@@ -53,6 +54,39 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
     held.delete(lock);
     if (held.size === 0) process.off('exit', removeHeld);
     await rm(lock, { force: true });
+  }
+}
+
+/** Somebody else writes to it now. */
+class HeldError extends DiffoError {
+  constructor(
+    message: string,
+    readonly isHere: boolean,
+  ) {
+    super(message);
+  }
+}
+
+/** Milliseconds between two looks for whether a lock is free. */
+const betweenLooks = 100;
+
+/**
+ * As {@link withLock}, and waits while another process of this machine has the lock, or this one. One of another machine is not
+ * waited for, since nobody can tell whether it lives: the work is then done without the lock.
+ */
+export async function inTurn<T>(path: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (;;) {
+    let isOurs = false;
+    try {
+      return await withLock(path, () => {
+        isOurs = true;
+        return work();
+      });
+    } catch (error) {
+      if (isOurs || !(error instanceof HeldError)) throw error;
+      if (!error.isHere) return work();
+    }
+    await setTimeout(betweenLooks, undefined, signal === undefined ? {} : { signal });
   }
 }
 
@@ -144,13 +178,14 @@ function refuseLiving(text: string, lock: string, path: string): void {
     throw new DiffoError(`${lock} is no lock of diffora. If nothing writes to ${path}, delete that file.`);
   }
   if (holder.host !== hostname()) {
-    throw new DiffoError(
+    throw new HeldError(
       `${path} is being written by process ${holder.pid} on ${holder.host}. If that process has ended, delete ${lock}.`,
+      false,
     );
   }
   if (!isAlive(holder)) return;
   const who = holder.pid === process.pid ? 'this process' : `process ${holder.pid} on this machine (${holder.host})`;
-  throw new DiffoError(`${path} is being written by ${who}. Wait for it to end, or choose another folder.`);
+  throw new HeldError(`${path} is being written by ${who}. Wait for it to end, or choose another folder.`, true);
 }
 
 function parseHolder(text: string): Holder | undefined {

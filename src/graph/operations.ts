@@ -64,6 +64,7 @@ const rules: Readonly<Record<PrimitiveName, Rule>> = {
   sin: pass,
   size: free,
   skew: pass,
+  skipLayerNorm: pass,
   slice: copying,
   softmax: pass,
   sqrt: pass,

@@ -6,6 +6,7 @@ import { downloadFile } from '@huggingface/hub';
 import { DiffoError } from '../errors.js';
 import { makeFolders, partialName, writeFully } from '../files/atomic.js';
 import { fileError } from '../files/errors.js';
+import { inTurn } from '../files/lock.js';
 import { type Repository, refuseOutside } from './cache.js';
 import { understood } from './errors.js';
 import { type HubAccess, HubUnreachable, networkReason } from './fetch.js';
@@ -35,18 +36,23 @@ const mostResumes = 20;
 /**
  * Downloads a file into `blobs/<hash>`, unless it is there. It has that name only when size and hash are right. What a
  * broken or stopped download has got is kept as `<hash>.diffora-part` and taken up by the next one, which claims it by
- * renaming, so that two processes never write to one file. (Python's own `.incomplete` files are left alone.)
+ * renaming, so that two processes never write to one file. (Python's own `.incomplete` files are left alone.) Of several
+ * processes of a machine one fetches, and the others wait for it.
  *
  * @returns path of the blob
  * @throws HubUnreachable when the connection breaks for good; DiffoError when the content is wrong or cannot be written
  */
 export async function storeBlob(file: HubFile, folder: string, options: BlobOptions): Promise<string> {
   const blob = join(folder, file.hash);
+  const isThere = async () => (await stat(blob).catch(() => undefined))?.size === file.size;
+  if (await isThere()) return blob;
+  return inTurn(blob, async () => ((await isThere()) ? blob : fetchBlob(file, blob, options)), options.signal);
+}
+
+async function fetchBlob(file: HubFile, blob: string, options: BlobOptions): Promise<string> {
   const partial = partialName(blob);
   const kept = `${blob}.diffora-part`;
   try {
-    if ((await stat(blob).catch(() => undefined))?.size === file.size) return blob;
-    await makeFolders(folder);
     await rename(kept, partial).catch(() => undefined);
     let { whole, resumed } = await download(file, partial, options);
     if (!whole && resumed) {

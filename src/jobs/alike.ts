@@ -11,6 +11,9 @@ type Facts = Readonly<Record<string, string>>;
 /** Settings that may differ from rank to rank. */
 const own: ReadonlySet<string> = new Set<string>(['threads', ...freeSettings]);
 
+/** Which of several cards. */
+const numbered = /:\d+$/;
+
 /** What is said of something that differs. @param where the rank has it */
 const sentences: Readonly<Record<string, (where: string) => string>> = {
   train: (where) => `other training examples (${where})`,
@@ -28,7 +31,10 @@ const sentences: Readonly<Record<string, (where: string) => string>> = {
  * @throws DiffoError that names the rank and what differs, on all ranks the same
  */
 export async function refuseOthers(ranks: Ranks, config: TrainConfig | undefined, identity: Identity): Promise<void> {
-  const settings = Object.entries(config === undefined ? {} : flatConfig(config)).filter(([key]) => !own.has(key));
+  const settings = Object.entries(config === undefined ? {} : flatConfig(config))
+    .filter(([key]) => !own.has(key))
+    // Each has a card of its own.
+    .map(([key, value]) => [key, key === 'device' && typeof value === 'string' ? value.replace(numbered, '') : value]);
   const facts: Record<string, Facts> = {
     versions: versions(),
     settings: Object.fromEntries(settings.map(([key, value]) => [key, JSON.stringify(value) ?? 'not set'])),

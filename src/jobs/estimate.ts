@@ -2,6 +2,7 @@ import { freemem, totalmem } from 'node:os';
 import { loraPlan } from '../adapters/methods/lora.js';
 import type { AdapterPlan } from '../adapters/plan.js';
 import { placeAdapter } from '../artifacts/adapterFolder.js';
+import { secondsSince } from '../artifacts/runRecord.js';
 import { elementCount } from '../checkpoint/dtype.js';
 import type { Example } from '../data/types.js';
 import type { EncodedExample } from '../engine/batch.js';
@@ -20,8 +21,10 @@ import { matchTargets } from '../selection/targets.js';
 import { choosingMethodOf, type TrainConfig } from '../settings/config.js';
 import { dropoutRateOf } from '../settings/dropoutRate.js';
 import { trainingSteps } from '../settings/trainingOptions.js';
+import { type TimeEstimate, timeOf } from './estimateTime.js';
 import { prefixBytes } from './keptPrefix.js';
 import { planOnTargets, planRun } from './plan.js';
+import type { RunContext } from './runContext.js';
 import { allowanceOf, refuseTooFew } from './selectModules.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
@@ -43,11 +46,31 @@ export interface RunEstimate {
   readonly takenBy: 'selection' | 'training';
   /** What the system can give now. */
   readonly availableBytes: number;
+  /** How long it takes here, measured; undefined where its memory is not there to try it. */
+  readonly time?: TimeEstimate | undefined;
 }
 
-/** `diffora train --dry-run`: opens model and data and estimates the run. Nothing is trained or written. */
+/**
+ * `diffora train --dry-run`: opens model and data, estimates the run, and does a few of its steps to time them. Nothing is kept of these,
+ * and nothing is written.
+ */
 export async function estimateRun(config: TrainConfig, reporter: Reporter, signal?: AbortSignal): Promise<RunEstimate> {
-  return estimateIn(await openWorkspace(config, reporter, signal), config);
+  const started = performance.now();
+  const workspace = await openWorkspace(config, reporter, signal);
+  return estimateOf(workspace, config, secondsSince(started), { reporter, signal });
+}
+
+/** Size and time of a run. @param openingSeconds what opening its workspace took */
+export async function estimateOf(
+  workspace: Workspace,
+  config: TrainConfig,
+  openingSeconds: number,
+  context: Pick<RunContext, 'reporter' | 'signal'>,
+): Promise<RunEstimate> {
+  const estimate = estimateIn(workspace, config);
+  const { memoryBytes, availableBytes, trainSteps } = estimate;
+  if (memoryBytes > availableBytes) return estimate;
+  return { ...estimate, time: await timeOf(workspace, config, { trainSteps, openingSeconds }, context) };
 }
 
 /**

@@ -13,6 +13,7 @@ import { NotFiniteError } from '../engine/notFinite.js';
 import { DiffoError, usageError } from '../errors.js';
 import type { Ranks } from '../mpi/ranks.js';
 import { type ProgressOptions, type Reporter, silent } from '../reporter.js';
+import { deviceOfRank } from '../runtime/devices/deviceOfRank.js';
 import { openDevice } from '../runtime/devices/openDevice.js';
 import { flatConfig, type TrainConfig } from '../settings/config.js';
 import type { Keep } from '../state.js';
@@ -84,7 +85,7 @@ export function withSavedRun<T>(
   const { signal, agree } =
     ranks === undefined ? { ...options, agree: undefined } : agreedSignal(ranks, options.signal);
   return withPlace(output, { overwrite, resume, checkpoints: every !== undefined }, ranks, async (place) => {
-    const config = await onNamedDevice(options.config, told);
+    const config = await onNamedDevice(options.config, told, ranks);
     const run = { ...options, config };
     const together = { config, ranks, signal, agree };
     if (place.going === undefined) return workIn(place, run, { ...together, reporter: told }, command, work);
@@ -177,12 +178,14 @@ async function withPlace<T>(
 }
 
 /** The configuration with the device by its own name: `auto` is looked for once, and is not what a record is to say. */
-async function onNamedDevice({ run, ...rest }: TrainConfig, reporter: Reporter): Promise<TrainConfig> {
+async function onNamedDevice(
+  { run, ...rest }: TrainConfig,
+  reporter: Reporter,
+  ranks: Ranks | undefined,
+): Promise<TrainConfig> {
   if (run.device === undefined) return { ...rest, run };
-  return {
-    ...rest,
-    run: { ...run, device: (await openDevice(run.device, { reporter, precision: run.precision })).name },
-  };
+  const device = await deviceOfRank(run.device, ranks?.local);
+  return { ...rest, run: { ...run, device: (await openDevice(device, { reporter, precision: run.precision })).name } };
 }
 
 async function openFitting(

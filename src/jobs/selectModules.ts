@@ -67,6 +67,11 @@ export async function selectModules(
     ...plainAllowance,
     ...(pricing && { choose: (values: readonly (readonly number[])[]) => pricing.choose(values).gamma }),
   };
+  const { there } = allowance;
+  const standing: Pick<Dam, 'rows' | 'there'> = {
+    ...(model.layerNames === undefined ? {} : { rows: [...model.layerNames] }),
+    ...(there === undefined ? {} : { there: there.map((row) => row.map((one) => (one ? 1 : 0))) }),
+  };
   const name = choosingNameOf(config)!;
   const selected = await selectionMethods[name].select({
     model,
@@ -81,7 +86,9 @@ export async function selectModules(
     signal,
     warn: reporter.warn,
     phase: (phaseName, total, from) => reporter.phase(phaseName, total, from),
-    searched: reporter.searched && ((step, total, matrix) => reporter.searched?.(step, total, matrix)),
+    searched:
+      reporter.searched &&
+      ((step, total, matrix) => reporter.searched?.(step, total, () => ({ ...matrix(), ...standing }))),
     stage: journal?.stage,
   });
   if (!selected.values.flat().every(Number.isFinite)) {
@@ -90,15 +97,13 @@ export async function selectModules(
     );
   }
   const priced = pricing?.choose(worthOf(selected.values, allowance));
-  const { there } = allowance;
   const gamma = priced?.gamma ?? selected.gamma ?? discretise(selected.values, allowance);
   const own: Dam = {
     format: 'diffora-dam/2',
     select: name,
     layers: model.layers,
     modules: [...model.modules],
-    ...(model.layerNames === undefined ? {} : { rows: [...model.layerNames] }),
-    ...(there === undefined ? {} : { there: there.map((row) => row.map((one) => (one ? 1 : 0))) }),
+    ...standing,
     gamma: there === undefined ? gamma : gamma.map((row, layer) => row.map((one, i) => (there[layer]![i] ? one : 0))),
     values: selected.values,
     keep,

@@ -285,7 +285,8 @@ function devScalars(scores: Scores): Record<string, number> {
   return Object.fromEntries(Object.entries(scores).map(([name, value]) => [`dev/${name}`, value]));
 }
 
-async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
+/** The plan of a run and its parameters as they start. */
+export async function startingPlan(model: Model, config: TrainConfig, selection: Selection | undefined) {
   const { share, start } = config.selection;
   const choice = selection && { gamma: selection.dam.gamma, share, ranks: selection.ranks };
   const plan = planRun(model, config.method, choice);

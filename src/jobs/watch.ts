@@ -97,9 +97,12 @@ export function trainingWatch(
   return {
     lines,
     record: (step) => lines.push({ phase: 'train', ...step }),
-    async after(steps) {
+    async after(steps, settle) {
       if (evaluation === undefined) return false;
-      if (isDue(steps, evaluation)) await evaluate(steps, evaluation);
+      if (isDue(steps, evaluation)) {
+        await settle?.();
+        await evaluate(steps, evaluation);
+      }
       return waited >= (evaluation.patience ?? Number.POSITIVE_INFINITY);
     },
     takeBest() {

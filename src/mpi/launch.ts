@@ -65,3 +65,14 @@ export function refuseClosedLauncher({ PMI_FD }: Environment): void {
     'mpirun cannot be reached: npx has closed what MPICH hands on. Start mpirun -n 4 node_modules/.bin/diffora …, or mpirun -pmi-port -n 4 npx diffora ….',
   );
 }
+
+/**
+ * Turns off, before a library reads it, what UCX does to a process under MPICH and others, unless the environment names it:
+ * to hear of memory that is given back it moves the end of the heap and back while the threads of Node take from it, and of 100
+ * starts five ended or hung (https://github.com/openucx/ucx/issues/3831); and a handler of its own for crashes waits for ever
+ * where the heap is locked, so that a rank hangs that would have ended.
+ */
+export function quietUcx(environment: Record<string, string | undefined>): void {
+  environment.UCX_MEM_EVENTS ??= 'n';
+  environment.UCX_HANDLE_ERRORS ??= 'none';
+}

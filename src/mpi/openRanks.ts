@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { DiffoError } from '../errors.js';
 import { isAlive, startOf } from '../files/lock.js';
+import type { LocalRank } from '../runtime/devices/deviceOfRank.js';
 import type { Handle } from './abi.js';
-import { type Launch, refuseClosedLauncher } from './launch.js';
+import { type Launch, quietUcx, refuseClosedLauncher } from './launch.js';
 import { openLibrary } from './library.js';
 import { checked, mpiTransport, type Post } from './mpiTransport.js';
 import { type Ranks, ranksOver } from './ranks.js';
@@ -13,8 +14,7 @@ import { type Ranks, ranksOver } from './ranks.js';
 export interface LaunchedRanks extends Ranks {
   /** Which MPI it is, and its file. */
   readonly library: string;
-  /** Place among the ranks of the same machine, and how many these are. */
-  readonly local: { readonly rank: number; readonly size: number };
+  readonly local: LocalRank;
   /** CPU threads that a rank has for itself: the cores that it may run on, divided by the ranks that share them. */
   readonly threads: number;
   readonly post: Post;
@@ -53,6 +53,7 @@ interface Process {
  */
 export async function openRanks(launch: Launch): Promise<LaunchedRanks> {
   refuseClosedLauncher(process.env);
+  quietUcx(process.env);
   const mpi = await openLibrary(launch);
   const { abi } = mpi;
   checked('Init_thread', mpi.initThread(null, null, abi.funneled, new Int32Array(1)));

@@ -1,4 +1,5 @@
 import { DiffoError, type ExitCode } from '../errors.js';
+import type { LocalRank } from '../runtime/devices/deviceOfRank.js';
 import { fixedSum, type SumOptions } from './fixedSum.js';
 import type { Transport } from './transport.js';
 
@@ -7,6 +8,8 @@ export interface Ranks {
   /** From 0: the first writes, and tells of the work. */
   readonly rank: number;
   readonly size: number;
+  /** Place among the ranks of the same machine, and how many these are, where it is known. */
+  readonly local?: LocalRank | undefined;
   /** See `fixedSum`. */
   sum(arrays: readonly (Float32Array | Float64Array)[], options?: SumOptions): Promise<void>;
   /** What every rank has, in their order. */

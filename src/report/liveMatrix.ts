@@ -40,7 +40,7 @@ export function liveMatrix(
   };
   return {
     isDue: () => now() - last >= pause,
-    draw({ modules, values, gamma }) {
+    draw({ modules, values, gamma, rows, there }) {
       last = now();
       erase();
       const dam = {
@@ -49,6 +49,8 @@ export function liveMatrix(
         values: values.map((row) => [...row]),
         gamma: gamma.map((row) => row.map((one): 0 | 1 => (one === 1 ? 1 : 0))),
         select: 'the search so far',
+        ...(rows && { rows: [...rows] }),
+        ...(there && { there: there.map((row) => row.map((one): 0 | 1 => (one === 1 ? 1 : 0))) }),
       };
       // A line as wide as the terminal would go on in the next one.
       const lines = heatMap(dam, { width: stream.columns! - 1, colorLevel }).split('\n');

@@ -15,6 +15,8 @@ export interface CompileOptions {
   readonly threads: number;
   /** Begin of the name of a file that gets the time and the place of every node, written at the release. @internal */
   readonly profile?: string | undefined;
+  /** Outputs that stay on the device, where it keeps results: see {@link Session.kept}. @internal */
+  readonly onDevice?: readonly string[] | undefined;
 }
 
 /** One compiled graph. Runs must not overlap: fetches are written into arrays that the caller owns. */
@@ -28,6 +30,11 @@ export interface Session {
    * into that array; any other is newly allocated.
    */
   run(feeds: Bindings, into?: Bindings): Promise<Record<string, HostTensor>>;
+  /**
+   * The outputs of the last run that stayed on the device (`onDevice`), to be fed to further runs of any session on it and
+   * disposed of by the caller, or with this session; the others alone are among the results of a run. @internal
+   */
+  readonly kept?: ReadonlyMap<string, DeviceTensor<Float32Array>> | undefined;
   /** Frees the memory; the session cannot run afterwards. */
   release(): Promise<void>;
 }

@@ -51,6 +51,22 @@ export function zerosLike({ device, shape }: DeviceTensor): DeviceTensor<Float32
   return device.zeros(shape);
 }
 
+/**
+ * What a run left on its device. It can be fed to further runs there, and be brought back by one whose output it is.
+ * @param dispose gives the memory back
+ */
+export function keptTensor(
+  deviceName: string,
+  shape: readonly number[],
+  dispose: () => void,
+): DeviceTensor<Float32Array> {
+  const refuse = (): never => {
+    throw new Error(`a tensor that a run left on ${deviceName} is read and written by runs alone`);
+  };
+  const device: Device = { name: deviceName, zeros: refuse, tensor: refuse };
+  return { device, dtype: 'float32', shape, write: refuse, read: refuse, host: refuse, dispose };
+}
+
 class HostArray<Data extends TensorData> implements HostTensor<Data> {
   constructor(
     readonly data: Data,

@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node';
 import { DiffoError } from '../errors.js';
 import type { EmittedGraph } from '../graph/index.js';
 import type { CompileOptions, Session, Value } from './compiled.js';
-import { type DeviceTensor, type HostTensor, host, type TensorData } from './deviceTensor.js';
+import { type DeviceTensor, type HostTensor, host, keptTensor, type TensorData } from './deviceTensor.js';
 
 /** Version of ONNX Runtime's Node package. */
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
@@ -15,11 +15,14 @@ export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.
 export async function compileOnNode(
   graph: EmittedGraph,
   provider: ort.InferenceSession.ExecutionProviderConfig,
-  { threads, profile }: CompileOptions,
+  { threads, profile, onDevice }: CompileOptions,
 ): Promise<Session> {
   const extra: Record<string, string> = { disable_prepacking: '1' };
   const folder = folderOf(graph);
   if (folder !== undefined) extra.model_external_initializers_file_folder_path = folder;
+  const inputNames = graph.inputs.map((value) => value.name);
+  const outputNames = graph.outputs.map((output) => output.name);
+  const places = outputNames.map((name) => [name, onDevice?.includes(name) === true ? 'gpu-buffer' : 'cpu'] as const);
   let session: ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(graph.bytes, {
@@ -31,15 +34,14 @@ export async function compileOnNode(
       enableMemPattern: false,
       graphOptimizationLevel: 'all',
       logSeverityLevel: 4,
+      ...(onDevice === undefined ? {} : { preferredOutputLocation: Object.fromEntries(places) }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       extra: { session: extra },
     });
   } catch (error) {
     throw new DiffoError(`ONNX Runtime refused the graph: ${messageOf(error)}`, { cause: error });
   }
-  const inputNames = graph.inputs.map((value) => value.name);
-  const outputNames = graph.outputs.map((output) => output.name);
-  const opened = sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount });
+  const opened = sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount }, onDevice);
   if (profile === undefined) return opened;
   return {
     ...opened,
@@ -78,24 +80,15 @@ export async function openModelFile(path: string, options: CompileOptions): Prom
 function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
   session: ort.InferenceSession,
   facts: Facts,
-): Facts & Pick<Session, 'run' | 'release'> {
+  onDevice?: readonly string[],
+): Facts & Pick<Session, 'run' | 'release' | 'kept'> {
   const { inputNames, outputNames } = facts;
-  // What ONNX Runtime reads and writes for a tensor of the host: made once, for it is fed again at every step.
-  const bound = new WeakMap<DeviceTensor, ort.Tensor>();
-  const toOrt = (value: Value | DeviceTensor): ort.Tensor => {
-    if (!('device' in value)) return ortTensor(value.data, value.shape);
-    const known = bound.get(value) ?? ortTensor(value.host(), value.shape);
-    bound.set(value, known);
-    return known;
-  };
-  /** What ONNX Runtime gave, where it gave it. */
-  const resultTensor = (result: ort.Tensor): HostTensor => {
-    const tensor = host.tensor(result.data as TensorData, result.dims);
-    bound.set(tensor, result);
-    return tensor;
-  };
+  const kept = new Map<string, DeviceTensor<Float32Array>>();
+  /** What stayed on the device and was not disposed of: its memory is given back through this session, or the process ends. */
+  const living = new Set<ort.Tensor>();
   return {
     ...facts,
+    kept,
     async run(feeds, into = {}) {
       const fed: Record<string, ort.Tensor> = {};
       for (const name of inputNames) {
@@ -108,15 +101,60 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
       const results = await session.run(fed, fetched).catch((error: unknown) => {
         throw new DiffoError(`ONNX Runtime failed in a step: ${messageOf(error)}`, { cause: error });
       });
-      return Object.fromEntries(outputNames.map((name) => [name, resultTensor(results[name]!)]));
+      kept.clear();
+      const returned: [string, HostTensor][] = [];
+      for (const name of outputNames) {
+        const result = results[name]!;
+        if (result.location === 'gpu-buffer') kept.set(name, tensorOnGpu(result, living));
+        else {
+          returned.push([name, resultTensor(result)]);
+          // Where an output stays on the device, the binding writes none of the others into the arrays that it is given.
+          const place = onDevice === undefined ? undefined : into[name];
+          if (place !== undefined)
+            bytesOf('device' in place ? place.host() : place.data).set(bytesOf(result.data as TensorData));
+        }
+      }
+      return Object.fromEntries(returned);
     },
-    release: () => session.release(),
+    release() {
+      for (const one of living) one.dispose();
+      living.clear();
+      return session.release();
+    },
   };
+}
+
+/** What ONNX Runtime reads and writes for a tensor of the host: made once, for it is fed again at every step. */
+const bound = new WeakMap<DeviceTensor, ort.Tensor>();
+
+function toOrt(value: Value | DeviceTensor): ort.Tensor {
+  if (!('device' in value)) return ortTensor(value.data, value.shape);
+  const known = bound.get(value) ?? ortTensor(value.host(), value.shape);
+  bound.set(value, known);
+  return known;
 }
 
 /** An array as ONNX Runtime takes it, read and written in place. */
 function ortTensor(data: TensorData, shape: readonly number[]): ort.Tensor {
   return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int64', data, shape);
+}
+
+/** What ONNX Runtime gave, where it gave it. */
+function resultTensor(result: ort.Tensor): HostTensor {
+  const tensor = host.tensor(result.data as TensorData, result.dims);
+  bound.set(tensor, result);
+  return tensor;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: TensorData) => new Uint8Array(buffer, byteOffset, byteLength);
+
+function tensorOnGpu(result: ort.Tensor, living: Set<ort.Tensor>): DeviceTensor<Float32Array> {
+  living.add(result);
+  const tensor = keptTensor('the GPU', result.dims, () => {
+    if (living.delete(result)) result.dispose();
+  });
+  bound.set(tensor, result);
+  return tensor;
 }
 
 function messageOf(error: unknown): string {

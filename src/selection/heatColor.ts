@@ -1,5 +1,3 @@
-import type { Dam } from './dam.js';
-
 /** Cold to warm, dark enough at both ends for white text; the middle takes black. Red, green and blue up to 255. */
 export const heatRamp = [
   [33, 60, 140],
@@ -16,7 +14,13 @@ export interface HeatRange {
 }
 
 /** The values of a matrix where modules stand. */
-export function presentValues({ values, there }: Pick<Dam, 'values' | 'there'>): number[][] {
+export function presentValues({
+  values,
+  there,
+}: {
+  readonly values: readonly (readonly number[])[];
+  readonly there?: readonly (readonly number[])[] | undefined;
+}): number[][] {
   return values.map((row, layer) => row.filter((_, column) => there?.[layer]?.[column] !== 0));
 }
 

@@ -40,6 +40,9 @@ describe("AdaLoRA's budget", () => {
       expect(() => checkSchedule(one)).toThrow(/100 steps, of which --adalora-tinit .* leave none/);
     }
     expect(() => checkSchedule(schedule([12, 8, 24], [20, 79, 100, 1]))).not.toThrow();
+    // The first step would allocate, and nothing is known of the ranks yet.
+    expect(() => checkSchedule(schedule([12, 8, 24], [0, 1, 2, 1]))).toThrow(/2 steps, .* none before it to weigh/);
+    expect(() => checkSchedule(schedule([12, 8, 24], [0, 1, 3, 1]))).not.toThrow();
   });
 });
 

@@ -30,9 +30,11 @@ describe.skipIf(!hasBrowser)('from an empty folder to an answer, in the browser 
     const { page, said } = await openTab(browser, board.url, { width: 1280 });
     await page.getByRole('heading', { name: 'Nothing here yet' }).waitFor();
     await page.getByRole('button', { name: 'Run the demo here' }).waitFor();
+    const first = page.getByRole('region', { name: 'Command of a first run' });
+    expect(await first.textContent()).toMatch(/^npx diffora train --task reviews\.csv .* \\\n {2}--label-column stars/);
     expect(await violations(page)).toEqual([]);
 
-    await page.getByRole('link', { name: 'New run' }).click();
+    await page.getByRole('link', { name: 'New run', exact: true }).click();
     await page.getByLabel('Or a file to be uploaded').setInputFiles(made.task);
     const data = page.getByLabel('Data', { exact: true });
     await until(async () => (await data.inputValue()).endsWith('reviews.csv'));
@@ -62,6 +64,9 @@ describe.skipIf(!hasBrowser)('from an empty folder to an answer, in the browser 
     await page.getByRole('region', { name: 'Command of this run' }).filter({ hasText: '--rank 2' }).waitFor();
     await page.getByRole('button', { name: 'Estimate' }).click();
     await page.getByText('Steps of training').waitFor();
+    await page
+      .getByText(/^It would take about .*: 60 steps of a search of .*; measured by \d+ steps here\.$/)
+      .waitFor();
     await page.getByRole('button', { name: 'Start' }).click();
 
     await page.getByRole('heading', { name: 'mine' }).waitFor();

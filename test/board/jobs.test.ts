@@ -1,38 +1,29 @@
 import { once } from 'node:events';
-import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { RunView } from '../../src/board/view.js';
-import { reviewsFolder, tinyModel } from '../cli/run.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { isRunning, knownProcess } from '../../src/files/lock.js';
+import { tinyModel } from '../cli/run.js';
 import { until } from '../until.js';
 import { call, read } from './call.js';
+import { folderOfRuns } from './folderOfRuns.js';
 import { startBoard } from './started.js';
 
-let made: Awaited<ReturnType<typeof reviewsFolder>>;
-let board: Awaited<ReturnType<typeof startBoard>>;
-const runs = (...path: string[]) => made.folder.path('runs', ...path);
-beforeAll(async () => {
-  made = await reviewsFolder();
+const folder = folderOfRuns(async (path, task) => {
+  await cp(tinyModel, path('tiny'), { recursive: true });
+  await cp(task, path('reviews.csv'));
+  return startBoard(path());
 });
-afterAll(() => made.folder.remove());
-beforeEach(async () => {
-  await mkdir(runs(), { recursive: true });
-  await cp(tinyModel, runs('tiny'), { recursive: true });
-  await cp(made.task, runs('reviews.csv'));
-  board = await startBoard(runs());
-});
+const { runs, table, run } = folder;
+// Before the board is closed.
 afterEach(async () => {
   for (const { state, id } of await table()) if (state === 'running') await post('/api/stop', { id });
   await until(async () => (await table()).every(({ state }) => state !== 'running'));
-  await board.close();
-  await rm(runs(), { recursive: true, force: true });
 });
 
-const table = async (): Promise<RunView[]> => (await read(board, '/api/board')).runs;
-const run = async (name: string) => (await table()).find((one) => one.name === name);
 async function post(path: string, body: object) {
   const headers = { 'content-type': 'application/json' };
-  const { status, text } = await call(board, path, { method: 'POST', headers, body: JSON.stringify(body) });
+  const { status, text } = await call(folder.board, path, { method: 'POST', headers, body: JSON.stringify(body) });
   return { status, body: JSON.parse(text) };
 }
 
@@ -65,15 +56,15 @@ describe('a run of the form', () => {
 
     expect((await post('/api/pause', { id: '0/mine' })).status).toBe(200);
     await until(async () => (await run('mine'))?.state === 'stopped');
-    const paused = (await read(board, '/api/run?id=0/mine')).series.loss.x.at(-1);
+    const paused = (await read(folder.board, '/api/run?id=0/mine')).series.loss.x.at(-1);
     expect(await run('mine')).toMatchObject({ isSaved: true, canStop: false });
     expect((await post('/api/resume', { id: '0/mine' })).status).toBe(200);
     await until(isAt('mine', paused + 20));
-    const { series } = await read(board, '/api/run?id=0/mine');
+    const { series } = await read(folder.board, '/api/run?id=0/mine');
     // From the first step on, without a gap and without a step told twice.
     expect(series.loss.x[0]).toBe(1);
     expect(series.loss.x).toEqual([...new Set(series.loss.x)].sort((a, b) => Number(a) - Number(b)));
-    const { text } = await read(board, `/api/log?job=${(await run('mine'))!.job}`);
+    const { text } = await read(folder.board, `/api/log?job=${(await run('mine'))!.job}`);
     expect(text).toContain('Going on from');
     await post('/api/stop', { id: '0/mine' });
     await until(async () => (await run('mine'))?.state === 'stopped');
@@ -82,8 +73,8 @@ describe('a run of the form', () => {
   it('outlives the board, and is known to the next one', async () => {
     await post('/api/start', { settings, output: 'mine' });
     await until(isAt('mine', 5));
-    await board.close();
-    board = await startBoard(runs());
+    await folder.board.close();
+    folder.board = await startBoard(runs());
     const before = (await run('mine'))!;
     expect(before).toMatchObject({ state: 'running', canStop: true });
     expect(before.job).toBeDefined();
@@ -102,9 +93,9 @@ describe('a run of the form', () => {
       [{ settings: { ...settings, rnak: 1 }, output: 'x' }, 400, 'nearest: rank'],
       [{ settings: { ...settings, pissaIterations: 3 }, output: 'x' }, 400, 'pissa'],
       [{ settings, output: '../out' }, 400, '".."'],
-      [{ settings, output: made.folder.path('out') }, 400, 'within the folder'],
+      [{ settings, output: folder.beside('out') }, 400, 'within the folder'],
       [{ settings, output: '.hidden' }, 400, 'dot'],
-      [{ settings: { ...settings, task: made.task }, output: 'x' }, 403, 'outside'],
+      [{ settings: { ...settings, task: folder.task }, output: 'x' }, 403, 'outside'],
       [{ settings: { ...settings, task: '../reviews.csv' }, output: 'x' }, 403, 'outside'],
       [{ settings: { ...settings, task: 'none.csv' }, output: 'x' }, 404, 'task'],
       [{ settings: { ...settings, model: tinyModel }, output: 'x' }, 403, 'outside'],
@@ -124,9 +115,30 @@ describe('a run of the form', () => {
   });
 });
 
+describe.skipIf(process.platform !== 'linux')('a board that is killed', () => {
+  /** Processes that another one has started. */
+  const childrenOf = async (pid: number) =>
+    (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number);
+
+  it('leaves no model behind that it opened in Try, and lets a run go on', async () => {
+    await post('/api/start', { settings: { ...settings, epochs: 1 }, output: 'done' });
+    await until(async () => (await run('done'))?.state === 'done');
+    expect((await post('/api/try/open', { id: '0/done' })).status).toBe(200);
+    const [model, ...others] = await childrenOf(folder.board.pid);
+    expect(others).toEqual([]);
+    const known = knownProcess(model!);
+    await post('/api/start', { settings, output: 'mine' });
+    await until(isAt('mine', 5));
+    await folder.board.close('SIGKILL');
+    await until(async () => !isRunning(known));
+    folder.board = await startBoard(runs());
+    expect(await run('mine')).toMatchObject({ state: 'running' });
+  });
+});
+
 describe('the form', () => {
   it('is made of the schema: every setting with what it takes, its choices and its default', async () => {
-    const { settings: views } = await read(board, '/api/settings');
+    const { settings: views } = await read(folder.board, '/api/settings');
     const of = (key: string) => views.find((one: { key: string }) => one.key === key);
     expect(of('rank')).toMatchObject({ group: 'Method', flag: '--rank', type: 'integer' });
     expect(of('method').choices).toContain('dora');
@@ -150,6 +162,10 @@ describe('the form', () => {
     );
     expect(body.yaml).toBe('task: reviews.csv\nmethod: lora\nrank: 4\n');
     expect(body.fault).toBeUndefined();
+    // Before the data are chosen their columns can be named.
+    const empty = await post('/api/check', { settings: {} });
+    expect(empty.body.fault).toContain('Choose the data');
+    expect(empty.body.idle.map(({ key }: { key: string }) => key)).not.toContain('textColumn');
     const wrong = await post('/api/check', { settings: { task: 'cola', epochs: -1 } });
     expect(wrong.body.fault).toContain('epochs');
   });
@@ -164,6 +180,7 @@ describe('the form', () => {
     const { body: found } = await post('/api/estimate', { settings: { ...settings, epochs: 2 } });
     expect(found.estimate).toMatchObject({ trainSteps: 10, takenBy: 'training' });
     expect(found.estimate.memoryBytes).toBeGreaterThan(1e6);
+    expect(found.estimate.time).toMatchObject({ training: { units: 10 }, evaluations: 1 });
     const missing = await post('/api/preview', { settings: { ...settings, labelColumn: 'none' } });
     expect(missing.status).toBe(400);
     expect(missing.body.error.message).toContain('none');
@@ -172,7 +189,7 @@ describe('the form', () => {
   it('takes a table, by a name that stays in its folder, and refuses what is none or too large', async () => {
     const headers = { 'content-type': 'application/octet-stream' };
     const upload = (name: string, body: string) =>
-      call(board, `/api/upload?name=${encodeURIComponent(name)}`, { method: 'POST', headers, body });
+      call(folder.board, `/api/upload?name=${encodeURIComponent(name)}`, { method: 'POST', headers, body });
     const { path } = JSON.parse((await upload('../../x/ä b.csv', 'text,label\na,b\n')).text);
     expect(path).toBe(runs('uploads', '_ b.csv'));
     expect(await readFile(path, 'utf8')).toBe('text,label\na,b\n');
@@ -181,10 +198,10 @@ describe('the form', () => {
       expect((await upload(name, 'x')).status, name).toBe(400);
     const asked = request({
       host: '127.0.0.1',
-      port: board.port,
+      port: folder.board.port,
       path: '/api/upload?name=big.csv',
       method: 'POST',
-      headers: { ...headers, authorization: `Bearer ${board.token}`, 'content-length': 1e9 },
+      headers: { ...headers, authorization: `Bearer ${folder.board.token}`, 'content-length': 1e9 },
     });
     asked.on('error', () => {});
     asked.write('x');

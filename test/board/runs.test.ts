@@ -1,39 +1,24 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openBoard, type RunningBoard } from '../../src/board/board.js';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { openBoard } from '../../src/board/board.js';
 import { Series } from '../../src/board/series.js';
 import type { RunView } from '../../src/board/view.js';
-import { diffora, quickRun, reviewsFolder } from '../cli/run.js';
+import { diffora, quickRun } from '../cli/run.js';
 import { built, startDiffora } from '../cli/started.js';
 import { until } from '../until.js';
 import { listen, read } from './call.js';
+import { folderOfRuns } from './folderOfRuns.js';
 
-let made: Awaited<ReturnType<typeof reviewsFolder>>;
-let board: RunningBoard;
-const runs = (...path: string[]) => made.folder.path('runs', ...path);
-beforeAll(async () => {
-  made = await reviewsFolder();
-});
-afterAll(() => made.folder.remove());
-beforeEach(async () => {
-  await mkdir(runs(), { recursive: true });
-  board = await openBoard({ folders: [runs()], page: built('dist', 'board', 'page') });
-});
-afterEach(async () => {
-  await board.close();
-  await rm(runs(), { recursive: true, force: true });
-});
-
+const folder = folderOfRuns((path) => openBoard({ folders: [path()], page: built('dist', 'board', 'page') }));
+const { runs, table, run } = folder;
 const long = ['--method', 'lora', '--epochs', '4000'];
-const table = async (): Promise<RunView[]> => (await read(board, '/api/board')).runs;
-const run = async (name: string) => (await table()).find((one) => one.name === name);
 
 describe('a run that is started in a terminal', () => {
   it('appears by itself within a second of its first line, its curves grow, and it is stopped when it is ended', async () => {
-    const changed = listen(board, '/api/events', (events) =>
+    const changed = listen(folder.board, '/api/events', (events) =>
       events.some((event) => (event.runs as RunView[] | undefined)?.some(({ name }) => name === 'live')),
     );
-    const started = startDiffora('train', ...quickRun(made.task, ...long), '--output', runs('live'));
+    const started = startDiffora('train', ...quickRun(folder.task, ...long), '--output', runs('live'));
     await changed;
     await until(async () => ((await run('live'))?.phase?.done ?? 0) > 20, started.ended);
     expect(await run('live')).toMatchObject({
@@ -45,12 +30,12 @@ describe('a run that is started in a terminal', () => {
       saves: false,
       phase: { name: 'train' },
     });
-    const points = await listen(board, '/api/events?run=0%2Flive', (events) =>
+    const points = await listen(folder.board, '/api/events?run=0%2Flive', (events) =>
       events.some(({ type }) => type === 'points'),
     );
     const { series } = points.find(({ type }) => type === 'points') as { series?: Record<string, { x: number[] }> };
     expect(series!.loss!.x.length).toBeGreaterThan(0);
-    const { series: curves, totalSteps, config } = await read(board, '/api/run?id=0/live');
+    const { series: curves, totalSteps, config } = await read(folder.board, '/api/run?id=0/live');
     expect(curves.loss.x[0]).toBe(1);
     expect(curves.loss.y.length).toBe(curves.loss.x.length);
     expect(curves.memory.y[0]).toBeGreaterThan(1e7);
@@ -64,10 +49,10 @@ describe('a run that is started in a terminal', () => {
   });
 
   it('shows as stopped where its process dies, and as one that can go on where it has a checkpoint', async () => {
-    const bare = startDiffora('train', ...quickRun(made.task, ...long), '--output', runs('bare'));
+    const bare = startDiffora('train', ...quickRun(folder.task, ...long), '--output', runs('bare'));
     const saved = startDiffora(
       'train',
-      ...quickRun(made.task, ...long),
+      ...quickRun(folder.task, ...long),
       '--save-steps',
       '5',
       '--output',
@@ -85,7 +70,7 @@ describe('a run that is started in a terminal', () => {
 
 describe('a run that has ended', () => {
   it('has its scores, its matrix as it formed, its messages and what repeats it', async () => {
-    const args = ['train', ...quickRun(made.task, '--eval-steps', '4'), '--output', runs('sub', 'one')];
+    const args = ['train', ...quickRun(folder.task, '--eval-steps', '4'), '--output', runs('sub', 'one')];
     expect((await diffora(...args)).code).toBe(0);
     expect(await run('sub/one')).toMatchObject({
       state: 'done',
@@ -95,7 +80,7 @@ describe('a run that has ended', () => {
       hasMatrix: true,
       isGone: false,
     });
-    const { matrix, series, command, files, scores, record } = await read(board, '/api/run?id=0/sub/one');
+    const { matrix, series, command, files, scores, record } = await read(folder.board, '/api/run?id=0/sub/one');
     expect(matrix.modules).toHaveLength(6);
     expect(matrix.final.gamma.flat().filter((one: number) => one === 1).length).toBeGreaterThan(0);
     expect(matrix.frames.length).toBe(series['search entropy'].x.length);
@@ -119,6 +104,55 @@ describe('a run that has ended', () => {
     await writeFile(runs('bad', 'run.json'), '{"format": "diffora-run/1"');
     expect(await run('bad')).toMatchObject({ state: 'failed' });
     expect((await run('bad'))!.error).toContain('run.json is not valid JSON');
+  });
+});
+
+describe('runs that lie in one another', () => {
+  const record = JSON.stringify({
+    format: 'diffora-run/1',
+    command: 'train',
+    config: { method: 'lora' },
+    task: 't',
+    model: { name: 'm', folder: '/', family: 'bert' },
+    seconds: { total: 1 },
+    peakMemoryBytes: 1,
+  });
+  const put = async (...path: string[]) => {
+    await mkdir(runs(...path), { recursive: true });
+    await writeFile(runs(...path, 'run.json'), record);
+  };
+
+  it('are all found, so deep and no deeper, where a folder of them has a run.json or a comparison of its own', async () => {
+    await put('outer');
+    await put('outer', 'inner', 'one');
+    await put('outer', 'adapter', 'none');
+    await put('compared', 'runs', 'cola-lora-1');
+    await writeFile(runs('compared', 'records-1-of-2.jsonl'), '{"kind": "trial"}\n{"kind": "run"}\n');
+    await put('1', '2', '3', '4', '5', '6');
+    await put('1', '2', '3', '4', '5', '6', '7');
+    await put('elsewhere', 'two');
+    await symlink(runs('elsewhere'), runs('outer', 'linked'));
+    // The board may have looked at the folder while they were made.
+    await until(async () => (await table()).length >= 5);
+    const names = (await table()).map(({ name }) => name).sort();
+    expect(names).toEqual(['1/2/3/4/5/6', 'compared/runs/cola-lora-1', 'elsewhere/two', 'outer', 'outer/inner/one']);
+    expect((await read(folder.board, '/api/board')).comparisons).toMatchObject([
+      { name: 'compared', trials: 1, runs: 1 },
+    ]);
+  });
+});
+
+describe('the command', () => {
+  it.each([
+    [['nowhere-at-all'], 1, 'Cannot show nowhere-at-all: no such file or folder.'],
+    [['package.json'], 1, 'is a file, and a folder is to be shown.'],
+    [['.', '.'], 2, '. is given twice. Leave one out.'],
+    [['--port', '70000'], 2, 'It takes a whole number from 0 to 65535.'],
+    [['--port', 'http'], 2, 'It takes a whole number from 0 to 65535.'],
+    [['--jobs', '0'], 2, 'It takes a whole number of at least 1.'],
+    [['--read-onl'], 2, 'Nearest: --read-only'],
+  ])('says what is wrong with %j', async (args, code, sentence) => {
+    expect(await diffora('board', ...args)).toMatchObject({ code, stderr: expect.stringContaining(sentence) });
   });
 });
 

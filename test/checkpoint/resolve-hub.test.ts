@@ -343,11 +343,17 @@ describe('a download that fails', () => {
     expect((await openCheckpoint(found)).tensors.size).toBe(1);
   });
 
-  it('serves two that fetch the same model at once', async () => {
+  it('serves two that fetch the same model at once, and asks for its weights once', async () => {
+    let fetched = 0;
+    hub.intercept = (request) => {
+      if (isWeights(request.url) && !probes(request.headers.range)) fetched++;
+      return false;
+    };
     const both = await Promise.all([resolveModel('org/tiny', options()), resolveModel('org/tiny', options())]);
     expect(both[0]!.folder).toBe(both[1]!.folder);
     expect((await openCheckpoint(both[0]!.folder)).tensors.size).toBe(1);
-    expect((await finished()).filter((name) => /partial|diffora-part/.test(name))).toEqual([]);
+    expect((await finished()).filter((name) => /partial|diffora-part|lock/.test(name))).toEqual([]);
+    expect(fetched).toBe(1);
   });
 
   it('refuses content with the wrong checksum', async () => {

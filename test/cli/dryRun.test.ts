@@ -48,10 +48,37 @@ describe('a dry run', () => {
     expect((await estimate()).memoryBytes).toBeLessThan(diffora.memoryBytes);
   });
 
+  it('counts steps, scorings and the search of its time, and measures some of them', async () => {
+    const plain = (await estimate('--method', 'lora')).time;
+    expect(plain).toMatchObject({ training: { units: 10 }, evaluation: { units: 4 }, evaluations: 1, isMost: false });
+    expect(plain).not.toHaveProperty('selection');
+    expect(plain.training.timed).toBeGreaterThan(0);
+    // After steps 4 and 8, at the end because the best is kept, and the last one.
+    const evaluated = (await estimate('--method', 'lora', '--eval-steps', '4', '--early-stopping', '2')).time;
+    expect(evaluated).toMatchObject({ training: { units: 10 }, evaluations: 4, isMost: true });
+    // What needs no measurement takes no time to speak of, and what a list says is what is timed.
+    expect((await estimate('--method', 'lora', '--select', 'random')).time).not.toHaveProperty('selection');
+    const searched = (await estimate('--search-steps', '7', '--search-seeds', '2')).time;
+    expect(searched).toMatchObject({ selection: { units: 14, name: 'steps of a search' }, training: { units: 10 } });
+    const { seconds, selection, training, evaluation, evaluations, openingSeconds } = searched;
+    const parts = [
+      2 * selection.setupSeconds + selection.units * selection.secondsPerUnit,
+      training.setupSeconds + training.units * training.secondsPerUnit,
+      evaluation.setupSeconds + evaluations * evaluation.units * evaluation.secondsPerUnit,
+    ];
+    expect(seconds).toBeCloseTo(
+      parts.reduce((sum, one) => sum + one, openingSeconds),
+      6,
+    );
+  });
+
   it('is told in words', async () => {
     const flags = [...quickRun(folder.path('reviews.csv')), '--output', folder.path('run'), '--dry-run'];
     const { stdout } = await diffora('train', ...flags);
     expect(stdout).toMatch(/memory +about \d+ MB, most in training; /);
+    expect(stdout).toMatch(
+      /time +about [^:]+: \d+ steps of a search of [^;]+, 10 steps of [^;]+, 1 scoring of [^;]+;\s+measured by \d+ steps here/,
+    );
     expect(stdout).toContain('nothing: this was a dry run');
   });
 });

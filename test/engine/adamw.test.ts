@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { adamW, clipGlobalNorm } from '../../src/engine/adamw.js';
+import { adamW, adamWDefaults, clipGlobalNorm } from '../../src/engine/adamw.js';
+import { plainLoop } from '../../src/engine/adamwLoop.js';
+import { simdLoop } from '../../src/engine/adamwSimd.js';
 import { openGradientStep } from '../../src/engine/gradientStep.js';
 import { type Parameter, parameter, withHeadTraining } from '../../src/engine/parameters.js';
 import { scheduleFactor } from '../../src/engine/schedule.js';
 import type { Model } from '../../src/models/model.js';
+import { randomStream } from '../../src/random.js';
 import { expectClose, readOracle, type TensorKeys } from '../fixtures.js';
 import { type BatchKeys, batchOf, openTinyBert, parametersOf, planOf } from '../models/tinyBert.js';
 import { objectives } from '../objectives.js';
@@ -69,13 +72,13 @@ describe('20 training steps of the tiny BERT against torch.optim.AdamW', () => {
     for (const { step, batch, loss, learningRate, gradientNorm, clipped } of steps) {
       const measured = await gradientStep.run(batchOf(oracle, batches[batch]!), step);
       expectClose(`loss of step ${step}`, [measured], [loss], { relative: 2e-5, floor: 0 });
-      const norm = clipGlobalNorm(gradientStep.gradients, clipping.maxNorm);
+      const { norm, factor } = clipGlobalNorm(gradientStep.gradients, clipping.maxNorm);
       expectClose(`norm of step ${step}`, [norm], [gradientNorm], { relative: 2e-5, floor: 0 });
       expect(norm > clipping.maxNorm).toBe(clipped);
       const rate =
         optimizer.peakLearningRate * scheduleFactor('linear', step - 1, schedule.totalSteps, schedule.warmupSteps);
       expect(rate).toBeCloseTo(learningRate, 15);
-      update.step(gradientStep.gradients, rate);
+      update.step(gradientStep.gradients, rate, factor);
       for (const [name, key] of Object.entries(after[step] ?? {})) {
         const { values } = parameters.find((one) => one.name === name)!;
         expectClose(`${name} after step ${step}`, values, oracle.at(key).data, { relative: 0, floor: 2e-5 });
@@ -95,9 +98,10 @@ describe('20 training steps of the tiny BERT against torch.optim.AdamW', () => {
     for (const [i, { loss, gradientNorm }] of headGroup.steps.entries()) {
       const measured = await gradientStep.run(batchOf(oracle, batches[steps[i]!.batch]!), i);
       expectClose(`loss of step ${i + 1}`, [measured], [loss], { relative: 2e-5, floor: 0 });
-      const norm = clipGlobalNorm(gradientStep.gradients, clipping.maxNorm);
+      const { norm, factor } = clipGlobalNorm(gradientStep.gradients, clipping.maxNorm);
       expectClose(`norm of step ${i + 1}`, [norm], [gradientNorm], { relative: 2e-5, floor: 0 });
-      update.step(gradientStep.gradients, lr * scheduleFactor('linear', i, schedule.totalSteps, schedule.warmupSteps));
+      const rate = lr * scheduleFactor('linear', i, schedule.totalSteps, schedule.warmupSteps);
+      update.step(gradientStep.gradients, rate, factor);
     }
     for (const { name, values } of parameters) {
       const expected = oracle.at(headGroup.after[name]!).data;
@@ -123,16 +127,60 @@ describe('AdamW', () => {
   });
 });
 
-describe('clipGlobalNorm', () => {
-  it('scales all gradients by one factor, to the given norm', () => {
-    const gradients = [Float32Array.of(3, 0), Float32Array.of(0, 4)];
-    expect(clipGlobalNorm(gradients, 1)).toBe(5);
-    expectClose('gradients', [...gradients[0]!, ...gradients[1]!], [0.6, 0, 0, 0.8], { relative: 1e-6, floor: 0 });
+describe('the loop in WebAssembly', () => {
+  it('gives the bits of the loop in JavaScript, whatever the lengths', () => {
+    const stream = randomStream(7, 'loops');
+    const lengths = [1, 2, 3, 4, 4096, 4097, 9001];
+    const draw = (length: number, size: number) => Float32Array.from({ length }, () => size * stream.normal());
+    const values = lengths.map((length) => draw(length, 0.1));
+    const plain = plainLoop(lengths.map((length) => parameter('w', [length], new Float32Array(length))));
+    const simd = simdLoop(lengths)!;
+    const other = values.map((one) => one.slice());
+    for (let step = 1; step <= 3; step++) {
+      const terms = {
+        ...adamWDefaults,
+        stepSize: 0.01 / (1 - 0.9 ** step),
+        secondCorrection: 1 / Math.sqrt(1 - 0.999 ** step),
+        keep: 1 - 0.01 * step,
+        factor: step === 2 ? 1 : 0.37,
+      };
+      for (const [i, length] of lengths.entries()) {
+        const gradient = draw(length, step === 3 ? 1e-22 : 1);
+        plain.move(i, values[i]!, gradient, terms);
+        simd.move(i, other[i]!, gradient, terms);
+      }
+    }
+    expect(other).toEqual(values);
+    expect(simd.first).toEqual(plain.first);
+    expect(simd.second).toEqual(plain.second);
   });
 
-  it('leaves gradients below the norm untouched', () => {
-    const gradients = [Float32Array.of(0.3, 0.4)];
-    expect(clipGlobalNorm(gradients, 1)).toBeCloseTo(0.5, 6);
-    expect(gradients[0]).toEqual(Float32Array.of(0.3, 0.4));
+  it('keeps the moments of many numbers, so that an optimiser that takes them up goes on alike', () => {
+    const shape = [1024, 1024];
+    const [whole, resumed] = [1, 2].map(() => parameter('w', shape, new Float32Array(2 ** 20).fill(1)));
+    const gradient = Float32Array.from({ length: 2 ** 20 }, (_, i) => Math.sin(i));
+    const optimizer = adamW([whole!]);
+    optimizer.step([gradient], 0.1);
+    const later = adamW([resumed!]);
+    later.restore(optimizer.state());
+    resumed!.values.set(whole!.values);
+    optimizer.step([gradient], 0.1);
+    later.step([gradient], 0.1);
+    expect(Buffer.from(resumed!.values.buffer).equals(Buffer.from(whole!.values.buffer))).toBe(true);
+  });
+});
+
+describe('clipGlobalNorm', () => {
+  it('gives the one factor that scales all gradients to the given norm', () => {
+    const gradients = [Float32Array.of(3, 0), Float32Array.of(0, 4)];
+    const { norm, factor } = clipGlobalNorm(gradients, 1);
+    expect(norm).toBe(5);
+    expect(factor).toBeCloseTo(0.2, 6);
+  });
+
+  it('gives 1 for gradients below the norm', () => {
+    const { norm, factor } = clipGlobalNorm([Float32Array.of(0.3, 0.4)], 1);
+    expect(norm).toBeCloseTo(0.5, 6);
+    expect(factor).toBe(1);
   });
 });

@@ -50,7 +50,7 @@ async function loop(options: Pick<LoopOptions, 'updates' | 'trained'> & Partial<
     onStep: (_, outcomes) => kinds.push(outcomes.map(({ kind }) => kind)),
     stage: {
       found: undefined,
-      reached: async (step, state, last) => void saved.push({ step, last, state: structuredClone(state()) }),
+      reached: async (step, state, last) => void saved.push({ step, last, state: structuredClone(await state()) }),
     },
     ...options,
   });
@@ -218,8 +218,8 @@ describe('a loop that is left and taken up', () => {
       },
     });
     const saved: { step: number; last: boolean; state: State }[] = [];
-    const reached = async (step: number, state: () => State, last: boolean) =>
-      void saved.push({ step, last, state: structuredClone(state()) });
+    const reached = async (step: number, state: () => Promise<State>, last: boolean) =>
+      void saved.push({ step, last, state: structuredClone(await state()) });
     const first = loop({ updates: [update], trained, watch: watch(true), stage: { found: undefined, reached } });
     await expect(first).rejects.toThrow('stopped');
     const found = saved.at(-1)!;

@@ -56,7 +56,10 @@ async function train(encoded: readonly EncodedExample[], changes: Partial<Traini
     stage: {
       found: undefined,
       reached: async (_, state) => {
-        seen.push({ state: structuredClone(state()), parameters: parameters.map(({ values }) => Array.from(values)) });
+        seen.push({
+          state: structuredClone(await state()),
+          parameters: parameters.map(({ values }) => Array.from(values)),
+        });
       },
     },
     ...changes,
@@ -209,7 +212,7 @@ async function search(
       ...searchOptions,
       entropyWeight: 0.1,
       warn: (message) => warnings.push(message),
-      stage: { found: undefined, reached: async (_, state) => void states.push(structuredClone(state())) },
+      stage: { found: undefined, reached: async (_, state) => void states.push(structuredClone(await state())) },
       ...changes,
     },
   );

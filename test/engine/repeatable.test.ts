@@ -43,8 +43,7 @@ async function train(seed: number): Promise<Parameter[]> {
   const optimizer = adamW(parameters);
   for (let i = 0; i < 5; i++) {
     await step.run(batches[i]!, i);
-    clipGlobalNorm(step.gradients, 1);
-    optimizer.step(step.gradients, 1e-2);
+    optimizer.step(step.gradients, 1e-2, clipGlobalNorm(step.gradients, 1).factor);
   }
   await step.release();
   return parameters;

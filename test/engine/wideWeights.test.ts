@@ -13,10 +13,12 @@ import { wideWeights } from '../../src/engine/wideWeights.js';
 import { liftWidened } from '../../src/graph/passes/liftWidened.js';
 import type { Model } from '../../src/models/model.js';
 import { openModel } from '../../src/models/registry.js';
+import { webgpu } from '../../src/runtime/devices/webgpu.js';
 import { openSession } from '../../src/runtime/session.js';
 import { oraclePath } from '../fixtures.js';
 import { planOf } from '../models/tinyBert.js';
 import { objectives } from '../objectives.js';
+import { hasWebgpu } from '../webgpu.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -80,3 +82,26 @@ it('programs over a checkpoint share one wide copy of each weight', async () => 
   expect(Object.keys(one)).toEqual([...widened.keys()]);
   for (const [name, weight] of Object.entries(one)) expect(other[name], name).toBe(weight);
 });
+
+it.skipIf(!hasWebgpu)(
+  'a step on WebGPU, where wide weights and the pools of dropout are copied once, is that of the CPU',
+  async () => {
+    const model = await halved('bert');
+    const options = { ...(await stepOf(model)), dropoutSeed: 1 };
+    const inputIds = Int32Array.of(2, 7, 9, 11, 3);
+    const batch = collate([{ inputIds, tokenTypeIds: new Int32Array(5), label: 1, index: 0 }], 0, options.objective);
+    const [expected, found] = [
+      await openGradientStep(model, options),
+      await openGradientStep({ ...model, device: webgpu }, options),
+    ];
+    for (const at of [0, 1]) {
+      expect(await found.run(batch, at)).toBeCloseTo(await expected.run(batch, at), 5);
+      for (const [i, gradient] of expected.gradients.entries()) {
+        const scale = Math.max(1e-3, ...gradient.map(Math.abs));
+        const largest = Math.max(...gradient.map((value, k) => Math.abs(value - found.gradients[i]![k]!)));
+        expect(largest / scale, options.wrt[i]!.name).toBeLessThan(1e-4);
+      }
+    }
+    await Promise.all([expected.release(), found.release()]);
+  },
+);

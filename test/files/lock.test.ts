@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { lockPath, withLock } from '../../src/files/lock.js';
+import { inTurn, lockPath, withLock } from '../../src/files/lock.js';
 import { until } from '../until.js';
 
 let folder: string;
@@ -41,6 +41,36 @@ it('refuses a second holder, naming process and machine', async () => {
     await expect(hold()).rejects.toThrow(`being written by process ${child.pid} on this machine (${hostname()})`);
     child.kill('SIGKILL');
     await once(child, 'exit');
+  });
+});
+
+it('is waited for in turn, of another process too, and one of another machine is not', async () => {
+  const order: string[] = [];
+  const slow = inTurn(target, async () => {
+    await new Promise((done) => setTimeout(done, 200));
+    order.push('first');
+  });
+  await until(() => existsSync(lockPath(target)), slow);
+  await inTurn(target, async () => order.push('second'));
+  expect(order).toEqual(['first', 'second']);
+
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  await leave({ pid: child.pid, host: hostname() });
+  const waiting = inTurn(target, async () => 'after it');
+  child.kill('SIGKILL');
+  expect(await waiting).toBe('after it');
+
+  await leave({ pid: child.pid, host: 'elsewhere' });
+  expect(await inTurn(target, async () => 'beside it')).toBe('beside it');
+  await expect(inTurn(target, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+});
+
+it('is no longer waited for once the work is aborted', async () => {
+  const abort = new AbortController();
+  await hold(async () => {
+    const waiting = inTurn(target, async () => 'never', abort.signal);
+    abort.abort();
+    await expect(waiting).rejects.toThrow(/abort/i);
   });
 });
 

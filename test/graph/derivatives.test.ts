@@ -157,6 +157,13 @@ const cases: Readonly<Record<string, Case>> = {
     build: ([x]) => apply('reduceMean', [x!], { axes: [-1], keepDims: true })[0]!,
     wrt: [['batch', 'seq', 6]],
   },
+  skipLayerNorm: {
+    build: ([x, skip, scale, bias]) => {
+      const [y, sum] = apply('skipLayerNorm', [x!, skip!, scale!, bias!], { epsilon: 1e-5 });
+      return ops.mul(y!, sum!);
+    },
+    wrt: [['batch', 6], ['batch', 6], [6], [6]],
+  },
   layerNorm: {
     build: ([x, scale, bias]) => {
       const [y, mean, inverse] = ops.layerNorm(x!, scale!, bias!, 1e-5);

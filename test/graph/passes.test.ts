@@ -8,8 +8,11 @@ import { fuseGemm } from '../../src/graph/passes/fuseGemm.js';
 import { fuseStatistics } from '../../src/graph/passes/fuseStatistics.js';
 import { optimize } from '../../src/graph/passes/index.js';
 import { liftWidened } from '../../src/graph/passes/liftWidened.js';
+import { maskedSoftmax } from '../../src/graph/passes/maskedSoftmax.js';
 import { packTokens } from '../../src/graph/passes/packTokens.js';
+import { pushScales } from '../../src/graph/passes/pushScales.js';
 import { recompute } from '../../src/graph/passes/recompute.js';
+import { skipNorms } from '../../src/graph/passes/skipNorms.js';
 import { type Node, nodeOf, nodesInOrder } from '../../src/graph/tensor.js';
 import { type RandomStream, randomStream } from '../../src/random.js';
 import type { Value } from '../../src/runtime/session.js';
@@ -57,6 +60,100 @@ describe('fuseStatistics', () => {
     const inner = ops.scale(ops.sum(x, { axes: [1], keepDims: true }), 1 / 5);
     const outer = ops.scale(ops.sum(matrix('rows', 'rows', 6), { axes: [0], keepDims: true }), 1 / 6);
     expect(count(fuseStatistics([inner, outer]), 'reduceMean')).toBe(0);
+  });
+});
+
+/** Two heads of attention over six positions, whose weights are masked, and the gradients of its projections. */
+function attention(alpha: number) {
+  const [x, mask] = [matrix('x', 6, 8), matrix('mask', 2, 6, 6)];
+  const weights = ['query', 'key', 'value'].map((name) => matrix(name, 8, 8));
+  const bias = matrix('bias', 8);
+  const heads = (weight: Tensor) =>
+    ops.transpose(ops.reshape(ops.add(ops.matmul(x, weight), bias), [6, 2, 4]), [1, 0, 2]);
+  const [query, key, value] = weights.map(heads) as [Tensor, Tensor, Tensor];
+  const shares = ops.mul(ops.softmax(ops.matmul(query, key, { transB: true, alpha })), mask);
+  const mixed = ops.reshape(ops.transpose(ops.matmul(shares, value), [1, 0, 2]), [6, 8]);
+  const loss = ops.sum(ops.mul(mixed, mixed), { axes: [0, 1], keepDims: false });
+  const stream = randomStream(1, 'attention');
+  const feeds = Object.fromEntries(
+    [x, mask, bias, ...weights].map(({ shape, origin }) => [
+      (origin as { name: string }).name,
+      floats(
+        shape as number[],
+        Array.from({ length: (shape as number[]).reduce((a, b) => a * b) }, () => 0.3 * stream.normal()),
+      ),
+    ]),
+  );
+  return { outputs: fuseGemm(foldTransposes(commonSubexpressions([loss, ...grad(loss, [x, ...weights])]))), feeds };
+}
+
+describe('maskedSoftmax', () => {
+  it('takes what is masked already in the derivative, one kernel less', async () => {
+    const { outputs, feeds } = attention(0.5);
+    const after = maskedSoftmax(outputs);
+    expect(nodesInOrder(outputs).length - nodesInOrder(after).length).toBe(1);
+    expect(count(outputs, 'mul') - count(after, 'mul')).toBe(1);
+    await expectSameValues(outputs, after, feeds);
+  });
+
+  it('leaves a softmax alone whose result is not masked', () => {
+    const x = matrix('x', 4, 6);
+    const y = ops.softmax(x);
+    const outputs = commonSubexpressions(grad(ops.sum(ops.mul(y, y), { axes: [0, 1], keepDims: false }), [x]));
+    expect(nodesInOrder(maskedSoftmax(outputs))).toEqual(nodesInOrder(outputs));
+  });
+});
+
+describe('pushScales', () => {
+  const scaled = (outputs: readonly Tensor[]) =>
+    nodesInOrder(outputs).filter(
+      (node) => node.primitive === 'matmul' && node.outputs[0]!.shape.length > 2 && node.attrs.alpha !== 1,
+    ).length;
+
+  it('leaves no factor to products of heads, and adds no node', async () => {
+    const { outputs, feeds } = attention(0.5);
+    const after = pushScales(outputs);
+    expect([scaled(outputs), scaled(after)]).toEqual([3, 0]);
+    expect(nodesInOrder(after)).toHaveLength(nodesInOrder(outputs).length);
+    await expectSameValues(outputs, after, feeds);
+  });
+
+  it('leaves a factor where something else reads the product of matrices', async () => {
+    const [x, weight] = [matrix('x', 6, 8), matrix('weight', 8, 8)];
+    const heads = ops.reshape(ops.matmul(x, weight), [2, 3, 8]);
+    const outputs = [ops.matmul(heads, heads, { transB: true, alpha: 0.5 }), ops.tanh(heads)];
+    expect(scaled(pushScales(outputs))).toBe(1);
+    const twice = [ops.matmul(heads, heads, { transB: true, alpha: 0.5 })];
+    const stream = randomStream(2, 'scales');
+    const feeds = { x: normals(stream, [6, 8]), weight: normals(stream, [8, 8]) };
+    await expectSameValues(twice, pushScales(twice), feeds);
+  });
+});
+
+describe('skipNorms', () => {
+  const [x, skip] = [matrix('x', 4, 6), matrix('skip', 4, 6)];
+  const [scale, bias] = [matrix('scale', 6), matrix('bias', 6)];
+  const total = (one: Tensor) => ops.sum(one, { axes: [0, 1], keepDims: false });
+  const stream = randomStream(3, 'skips');
+  const [some, others] = [normals(stream, [4, 6]), normals(stream, [4, 6])];
+  const feeds = { x: some, skip: others, scale: normals(stream, [6]), bias: normals(stream, [6]) };
+
+  it('adds up and norms in one, in the derivative too', async () => {
+    const sum = ops.add(x, skip);
+    const [y] = ops.layerNorm(sum, scale, bias, 1e-5);
+    const loss = total(ops.mul(ops.mul(y!, y!), sum));
+    const before = fuseStatistics([loss, ...grad(loss, [x, skip, scale])]);
+    const after = skipNorms(before);
+    expect([count(after, 'skipLayerNorm'), count(after, 'layerNorm')]).toEqual([1, 1]);
+    expect(nodesInOrder(before).length - nodesInOrder(after).length).toBe(1);
+    await expectSameValues(before, after, feeds);
+  });
+
+  it('leaves a sum that broadcasts, and a norm whose statistics are read and stand nowhere else', () => {
+    const [wide] = ops.layerNorm(ops.add(x, bias), scale, bias, 1e-5);
+    expect(count(skipNorms([wide!]), 'skipLayerNorm')).toBe(0);
+    const [y, mean] = ops.layerNorm(ops.add(x, skip), scale, bias, 1e-5);
+    expect(count(skipNorms([y!, mean!]), 'skipLayerNorm')).toBe(0);
   });
 });
 

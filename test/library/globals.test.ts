@@ -69,12 +69,13 @@ describe('what a module keeps for the process', () => {
     expect(found(/^(?:export )?let (\w+)/)).toEqual(['checkpoint/dtype.ts: halves']);
   });
 
-  it('is hashes of files that have not changed and of splits, wide copies of weights in use, the list of its locks on folders, and devices that are open', () => {
+  it('is hashes of files that have not changed and of splits, wide copies of weights in use, the list of its locks on folders, devices that are open, and what ONNX Runtime made of tensors', () => {
     expect(found(/^(?:export )?const (\w+)[^=]*= new (?:Weak)?(?:Map|Set)(?:<[^(]*>)?\(\)/)).toEqual([
       'checkpoint/ggufFolder.ts: hashes',
       'data/split.ts: hashes',
       'engine/wideWeights.ts: copiesOf',
       'files/lock.ts: held',
+      'runtime/onnxNode.ts: bound',
       'runtime/devices/openDevice.ts: opened',
       'runtime/devices/openDevice.ts: held',
     ]);

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Adapter,
+  estimate,
   type LoadedModel,
   loadAdapter,
   loadModel,
@@ -52,6 +53,17 @@ describe('a training in memory', () => {
       const ofRun = (await readFile(one, 'latin1')).replace(/## The run again\n[\s\S]*?(?=## )/, '');
       expect(await readFile(other, 'latin1'), name).toBe(ofRun);
     }
+  });
+
+  it('is estimated by steps of which nothing stays: the same training gives the same bits', async () => {
+    const { trainSteps, memoryBytes, time } = await estimate(model, task, { ...quick, evalSteps: 5 });
+    expect(trainSteps).toBe(10);
+    expect(memoryBytes).toBeGreaterThan(1e6);
+    expect(time).toMatchObject({ selection: { units: 5 }, training: { units: 10 }, evaluations: 3 });
+    const again = await train(model, task, quick);
+    expect(again.steps).toEqual(adapter.steps);
+    expect(again.dam).toEqual(adapter.dam);
+    await again.close();
   });
 
   it('scores the examples held out, and learns these', () => {

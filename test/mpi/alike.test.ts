@@ -42,6 +42,13 @@ describe('ranks are held to the first', () => {
     ).toEqual(['nothing', 'nothing']);
   });
 
+  it('by their devices, but for the numbers of cards', async () => {
+    const found = (...devices: readonly string[]) =>
+      thrown(2, (ranks) => refuseOthers(ranks, config({ device: devices[ranks.rank] }), identity('b')));
+    expect(await found('cuda', 'cuda:1')).toEqual(['nothing', 'nothing']);
+    expect((await found('cuda', 'cpu'))[0]).toMatch(/^On rank 1 device is "cpu", on rank 0 "cuda"\./);
+  });
+
   it('by what they read, the place aside', async () => {
     const places = await thrown(2, (ranks) => refuseOthers(ranks, config(), identity('b', `/models/${ranks.rank}`)));
     expect(places).toEqual(['nothing', 'nothing']);

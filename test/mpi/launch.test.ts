@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { abiOf } from '../../src/mpi/abi.js';
-import { launchOf, refuseClosedLauncher } from '../../src/mpi/launch.js';
+import { launchOf, quietUcx, refuseClosedLauncher } from '../../src/mpi/launch.js';
 import { openLibrary } from '../../src/mpi/library.js';
 
 describe('what a launcher says', () => {
@@ -35,6 +35,17 @@ describe('what a launcher says', () => {
     expect(() => refuseClosedLauncher({ PMI_FD: `${file}` })).toThrow(/npx has closed/);
     closeSync(file);
     expect(() => refuseClosedLauncher({})).not.toThrow();
+  });
+});
+
+describe('UCX', () => {
+  it('is told to leave the heap and crashes alone, unless the environment says what it shall do', () => {
+    const environment: Record<string, string | undefined> = {};
+    quietUcx(environment);
+    expect(environment).toEqual({ UCX_MEM_EVENTS: 'n', UCX_HANDLE_ERRORS: 'none' });
+    const named = { UCX_MEM_EVENTS: 'y', UCX_HANDLE_ERRORS: 'bt' };
+    quietUcx(named);
+    expect(named).toEqual({ UCX_MEM_EVENTS: 'y', UCX_HANDLE_ERRORS: 'bt' });
   });
 });
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkpointsOf } from '../../src/artifacts/checkpoints/format.js';
@@ -16,7 +16,7 @@ import { processesOf } from './launchers.js';
 const programs = ['munged', 'slurmctld', 'slurmd', 'srun', 'mpirun.mpich'];
 const isThere = process.getuid?.() === 0 && programs.every((one) => spawnSync('which', [one]).status === 0);
 
-// Slow by nature, and it wants Slurm: of Debian slurmctld, slurmd, slurm-client and munge.
+// Slow by nature, and it wants Slurm: of Debian slurmctld, slurmd, slurm-client and munge, and for Open MPI libpmix-dev.
 describe.skipIf(!nightly || !isThere)('Slurm on one node', () => {
   const daemons: ChildProcess[] = [];
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -70,17 +70,22 @@ describe.skipIf(!nightly || !isThere)('Slurm on one node', () => {
     await folder?.remove();
   });
 
-  it('starts ranks by srun, with the bits of one process with --accumulate 2', async () => {
-    const flags = quickRun(folder.path('reviews.csv'), '--method', 'lora');
-    const [alone, ranks] = [folder.path('alone'), folder.path('ranks')];
-    const one = await diffora('train', ...flags, '--accumulate', '2', '--output', alone);
-    expect(one.code, one.stderr).toBe(0);
-    const command = [process.execPath, built('dist', 'cli', 'main.js'), 'train', ...flags, '--output', ranks];
-    const srun = startProgram('srun', ['--mpi=pmi2', '-n', '2', '--overcommit', ...command], { env: environment });
-    const { code, stderr } = await srun.ended;
-    expect(code, stderr).toBe(0);
-    expect(await bytesOf(ranks)).toEqual(await bytesOf(alone));
-  });
+  const byPmix = spawnSync('ldconfig', ['-p'], { encoding: 'utf8' }).stdout?.includes('libpmix.so ') === true;
+  it.each([['MPICH', 'pmi2'], ...(byPmix ? [['Open MPI', 'pmix']] : [])])(
+    'starts ranks of %s by srun --mpi=%s, with the bits of one process with --accumulate 2',
+    async (_, by) => {
+      const flags = quickRun(folder.path('reviews.csv'), '--method', 'lora');
+      const [alone, ranks] = [folder.path(`alone ${by}`), folder.path(`ranks ${by}`)];
+      const one = await diffora('train', ...flags, '--accumulate', '2', '--output', alone);
+      expect(one.code, one.stderr).toBe(0);
+      const command = [process.execPath, built('dist', 'cli', 'main.js'), 'train', ...flags, '--output', ranks];
+      const srun = startProgram('srun', [`--mpi=${by}`, '-n', '2', '--overcommit', ...command], { env: environment });
+      const { code, stderr } = await srun.ended;
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(await readFile(`${ranks}/run.json`, 'utf8'))).toMatchObject({ ranks: 2 });
+      expect(await bytesOf(ranks)).toEqual(await bytesOf(alone));
+    },
+  );
 
   it('leaves the others to find that a rank is gone: they say so, and end', async () => {
     const output = folder.path('killed');

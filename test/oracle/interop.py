@@ -3,6 +3,8 @@
     python test/oracle/interop.py --base MODEL --adapter RUN/adapter --inputs rows.jsonl --text sentence \\
         --expected predicted.jsonl [--pair COLUMN] [--merged MERGED] [--max-length N]
 
+    python test/oracle/interop.py --each ARGUMENTS.txt      (a line of such arguments for each run)
+
 `--expected` is what `diffora predict --input rows.jsonl --output predicted.jsonl` wrote, line for line. One line is
 printed for each check, `N passed, N failed` at the end; the exit code is 1 if any failed.
 """
@@ -10,6 +12,8 @@ printed for each check, `N passed, N failed` at the end; the exit code is 1 if a
 import argparse
 import json
 import re
+import shlex
+import sys
 import warnings
 from pathlib import Path
 
@@ -127,7 +131,7 @@ def check_types(folder: Path, checks: Checks) -> None:
     checks.that(stored == {str(loaded)}, "the merged folder's weights are of the type that transformers loads", f"{loaded}")
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--adapter", type=Path, required=True, help="the run's adapter folder")
@@ -141,7 +145,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tolerance", type=float, default=1e-4, help="largest difference of a logit")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--head-only", action="store_true", help="the run trained no low-rank pair: all lora_B are zero")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def run(options: argparse.Namespace, checks: Checks) -> None:
@@ -165,15 +169,21 @@ def run(options: argparse.Namespace, checks: Checks) -> None:
 
 
 def main() -> None:
-    options = parse()
+    arguments = sys.argv[1:]
+    runs = [arguments]
+    if arguments[:1] == ["--each"]:
+        runs = [shlex.split(line) for line in Path(arguments[1]).read_text().splitlines()]
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    torch.set_num_threads(options.threads)
     checks = Checks()
-    try:
-        run(options, checks)
-    except Exception as error:  # noqa: BLE001 - whatever a library raises on our files is a failed check
-        checks.that(False, "reading what diffora wrote", f"{type(error).__name__}: {error}")
+    for options in [parse(one) for one in runs]:
+        if len(runs) > 1:
+            print(f"== {options.adapter}")
+        torch.set_num_threads(options.threads)
+        try:
+            run(options, checks)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises on our files is a failed check
+            checks.that(False, "reading what diffora wrote", f"{type(error).__name__}: {error}")
     print(f"{checks.passed} passed, {checks.failed} failed")
     raise SystemExit(1 if checks.failed else 0)
 

@@ -59,7 +59,7 @@ export class Journal {
       const total = this.stepsOf([...this.stages.keys()].filter((other) => other !== name)) + step;
       const { every, signal } = this.options;
       if (total === this.saved || !(last || total % every === 0 || signal?.aborted === true)) return;
-      this.stages.set(name, { step, last, state: state() });
+      this.stages.set(name, { step, last, state: await state() });
       await this.save(total);
     },
   });

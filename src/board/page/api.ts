@@ -9,6 +9,11 @@ export async function ask<T>(
   return answerOf<T>(await reach(`${path}${queryOf(query)}`));
 }
 
+/** The same, as it was written. @throws Refused */
+export async function askText(path: string): Promise<string> {
+  return (await reach(path)).text();
+}
+
 /** Tells the server to do something. @throws Refused */
 export async function tell<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   return answerOf<T>(await sendTo(path, body, signal));

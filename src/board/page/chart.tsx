@@ -1,12 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { SeriesView } from '../view.js';
-
-/** A line of a chart. */
-export interface Line extends SeriesView {
-  readonly name: string;
-  /** Number of its colour. */
-  readonly color: number;
-}
+import type { Curves, Line } from './curves.js';
 
 interface Props {
   readonly title: string;
@@ -19,16 +12,17 @@ interface Props {
   readonly height?: number;
   /** Names the lines below it. */
   readonly hasLegend?: boolean;
-  /** Further it does not go to the right. */
+  /** So far it goes to the right at least. */
   readonly xMost?: number | undefined;
 }
 
-const margin = { left: 52, right: 12, top: 10, bottom: 26 };
+/** Drawn once it is there: no table waits for it. */
+const drawing = () => import('./curves.js');
 
 /** Curves with axes. A pointer or the arrow keys read values off; a screen reader hears them. */
 export function Chart({
   title,
-  lines,
+  lines: given,
   xTitle,
   format,
   formatX = String,
@@ -37,14 +31,30 @@ export function Chart({
   hasLegend = true,
   xMost,
 }: Props) {
+  const lines = useSame(given);
   const [box, width] = useWidth();
+  const ground = useRef<HTMLDivElement>(null);
+  const [curves, setCurves] = useState<Curves | undefined>(undefined);
   const [at, setAt] = useState<number | undefined>(undefined);
-  const drawn = useMemo(() => lines.map((line) => thinned(line, Math.max(100, width))), [lines, width]);
-  const scale = useMemo(() => scalesOf(drawn, width, height, xMost), [drawn, width, height, xMost]);
-  const xs = drawn.reduce<readonly number[]>((longest, { x }) => (x.length > longest.length ? x : longest), []);
+  useEffect(() => {
+    let isWanted = width > 0;
+    void drawing().then(({ drawCurves }) => {
+      if (!isWanted) return;
+      const drawn = drawCurves({ lines, width, height, format, formatX, mark, xMost });
+      ground.current?.replaceChildren(drawn.svg);
+      setCurves(drawn);
+    });
+    return () => {
+      isWanted = false;
+    };
+  }, [lines, width, height, format, formatX, mark, xMost]);
+  const xs = useMemo(
+    () => lines.reduce<readonly number[]>((longest, { x }) => (x.length > longest.length ? x : longest), []),
+    [lines],
+  );
   const index = at === undefined || xs.length === 0 ? undefined : Math.min(at, xs.length - 1);
   const x = index === undefined ? undefined : xs[index];
-  const read = x === undefined ? [] : drawn.map((line) => ({ line, value: nearest(line, x) }));
+  const read = x === undefined ? [] : lines.map((line) => ({ line, value: nearest(line, x) }));
   const texts = read.map(
     ({ line, value }) =>
       `${lines.length > 1 ? `${line.name} ` : ''}${value === null || value === undefined ? 'no value' : format(value)}`,
@@ -69,8 +79,8 @@ export function Chart({
   };
   const onPointerMove = (event: PointerEvent) => {
     const bounds = (event.currentTarget as Element).getBoundingClientRect();
-    const wanted = scale.xOf(event.clientX - bounds.left);
-    setAt(xs.length === 0 ? undefined : nearestIndex(xs, wanted));
+    const wanted = curves?.xOf(event.clientX - bounds.left);
+    setAt(xs.length === 0 || wanted === undefined ? undefined : nearestIndex(xs, wanted));
   };
   return (
     <figure class="chart">
@@ -95,52 +105,18 @@ export function Chart({
         onPointerLeave={() => setAt(undefined)}
         onBlur={() => setAt(undefined)}
       >
-        {width > 0 && (
-          <svg width={width} height={height} aria-hidden="true" focusable="false">
-            {scale.yTicks.map((tick) => (
-              <g key={tick}>
-                <line class="grid" x1={margin.left} x2={width - margin.right} y1={scale.y(tick)} y2={scale.y(tick)} />
-                <text class="tick" x={margin.left - 7} y={scale.y(tick) + 4} text-anchor="end">
-                  {format(tick)}
-                </text>
-              </g>
-            ))}
-            {scale.xTicks.map((tick) => (
-              <text key={tick} class="tick" x={scale.x(tick)} y={height - 9} text-anchor="middle">
-                {formatX(tick)}
-              </text>
-            ))}
-            {mark !== undefined && (
-              <line class="mark" x1={scale.x(mark)} x2={scale.x(mark)} y1={margin.top} y2={height - margin.bottom} />
-            )}
-            {drawn.map((line) => (
-              <path key={line.name} class={`line c${line.color % 8}`} d={pathOf(line, scale)} />
-            ))}
-            {drawn.map(
-              (line) =>
-                line.x.length === 1 &&
-                line.y[0] !== null && (
-                  <circle
-                    key={line.name}
-                    class={`dot c${line.color % 8}`}
-                    cx={scale.x(line.x[0]!)}
-                    cy={scale.y(line.y[0]!)}
-                    r={3}
-                  />
-                ),
-            )}
-            {x !== undefined && (
-              <line class="cross" x1={scale.x(x)} x2={scale.x(x)} y1={margin.top} y2={height - margin.bottom} />
-            )}
+        <div ref={ground} aria-hidden="true" style={{ height }} />
+        {curves !== undefined && x !== undefined && (
+          <svg class="over" width={width} height={height} aria-hidden="true" focusable="false">
+            <line class="cross" x1={curves.x(x)} x2={curves.x(x)} y1={curves.top} y2={curves.bottom} />
             {read.map(
               ({ line, value }) =>
-                x !== undefined &&
                 typeof value === 'number' && (
                   <circle
                     key={line.name}
                     class={`dot c${line.color % 8}`}
-                    cx={scale.x(x)}
-                    cy={scale.y(value)}
+                    cx={curves.x(x)}
+                    cy={curves.y(value)}
                     r={3.5}
                   />
                 ),
@@ -161,6 +137,16 @@ export function Chart({
   );
 }
 
+/** The lines that were given before, where nothing of them has changed: then nothing is drawn anew. */
+function useSame(lines: readonly Line[]): readonly Line[] {
+  const kept = useRef(lines);
+  const isSame = (a: Line, b: Line | undefined) =>
+    a.x === b?.x && a.y === b.y && a.name === b.name && a.color === b.color;
+  if (lines.length !== kept.current.length || !lines.every((line, i) => isSame(line, kept.current[i])))
+    kept.current = lines;
+  return kept.current;
+}
+
 function lastText(lines: readonly Line[], format: (value: number) => string): string {
   if (lines.length !== 1) return '';
   const last = lines[0]!.y.at(-1);
@@ -178,97 +164,6 @@ function useWidth() {
     return () => observer.disconnect();
   }, []);
   return [box, width] as const;
-}
-
-interface Scale {
-  x(value: number): number;
-  y(value: number): number;
-  /** Value at a place. */
-  xOf(pixel: number): number;
-  readonly xTicks: readonly number[];
-  readonly yTicks: readonly number[];
-}
-
-function scalesOf(lines: readonly Line[], width: number, height: number, xMost: number | undefined): Scale {
-  const [x0, x1] = extent(
-    lines.map(({ x }) => x),
-    xMost,
-  );
-  const [low, high] = extent(lines.map(({ y }) => y));
-  const yStep = stepOf(low, high, Math.max(2, Math.round(height / 55)));
-  const y0 = Math.floor(low / yStep + 1e-9) * yStep;
-  const y1 = Math.ceil(high / yStep - 1e-9) * yStep;
-  const xStep = stepOf(x0, x1, Math.max(2, Math.round(width / 85)));
-  // Between two steps there is none.
-  const isWhole = lines.every(({ x }) => x.every(Number.isInteger));
-  const [inner, tall] = [width - margin.left - margin.right, height - margin.top - margin.bottom];
-  return {
-    x: (value) => round(margin.left + (inner * (value - x0)) / (x1 - x0 || 1)),
-    y: (value) => round(margin.top + tall - (tall * (value - y0)) / (y1 - y0 || 1)),
-    xOf: (pixel) => x0 + ((pixel - margin.left) / (inner || 1)) * (x1 - x0),
-    xTicks: ticksOf(x0, x1, isWhole ? Math.max(1, xStep) : xStep),
-    yTicks: ticksOf(y0, y1, yStep),
-  };
-}
-
-const round = (value: number) => Math.round(value * 10) / 10;
-
-function extent(all: readonly (readonly (number | null)[])[], most?: number): [number, number] {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const values of all) {
-    for (const value of values) {
-      if (value === null) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
-  if (most !== undefined && most > high) high = most;
-  if (!Number.isFinite(low)) return [0, 1];
-  if (low === high) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
-  return [low, high];
-}
-
-/** A round number of which about `count` lie between two values. */
-function stepOf(low: number, high: number, count: number): number {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough * 0.99) ?? 1;
-}
-
-/** The multiples of a step from `low` to `high`. */
-function ticksOf(low: number, high: number, step: number): number[] {
-  const ticks: number[] = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9 && ticks.length < 20; i++) {
-    ticks.push(Number((i * step).toPrecision(12)));
-  }
-  return ticks;
-}
-
-/** Means of neighbours, so that there are no more points than pixels. */
-function thinned(line: Line, most: number): Line {
-  const every = Math.ceil(line.x.length / most);
-  if (every <= 1) return line;
-  const [x, y]: [number[], (number | null)[]] = [[], []];
-  for (let start = 0; start < line.x.length; start += every) {
-    const values = line.y.slice(start, start + every).filter((one) => one !== null);
-    x.push(line.x[Math.min(line.x.length, start + every) - 1]!);
-    y.push(values.length === 0 ? null : values.reduce((sum, one) => sum + one, 0) / values.length);
-  }
-  return { ...line, x, y };
-}
-
-function pathOf({ x, y }: Line, scale: Scale): string {
-  let path = '';
-  let isDown = false;
-  for (const [i, value] of y.entries()) {
-    if (value === null) {
-      isDown = false;
-      continue;
-    }
-    path += `${isDown ? 'L' : 'M'}${scale.x(x[i]!)} ${scale.y(value)}`;
-    isDown = true;
-  }
-  return path;
 }
 
 function nearestIndex(xs: readonly number[], wanted: number): number {

@@ -1,6 +1,6 @@
 import type { BoardView, ComparisonView } from '../view.js';
 import { queryOf } from './api.js';
-import { ago } from './format.js';
+import { ago, counted } from './format.js';
 import { Code } from './parts.jsx';
 import { linkTo } from './routes.js';
 
@@ -23,7 +23,8 @@ export function Compare({ board, id }: { readonly board: BoardView; readonly id:
             <li key={one.id}>
               <a href={linkTo('compare', one.id)}>{one.name}</a>
               <span class="muted">
-                {one.runs} runs, {one.trials} trials{one.failed > 0 ? `, ${one.failed} failed` : ''} · {ago(one.time)}
+                {counted(one.runs, 'run')}, {counted(one.trials, 'trial')}
+                {one.failed > 0 ? `, ${one.failed} failed` : ''} · {ago(one.time)}
               </span>
             </li>
           ))}
@@ -44,7 +45,8 @@ function Report({ comparison }: { readonly comparison: ComparisonView }) {
       <header class="row run-head">
         <h1>{name}</h1>
         <span class="muted">
-          {runs} runs and {trials} trials are recorded{failed > 0 ? `, ${failed} of them failed` : ''}
+          Recorded: {counted(runs, 'run')}, {counted(trials, 'trial')}
+          {failed > 0 ? `, ${failed} of them failed` : ''}
         </span>
       </header>
       {hasReport ? (

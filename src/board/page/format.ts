@@ -22,6 +22,9 @@ export function count(value: number | undefined): string {
   return String(Math.round(value));
 }
 
+/** `1 run`, `2 runs` */
+export const counted = (value: number, name: string): string => `${value} ${name}${value === 1 ? '' : 's'}`;
+
 /** `1 h 03 min`, `2 min 05 s`, `8.2 s` */
 export function duration(seconds: number | undefined): string {
   if (seconds === undefined) return empty;

@@ -1,12 +1,36 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { shortModuleNames } from '../../report/moduleNames.js';
-import { heatColor, heatRange } from '../../selection/heatColor.js';
+import { type MatrixCell, type MatrixCells, matrixCells } from '../../report/matrixCells.js';
+import { heatColor } from '../../selection/heatColor.js';
 import type { FrameView, MatrixView, SeriesView } from '../view.js';
 import { Chart } from './chart.jsx';
 import { number } from './format.js';
 
 /** Milliseconds that a frame stands while the forming is played. */
 const beat = 120;
+
+const curves = [
+  ['entropy', 'Entropy of the matrix (1 undecided, 0 binary)'],
+  ['spread', 'Spread of its logits'],
+] as const;
+
+/** A step of the search, undefined of the matrix that decided, and the matrix that is shown with it. */
+interface Moment {
+  readonly step: number | undefined;
+  readonly frame: FrameView;
+}
+
+/** The steps that can be looked at: those whose matrix is known; of a run that wrote none down those of its history, too. */
+function momentsOf({ frames, final }: MatrixView, series: Readonly<Record<string, SeriesView>>): readonly Moment[] {
+  const decided = final === undefined ? [] : [{ step: undefined, frame: final }];
+  if (frames.length > 0 || final === undefined)
+    return [...frames.map((frame) => ({ step: frame.step, frame })), ...decided];
+  return [...(series['search entropy']?.x ?? []).map((at) => ({ step: at - 1, frame: final })), ...decided];
+}
+
+function valueAt(series: SeriesView | undefined, x: number): number | null | undefined {
+  const place = series?.x.findIndex((one) => one >= x) ?? -1;
+  return place < 0 ? undefined : series!.y[place];
+}
 
 /** The Differential Adaptation Matrix: as it formed, step by step, and as it decided. */
 export function Matrix({
@@ -18,13 +42,14 @@ export function Matrix({
   readonly series: Readonly<Record<string, SeriesView>>;
   readonly isGoingOn: boolean;
 }) {
-  const frames: readonly FrameView[] = [...matrix.frames, ...(matrix.final === undefined ? [] : [matrix.final])];
+  const moments = momentsOf(matrix, series);
+  const isFormed = matrix.frames.length > 0;
   // Undefined: the newest, whatever comes.
   const [chosen, choose] = useState<number | undefined>(undefined);
   const [isPlaying, play] = useState(false);
-  const last = frames.length - 1;
+  const last = moments.length - 1;
   const place = Math.min(chosen ?? last, last);
-  const frame = frames[place]!;
+  const { step, frame } = moments[place]!;
   useEffect(() => {
     if (!isPlaying) return;
     const timer = setTimeout(() => {
@@ -35,31 +60,35 @@ export function Matrix({
     }, beat);
     return () => clearTimeout(timer);
   }, [isPlaying, place, last]);
-  const steps = matrix.frames.at(-1)?.step;
+  const steps = moments.findLast((one) => one.step !== undefined)?.step;
   const where =
-    frame.step === undefined
+    step === undefined
       ? 'the matrix that decided'
-      : `after step ${frame.step + 1}${isGoingOn || steps === undefined ? '' : ` of ${steps + 1}`}`;
-  const kept = frame.gamma.flat().filter((one) => one === 1).length;
-  const all = frame.gamma.length * matrix.modules.length;
-  const curves = [
-    ['entropy', 'Entropy of the matrix (1 undecided, 0 binary)'],
-    ['spread', 'Spread of its logits'],
-  ] as const;
+      : `after step ${step + 1}${isGoingOn || steps === undefined ? '' : ` of ${steps + 1}`}`;
+  const said = curves.flatMap(([name]) => {
+    const value = step === undefined ? undefined : valueAt(series[`search ${name}`], step + 1);
+    return value === undefined ? [] : [`${name} ${number(value)}`];
+  });
+  const shown = matrixCells({ ...matrix, ...frame });
   return (
     <section class="card matrix" aria-labelledby="matrix-title">
       <header class="row">
         <h2 id="matrix-title">Differential Adaptation Matrix</h2>
         <p class="muted">
-          {kept} of {all} modules kept, {where}
+          {shown.kept} of {shown.all} modules kept, {isFormed ? where : 'the matrix that decided'}
           {matrix.select === undefined ? '' : `; chosen by ${matrix.select}`}
         </p>
       </header>
       <div class="forming">
         <div>
-          <Heat frame={frame} modules={matrix.modules} />
-          <Legend frame={frame} />
-          {matrix.frames.length > 0 && (
+          <Heat matrix={shown} modules={matrix.modules} />
+          <Legend range={shown.range} />
+          {!isFormed && moments.length > 1 && (
+            <p class="muted">
+              How it formed was not written down matrix by matrix: the slider reads off the numbers of its steps.
+            </p>
+          )}
+          {moments.length > 1 && (
             <div class="player">
               <button
                 type="button"
@@ -78,7 +107,7 @@ export function Matrix({
                   min={0}
                   max={last}
                   value={place}
-                  aria-valuetext={where}
+                  aria-valuetext={[where, ...said].join(', ')}
                   onInput={(event) => {
                     const at = Number(event.currentTarget.value);
                     play(false);
@@ -86,7 +115,9 @@ export function Matrix({
                   }}
                 />
               </label>
-              <output>{frame.step === undefined ? 'final' : `step ${frame.step + 1}`}</output>
+              <output>
+                {step === undefined ? 'final' : [`step ${step + 1}`, ...(isFormed ? [] : said)].join(', ')}
+              </output>
             </div>
           )}
         </div>
@@ -101,7 +132,7 @@ export function Matrix({
                 xTitle="step of the search"
                 format={number}
                 height={130}
-                mark={frame.step === undefined ? undefined : frame.step + 1}
+                mark={step === undefined ? undefined : step + 1}
               />
             );
           })}
@@ -112,18 +143,19 @@ export function Matrix({
 }
 
 /** The cells: their value, colder or warmer ground, kept ones framed. Arrow keys go from cell to cell. */
-function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules: readonly string[] }) {
-  const { values, gamma } = frame;
+function Heat({ matrix, modules }: { readonly matrix: MatrixCells; readonly modules: readonly string[] }) {
+  const { cells, range, rowNames, columnNames } = matrix;
   const [focus, setFocus] = useState<readonly [number, number]>([0, 0]);
   const [hover, setHover] = useState<readonly [number, number] | undefined>(undefined);
   const table = useRef<HTMLTableElement>(null);
-  const titles = shortModuleNames(modules);
-  const range = heatRange(values);
   const isRelaxed = range.low >= 0 && range.high <= 1;
   const text = (value: number) =>
     isRelaxed ? value.toFixed(2).replace(/^0\./, '.') : value.toPrecision(2).replace('e+', 'e');
-  const said = (layer: number, column: number) =>
-    `layer ${layer}, ${modules[column]}: ${number(values[layer]![column])}, ${gamma[layer]![column] === 1 ? 'kept' : 'not kept'}`;
+  const said = (layer: number, column: number) => {
+    const cell = cells[layer]![column];
+    if (cell === undefined) return `${rowNames[layer]}, ${modules[column]}: there is none in this layer`;
+    return `${cell.name}: ${number(cell.value)}, ${cell.isKept ? 'kept' : 'not kept'}`;
+  };
   const go = (event: KeyboardEvent) => {
     const moves: Readonly<Record<string, readonly [number, number]>> = {
       ArrowUp: [-1, 0],
@@ -134,7 +166,7 @@ function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules:
     const move = moves[event.key];
     if (move === undefined) return;
     event.preventDefault();
-    const layer = Math.max(0, Math.min(values.length - 1, focus[0] + move[0]));
+    const layer = Math.max(0, Math.min(cells.length - 1, focus[0] + move[0]));
     const column = Math.max(0, Math.min(modules.length - 1, focus[1] + move[1]));
     setFocus([layer, column]);
     setHover([layer, column]);
@@ -148,7 +180,7 @@ function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules:
             <th scope="col">
               <span class="hidden">Layer</span>
             </th>
-            {titles.map((title, column) => (
+            {columnNames.map((title, column) => (
               <th key={modules[column]} scope="col" title={modules[column]}>
                 <span>{title}</span>
               </th>
@@ -156,20 +188,19 @@ function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules:
           </tr>
         </thead>
         <tbody>
-          {values.map((row, layer) => (
+          {cells.map((row, layer) => (
             <tr key={layer}>
-              <th scope="row">{layer}</th>
-              {row.map((value, column) => {
-                const { rgb } = heatColor(value, range);
-                const isKept = gamma[layer]![column] === 1;
+              <th scope="row">{rowNames[layer]!.replace(/^layer /, '')}</th>
+              {row.map((cell, column) => {
+                const rgb = cell === undefined ? undefined : heatColor(cell.value, range).rgb;
                 return (
                   <td
                     key={modules[column]}
                     data-cell={`${layer}-${column}`}
                     role="gridcell"
                     tabIndex={focus[0] === layer && focus[1] === column ? 0 : -1}
-                    class={`${isKept ? 'kept' : ''} ${isDark(rgb) ? 'on-dark' : ''}`}
-                    style={{ backgroundColor: `rgb(${rgb.join(',')})` }}
+                    class={classOf(cell, rgb)}
+                    style={rgb && { backgroundColor: `rgb(${rgb.join(',')})` }}
                     onFocus={() => {
                       setFocus([layer, column]);
                       setHover([layer, column]);
@@ -177,7 +208,7 @@ function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules:
                     onPointerEnter={() => setHover([layer, column])}
                     onPointerLeave={() => setHover(undefined)}
                   >
-                    <span aria-hidden="true">{text(value)}</span>
+                    <span aria-hidden="true">{cell === undefined ? '' : text(cell.value)}</span>
                     <span class="hidden">{said(layer, column)}</span>
                   </td>
                 );
@@ -187,7 +218,7 @@ function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules:
         </tbody>
       </table>
       <p class="told" aria-hidden="true">
-        {hover === undefined || values[hover[0]]?.[hover[1]] === undefined
+        {hover === undefined || hover[0] >= cells.length || hover[1] >= modules.length
           ? 'Point at a cell for its numbers.'
           : said(hover[0], hover[1])}
       </p>
@@ -196,16 +227,22 @@ function Heat({ frame, modules }: { readonly frame: FrameView; readonly modules:
 }
 
 /** True where white is read better on a colour than black (WCAG 2.2, contrast ratio). */
-function isDark(rgb: readonly [number, number, number]): boolean {
+function isDark(rgb: Rgb): boolean {
   const [red, green, blue] = rgb.map((one) => {
     const share = one / 255;
     return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  }) as [number, number, number];
+  }) as unknown as Rgb;
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179;
 }
 
-function Legend({ frame }: { readonly frame: FrameView }) {
-  const range = heatRange(frame.values);
+type Rgb = readonly [red: number, green: number, blue: number];
+
+function classOf(cell: MatrixCell | undefined, rgb: Rgb | undefined): string {
+  if (cell === undefined || rgb === undefined) return 'absent';
+  return `${cell.isKept ? 'kept' : ''} ${isDark(rgb) ? 'on-dark' : ''}`;
+}
+
+function Legend({ range }: Pick<MatrixCells, 'range'>) {
   return (
     <p class="legend">
       <span class="sample kept">framed</span> kept

@@ -1,4 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { TimeEstimate } from '../../jobs/estimateTime.js';
+import { timeText } from '../../report/timeText.js';
 import type { BoardView, CheckView, SettingView } from '../view.js';
 import { ask, messageOf, sendTo, tell } from './api.js';
 import { bytes, count } from './format.js';
@@ -32,6 +34,7 @@ interface Estimate {
     readonly memoryBytes: number;
     readonly availableBytes: number;
     readonly takenBy: string;
+    readonly time?: TimeEstimate;
   };
   readonly warnings: readonly string[];
 }
@@ -394,6 +397,13 @@ function Outcome({
           {isBusy ? 'Working …' : 'Estimate'}
         </button>
       </div>
+      {estimate !== undefined && (
+        <p class="estimated">
+          {estimate.estimate.time === undefined
+            ? 'Its time was not measured: its memory is not free.'
+            : `It would take ${timeText(estimate.estimate.time)}.`}
+        </p>
+      )}
       {estimate !== undefined && (
         <dl class="facts" aria-label="Estimate">
           {(

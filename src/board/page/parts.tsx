@@ -79,3 +79,32 @@ export function Fact({ name, children }: { readonly name: string; readonly child
     </div>
   );
 }
+
+/** A text that is asked for: in one line, or with `rows` in several. */
+export function TextField({
+  id,
+  title,
+  value,
+  rows,
+  inputMode,
+  onInput,
+}: {
+  readonly id: string;
+  readonly title: string;
+  readonly value: string;
+  readonly rows?: number;
+  readonly inputMode?: 'decimal' | 'numeric';
+  readonly onInput: (value: string) => void;
+}) {
+  const take = (event: { readonly currentTarget: { readonly value: string } }) => onInput(event.currentTarget.value);
+  return (
+    <div class="field">
+      <label for={id}>{title}</label>
+      {rows === undefined ? (
+        <input id={id} inputMode={inputMode} value={value} onInput={take} />
+      ) : (
+        <textarea id={id} rows={rows} value={value} onInput={take} />
+      )}
+    </div>
+  );
+}

@@ -1,4 +1,5 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { VNode } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { BoardView, RunState, RunView, SeriesView } from '../view.js';
 import { Ask } from './actions.jsx';
 import { ask, messageOf } from './api.js';
@@ -55,6 +56,15 @@ type Grouping = (typeof groupings)[number];
 /** Curves that can be laid over one another. */
 const mostChosen = 8;
 
+/** A row as it was drawn, and what of. */
+interface Drawn {
+  readonly run: RunView;
+  readonly place: number;
+  /** Of the clock: a row says how long ago something was. */
+  readonly minute: number;
+  readonly node: VNode;
+}
+
 export function Runs({ board }: { readonly board: BoardView }) {
   const [words, setWords] = useState('');
   const [states, setStates] = useState<ReadonlySet<RunState>>(new Set());
@@ -69,10 +79,21 @@ export function Runs({ board }: { readonly board: BoardView }) {
       ),
     [board.runs, words, states, sort],
   );
+  const rows = useRef(new Map<string, Drawn>());
   if (board.runs.length === 0) return <Empty board={board} />;
   const groups = grouping === 'none' ? [['', found] as const] : groupsOf(found, grouping);
   const toggle = (id: string) =>
     choose((all) => (all.includes(id) ? all.filter((one) => one !== id) : [...all.slice(-mostChosen + 1), id]));
+  const minute = Math.floor(Date.now() / 60_000);
+  // A row of which nothing has changed is given as it was: then it is not gone through again, whatever another run does.
+  const rowOf = (run: RunView): VNode => {
+    const place = chosen.indexOf(run.id);
+    const before = rows.current.get(run.id);
+    if (before?.run === run && before.place === place && before.minute === minute) return before.node;
+    const node = <Row key={run.id} run={run} place={place} onToggle={() => toggle(run.id)} />;
+    rows.current.set(run.id, { run, place, minute, node });
+    return node;
+  };
   const sortBy = (key: string) =>
     setSort((now) => ({ key, isDown: now.key === key ? !now.isDown : key === 'score' || key === 'time' }));
   const present = runStates.filter((state) => board.runs.some((run) => run.state === state));
@@ -153,9 +174,7 @@ export function Runs({ board }: { readonly board: BoardView }) {
                   </th>
                 </tr>
               )}
-              {runs.map((run) => (
-                <Row key={run.id} run={run} place={chosen.indexOf(run.id)} onToggle={() => toggle(run.id)} />
-              ))}
+              {runs.map(rowOf)}
             </tbody>
           ))}
         </table>
@@ -291,6 +310,9 @@ export function seriesTitle(name: string): string {
   return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }
 
+const firstRun =
+  'npx diffora train --task reviews.csv --text-column review \\\n  --label-column stars --output runs/reviews';
+
 function Empty({ board }: { readonly board: BoardView }) {
   return (
     <section class="empty card">
@@ -300,6 +322,10 @@ function Empty({ board }: { readonly board: BoardView }) {
         by itself, within a second:
       </p>
       <Code title="Command of the demo" text="npx diffora demo" />
+      <p class="muted">
+        It learns in a few minutes which third of a small model to adapt on a corpus of mails, and measures that against
+        LoRA on all of it.
+      </p>
       {!board.isReadOnly && (
         <p>
           <Ask
@@ -312,16 +338,17 @@ function Empty({ board }: { readonly board: BoardView }) {
           />
         </p>
       )}
-      <p class="muted">
-        learns in a few minutes which third of a small model to adapt on a corpus of mails, and measures it against LoRA
-        on all of it. Or with your own table, a row an example:
+      <p>
+        With a table of your own, a row an example
+        {!board.isReadOnly && (
+          <>
+            {' '}
+            (or by the form of a <a href={linkTo('new')}>new run</a>)
+          </>
+        )}
+        :
       </p>
-      <Code
-        title="Command of a first run"
-        text="
-        {'npx diffora train --task reviews.csv --text-column review \\\n  --label-column stars --output runs/reviews'}
-      "
-      />
+      <Code title="Command of a first run" text={firstRun} />
     </section>
   );
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { BoardEvent, BoardView, RunDetail, SeriesView } from '../view.js';
-import { ask, messageOf, queryOf } from './api.js';
+import { ask, askText, messageOf, queryOf } from './api.js';
 
 /** What the page knows. */
 export interface State {
@@ -43,6 +43,8 @@ export function watch(id: string | undefined): void {
   watched = id;
   if (state.detail?.run.id !== id) set({ detail: undefined, fault: undefined });
   source?.close();
+  // The table does not wait for the stream, nor for the one after it.
+  if (state.board === undefined) void readBoard();
   source = new EventSource(`/api/events${queryOf(id === undefined ? {} : { run: id })}`);
   // What came before the stream was open is read then.
   source.onopen = () => {
@@ -57,9 +59,15 @@ export function watch(id: string | undefined): void {
   source.onmessage = ({ data }) => take(JSON.parse(data) as BoardEvent);
 }
 
+/** The overview as it was last read: what is the same is not drawn again. */
+let lastRead = '';
+
 export async function readBoard(): Promise<void> {
   try {
-    set({ board: await ask<BoardView>('/api/board'), fault: undefined });
+    const text = await askText('/api/board');
+    if (text === lastRead && state.fault === undefined) return;
+    lastRead = text;
+    set({ board: JSON.parse(text) as BoardView, fault: undefined });
   } catch (error) {
     set({ fault: messageOf(error) });
   }
@@ -82,6 +90,7 @@ function take(event: BoardEvent): void {
   else if (event.type === 'points') {
     if (detail?.run.id === event.id) set({ detail: withPoints(detail, event) });
   } else if (board !== undefined) {
+    lastRead = '';
     const { runs, comparisons, removed } = event;
     const merged = {
       ...board,

@@ -1,6 +1,5 @@
 import { primitiveOf } from '../ops.js';
-import { fuseStatistics } from '../passes/fuseStatistics.js';
-import { optimize } from '../passes/index.js';
+import { optimize, withFewKernels } from '../passes/index.js';
 import type { EmitOptions, Emitter } from '../primitive.js';
 import { type Dim, factorsOf } from '../shape.js';
 import { nodesInOrder, type StoredLocation, type Tensor } from '../tensor.js';
@@ -37,7 +36,7 @@ export function standardGraph(named: Readonly<Record<string, Tensor>>): OnnxMode
 function writeGraph(named: Readonly<Record<string, Tensor>>, dialect: Dialect) {
   const names = Object.keys(named);
   const optimized = optimize(Object.values(named));
-  const outputs = dialect.fewKernels ? fuseStatistics(optimized) : optimized;
+  const outputs = dialect.fewKernels ? withFewKernels(optimized, dialect) : optimized;
   const writer = new GraphWriter(nodesInOrder(outputs), outputs, dialect);
   const values = outputs.map((tensor, i) => writer.output(names[i]!, tensor));
   const { nodes, initializers, inputs, stored } = writer;

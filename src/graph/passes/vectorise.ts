@@ -154,6 +154,7 @@ const rules: { readonly [Name in PrimitiveName]: Rule<Name> } = {
   pack: never,
   unpack: never,
   reduceMean: never,
+  skipLayerNorm: never,
 
   matmul: ({ attrs }, operands, count) => [product(operands, attrs, count)],
   gemm: ({ attrs, outputs }, [a, b, c], count) => {

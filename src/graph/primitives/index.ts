@@ -36,6 +36,7 @@ import { silu } from './silu.js';
 import { sin } from './sin.js';
 import { size } from './size.js';
 import { skew, unskew } from './skew.js';
+import { skipLayerNorm } from './skipLayerNorm.js';
 import { slice } from './slice.js';
 import { softmax } from './softmax.js';
 import { sqrt } from './sqrt.js';
@@ -90,6 +91,7 @@ export const primitives = {
   sin,
   size,
   skew,
+  skipLayerNorm,
   slice,
   softmax,
   sqrt,

@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { DiffoError, type ExitCode } from '../../errors.js';
 import type { LaunchedRanks } from '../../mpi/openRanks.js';
+import type { Ranks } from '../../mpi/ranks.js';
 import type { RunningWork } from '../../progress.js';
+import { deviceOfRank } from '../../runtime/devices/deviceOfRank.js';
 import { type RunHooks, runInProcess, type WorkerOutcome } from './process.js';
 import type { WorkerJob } from './worker.js';
 
@@ -26,7 +28,7 @@ export interface Place {
 /** This machine, in a process for each run. */
 export const here: Place = { run: runInProcess, isGone: () => false };
 
-type Talking = Pick<LaunchedRanks, 'rank' | 'size' | 'post' | 'ended' | 'nameOf'>;
+type Talking = Pick<LaunchedRanks, 'rank' | 'size' | 'post' | 'ended' | 'nameOf'> & Pick<Ranks, 'local'>;
 
 /** The other ranks, as the first hands runs out to them. */
 export function placesOf(ranks: Talking): Place[] {
@@ -90,8 +92,9 @@ export async function workForFirst(
       told = told.then(() => say(ranks, 0, message));
       return told;
     };
+    const device = await deviceOfRank(config.run.device, ranks.local);
     const outcome = await run(
-      { ...heard.job, config: { ...config, run: { ...config.run, threads } } },
+      { ...heard.job, config: { ...config, run: { ...config.run, threads, device } } },
       { signal, onProgress: (progress) => void tell({ type: 'progress', progress }) },
     );
     await tell({ type: 'outcome', outcome });

@@ -47,7 +47,15 @@ const recordSchema = z.looseObject({
   versions: z.record(z.string(), z.string()).optional(),
   code: z.string(),
   data: z.record(z.string(), z.string()),
-  dam: z.object({ modules: z.array(z.string()), gamma: matrix, values: matrix }).optional(),
+  dam: z
+    .object({
+      modules: z.array(z.string()),
+      gamma: matrix,
+      values: matrix,
+      rows: z.array(z.string()).optional(),
+      there: matrix.optional(),
+    })
+    .optional(),
   /** [step, mean training loss of the steps up to it] */
   curve: z.array(z.tuple([z.number(), z.number()])).optional(),
   /** Class or score for each example of the dev split. */

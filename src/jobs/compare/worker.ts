@@ -5,6 +5,7 @@ import { DiffoError } from '../../errors.js';
 import { constantScore } from '../../metrics/constantScore.js';
 import type { RunningWork } from '../../progress.js';
 import { type Reporter, silent } from '../../reporter.js';
+import type { Dam } from '../../selection/dam.js';
 import type { TrainConfig } from '../../settings/config.js';
 import { outputsOf } from '../../tasks/splits.js';
 import { train } from '../train.js';
@@ -87,8 +88,12 @@ function common({ config, scores, validation, dam, plan }: TrainedRun): WorkerRe
     ranks: Object.fromEntries(plan.placements.map(({ module, rank }) => [module.path, rank])),
     versions: versions(),
     peakMemoryBytes: peakMemory(),
-    ...(dam === undefined ? {} : { dam: { modules: [...dam.modules], gamma: dam.gamma, values: dam.values } }),
+    ...(dam === undefined ? {} : { dam: recorded(dam) }),
   };
+}
+
+function recorded({ modules, gamma, values, rows, there }: Dam): WorkerResult['dam'] {
+  return { modules, gamma, values, ...(rows && { rows }), ...(there && { there }) };
 }
 
 const short = (value: number) => Number(value.toPrecision(6));

@@ -3,7 +3,7 @@ import { parseHTML } from 'linkedom';
 import type { CompareRecord } from '../../jobs/compare/records.js';
 import { type Interval, mean } from '../../jobs/compare/statistics.js';
 import type { MethodSummary, TableSummary } from '../../jobs/compare/summary.js';
-import { shortModuleNames } from '../moduleNames.js';
+import { type MatrixCell, type MatrixCells, matrixCells, shareOf } from '../matrixCells.js';
 import { formatLoss, formatScore } from '../units.js';
 
 /** Width of a figure in CSS pixels: one fits a phone, several stand side by side on a desk. */
@@ -236,62 +236,56 @@ export function bars(
 type Matrix = NonNullable<CompareRecord['dam']>;
 
 /** A run's matrix: the darker the larger within it; kept modules are framed. */
-export function matrixMap({ modules, gamma, values }: Matrix, widthOfMap: number): string {
-  const flat = values.flat();
-  const [low, high] = [Math.min(...flat), Math.max(...flat)];
-  const share = (value: number) => (high > low ? (value - low) / (high - low) : 0.5);
-  return heatMap(
-    modules,
-    values.map((row) => row.map(share)),
-    widthOfMap,
-    (layer, column) => {
-      const kept = gamma[layer]![column] === 1;
-      return { framed: kept, title: `${values[layer]![column]!.toPrecision(3)}, ${kept ? 'kept' : 'left out'}` };
-    },
-  );
+export function matrixMap(matrix: Matrix, widthOfMap: number): string {
+  const shown = matrixCells(matrix);
+  return heatMap(shown, widthOfMap, ({ value, isKept }) => ({
+    share: shareOf(value, shown.range),
+    framed: isKept,
+    title: `${value.toPrecision(3)}, ${isKept ? 'kept' : 'left out'}`,
+  }));
 }
 
 /** The share of the runs that keep each module. */
 export function meanMap(matrices: readonly Matrix[], widthOfMap: number): string {
-  const first = matrices[0]!;
-  const kept = first.gamma.map((row, l) => row.map((_, m) => mean(matrices.map(({ gamma }) => gamma[l]![m]!))));
-  return heatMap(first.modules, kept, widthOfMap, (layer, column) => {
-    return {
-      framed: false,
-      title: `kept in ${Math.round(kept[layer]![column]! * matrices.length)} of ${matrices.length} runs`,
-    };
+  return heatMap(matrixCells(matrices[0]!), widthOfMap, ({ layer, column }) => {
+    const kept = matrices.filter(({ gamma }) => gamma[layer]![column] === 1).length;
+    return { share: kept / matrices.length, framed: false, title: `kept in ${kept} of ${matrices.length} runs` };
   });
 }
 
+/** A cell for each module; where none stands, the ground shows. */
 function heatMap(
-  modules: readonly string[],
-  shares: readonly (readonly number[])[],
+  { cells: rows, rowNames, columnNames }: MatrixCells,
   widthOfMap: number,
-  describe: (layer: number, column: number) => { framed: boolean; title: string },
+  describe: (cell: MatrixCell) => { readonly share: number; readonly framed: boolean; readonly title: string },
 ): string {
-  const names = shortModuleNames(modules);
-  const cells = shares.flatMap((row, layer) =>
-    row.map((value, column) => ({ layer, module: names[column]!, value, ...describe(layer, column) })),
-  );
+  const isOfOneKind = rowNames.every((name, layer) => name === `layer ${layer}`);
+  const rowTitles = rowNames.map((name, layer) => (isOfOneKind ? String(layer) : name));
+  const cells = rows.flat().flatMap((cell) => {
+    if (cell === undefined) return [];
+    const { share, framed, title } = describe(cell);
+    const shown = { row: rowTitles[cell.layer]!, module: columnNames[cell.column]!, value: share, framed };
+    return [{ ...shown, title: `${rowNames[cell.layer]}, ${shown.module}: ${title}` }];
+  });
   return draw({
     width: widthOfMap,
-    height: 50 + 16 * shares.length,
-    marginLeft: 24,
+    height: 50 + 16 * rows.length,
+    marginLeft: isOfOneKind ? 24 : 76,
     marginBottom: 42,
     marginTop: 4,
     marginRight: 4,
-    x: { domain: names, label: null, tickSize: 0, tickRotate: -45 },
-    y: { label: null, tickSize: 0 },
+    x: { domain: columnNames, label: null, tickSize: 0, tickRotate: -45 },
+    y: { domain: rowTitles, label: null, tickSize: 0 },
     color: { scheme: 'blues', domain: [0, 1] },
     marks: [
       Plot.cell(cells, {
         x: 'module',
-        y: 'layer',
+        y: 'row',
         fill: 'value',
         stroke: ({ framed }) => (framed ? '#e15759' : 'none'),
         strokeWidth: 2,
         inset: 1.5,
-        title: ({ layer, module, title }) => `layer ${layer}, ${module}: ${title}`,
+        title: 'title',
       }),
     ],
   });

@@ -16,6 +16,8 @@ export interface ComputeDevice {
   readonly otherPrecisions: Readonly<Partial<Record<Precision, () => void>>>;
   /** What graphs are written in for it: operators that it has no kernel for would fall to the CPU, with a copy both ways. @internal */
   readonly dialect: Dialect;
+  /** Results of a run can stay there and be fed to the next: `CompileOptions.onDevice`. @internal */
+  readonly keepsResults?: boolean | undefined;
   /** Compiles a graph that is written in {@link dialect}. @internal */
   compile(graph: EmittedGraph, options: CompileOptions): Promise<Session>;
   /** What of it is not installed, where that can be told without loading it, which would write to stderr. @internal */

@@ -8,6 +8,7 @@ export const webgpu: ComputeDevice = {
   precision: 'fp32',
   otherPrecisions: {},
   dialect: webgpuDialect,
+  keepsResults: true,
   compile: (graph, options) => compileOnNode(graph, 'webgpu', options),
   cure:
     'On Linux it needs a driver with Vulkan and the loader libvulkan.so.1 (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; ' +
