@@ -59,19 +59,19 @@ export async function placeOn(
  */
 const copiers = new Map<string, Promise<Session>>();
 /** The runs of the copiers, one after the other. */
-let copying: Promise<unknown> = Promise.resolve();
+const copying: { last: Promise<unknown> } = { last: Promise.resolve() };
 
 function copied(tensor: HostTensor<Float32Array>, device: ComputeDevice): Promise<DeviceTensor<Float32Array>> {
   const key = `${device.name} ${tensor.shape.length}`;
   const opening = copiers.get(key) ?? openCopier(device, tensor.shape.length);
   copiers.set(key, opening);
   opening.catch(() => copiers.delete(key));
-  const copy = copying.then(async () => {
+  const copy = copying.last.then(async () => {
     const session = await opening;
     await session.run({ given: tensor });
     return session.kept!.get('kept')!;
   });
-  copying = copy.catch(() => {});
+  copying.last = copy.catch(() => {});
   return copy;
 }
 

@@ -22,9 +22,11 @@ const lines = readdirSync(source, { recursive: true, encoding: 'utf8' })
 
 /** Files with what of their lines matches. */
 function found(pattern: RegExp): string[] {
-  return lines.flatMap(({ file, text }) =>
-    [...text.matchAll(new RegExp(pattern, 'g'))].map(([whole, part]) => `${file}: ${part ?? whole}`),
-  );
+  return lines
+    .flatMap(({ file, text }) =>
+      [...text.matchAll(new RegExp(pattern, 'g'))].map(([whole, part]) => `${file}: ${part ?? whole}`),
+    )
+    .sort();
 }
 
 describe('the library', () => {
@@ -71,15 +73,17 @@ describe('what a module keeps for the process', () => {
     expect(found(/^(?:export )?let (\w+)/)).toEqual(['checkpoint/dtype.ts: halves']);
   });
 
-  it('is hashes of files that have not changed and of splits, wide copies of weights in use, the list of its locks on folders, devices that are open, and what the runtime made of tensors in use', () => {
+  it('is hashes of files that have not changed and of splits, wide copies of weights in use, the list of its locks on folders, devices that are open, what the runtime made of tensors in use, and their copies on devices', () => {
     expect(found(/^(?:export )?const (\w+)[^=]*= new (?:Weak)?(?:Map|Set)(?:<[^(]*>)?\(\)/)).toEqual([
       'checkpoint/ggufFolder.ts: hashes',
       'data/split.ts: hashes',
       'engine/wideWeights.ts: copiesOf',
       'files/lock.ts: held',
-      'runtime/devices/openDevice.ts: opened',
       'runtime/devices/openDevice.ts: held',
+      'runtime/devices/openDevice.ts: opened',
       'runtime/onnxNode.ts: bound',
+      'runtime/placed.ts: copiers',
+      'runtime/placed.ts: copiesOf',
     ]);
     expect(found(/^(?:export )?const (\w+)[^=]*= (?:\[\]|\{\});/)).toEqual(['graph/primitive.ts: noAttrs']);
     expect(found(/^\s+(?:(?:private|public|protected) )?static (?!readonly)(\w+)/)).toEqual([]);
