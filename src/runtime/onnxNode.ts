@@ -124,7 +124,7 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
   };
 }
 
-/** What ONNX Runtime reads and writes for a tensor of the host: made once, for it is fed again at every step. */
+/** What ONNX Runtime reads and writes for a tensor: made once, for it is fed again at every step, to other sessions too. */
 const bound = new WeakMap<DeviceTensor, ort.Tensor>();
 
 function toOrt(value: Value | DeviceTensor): ort.Tensor {

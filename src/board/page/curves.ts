@@ -40,6 +40,9 @@ const colorOf = ({ color }: Line): string => `var(--c${color % 8})`;
 export function drawCurves({ lines, width, height, format, formatX, mark, xMost }: CurvesOptions): Curves {
   // Between two steps there is none.
   const isWhole = lines.every(({ x }) => x.every(Number.isInteger));
+  // Room for the widest label, and some between two of them; there may be half as many again as are asked for.
+  const last = Math.max(0, ...lines.map(({ x }) => x.at(-1) ?? 0));
+  const labelWidth = 6.5 * formatX(last).length + 24;
   const points = (line: Line) => line.x.map((x, i) => ({ x, y: line.y[i] }));
   const shown = plot({
     width,
@@ -48,7 +51,7 @@ export function drawCurves({ lines, width, height, format, formatX, mark, xMost 
     className: 'curves',
     x: {
       label: null,
-      ticks: Math.max(2, Math.round(width / 85)),
+      ticks: Math.max(2, Math.round(width / Math.max(85, 1.5 * labelWidth))),
       tickSize: 0,
       tickFormat: (x: number) => (isWhole && !Number.isInteger(x) ? '' : formatX(x)),
     },
