@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +13,9 @@ import type { PeerShape } from './peer_shape.js';
 
 const help = `Steps on two ranks beside one process with two threads; sums over ranks; a model of both.
 
-  npm run bench:machines -- [--rounds N] [--steps N] [--mpi openmpi|mpich] [--simulate] [--ranks 2,4,8] [--rates 10,50]
+  npm run bench:machines -- [--rounds N] [--steps N] [--mpi openmpi|mpich] [--simulate] [--ranks 2,4,8] [--rates 10,50] [--delays 0,20]
 
-Without rounds no step is taken. --simulate puts the ranks of MPICH into network namespaces, each with a link of so many Mbit/s (root, Linux), and holds the model to them.`;
+Without rounds no step is taken. --simulate puts the ranks of MPICH into network namespaces, each with a link of so many Mbit/s and milliseconds (root, Linux, Python 3), and holds the model to them.`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     simulate: { type: 'boolean', default: false },
     ranks: { type: 'string', default: '2,4,8' },
     rates: { type: 'string', default: '10,50' },
+    delays: { type: 'string', default: '0' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -130,21 +132,24 @@ console.log(
   `a number takes ${(1e9 * machine.perNumber).toPrecision(3)} ns to be sent and summed, and ${(1e9 * perMoved).toPrecision(3)} ns in AdamW`,
 );
 
-if (flags.simulate) simulate();
+if (flags.simulate) await simulate();
 if (rounds > 0) predict();
 
-/** Namespaces on one bridge, each behind a link of so many Mbit/s. */
-function simulate(): void {
+/**
+ * Ranks in network namespaces on one bridge, each behind a link of so many Mbit/s; with a delay, machines_links.py hands their packets
+ * on as such links would.
+ */
+async function simulate(): Promise<void> {
   const run = (...command: string[]) =>
     execFileSync(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
-  const quietly = (...command: string[]) => void spawnSync(command[0]!, command.slice(1));
   const name = (rank: number) => `diffora${rank}`;
-  const remove = (count: number) => {
-    for (let rank = 0; rank < count; rank++) {
-      quietly('ip', 'link', 'del', `dfl${rank}`);
-      quietly('ip', 'netns', 'del', name(rank));
+  /** What a bench that was killed has left, too. */
+  const remove = () => {
+    for (let rank = 0; rank < 8; rank++) {
+      spawnSync('ip', ['netns', 'del', name(rank)]);
+      spawnSync('ip', ['link', 'del', `dft${rank}`]);
     }
-    quietly('ip', 'link', 'del', 'diffora-bridge');
+    spawnSync('ip', ['link', 'del', 'diffora-bridge']);
   };
   const wrapper = join(folder, 'in-namespace');
   const variables = 'UCX_TLS=tcp,self UCX_NET_DEVICES=eth0 MPIR_CVAR_NOLOCAL=1';
@@ -153,44 +158,62 @@ function simulate(): void {
     `#!/bin/sh\nexec ip netns exec diffora$PMI_RANK env MPIR_CVAR_CH3_INTERFACE_HOSTNAME=10.77.0.$((PMI_RANK+1)) ${variables} "$@"\n`,
     { mode: 0o755 },
   );
-  const count = 250_000;
-  for (const ranks of flags.ranks.split(',').map(Number)) {
-    for (const rate of flags.rates.split(',').map(Number)) {
-      remove(8);
-      run('ip', 'link', 'add', 'diffora-bridge', 'type', 'bridge');
-      run('ip', 'link', 'set', 'diffora-bridge', 'up');
+  const numbers = (text: string) => text.split(',').map(Number);
+  const cells = numbers(flags.ranks).flatMap((ranks) =>
+    numbers(flags.rates).flatMap((rate) => numbers(flags.delays).map((delay) => ({ ranks, rate, delay }))),
+  );
+  for (const { ranks, rate, delay } of cells) {
+    remove();
+    const links =
+      delay === 0
+        ? undefined
+        : spawn('python3', [beside('machines_links.py'), `${ranks}`, `${rate}`, `${delay}`], {
+            stdio: ['ignore', 'pipe', 'inherit'],
+          });
+    try {
+      if (links !== undefined) await once(links.stdout, 'data');
+      else {
+        run('ip', 'link', 'add', 'diffora-bridge', 'type', 'bridge');
+        run('ip', 'link', 'set', 'diffora-bridge', 'up');
+      }
       for (let rank = 0; rank < ranks; rank++) {
-        const [space, link] = [name(rank), `dfl${rank}`];
+        const [space, link, address] = [name(rank), `dft${rank}`, `10.77.0.${rank + 1}`];
         run('ip', 'netns', 'add', space);
-        run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space);
-        run('ip', 'link', 'set', link, 'master', 'diffora-bridge', 'up');
-        run('ip', '-n', space, 'addr', 'add', `10.77.0.${rank + 1}/24`, 'dev', 'eth0');
+        if (links !== undefined) {
+          run('ip', 'link', 'set', link, 'netns', space);
+          run('ip', '-n', space, 'link', 'set', link, 'name', 'eth0', 'mtu', '9000');
+        } else {
+          run('ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space);
+          run('ip', 'link', 'set', link, 'master', 'diffora-bridge', 'up');
+          // A packet of Linux may have 64 kB before it is cut.
+          const limit = ['rate', `${rate}mbit`, 'burst', '72kb', 'latency', '500ms'];
+          run('ip', 'netns', 'exec', space, 'tc', 'qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', ...limit);
+        }
+        run('ip', '-n', space, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
         run('ip', '-n', space, 'link', 'set', 'eth0', 'up');
         run('ip', '-n', space, 'link', 'set', 'lo', 'up');
-        // A packet of Linux may have 64 kB before it is cut. BBR leaves a fifth to a third of such a link free.
-        const limit = ['rate', `${rate}mbit`, 'burst', '72kb', 'latency', '500ms'];
-        run('ip', 'netns', 'exec', space, 'tc', 'qdisc', 'add', 'dev', 'eth0', 'root', 'tbf', ...limit);
-        const route = ['10.77.0.0/24', 'dev', 'eth0', 'src', `10.77.0.${rank + 1}`];
-        run('ip', '-n', space, 'route', 'replace', ...route, 'congctl', 'cubic');
+        // BBR, the default of some kernels, leaves a fifth to a third of such a link free.
+        run('ip', '-n', space, 'route', 'replace', '10.77.0.0/24', 'dev', 'eth0', 'src', address, 'congctl', 'cubic');
       }
-      try {
-        const start = ['mpirun.mpich', '-n', `${ranks}`, wrapper, ...rankProgram, 'sums', '5', `${count}`];
-        const { each, small } = asked(sumsSchema, start);
-        const measured = fastest(each[0]!.fixed);
-        // TCP and Ethernet add 66 bytes to 1448.
-        const network: Network = {
-          latency: fastest(small) / Math.ceil(Math.log2(ranks)),
-          perByte: (8 * 1514) / 1448 / (rate * 1e6),
-        };
-        // All ranks share the cores of this machine.
-        const crowd = Math.max(1, ranks / availableParallelism());
-        const expected = sumSeconds(count, ranks, network, { perNumber: crowd * machine.perNumber });
-        console.log(
-          `${ranks} ranks, ${rate} Mbit/s: a sum of ${count} takes ${milliseconds(measured)}, by the model ${milliseconds(expected)} (${(100 * (expected / measured - 1)).toFixed(0)} %)`,
-        );
-      } finally {
-        remove(8);
-      }
+      const count = 250_000;
+      const start = ['mpirun.mpich', '-n', `${ranks}`, wrapper, ...rankProgram, 'sums', '5', `${count}`];
+      const { each, small } = asked(sumsSchema, start);
+      const measured = fastest(each[0]!.fixed);
+      const network: Network = {
+        // What is waited for a core is no latency.
+        latency: delay / 1000 + fastest(small) / Math.ceil(Math.log2(ranks)),
+        // Headers take 66 bytes beside 1448 on Ethernet, and 52 of 9000 in large packets.
+        perByte: (8 * (links === undefined ? 1514 / 1448 : 9000 / 8948)) / (rate * 1e6),
+      };
+      // All ranks share the cores of this machine.
+      const crowd = Math.max(1, ranks / availableParallelism());
+      const expected = sumSeconds(count, ranks, network, { perNumber: crowd * machine.perNumber });
+      console.log(
+        `${ranks} ranks, ${rate} Mbit/s, ${delay} ms: a sum of ${count} ${milliseconds(measured)}, by the model ${milliseconds(expected)} (${(100 * (expected / measured - 1)).toFixed(0)} %)`,
+      );
+    } finally {
+      links?.kill();
+      remove();
     }
   }
 }
