@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
 import * as ort from 'onnxruntime-node';
-import { DiffoError } from '../errors.js';
 import type { EmittedGraph } from '../graph/index.js';
 import type { CompileOptions, Session, Value } from './compiled.js';
 import { type DeviceTensor, type HostTensor, host, keptTensor, type TensorData } from './deviceTensor.js';
+import { accepted, fedBy, finished, sessionEntries, sessionOptions } from './onnxSession.js';
 
 /** Version of ONNX Runtime's Node package. */
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
@@ -17,30 +17,20 @@ export async function compileOnNode(
   provider: ort.InferenceSession.ExecutionProviderConfig,
   { threads, profile, onDevice }: CompileOptions,
 ): Promise<Session> {
-  const extra: Record<string, string> = { disable_prepacking: '1' };
+  const extra: Record<string, string> = { ...sessionEntries };
   const folder = folderOf(graph);
   if (folder !== undefined) extra.model_external_initializers_file_folder_path = folder;
   const inputNames = graph.inputs.map((value) => value.name);
   const outputNames = graph.outputs.map((output) => output.name);
   const places = outputNames.map((name) => [name, onDevice?.includes(name) === true ? 'gpu-buffer' : 'cpu'] as const);
-  let session: ort.InferenceSession;
-  try {
-    session = await ort.InferenceSession.create(graph.bytes, {
-      executionProviders: [provider],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      // One planned block for each batch shape met would be kept: 640 MB against 400 MB for MiniLM, at the same speed.
-      enableMemPattern: false,
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 4,
+  const session = await accepted(
+    ort.InferenceSession.create(graph.bytes, {
+      ...sessionOptions(provider, threads),
       ...(onDevice === undefined ? {} : { preferredOutputLocation: Object.fromEntries(places) }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       extra: { session: extra },
-    });
-  } catch (error) {
-    throw new DiffoError(`ONNX Runtime refused the graph: ${messageOf(error)}`, { cause: error });
-  }
+    }),
+  );
   const opened = sessionOf(session, { inputNames, outputNames, nodeCount: graph.nodeCount }, onDevice);
   if (profile === undefined) return opened;
   return {
@@ -64,17 +54,16 @@ function folderOf({ stored }: EmittedGraph): string | undefined {
  * @throws DiffoError when the runtime refuses it
  */
 export async function openModelFile(path: string, options: CompileOptions): Promise<Omit<Session, 'nodeCount'>> {
-  try {
-    const session = await ort.InferenceSession.create(path, {
+  const session = await accepted(
+    ort.InferenceSession.create(path, {
       executionProviders: ['cpu'],
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       logSeverityLevel: 4,
-    });
-    return sessionOf(session, { inputNames: session.inputNames, outputNames: session.outputNames });
-  } catch (error) {
-    throw new DiffoError(`ONNX Runtime refused ${path}: ${messageOf(error)}`, { cause: error });
-  }
+    }),
+    path,
+  );
+  return sessionOf(session, { inputNames: session.inputNames, outputNames: session.outputNames });
 }
 
 function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
@@ -90,17 +79,10 @@ function sessionOf<Facts extends Pick<Session, 'inputNames' | 'outputNames'>>(
     ...facts,
     kept,
     async run(feeds, into = {}) {
-      const fed: Record<string, ort.Tensor> = {};
-      for (const name of inputNames) {
-        const value = feeds[name];
-        if (value === undefined) throw new Error(`the graph needs the input "${name}"`);
-        fed[name] = toOrt(value);
-      }
+      const fed = fedBy(inputNames, feeds, toOrt);
       const fetched: Record<string, ort.Tensor | null> = {};
       for (const name of outputNames) fetched[name] = into[name] === undefined ? null : toOrt(into[name]);
-      const results = await session.run(fed, fetched).catch((error: unknown) => {
-        throw new DiffoError(`ONNX Runtime failed in a step: ${messageOf(error)}`, { cause: error });
-      });
+      const results = await finished(session.run(fed, fetched));
       kept.clear();
       const returned: [string, HostTensor][] = [];
       for (const name of outputNames) {
@@ -155,8 +137,4 @@ function tensorOnGpu(result: ort.Tensor, living: Set<ort.Tensor>): DeviceTensor<
   });
   bound.set(tensor, result);
   return tensor;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

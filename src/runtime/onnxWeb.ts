@@ -1,5 +1,4 @@
 import type * as ort from 'onnxruntime-node';
-import { DiffoError } from '../errors.js';
 import type { EmittedGraph } from '../graph/index.js';
 import { type Dialect, weightName, wholeDialect } from '../graph/onnx/dialect.js';
 import type { StoredLocation } from '../graph/tensor.js';
@@ -7,6 +6,7 @@ import type { Bindings, CompileOptions, Session } from './compiled.js';
 import type { ComputeDevice } from './devices/computeDevice.js';
 import { webgpuDialect } from './devices/webgpuDialect.js';
 import { type DeviceTensor, host, type TensorData } from './deviceTensor.js';
+import { accepted, fedBy, finished, sessionEntries, sessionOptions } from './onnxSession.js';
 
 /** What of the package onnxruntime-web is used. */
 export type OnnxRuntimeWeb = Pick<typeof ort, 'InferenceSession' | 'Tensor'>;
@@ -45,22 +45,13 @@ async function compileOnWeb(
 ): Promise<Session> {
   const weights: { path: string; data: Uint8Array }[] = [];
   for (const [i, location] of graph.stored.entries()) weights.push({ path: weightName(i), data: await read(location) });
-  let session: ort.InferenceSession;
-  try {
-    session = await InferenceSession.create(graph.bytes, {
-      executionProviders: [provider],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      enableMemPattern: false,
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 4,
+  const session = await accepted(
+    InferenceSession.create(graph.bytes, {
+      ...sessionOptions(provider, threads),
       externalData: weights,
-      extra: { session: { disable_prepacking: '1' } },
-    });
-  } catch (error) {
-    throw new DiffoError(`ONNX Runtime refused the graph: ${messageOf(error)}`, { cause: error });
-  }
+      extra: { session: sessionEntries },
+    }),
+  );
   const inputNames = graph.inputs.map(({ name }) => name);
   const outputNames = graph.outputs.map(({ name }) => name);
   const fedAs = (value: Bindings[string]) => {
@@ -72,15 +63,7 @@ async function compileOnWeb(
     outputNames,
     nodeCount: graph.nodeCount,
     async run(feeds, into = {}) {
-      const fed: Record<string, ort.Tensor> = {};
-      for (const name of inputNames) {
-        const value = feeds[name];
-        if (value === undefined) throw new Error(`the graph needs the input "${name}"`);
-        fed[name] = fedAs(value);
-      }
-      const results = await session.run(fed).catch((error: unknown) => {
-        throw new DiffoError(`ONNX Runtime failed in a step: ${messageOf(error)}`, { cause: error });
-      });
+      const results = await finished(session.run(fedBy(inputNames, feeds, fedAs)));
       const found = outputNames.map((name) => {
         const { data, dims } = results[name]!;
         const place = into[name];
@@ -98,8 +81,4 @@ function written(place: Bindings[string], data: TensorData) {
   const tensor: DeviceTensor = 'device' in place ? place : host.tensor(place.data, place.shape);
   tensor.write(data);
   return host.tensor(tensor.host(), tensor.shape);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
