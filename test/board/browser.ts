@@ -1,16 +1,7 @@
-import { existsSync } from 'node:fs';
 import axe, { type AxeResults } from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 
-const executablePath = '/usr/bin/chromium';
-
-/** False where there is no browser to look with. */
-export const hasBrowser = existsSync(executablePath);
-
-export function openBrowser(): Promise<Browser> {
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'];
-  return chromium.launch({ executablePath, args, timeout: 0 });
-}
+export { hasChromium as hasBrowser, launchChromium as openBrowser } from '../chromium.js';
 
 /** A page of the board, and what it said on the console, asked for elsewhere or was refused. */
 export interface Tab {

@@ -7,11 +7,12 @@ import { keptPipModel } from '../../src/checkpoint/pip.js';
 import { listStoredEntries } from '../../src/checkpoint/zip.js';
 import { loadAdapter, loadModel } from '../../src/index.js';
 import { violations } from '../board/browser.js';
+import { launchChromium } from '../chromium.js';
 import { temporaryFolder } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
 import { reviews } from '../library/reviews.js';
 import { REPOSITORY } from '../shared.js';
-import { canRun, openBrowser, openSite, runtimeFolder, type Site } from './page.js';
+import { canRun, openSite, runtimeFolder, type Site } from './page.js';
 
 const tiny = oraclePath('tiny-bert');
 
@@ -30,7 +31,7 @@ describe.skipIf(!canRun)('examples/browser-train in chromium', async () => {
     await build({ root, logLevel: 'error', resolve: { alias } });
     const minilm = await keptPipModel(process.env);
     site = await openSite({ tiny, example: join(root, 'dist'), ...(minilm === undefined ? {} : { minilm }) });
-    browser = await openBrowser('wasm');
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();

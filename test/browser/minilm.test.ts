@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { keptPipModel } from '../../src/checkpoint/pip.js';
-import { canRun, openBrowser, openPage, openSite, type Site } from './page.js';
+import { launchChromium } from '../chromium.js';
+import { canRun, openPage, openSite, type Site } from './page.js';
 import { expectNear, inNode, inPage } from './trained.js';
 
 /** all-MiniLM-L6-v2, where it was fetched before. */
@@ -24,7 +25,7 @@ describe.skipIf(!canRun || minilm === undefined)('all-MiniLM-L6-v2 in chromium, 
 
   it('has the losses and the matrix of Node in 5 steps', async () => {
     site = await openSite({ minilm: minilm! });
-    browser = await openBrowser('wasm');
+    browser = await launchChromium();
     const page = await openPage(browser, site);
     const url = `${site.address}minilm/`;
     for (const settings of [

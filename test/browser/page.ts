@@ -4,13 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { hasChromium } from '../chromium.js';
 import { clientFolder } from '../export/clients.js';
 import { REPOSITORY } from '../shared.js';
-
-const executablePath = '/usr/bin/chromium';
-/** A driver that computes what a graphics card would. */
-const vulkan = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
 /** onnxruntime-web, as a client of exported models brings it. */
 export const runtimeFolder = (() => {
@@ -20,36 +17,7 @@ export const runtimeFolder = (() => {
 })();
 
 /** False where there is no browser, or no onnxruntime-web for it. */
-export const canRun = existsSync(executablePath) && runtimeFolder !== undefined;
-export const hasVulkan = existsSync(vulkan);
-
-const quiet = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const gpu = [
-  '--enable-unsafe-webgpu',
-  '--enable-features=Vulkan',
-  '--use-vulkan=swiftshader',
-  '--use-webgpu-adapter=swiftshader',
-];
-
-export function openBrowser(device: 'wasm' | 'webgpu'): Promise<Browser> {
-  const env = { ...process.env, ...(device === 'webgpu' ? { VK_ICD_FILENAMES: vulkan } : {}) } as Record<
-    string,
-    string
-  >;
-  return chromium.launch({
-    executablePath,
-    args: [...quiet, ...(device === 'webgpu' ? gpu : ['--disable-gpu'])],
-    env,
-    timeout: 0,
-  });
-}
+export const canRun = hasChromium && runtimeFolder !== undefined;
 
 /** The library as a page loads it, in one file. */
 export async function bundle(entry = 'src/browser/index.ts') {

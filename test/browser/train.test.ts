@@ -4,10 +4,11 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as inBrowser from '../../src/browser/index.js';
 import { loadAdapter, loadModel } from '../../src/index.js';
+import { launchChromium } from '../chromium.js';
 import { temporaryFolder } from '../cli/run.js';
 import { oraclePath } from '../fixtures.js';
 import { reviews } from '../library/reviews.js';
-import { canRun, openBrowser, openPage, openSite, type Site } from './page.js';
+import { canRun, openPage, openSite, type Site } from './page.js';
 import { expectNear, inNode, inPage } from './trained.js';
 
 declare const diffora: typeof inBrowser;
@@ -24,7 +25,7 @@ describe.skipIf(!canRun)('training in chromium, by WebAssembly', async () => {
   const said: string[] = [];
   beforeAll(async () => {
     site = await openSite({ tiny, plain: tiny }, ['plain']);
-    browser = await openBrowser('wasm');
+    browser = await launchChromium();
     context = await browser.newContext();
     page = await openPage(context, site, said);
   });

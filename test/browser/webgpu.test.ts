@@ -1,9 +1,10 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, describe, it } from 'vitest';
+import { hasVulkan, launchChromium } from '../chromium.js';
 import { oraclePath } from '../fixtures.js';
 import { reviews } from '../library/reviews.js';
 import { nightly } from '../nightly.js';
-import { canRun, hasVulkan, openBrowser, openPage, openSite, type Site } from './page.js';
+import { canRun, openPage, openSite, type Site } from './page.js';
 import { expectNear, inNode, inPage } from './trained.js';
 
 const tiny = oraclePath('tiny-bert');
@@ -20,7 +21,7 @@ describe.skipIf(!nightly || !canRun || !hasVulkan)('training in chromium, by Web
 
   it('has the losses of Node, where it starts', async (context) => {
     site = await openSite({ tiny });
-    browser = await openBrowser('webgpu');
+    browser = await launchChromium({ webgpu: true });
     const page = await openPage(browser, site);
     const starts = 'navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false';
     if (!(await page.evaluate<boolean>(starts))) context.skip('no adapter');

@@ -1,7 +1,7 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { cp, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportModel } from '../../src/jobs/export.js';
@@ -9,31 +9,15 @@ import { generateText } from '../../src/jobs/generate.js';
 import { readPredictInput } from '../../src/jobs/predictInput.js';
 import { predictWithModel } from '../../src/jobs/predictModel.js';
 import type { LabelPrediction } from '../../src/tasks/kinds/kind.js';
+import { hasChromium, hasVulkan, launchChromium } from '../chromium.js';
 import { letterModel, temporaryFolder } from '../cli/run.js';
 import { nightly } from '../nightly.js';
 import { REPOSITORY } from '../shared.js';
 import { clientFolder } from './clients.js';
 import { headedModel } from './headedModel.js';
 
-const executablePath = '/usr/bin/chromium';
 const library = clientFolder('transformers.js');
-const here = library !== undefined && existsSync(executablePath);
-/** A driver that computes what a graphics card would. */
-const vulkan = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const quiet = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const gpu = [
-  '--enable-unsafe-webgpu',
-  '--enable-features=Vulkan',
-  '--use-vulkan=swiftshader',
-  '--use-webgpu-adapter=swiftshader',
-];
+const here = library !== undefined && hasChromium;
 
 const text = 'a few letters';
 const prompt = 'abc';
@@ -134,7 +118,7 @@ describe.skipIf(!here)('examples/browser in chromium', async () => {
   }
 
   it('classifies and writes as diffora does, by WebAssembly', async () => {
-    const browser = await chromium.launch({ executablePath, args: [...quiet, '--disable-gpu'], timeout: 0 });
+    const browser = await launchChromium();
     try {
       const [labels, continued] = await used(browser, wide, classify, write);
       expectClass(labels!);
@@ -150,11 +134,10 @@ describe.skipIf(!here)('examples/browser in chromium', async () => {
   }, 240_000);
 
   // In software every kernel is compiled for a processor: a classification takes half a minute.
-  it.skipIf(!nightly || !existsSync(vulkan))(
+  it.skipIf(!nightly || !hasVulkan)(
     'classifies by WebGPU, where it starts',
     async (context) => {
-      const env = { ...process.env, VK_ICD_FILENAMES: vulkan } as Record<string, string>;
-      const browser = await chromium.launch({ executablePath, args: [...quiet, ...gpu], env, timeout: 0 });
+      const browser = await launchChromium({ webgpu: true });
       try {
         const page = await browser.newPage();
         await page.goto(address, { timeout: 0 });

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { thisComputer } from '../../src/checkpoint/thisComputer.js';
 import type { ConfigKeys } from '../../src/models/keys/configKeys.js';
 import { families, openModel } from '../../src/models/registry.js';
 import { rotaryConfigShape } from '../../src/models/rotary.js';
 import { oraclePath } from '../fixtures.js';
 import { REPOSITORY } from '../shared.js';
+import { configOnly } from './configOnly.js';
 
 /** What transformers reads of a config.json, by family, and in what all families run through (test/oracle/config_keys.py). */
 const { keys } = JSON.parse(await readFile(oraclePath('config-keys.json'), 'utf8')) as {
@@ -44,16 +44,7 @@ describe.each(modelTypes)('config.json of %s', (type, family) => {
   it('is refused by the key, with a sentence', () => {
     for (const [key, { why }] of Object.entries(family.keys.refused)) {
       const config = { model_type: type, [key]: { strange: true } };
-      const checkpoint = {
-        name: 'm',
-        folder: 'm',
-        config,
-        tensors: new Map(),
-        metadata: {},
-        notes: [],
-        machine: thisComputer,
-      };
-      const open = () => openModel(checkpoint, { numLabels: 2 });
+      const open = () => openModel(configOnly(config), { numLabels: 2 });
       expect(open).toThrow(`m/config.json: ${key} {"strange":true} is not supported: ${why}.`);
     }
   });

@@ -1,18 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { thisComputer } from '../../src/checkpoint/thisComputer.js';
 import { input, ops } from '../../src/graph/index.js';
 import { rotaryOf } from '../../src/models/rotary.js';
 import { openSession } from '../../src/runtime/session.js';
+import { configOnly } from './configOnly.js';
 
-const checkpoint = {
-  name: 'm',
-  folder: 'm',
-  config: {},
-  tensors: new Map(),
-  metadata: {},
-  notes: [],
-  machine: thisComputer,
-};
+const checkpoint = configOnly({});
 const headSize = 8;
 
 /** cos of positions 0…9. */

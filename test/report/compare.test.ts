@@ -1,15 +1,15 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'csv-parse/sync';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { summarise } from '../../src/jobs/compare/summary.js';
 import { reportPage } from '../../src/report/compare/page.js';
 import { resultsCsv, resultsMarkdown } from '../../src/report/compare/results.js';
 import { comparisonView } from '../../src/report/compare/view.js';
+import { hasChromium, launchChromium } from '../chromium.js';
 import { madeUpComparison } from './comparison.js';
 
 const comparison = madeUpComparison();
@@ -99,16 +99,13 @@ describe('report.html', () => {
   });
 });
 
-const executablePath = '/usr/bin/chromium';
-
-describe.skipIf(!existsSync(executablePath))('report.html in a browser', () => {
+describe.skipIf(!hasChromium)('report.html in a browser', () => {
   let browser: Browser;
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'diffora-report-'));
     await writeFile(join(folder, 'report.html'), page);
-    const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'];
-    browser = await chromium.launch({ executablePath, args, timeout: 0 });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();
